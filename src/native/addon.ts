@@ -1,0 +1,190 @@
+/**
+ * The whole native surface, typed. One engine = one thread, one device, one set of weights.
+ *
+ * Inputs are copied at the call and outputs are fresh typed arrays, so callers may reuse their buffers.
+ * Every promise rejects with a `SwirlError` (see src/errors). Nothing outside src/native and src/policy imports this.
+ */
+
+export type Dtype = "float32" | "bfloat16";
+
+/** A decoder described without its family's name: every supported family is a mapping onto this. */
+export interface ModelConfig {
+  layers: number;
+  width: number; // residual stream
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  intermediate: number;
+  vocab: number;
+  maxPositions: number;
+  normEps: number;
+  /** Gemma stores norm weights as offsets from one. */
+  normOffset: boolean;
+  activation: "silu" | "gelu_tanh";
+  /** Qwen2: bias on q, k, v. Llama with `attention_bias`: on o as well. */
+  qkvBias: boolean;
+  outputBias: boolean;
+  /** Qwen3, Gemma 3: RMSNorm over each head of q and k before rope. */
+  qkNorm: boolean;
+  /** Gemma 2/3: a norm after attention and after the MLP, before each residual sum. */
+  postNorms: boolean;
+  /** Factor on the embedding output (Gemma: sqrt(width)), else 1. */
+  embedScale: number;
+  /** Factor on q·k (usually headDim^-0.5). */
+  attentionScale: number;
+  /** 0 = off. */
+  attentionSoftcap: number;
+  logitSoftcap: number;
+  /** Keys a sliding layer may see, itself included; 0 = no layer slides. */
+  slidingWindow: number;
+  /** One per layer. */
+  slidingLayers: boolean[];
+  /** Inverse frequencies per rotary pair, headDim / 2 numbers, rope scaling already applied. */
+  ropeInverseFrequencies: Float64Array;
+  /** Same for sliding layers (Gemma 3 has another base there); equal to the above elsewhere. */
+  ropeInverseFrequenciesSliding: Float64Array;
+  /** Factor on cos and sin (yarn-like scalings); 1 elsewhere. */
+  ropeAttentionFactor: number;
+  tiedEmbeddings: boolean;
+}
+
+export interface EngineOptions {
+  config: ModelConfig;
+  device: string; // "cpu" | "cuda" | "cuda:1"
+  dtype: Dtype; // of matrix products and activations; weights, optimizer and loss stay float32
+  threads: number; // 0 = physical cores
+  memoryBudget: number; // bytes the engine may hold in all; 0 = 80 % of what is free
+  trainable: boolean; // false: no master weights, gradients or optimizer state (a reference policy)
+}
+
+/** `name` follows the Hugging Face checkpoint ("model.layers.0.self_attn.q_proj.weight"). */
+export interface ParameterInfo {
+  name: string;
+  shape: number[];
+}
+
+/** What is stored for each parameter. "gradient" is what the last `gradients()` or `update()` left. */
+export type TensorKind = "weight" | "gradient" | "adam_m" | "adam_v";
+
+export interface NativeSequence {
+  tokens: Int32Array;
+  actionStart: number; // 1 … tokens.length - 1: the first token that is scored
+}
+
+export interface NativeTrainSequence extends NativeSequence {
+  advantage: number;
+  /** [tokens.length - actionStart] or absent */
+  behaviorLogprobs?: Float32Array;
+  referenceLogprobs?: Float32Array;
+}
+
+export interface NativeLossOptions {
+  loss: "reinforce" | "ppo-clip";
+  aggregation: "sequence-sum" | "sequence-mean" | "token-mean";
+  clipLow: number; // ppo-clip: ratio kept in [1 - clipLow, 1 + clipHigh]
+  clipHigh: number;
+  klWeight: number; // 0 = off
+  klEstimator: "k1" | "k2" | "k3";
+  temperature: number; // logits are divided by it before the softmax
+  tree: boolean; // false: every sequence is its own tree (the peer B3)
+  maxTokensPerMicroBatch: number; // 0 = from the memory budget
+}
+
+export interface NativeOptimizerOptions {
+  lr: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number; // decoupled, on matrices only is NOT torch's default: applied to every parameter
+  maxGradNorm: number; // 0 = no clipping
+}
+
+export interface NativeUpdateMetrics {
+  loss: number;
+  gradNorm: number; // before clipping
+  tokens: number; // sum of sequence lengths
+  treeTokens: number; // rows really computed, path recomputation included
+  microBatches: number;
+  labels: number; // scored tokens
+  entropy: number; // mean over scored tokens, nats
+  kl: number; // mean of the chosen estimator; 0 without reference
+  clipRatio: number; // share of scored tokens clipped; 0 for reinforce
+  meanLogprob: number;
+  skipped: boolean; // a non-finite loss or gradient: weights untouched
+  peakBytes: number;
+  milliseconds: number;
+}
+
+export interface NativePrompt {
+  tokens: Int32Array;
+  seed: bigint; // stream of this prompt; completion j uses (seed, j), token t its counter
+}
+
+export interface NativeGenerateOptions {
+  n: number;
+  maxNewTokens: number;
+  temperature: number; // 0 = greedy
+  topK: number; // 0 = off
+  topP: number; // 1 = off
+  /** A completion ends after any of these tokens (the token is kept). */
+  stopTokens: Int32Array;
+  /** A completion ends once its decoded bytes contain one of these UTF-8 strings; needs `tokenBytes`. */
+  stopStrings: string[];
+}
+
+export interface NativeCompletion {
+  tokens: Int32Array; // includes the token(s) that ended it
+  logprobs: Float32Array; // of the distribution sampled from
+  finishReason: "stop" | "length" | "eos" | "aborted";
+}
+
+export interface NativeGenerateStats {
+  prefillTokens: number; // rows computed for prompts
+  cachedTokens: number; // prompt rows found in the KV tree
+  decodedTokens: number;
+}
+
+export interface Call {
+  /** Set to non-zero by an AbortSignal; the engine looks between micro-batches and decode steps. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface NativeEngine {
+  parameters(): ParameterInfo[];
+  /** Raw little-endian bytes of `dtype`, row-major. */
+  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array): Promise<void>;
+  readTensor(name: string, kind: TensorKind, dtype: Dtype): Promise<Uint8Array>;
+  /** AdamW's step count; part of a checkpoint. */
+  optimizerStep(): number;
+  setOptimizerStep(step: number): void;
+  /** UTF-8 bytes of every token id, concatenated, with vocab + 1 offsets; lets the sampler see stop strings. */
+  setTokenBytes(bytes: Uint8Array, offsets: Int32Array): void;
+  logprobs(sequences: NativeSequence[], options: { temperature: number; tree: boolean }, call?: Call): Promise<Float32Array[]>;
+  /** Forward and backward only; read the result with readTensor(name, "gradient"). */
+  gradients(batch: NativeTrainSequence[], loss: NativeLossOptions, call?: Call): Promise<NativeUpdateMetrics>;
+  update(batch: NativeTrainSequence[], loss: NativeLossOptions, optimizer: NativeOptimizerOptions, call?: Call): Promise<NativeUpdateMetrics>;
+  generate(prompts: NativePrompt[], options: NativeGenerateOptions, call?: Call): Promise<{ completions: NativeCompletion[][]; stats: NativeGenerateStats }>;
+  /** Bytes the engine would need for a tree of these sizes, and what it may use. */
+  estimate(treeTokens: number, labels: number): { bytes: number; budget: number };
+  memory(): { bytes: number; peakBytes: number; budget: number };
+  dispose(): void; // idempotent; pending calls reject
+}
+
+export interface DeviceInfo {
+  name: string; // "cpu", "cuda:0"
+  description: string; // processor or GPU name
+  matrixLibrary: string; // "oneDNN 2.6.3", "portable avx512_bf16"
+  isa: string[]; // ["avx2", "avx512", "avx512_bf16", "amx_bf16"]
+  memoryBytes: number;
+  cores: number;
+}
+
+export interface NativeAddon {
+  version: string;
+  kernelsVersion: number;
+  devices(): DeviceInfo[];
+  /** Why a device is not there, by name: { cuda: "built without a CUDA compiler" } */
+  missing(): Record<string, string>;
+  createEngine(options: EngineOptions): NativeEngine;
+}

@@ -1,0 +1,59 @@
+/**
+ * Records of stage 1, validated with zod, one JSON object a line.
+ *
+ * State i is rebuilt exactly from the record:
+ *   state_1 = append_1
+ *   state_i = (state_{i-1} ++ action_{i-1})[0 … keep_i) ++ append_i
+ * With thoughts kept, keep_i is the whole length; with thoughts stripped it is the length of state_{i-1}.
+ */
+import { z } from "zod";
+
+export const TRAJECTORY_VERSION = 1;
+
+export const toolCallSchema = z.strictObject({ name: z.string(), input: z.string() });
+
+export const stepSchema = z.strictObject({
+  /** Tokens of the previous state and action that this state keeps. 0 in step 1. */
+  keep: z.int().min(0),
+  /** Tokens appended to them: the prompt, or the observation turn. Empty for a policy without tokens. */
+  append: z.array(z.int().min(0)),
+  /** The sampled tokens, and the log-prob of each under the distribution sampled from. */
+  action: z.array(z.int().min(0)),
+  logprobs: z.array(z.number()),
+  text: z.string(),
+  finishReason: z.enum(["stop", "eos", "length"]),
+  kind: z.enum(["call", "answer", "malformed"]),
+  call: toolCallSchema.optional(),
+  /** What the environment said back; absent on the last step. */
+  observation: z
+    .strictObject({ text: z.string(), error: z.boolean(), milliseconds: z.number() })
+    .optional(),
+  milliseconds: z.number(),
+});
+
+export const messageSchema = z.strictObject({
+  role: z.enum(["system", "user", "assistant", "tool"]),
+  content: z.string(),
+});
+
+export const trajectorySchema = z.strictObject({
+  version: z.literal(TRAJECTORY_VERSION),
+  id: z.string(), // `${questionId}/${sample}`
+  questionId: z.string(),
+  question: z.string(),
+  /** Accepted answers; empty when unknown. Never shown to a judge of process. */
+  gold: z.array(z.string()),
+  sample: z.int().min(0),
+  seed: z.int(),
+  policy: z.string(),
+  tools: z.array(z.string()),
+  prompt: z.array(messageSchema),
+  steps: z.array(stepSchema).min(1),
+  /** How it ended. `limit`: calls used up without an answer. `length`: context or action budget used up. */
+  end: z.enum(["answer", "limit", "malformed", "tool-error", "length"]),
+  answer: z.string().optional(),
+  milliseconds: z.number(),
+});
+
+export type Step = z.infer<typeof stepSchema>;
+export type Trajectory = z.infer<typeof trajectorySchema>;
