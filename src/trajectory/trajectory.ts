@@ -12,6 +12,15 @@ export const TRAJECTORY_VERSION = 1;
 
 export const toolCallSchema = z.strictObject({ name: z.string(), input: z.string() });
 
+/** How this trajectory's actions are written: all that is needed to read one of them, logged or fresh. */
+export const actionFormatSchema = z.strictObject({
+  /** "tags": calls between tags. "chat-template": calls as the model's own chat template or endpoint writes them. */
+  kind: z.enum(["tags", "chat-template"]),
+  /** Tool name → the tag of its calls. Empty for "chat-template". */
+  callTags: z.record(z.string(), z.string()),
+  answerTag: z.string(),
+});
+
 export const stepSchema = z.strictObject({
   /** Tokens of the previous state and action that this state keeps. 0 in step 1. */
   keep: z.int().min(0),
@@ -24,10 +33,10 @@ export const stepSchema = z.strictObject({
   finishReason: z.enum(["stop", "eos", "length"]),
   kind: z.enum(["call", "answer", "malformed"]),
   call: toolCallSchema.optional(),
-  /** What the environment said back; absent on the last step. */
-  observation: z
-    .strictObject({ text: z.string(), error: z.boolean(), milliseconds: z.number() })
-    .optional(),
+  /** Why a malformed action is malformed: a MalformedReason of src/synthesize/parse-action.ts. */
+  problem: z.string().optional(),
+  /** What the environment said back; on the last step only where it ended the trajectory (tool error, length). */
+  observation: z.strictObject({ text: z.string(), error: z.boolean(), milliseconds: z.number() }).optional(),
   milliseconds: z.number(),
 });
 
@@ -36,24 +45,38 @@ export const messageSchema = z.strictObject({
   content: z.string(),
 });
 
-export const trajectorySchema = z.strictObject({
-  version: z.literal(TRAJECTORY_VERSION),
-  id: z.string(), // `${questionId}/${sample}`
-  questionId: z.string(),
-  question: z.string(),
-  /** Accepted answers; empty when unknown. Never shown to a judge of process. */
-  gold: z.array(z.string()),
-  sample: z.int().min(0),
-  seed: z.int(),
-  policy: z.string(),
-  tools: z.array(z.string()),
-  prompt: z.array(messageSchema),
-  steps: z.array(stepSchema).min(1),
-  /** How it ended. `limit`: calls used up without an answer. `length`: context or action budget used up. */
-  end: z.enum(["answer", "limit", "malformed", "tool-error", "length"]),
-  answer: z.string().optional(),
-  milliseconds: z.number(),
-});
+export const trajectorySchema = z
+  .strictObject({
+    version: z.literal(TRAJECTORY_VERSION),
+    id: z.string(), // `${questionId}/${sample}`
+    questionId: z.string(),
+    question: z.string(),
+    /** Accepted answers; empty when unknown. Never shown to a judge of process. */
+    gold: z.array(z.string()),
+    sample: z.int().min(0),
+    seed: z.int(),
+    policy: z.string(),
+    tools: z.array(z.string()),
+    format: actionFormatSchema,
+    /** Tool calls the trajectory may make; a malformed action that is answered uses one up as well. */
+    callLimit: z.int().min(0),
+    prompt: z.array(messageSchema),
+    steps: z.array(stepSchema),
+    /**
+     * How it ended. `limit`: calls used up without an answer. `length`: context or action budget used up.
+     * `failed`: the policy could not act (`error` says why); such a record holds the steps made until then, may hold
+     * none, passes no filter, and is rolled out again on resume.
+     */
+    end: z.enum(["answer", "limit", "malformed", "tool-error", "length", "failed"]),
+    answer: z.string().optional(),
+    error: z.string().optional(),
+    milliseconds: z.number(),
+  })
+  .refine((t) => t.end === "failed" || t.steps.length > 0, {
+    path: ["steps"],
+    message: "a trajectory has at least one step unless it failed",
+  });
 
 export type Step = z.infer<typeof stepSchema>;
 export type Trajectory = z.infer<typeof trajectorySchema>;
+export type ActionFormat = z.infer<typeof actionFormatSchema>;
