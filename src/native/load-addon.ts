@@ -1,0 +1,74 @@
+/**
+ * Finds and loads the native addon, once per environment (main thread or worker).
+ *
+ * SWIRL_ADDON names the file; otherwise the newest of the two builds is taken: build/Release (npm install, node-gyp)
+ * or build-native/Release (npm run build:native, CMake). When none loads, every attempt's error is in the message.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { NativeAddon } from "./addon.js";
+
+const require = createRequire(import.meta.url);
+
+/** The package's own folder: two up from src/native and from dist/native alike. */
+export const packageRoot = fileURLToPath(new URL("../../", import.meta.url));
+
+export const packageVersion: string = JSON.parse(readFileSync(`${packageRoot}package.json`, "utf8")).version;
+
+const buildRemedy =
+  "run `npm rebuild swirl-rl` (in a clone: `npm install`); it needs a C++17 compiler, make and Python 3, " +
+  "on Debian: apt-get install g++ make python3";
+
+/** Where the addon may lie, best first. */
+export function addonPaths(): string[] {
+  const chosen = process.env.SWIRL_ADDON;
+  if (chosen) return [chosen];
+  return ["build/Release/swirl.node", "build-native/Release/swirl.node"]
+    .map((path) => packageRoot + path)
+    .map((path) => ({ path, time: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => b.time - a.time)
+    .map(({ path }) => path);
+}
+
+export interface LoadedAddon {
+  addon: NativeAddon;
+  path: string;
+}
+
+let loaded: LoadedAddon | undefined;
+
+/** The raw addon and the file it came from. Throws DEVICE with every load error and the remedy. */
+export function loadAddonFrom(): LoadedAddon {
+  if (loaded) return loaded;
+  const problems: string[] = [];
+  const paths = addonPaths();
+  for (const path of paths) {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+      problems.push(`${path}: not there`);
+      continue;
+    }
+    try {
+      const addon = require(path) as NativeAddon;
+      if (addon.version !== packageVersion) {
+        problems.push(`${path}: built from version ${addon.version}, the package is ${packageVersion}`);
+        continue;
+      }
+      loaded = { addon, path };
+      return loaded;
+    } catch (error) {
+      problems.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new SwirlError("DEVICE", `the native engine could not be loaded:\n  ${problems.join("\n  ")}`, {
+    remedy: process.env.SWIRL_ADDON
+      ? `SWIRL_ADDON is set to ${process.env.SWIRL_ADDON}; unset it, or ${buildRemedy}`
+      : buildRemedy,
+    details: { paths, problems },
+  });
+}
+
+export function loadAddon(): NativeAddon {
+  return loadAddonFrom().addon;
+}
