@@ -160,11 +160,24 @@ export interface NativeEngine {
   setOptimizerStep(step: number): void;
   /** UTF-8 bytes of every token id, concatenated, with vocab + 1 offsets; lets the sampler see stop strings. */
   setTokenBytes(bytes: Uint8Array, offsets: Int32Array): void;
-  logprobs(sequences: NativeSequence[], options: { temperature: number; tree: boolean }, call?: Call): Promise<Float32Array[]>;
+  logprobs(
+    sequences: NativeSequence[],
+    options: { temperature: number; tree: boolean },
+    call?: Call,
+  ): Promise<Float32Array[]>;
   /** Forward and backward only; read the result with readTensor(name, "gradient"). */
   gradients(batch: NativeTrainSequence[], loss: NativeLossOptions, call?: Call): Promise<NativeUpdateMetrics>;
-  update(batch: NativeTrainSequence[], loss: NativeLossOptions, optimizer: NativeOptimizerOptions, call?: Call): Promise<NativeUpdateMetrics>;
-  generate(prompts: NativePrompt[], options: NativeGenerateOptions, call?: Call): Promise<{ completions: NativeCompletion[][]; stats: NativeGenerateStats }>;
+  update(
+    batch: NativeTrainSequence[],
+    loss: NativeLossOptions,
+    optimizer: NativeOptimizerOptions,
+    call?: Call,
+  ): Promise<NativeUpdateMetrics>;
+  generate(
+    prompts: NativePrompt[],
+    options: NativeGenerateOptions,
+    call?: Call,
+  ): Promise<{ completions: NativeCompletion[][]; stats: NativeGenerateStats }>;
   /** Bytes the engine would need for a tree of these sizes, and what it may use. */
   estimate(treeTokens: number, labels: number): { bytes: number; budget: number };
   memory(): { bytes: number; peakBytes: number; budget: number };

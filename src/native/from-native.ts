@@ -26,7 +26,7 @@ interface NativeError extends Error {
 
 export function fromNative(error: unknown): SwirlError {
   if (SwirlError.isInstance(error)) return error;
-  const native = error instanceof Error ? (error as NativeError) : new Error(String(error));
+  const native: NativeError = error instanceof Error ? error : new Error(String(error));
   const code = native.code !== undefined && codes.has(native.code) ? (native.code as ErrorCode) : "INTERNAL";
   return new SwirlError(code, native.message, {
     ...(native.remedy ? { remedy: native.remedy } : {}),

@@ -1,0 +1,135 @@
+/**
+ * The addon's engine with its errors made SwirlErrors, and with `await using`.
+ *
+ * Every method is the native one; see addon.ts for what they take and give. Methods that return promises reject,
+ * and never throw.
+ */
+import { SwirlError } from "../errors/swirl-error.js";
+import type {
+  Call,
+  Dtype,
+  EngineOptions,
+  NativeAddon,
+  NativeCompletion,
+  NativeEngine,
+  NativeGenerateOptions,
+  NativeGenerateStats,
+  NativeLossOptions,
+  NativeOptimizerOptions,
+  NativePrompt,
+  NativeSequence,
+  NativeTrainSequence,
+  NativeUpdateMetrics,
+  ParameterInfo,
+  TensorKind,
+} from "./addon.js";
+import { fromNative } from "./from-native.js";
+import { loadAddon } from "./load-addon.js";
+import { selectDevice } from "./select-device.js";
+
+function guard<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+async function guardAsync<T>(call: Call | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const known = fromNative(error);
+    if (known.code !== "ABORTED" || call?.signal?.reason === undefined) throw known;
+    throw new SwirlError("ABORTED", known.message, { details: known.details, cause: call.signal.reason });
+  }
+}
+
+export class Engine implements NativeEngine, AsyncDisposable {
+  /** The device it runs on, "auto" resolved. */
+  readonly device: string;
+  /** Why "auto" settled for the CPU. */
+  readonly note: string | undefined;
+  readonly #native: NativeEngine;
+
+  constructor(options: EngineOptions, addon: NativeAddon = loadAddon()) {
+    const { device, note } = selectDevice(options.device, addon);
+    this.device = device.name;
+    this.note = note;
+    this.#native = guard(() => addon.createEngine({ ...options, device: device.name }));
+  }
+
+  parameters(): ParameterInfo[] {
+    return guard(() => this.#native.parameters());
+  }
+
+  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array): Promise<void> {
+    return guardAsync(undefined, () => this.#native.writeTensor(name, kind, dtype, data));
+  }
+
+  readTensor(name: string, kind: TensorKind, dtype: Dtype): Promise<Uint8Array> {
+    return guardAsync(undefined, () => this.#native.readTensor(name, kind, dtype));
+  }
+
+  optimizerStep(): number {
+    return guard(() => this.#native.optimizerStep());
+  }
+
+  setOptimizerStep(step: number): void {
+    guard(() => this.#native.setOptimizerStep(step));
+  }
+
+  setTokenBytes(bytes: Uint8Array, offsets: Int32Array): void {
+    guard(() => this.#native.setTokenBytes(bytes, offsets));
+  }
+
+  logprobs(
+    sequences: NativeSequence[],
+    options: { temperature: number; tree: boolean },
+    call?: Call,
+  ): Promise<Float32Array[]> {
+    return guardAsync(call, () => this.#native.logprobs(sequences, options, call));
+  }
+
+  gradients(
+    batch: NativeTrainSequence[],
+    loss: NativeLossOptions,
+    call?: Call,
+  ): Promise<NativeUpdateMetrics> {
+    return guardAsync(call, () => this.#native.gradients(batch, loss, call));
+  }
+
+  update(
+    batch: NativeTrainSequence[],
+    loss: NativeLossOptions,
+    optimizer: NativeOptimizerOptions,
+    call?: Call,
+  ): Promise<NativeUpdateMetrics> {
+    return guardAsync(call, () => this.#native.update(batch, loss, optimizer, call));
+  }
+
+  generate(
+    prompts: NativePrompt[],
+    options: NativeGenerateOptions,
+    call?: Call,
+  ): Promise<{ completions: NativeCompletion[][]; stats: NativeGenerateStats }> {
+    return guardAsync(call, () => this.#native.generate(prompts, options, call));
+  }
+
+  estimate(treeTokens: number, labels: number): { bytes: number; budget: number } {
+    return guard(() => this.#native.estimate(treeTokens, labels));
+  }
+
+  memory(): { bytes: number; peakBytes: number; budget: number } {
+    return guard(() => this.#native.memory());
+  }
+
+  /** Idempotent. Calls in flight reject with DISPOSED at once; the memory goes when the running one has stopped. */
+  dispose(): void {
+    guard(() => this.#native.dispose());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Which device a request means. "auto" takes the first GPU, else the CPU, and says why it is the CPU; a device asked
+ * for by name that is not there is an error with the reason.
+ */
+import { SwirlError } from "../errors/swirl-error.js";
+import type { DeviceInfo, NativeAddon } from "./addon.js";
+
+export interface SelectedDevice {
+  device: DeviceInfo;
+  /** Set when "auto" had to settle for the CPU: one sentence for the log. */
+  note?: string;
+}
+
+export function selectDevice(
+  requested: string,
+  addon: Pick<NativeAddon, "devices" | "missing">,
+): SelectedDevice {
+  const devices = addon.devices();
+  const reasons = addon.missing();
+  const named = (name: string) => devices.find((device) => device.name === name);
+  if (requested === "auto") {
+    const gpu = devices.find((device) => device.name.startsWith("cuda"));
+    if (gpu) return { device: gpu };
+    const cpu = named("cpu");
+    if (cpu)
+      return {
+        device: cpu,
+        note: `device "auto" uses the CPU: ${reasons.cuda ?? "no other device is there"}`,
+      };
+  }
+  const wanted = requested === "cuda" ? "cuda:0" : requested;
+  const device = named(wanted);
+  if (device) return { device };
+  const there = devices.map((d) => d.name).join(", ");
+  const kind = wanted.split(":")[0] ?? wanted;
+  const known = /^(auto|cpu|cuda(:\d+)?)$/.test(requested);
+  throw new SwirlError(
+    "DEVICE",
+    known
+      ? `device "${requested}" cannot be used: ${reasons[kind] ?? `the devices here are ${there}`}`
+      : `there is no device called "${requested}"; the devices here are ${there}`,
+    {
+      remedy: known
+        ? `use device "auto" or "cpu", or see \`swirl doctor\` for how to get ${kind} running`
+        : 'use "auto", "cpu", "cuda" or "cuda:N"',
+      details: { field: "device", value: requested, devices: there },
+    },
+  );
+}
