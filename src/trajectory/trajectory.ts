@@ -30,6 +30,8 @@ export const stepSchema = z.strictObject({
   action: z.array(z.int().min(0)),
   logprobs: z.array(z.number()),
   text: z.string(),
+  /** What later states show of this action where chains of thought are stripped; else they show `text`. */
+  shown: z.string().optional(),
   finishReason: z.enum(["stop", "eos", "length"]),
   kind: z.enum(["call", "answer", "malformed"]),
   call: toolCallSchema.optional(),

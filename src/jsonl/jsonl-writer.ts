@@ -1,0 +1,188 @@
+/**
+ * Appends JSON records to a file, one a line, and nothing else: a written line is never changed.
+ *
+ * A line is whole or absent: when a write fails half way (full disk, I/O error) the file is cut back to the end of
+ * the last whole line. On opening, a last line that a killed process left without its newline is kept aside in
+ * `<file>.torn` and reported, then cut off; a complete one only gets its newline. The file is fsynced at most
+ * `syncEveryMs` after an append and on close. One writer per file.
+ */
+import * as fs from "node:fs/promises";
+import { dirname } from "node:path";
+import { SwirlError } from "../errors/swirl-error.js";
+import {
+  type FileOperations,
+  nodeFileOperations,
+  type OpenFile,
+  syncFolder,
+  writeFully,
+} from "../run-directory/atomic-write.js";
+import type { TornLine } from "./jsonl-reader.js";
+
+const NEWLINE = 0x0a;
+
+export interface JsonlWriterOptions {
+  syncEveryMs?: number; // default 1000; 0 = after every line
+  onTorn?: (torn: TornLine & { keptAt: string }) => void;
+  operations?: FileOperations;
+}
+
+export class JsonlWriter {
+  readonly file: string;
+  readonly #handle: OpenFile;
+  readonly #syncEveryMs: number;
+  #size: number;
+  #dirty = false;
+  #timer: NodeJS.Timeout | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #syncError: unknown;
+  #closed = false;
+
+  private constructor(file: string, handle: OpenFile, size: number, syncEveryMs: number) {
+    this.file = file;
+    this.#handle = handle;
+    this.#size = size;
+    this.#syncEveryMs = syncEveryMs;
+  }
+
+  static async open(file: string, options: JsonlWriterOptions = {}): Promise<JsonlWriter> {
+    const operations = options.operations ?? nodeFileOperations;
+    await fs.mkdir(dirname(file), { recursive: true });
+    await settleLastLine(file, options.onTorn);
+    const handle = await operations.open(file, "a");
+    await syncFolder(dirname(file), operations);
+    return new JsonlWriter(file, handle, (await fs.stat(file)).size, options.syncEveryMs ?? 1000);
+  }
+
+  /** Resolves when the line is in the file (in the page cache; on disk at the next sync). Calls keep their order. */
+  append(record: unknown): Promise<void> {
+    const line = Buffer.from(`${JSON.stringify(record)}\n`);
+    return this.#enqueue(() => this.#write(line));
+  }
+
+  /** Resolves when everything appended before is on disk. */
+  sync(): Promise<void> {
+    return this.#enqueue(() => this.#syncNow());
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    const last = this.#enqueue(() => this.#syncNow());
+    this.#closed = true;
+    try {
+      await last;
+    } finally {
+      await this.#handle.close();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new SwirlError("DISPOSED", `${this.file}: append after close`);
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  async #write(line: Uint8Array): Promise<void> {
+    if (this.#syncError) throw this.#failure(this.#syncError);
+    try {
+      await writeFully(this.#handle, line);
+    } catch (cause) {
+      await this.#handle.truncate(this.#size);
+      throw this.#failure(cause);
+    }
+    this.#size += line.byteLength;
+    this.#dirty = true;
+    if (this.#syncEveryMs === 0) return this.#syncNow();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#closed) return;
+      this.#enqueue(() => this.#syncNow()).catch((error) => {
+        this.#syncError = error; // told to the next append: a timer has nobody to tell
+      });
+    }, this.#syncEveryMs).unref();
+  }
+
+  async #syncNow(): Promise<void> {
+    if (!this.#dirty) return;
+    await this.#handle.sync();
+    this.#dirty = false;
+  }
+
+  #failure(cause: unknown): SwirlError {
+    return new SwirlError("RECORD", `${this.file}: cannot append (${(cause as Error).message})`, {
+      remedy:
+        "free disk space or correct the permissions, then run again: it resumes after the last whole line",
+      details: { file: this.file },
+      cause,
+    });
+  }
+}
+
+/** Leaves the file absent, empty or ending in a newline. */
+async function settleLastLine(file: string, onTorn: JsonlWriterOptions["onTorn"]): Promise<void> {
+  let handle: fs.FileHandle;
+  try {
+    handle = await fs.open(file, "r+");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  try {
+    const { size } = await handle.stat();
+    const tail = await lastLine(handle, size);
+    if (tail.byteLength === 0) return;
+    const text = tail.toString("utf8");
+    if (isJson(text)) {
+      await handle.write(Buffer.from("\n"), 0, 1, size);
+    } else {
+      const keptAt = `${file}.torn`;
+      await fs.appendFile(keptAt, `${text}\n`);
+      await handle.truncate(size - tail.byteLength);
+      const line = (await countNewlines(handle, size - tail.byteLength)) + 1;
+      onTorn?.({ file, line, text, keptAt });
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The bytes after the last newline. */
+async function lastLine(handle: fs.FileHandle, size: number): Promise<Buffer> {
+  let tail = Buffer.alloc(0);
+  for (let end = size; end > 0; ) {
+    const length = Math.min(1 << 16, end);
+    const block = Buffer.alloc(length);
+    await handle.read(block, 0, length, end - length);
+    const newline = block.lastIndexOf(NEWLINE);
+    tail = Buffer.concat([block.subarray(newline + 1), tail]);
+    if (newline >= 0) break;
+    end -= length;
+  }
+  return tail;
+}
+
+async function countNewlines(handle: fs.FileHandle, size: number): Promise<number> {
+  const block = Buffer.alloc(1 << 16);
+  let count = 0;
+  for (let position = 0; position < size; ) {
+    const { bytesRead } = await handle.read(block, 0, Math.min(block.length, size - position), position);
+    if (bytesRead === 0) break;
+    for (let i = 0; i < bytesRead; i++) if (block[i] === NEWLINE) count++;
+    position += bytesRead;
+  }
+  return count;
+}
+
+function isJson(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === "object";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Validates one options object of a stage. Every problem is named at once, an unknown key with the nearest known
+ * one, and thrown as a CONFIG error: a key that is misspelt would otherwise silently do nothing.
+ */
+import type { z } from "zod";
+import { SwirlError } from "../errors/swirl-error.js";
+
+export function parseOptions<Schema extends z.ZodObject>(
+  schema: Schema,
+  options: unknown,
+  stage: string,
+): z.output<Schema> {
+  const parsed = schema.safeParse(options ?? {});
+  if (parsed.success) return parsed.data;
+  const known = Object.keys(schema.shape);
+  const lines = parsed.error.issues.flatMap((issue) => {
+    const path = issue.path.join(".");
+    if (issue.code !== "unrecognized_keys")
+      return [`${path || "options"}: ${issue.message}${given(options, issue.path)}`];
+    return issue.keys.map((key) => {
+      const near = issue.path.length === 0 ? nearest(key, known) : undefined;
+      return `${path ? `${path}.` : ""}${key}: unknown option${near ? ` (did you mean ${near}?)` : ""}`;
+    });
+  });
+  const first = parsed.error.issues[0];
+  const field = first?.code === "unrecognized_keys" ? [...first.path, first.keys[0]] : first?.path;
+  throw new SwirlError("CONFIG", `${stage}: ${lines.join("; ")}`, {
+    remedy: `${stage} takes: ${known.join(", ")}`,
+    details: { field: field?.join(".") ?? "" },
+  });
+}
+
+/** The offending value where it is short enough to print and no secret by its key. */
+function given(options: unknown, path: readonly PropertyKey[]): string {
+  let value = options;
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  if (value === undefined || /key|token$|secret|password/i.test(String(path.at(-1)))) return "";
+  if (typeof value === "object" || typeof value === "function") return "";
+  return ` (got ${JSON.stringify(value)?.slice(0, 80)})`;
+}
+
+function nearest(key: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= Math.max(2, key.length / 3) ? best.name : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,129 @@
+/**
+ * Files and folders that are whole or absent.
+ *
+ * A file is written to a temporary name in its own folder, fsynced, renamed over its target, and the folder is
+ * fsynced: a reader, a crash or a full disk sees the old content or the new, never a part. A folder is filled under
+ * a temporary name and published the same way. When a call fails the temporary is removed and the target untouched.
+ * `FileOperations` lets a test fail or shorten every single call.
+ */
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+export interface OpenFile {
+  write(
+    data: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): Promise<{ bytesWritten: number }>;
+  sync(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface FileOperations {
+  open(path: string, flags: string): Promise<OpenFile>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+}
+
+export const nodeFileOperations: FileOperations = {
+  open: (path, flags) => fs.open(path, flags),
+  rename: (from, to) => fs.rename(from, to),
+  remove: (path) => fs.rm(path, { recursive: true, force: true }),
+};
+
+/** `.tmp-` names are what a crash may leave behind; `removeTemporaries` clears them. */
+const TEMPORARY = ".tmp-";
+
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  operations: FileOperations = nodeFileOperations,
+): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await writeFileDurable(temporary, data, operations);
+    await operations.rename(temporary, path);
+  } catch (error) {
+    await operations.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await syncFolder(dirname(path), operations);
+}
+
+/** Writes and fsyncs a file under its final name: for files inside a folder that is not published yet. */
+export async function writeFileDurable(
+  path: string,
+  data: string | Uint8Array,
+  operations: FileOperations = nodeFileOperations,
+): Promise<void> {
+  const file = await operations.open(path, "w");
+  try {
+    await writeFully(file, typeof data === "string" ? Buffer.from(data) : data);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Calls `fill` with a temporary folder beside `folder`, then publishes it under its name. `fill` fsyncs what it writes
+ * (writeFileDurable). The target must not exist: a published folder is never changed.
+ */
+export async function writeFolderAtomic(
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+  operations: FileOperations = nodeFileOperations,
+): Promise<void> {
+  const temporary = temporaryName(folder);
+  try {
+    await fs.mkdir(temporary);
+    await fill(temporary);
+    await syncFolder(temporary, operations);
+    await operations.rename(temporary, folder);
+  } catch (error) {
+    await operations.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await syncFolder(dirname(folder), operations);
+}
+
+/** Writes all of `data`, going on after short writes. */
+export async function writeFully(file: OpenFile, data: Uint8Array): Promise<void> {
+  let offset = 0;
+  while (offset < data.byteLength) {
+    const { bytesWritten } = await file.write(data, offset, data.byteLength - offset, null);
+    if (bytesWritten <= 0) throw new Error(`wrote 0 of ${data.byteLength - offset} bytes`);
+    offset += bytesWritten;
+  }
+}
+
+/** Makes a rename or a new name in this folder survive a power cut. */
+export async function syncFolder(
+  folder: string,
+  operations: FileOperations = nodeFileOperations,
+): Promise<void> {
+  if (process.platform === "win32") return; // a folder cannot be opened there; NTFS journals the rename
+  const handle = await operations.open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Removes what an interrupted write left in `folder`; returns the names. Only for a folder that nobody writes to. */
+export async function removeTemporaries(folder: string): Promise<string[]> {
+  const names = (await fs.readdir(folder)).filter((name) => name.startsWith(".") && name.includes(TEMPORARY));
+  for (const name of names) await fs.rm(join(folder, name), { recursive: true, force: true });
+  return names;
+}
+
+function temporaryName(path: string): string {
+  return join(
+    dirname(path),
+    `.${basename(path)}${TEMPORARY}${process.pid}-${randomBytes(4).toString("hex")}`,
+  );
+}

@@ -1,0 +1,32 @@
+/**
+ * What a judge sees of each step: plain text, no gold answer. The history is what the policy itself saw: an action
+ * whose chain of thought was stripped from later states appears stripped.
+ */
+import type { StepView } from "../judge/judge.js";
+import type { Trajectory } from "./trajectory.js";
+
+export function stepViews(trajectory: Trajectory): StepView[] {
+  const history: { action: string; observation?: string }[] = [];
+  return trajectory.steps.map((step, i) => {
+    const view: StepView = {
+      question: trajectory.question,
+      history: [...history],
+      action: step.text,
+      kind: step.kind,
+      callsLeft: callsLeftAfter(trajectory, i),
+    };
+    if (step.call) view.call = step.call;
+    if (step.kind === "answer" && trajectory.answer !== undefined) view.answer = trajectory.answer;
+    history.push({
+      action: step.shown ?? step.text,
+      ...(step.observation && { observation: step.observation.text }),
+    });
+    return view;
+  });
+}
+
+/** Every action before an answer uses one call up: a malformed one as well. */
+function callsLeftAfter(trajectory: Trajectory, step: number): number {
+  const used = trajectory.steps.slice(0, step + 1).filter((s) => s.kind !== "answer").length;
+  return Math.max(0, trajectory.callLimit - used);
+}
