@@ -1,0 +1,22 @@
+// The engine's one exception. Bindings turn it into a typed JavaScript error.
+#ifndef SWIRL_ENGINE_ERROR_H_
+#define SWIRL_ENGINE_ERROR_H_
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace swirl {
+
+// Codes are those of src/errors/swirl-error.ts.
+struct Error : std::runtime_error {
+  Error(std::string code, std::string op, const std::string& message, std::string remedy = "")
+      : std::runtime_error(message), code(std::move(code)), op(std::move(op)), remedy(std::move(remedy)) {}
+  std::string code;    // "INPUT", "MEMORY", "DEVICE", "ABORTED", "NUMERICS", "INTERNAL", …
+  std::string op;      // what was running: "update", "gemm", …
+  std::string remedy;  // what to do next; may be empty
+};
+
+}  // namespace swirl
+
+#endif  // SWIRL_ENGINE_ERROR_H_
