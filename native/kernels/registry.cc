@@ -1,0 +1,99 @@
+#include "registry.h"
+
+#include <dlfcn.h>
+
+namespace swirl {
+namespace {
+
+struct Module {
+  const swirl_kernels* kernels = nullptr;
+  std::string reason;
+};
+
+// The folder this code was loaded from, with its slash: the addon's, or a test program's.
+std::string own_folder() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(&find_device), &info) == 0 || info.dli_fname == nullptr)
+    return "./";
+  const std::string path = info.dli_fname;
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
+}
+
+Module load_cuda() {
+  Module module;
+  const std::string path = own_folder() + "swirl_cuda.so";
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* why = dlerror();
+    const std::string said = why == nullptr ? "" : why;
+    module.reason = said.find("No such file") != std::string::npos && said.find(path + ":") == 0
+                        ? "this build has no CUDA module (no CUDA compiler was found when it was built)"
+                        : "the CUDA module does not load: " + said;
+    return module;
+  }
+  const auto entry = reinterpret_cast<swirl_module_kernels_fn>(dlsym(library, "swirl_module_kernels"));
+  const swirl_kernels* kernels = entry == nullptr ? nullptr : entry();
+  if (kernels == nullptr) {
+    module.reason = path + " offers no kernel table";
+  } else if (kernels->version != SWIRL_KERNELS_VERSION) {
+    module.reason = path + " has kernel table " + std::to_string(kernels->version) + ", the engine needs " +
+                    std::to_string(SWIRL_KERNELS_VERSION);
+  } else if (kernels->count() <= 0) {
+    const char* why = kernels->last_error(nullptr);
+    module.reason =
+        std::string("no CUDA device answers") + (why != nullptr && *why ? std::string(": ") + why : "");
+  } else {
+    module.kernels = kernels;
+  }
+  return module;
+}
+
+const Module& cuda() {
+  static const Module module = load_cuda();  // thread-safe, once
+  return module;
+}
+
+}  // namespace
+
+FoundDevice find_device(const std::string& name) {
+  FoundDevice found;
+  if (name == "cpu") {
+    found.kernels = swirl_cpu_kernels();
+    return found;
+  }
+  const bool first = name == "cuda";
+  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() <= 8 &&
+                        name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (!first && !numbered) {
+    found.reason = "no device is called \"" + name + "\"; there are cpu, cuda and cuda:N";
+    return found;
+  }
+  const Module& module = cuda();
+  if (module.kernels == nullptr) {
+    found.reason = module.reason;
+    return found;
+  }
+  found.ordinal = first ? 0 : std::stoi(name.substr(5));
+  if (const int32_t count = module.kernels->count(); found.ordinal >= count) {
+    found.reason = "there are " + std::to_string(count) + " CUDA devices, counted from cuda:0";
+    return found;
+  }
+  found.kernels = module.kernels;
+  return found;
+}
+
+std::vector<std::string> device_names() {
+  std::vector<std::string> names = {"cpu"};
+  if (const Module& module = cuda(); module.kernels != nullptr) {
+    for (int32_t i = 0; i < module.kernels->count(); ++i) names.push_back("cuda:" + std::to_string(i));
+  }
+  return names;
+}
+
+std::vector<MissingDevice> missing_devices() {
+  if (const Module& module = cuda(); module.kernels == nullptr) return {{"cuda", module.reason}};
+  return {};
+}
+
+}  // namespace swirl
