@@ -86,13 +86,13 @@ export function parseRecord<Schema extends z.ZodType>(
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  const field =
-    issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]].join(".") : issue.path.join(".");
+  const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]] : issue.path;
+  const field = path.join(".");
   throw new SwirlError(
     "RECORD",
     `${file}:${line}: ${what} field ${field || "(whole record)"}: ${issue.message}`,
     {
-      remedy: `correct this line, or leave it out`,
+      remedy: "correct this line, or leave it out",
       details: { file, line, field },
     },
   );

@@ -1,0 +1,35 @@
+/** The two ways an action is written, and the strings that end one. */
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Tool } from "../tools/tool.js";
+import type { ActionFormat } from "../trajectory/trajectory.js";
+
+/** @throws SwirlError CONFIG when two tags are the same, or a tag is no plain name. */
+export function actionFormat(
+  kind: ActionFormat["kind"],
+  tools: readonly Tool<never>[],
+  answerTag = "answer",
+): ActionFormat {
+  const callTags: Record<string, string> = {};
+  if (kind === "tags") for (const tool of tools) callTags[tool.name] = tool.tag ?? tool.name;
+  const tags = [...Object.values(callTags), answerTag];
+  for (const [i, tag] of tags.entries()) {
+    if (!/^[A-Za-z_][\w-]*$/.test(tag)) {
+      throw new SwirlError("CONFIG", `tag ${JSON.stringify(tag)} is no plain name`, {
+        remedy: "use letters, digits, _ and -, without the angle brackets",
+        details: { field: "tag" },
+      });
+    }
+    if (tags.indexOf(tag) !== i) {
+      throw new SwirlError("CONFIG", `tag <${tag}> is used twice`, {
+        remedy: "give every tool, and the answer, a tag of its own",
+        details: { field: "tag" },
+      });
+    }
+  }
+  return { kind, callTags, answerTag };
+}
+
+/** The strings after which an action is over. Template tool calls end with the model's own end-of-turn token. */
+export function stopStrings(format: ActionFormat): string[] {
+  return [...Object.values(format.callTags), format.answerTag].map((tag) => `</${tag}>`);
+}
