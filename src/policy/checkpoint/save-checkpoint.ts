@@ -1,0 +1,132 @@
+/**
+ * Saves an engine's weights as a folder like the one they came from: same files, tensor names and order, element
+ * types, with config, tokenizer and chat template carried along. Tensors the engine does not hold (a vision tower)
+ * are copied from the source folder byte for byte.
+ */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { SwirlError } from "../../errors/swirl-error.js";
+import type { Dtype, NativeEngine } from "../../native/addon.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { shown } from "./checkpoint-error.js";
+import { float32ToFloat16 } from "./element-types.js";
+import { parseModelConfig } from "./model-config.js";
+import { EMBEDDING, parametersOf } from "./parameter-names.js";
+import type { ElementType } from "./safetensors.js";
+import { readTensorBytes, SINGLE } from "./weight-files.js";
+import { type TensorToWrite, writeCheckpointFolder } from "./write-checkpoint.js";
+
+export type WeightReader = Pick<NativeEngine, "readTensor">;
+
+const carriedFiles = [
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "tokenizer.model",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "chat_template.json",
+  "preprocessor_config.json",
+  "processor_config.json",
+];
+
+/** `dtype`: of every parameter; by default each keeps the type it was stored in. */
+export async function saveCheckpoint(
+  source: Checkpoint,
+  target: string,
+  engine: WeightReader,
+  options: { dtype?: Dtype } = {},
+): Promise<void> {
+  const parameters = new Map([...source.parameters.values()].map(({ entry, name }) => [entry.name, name]));
+  if (source.redundantHead) parameters.set(source.redundantHead.name, EMBEDDING);
+  const files = source.weights.files.map((file) => ({
+    name: file.name,
+    metadata: { format: "pt", ...file.metadata },
+    tensors: file.tensors.map((entry): TensorToWrite => {
+      const parameter = parameters.get(entry.name);
+      if (parameter === undefined) {
+        return {
+          name: entry.name,
+          dtype: entry.dtype,
+          shape: entry.shape,
+          read: () => readTensorBytes(file, entry),
+        };
+      }
+      const dtype = options.dtype ? elementType(options.dtype) : entry.dtype;
+      return { name: entry.name, dtype, shape: entry.shape, read: () => readAs(engine, parameter, dtype) };
+    }),
+  }));
+  const json = options.dtype ? withDtype(source.config.json, options.dtype) : source.config.json;
+  await writeCheckpointFolder(target, {
+    files,
+    sharded: source.weights.sharded,
+    beside: { "config.json": { text: jsonText(json) }, ...(await carried(source.folder)) },
+  });
+}
+
+/**
+ * A folder for a model that was not loaded from one. `config` is a config.json's content, `beside` further text
+ * files (tokenizer.json, …).
+ */
+export async function saveNewCheckpoint(
+  config: Record<string, unknown>,
+  target: string,
+  engine: WeightReader,
+  options: { dtype: Dtype; beside?: Record<string, string> },
+): Promise<void> {
+  const text = jsonText(withDtype(config, options.dtype));
+  const { model } = parseModelConfig(text, join(target, "config.json"));
+  const dtype = elementType(options.dtype);
+  const tensors = parametersOf(model).map(
+    ({ name, shape }): TensorToWrite => ({ name, dtype, shape, read: () => readAs(engine, name, dtype) }),
+  );
+  const beside = Object.entries(options.beside ?? {}).map(
+    ([name, content]) => [name, { text: content }] as const,
+  );
+  await writeCheckpointFolder(target, {
+    files: [{ name: SINGLE, metadata: { format: "pt" }, tensors }],
+    sharded: false,
+    beside: { ...Object.fromEntries(beside), "config.json": { text } },
+  });
+}
+
+async function readAs(engine: WeightReader, parameter: string, dtype: ElementType): Promise<Uint8Array> {
+  if (dtype === "BF16") return engine.readTensor(parameter, "weight", "bfloat16");
+  const bytes = await engine.readTensor(parameter, "weight", "float32");
+  if (dtype !== "F16") return bytes;
+  const { bytes: halves, overflow } = float32ToFloat16(bytes);
+  if (overflow >= 0) {
+    const value = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(4 * overflow, true);
+    throw new SwirlError("NUMERICS", `${parameter}[${overflow}] is ${shown(value)}, beyond float16's 65504`, {
+      remedy: 'save with dtype "bfloat16" or "float32"',
+      details: { tensor: parameter },
+    });
+  }
+  return halves;
+}
+
+function elementType(dtype: Dtype): ElementType {
+  return dtype === "float32" ? "F32" : "BF16";
+}
+
+/** Under the name the layout uses: `dtype` since transformers 5, `torch_dtype` before. */
+function withDtype(json: Record<string, unknown>, dtype: Dtype): Record<string, unknown> {
+  return { ...json, ["torch_dtype" in json ? "torch_dtype" : "dtype"]: dtype };
+}
+
+function jsonText(json: Record<string, unknown>): string {
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+async function carried(folder: string): Promise<Record<string, { copyOf: string }>> {
+  const files: Record<string, { copyOf: string }> = {};
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const wanted = carriedFiles.includes(name) || /^(LICENSE|NOTICE)(\.\w+)?$/.test(name);
+    if (wanted && (await stat(path)).isFile()) files[name] = { copyOf: path };
+  }
+  return files;
+}

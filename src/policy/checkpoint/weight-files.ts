@@ -1,0 +1,180 @@
+/**
+ * The safetensors files of a model folder: one `model.safetensors`, or shards named by
+ * `model.safetensors.index.json`. Headers are read and checked when the folder is opened; bytes are read on demand.
+ * No path outside the folder is opened, whatever the index says; symbolic links inside it are followed only where
+ * they lead to a regular file, as the hub's cache lays them out.
+ */
+import { type FileHandle, open, readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import { checkpointError, shown } from "./checkpoint-error.js";
+import { headerLength, parseHeader, type TensorEntry } from "./safetensors.js";
+
+export const SINGLE = "model.safetensors";
+export const INDEX = "model.safetensors.index.json";
+const INDEX_LIMIT = 64 << 20; // bytes
+const READ_CHUNK = 64 << 20; // bytes; one read call may not exceed 2 GiB
+
+export interface WeightFile {
+  name: string; // within the folder
+  path: string;
+  tensors: TensorEntry[]; // in file order
+  metadata: Record<string, string>;
+}
+
+export interface WeightFiles {
+  files: WeightFile[];
+  sharded: boolean;
+  /** Every tensor by its name in the checkpoint. */
+  tensors: Map<string, { entry: TensorEntry; file: WeightFile }>;
+}
+
+export async function openWeightFiles(folder: string): Promise<WeightFiles> {
+  const single = join(folder, SINGLE);
+  if (await isFile(single)) return collect([await readHeader(single)], false);
+  const indexPath = join(folder, INDEX);
+  if (!(await isFile(indexPath))) {
+    throw checkpointError(
+      folder,
+      `has neither ${SINGLE} nor ${INDEX}`,
+      "point at a folder with safetensors weights (convert .bin checkpoints with transformers' save_pretrained)",
+    );
+  }
+  const weightMap = await readIndex(indexPath);
+  const files: WeightFile[] = [];
+  for (const name of [...new Set(Object.values(weightMap))].sort()) {
+    const path = join(folder, name);
+    if (!(await isFile(path))) {
+      throw checkpointError(
+        path,
+        `is missing, but ${INDEX} puts tensors in it`,
+        "download the missing shard, or every file of the checkpoint again",
+        { index: indexPath },
+      );
+    }
+    files.push(await readHeader(path));
+  }
+  const weights = collect(files, true);
+  for (const [tensor, shard] of Object.entries(weightMap)) {
+    const found = weights.tensors.get(tensor)?.file.name;
+    if (found !== shard) {
+      throw checkpointError(
+        join(folder, shard),
+        `does not hold tensor ${shown(tensor)}, which ${INDEX} puts there`,
+        "the index and its shards are of different checkpoints: download all of them again",
+        { tensor, index: indexPath, ...(found === undefined ? {} : { found }) },
+      );
+    }
+  }
+  return weights;
+}
+
+/** The bytes of one tensor, as stored. */
+export async function readTensorBytes(file: WeightFile, entry: TensorEntry): Promise<Uint8Array> {
+  const handle = await open(file.path, "r");
+  try {
+    const bytes = new Uint8Array(entry.bytes);
+    await readFully(handle, bytes, entry.offset, file.path);
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readHeader(path: string): Promise<WeightFile> {
+  const handle = await open(path, "r");
+  try {
+    const { size } = await handle.stat();
+    const prefix = new Uint8Array(Math.min(8, size));
+    await readFully(handle, prefix, 0, path);
+    const header = new Uint8Array(headerLength(prefix, size, path));
+    await readFully(handle, header, 8, path);
+    return { name: basename(path), path, ...parseHeader(header, size, path) };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readFully(
+  handle: FileHandle,
+  into: Uint8Array,
+  position: number,
+  path: string,
+): Promise<void> {
+  for (let done = 0; done < into.length; ) {
+    const want = Math.min(READ_CHUNK, into.length - done);
+    const { bytesRead } = await handle.read(into, done, want, position + done);
+    if (bytesRead === 0) {
+      throw checkpointError(
+        path,
+        `ended at byte ${position + done} while ${into.length - done} more were expected`,
+        "the file changed while it was read, or the disk is failing: try again",
+      );
+    }
+    done += bytesRead;
+  }
+}
+
+const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
+
+async function readIndex(path: string): Promise<Record<string, string>> {
+  const { size } = await stat(path);
+  const remedy = "download the index again";
+  if (size > INDEX_LIMIT) {
+    throw checkpointError(path, `has ${size} bytes, more than the limit of ${INDEX_LIMIT}`, remedy);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw checkpointError(path, `is not JSON: ${(cause as Error).message}`, remedy, {}, cause);
+  }
+  const parsed = indexSchema.safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const field = issue?.path.join(".") ?? "";
+    throw checkpointError(path, `${field || "its content"}: ${issue?.message}`, remedy, { field });
+  }
+  for (const [tensor, shard] of Object.entries(parsed.data.weight_map)) {
+    if (!isPlainFileName(shard)) {
+      throw checkpointError(
+        path,
+        `puts tensor ${shown(tensor)} in ${shown(shard)}, which is not a .safetensors file of this folder`,
+        "do not use this checkpoint unless you trust it; shards must lie beside their index",
+        { tensor, field: `weight_map.${tensor}`, value: shard },
+      );
+    }
+  }
+  return parsed.data.weight_map;
+}
+
+function isPlainFileName(name: string): boolean {
+  return /^[^/\\\0:]+\.safetensors$/.test(name) && !name.startsWith(".") && name.length <= 255;
+}
+
+function collect(files: WeightFile[], sharded: boolean): WeightFiles {
+  const tensors: WeightFiles["tensors"] = new Map();
+  for (const file of files) {
+    for (const entry of file.tensors) {
+      const other = tensors.get(entry.name);
+      if (other) {
+        throw checkpointError(
+          file.path,
+          `holds tensor ${shown(entry.name)}, which ${other.file.name} holds too`,
+          "keep only the files of one checkpoint in the folder",
+          { tensor: entry.name },
+        );
+      }
+      tensors.set(entry.name, { entry, file });
+    }
+  }
+  return { files, sharded, tensors };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}

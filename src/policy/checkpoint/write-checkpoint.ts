@@ -1,0 +1,165 @@
+/**
+ * Writes a model folder that transformers loads. Everything is first written and fsynced in a temporary folder
+ * beside the target, then renamed into place, and the folder is fsynced:
+ * - a target that did not exist appears whole or not at all
+ * - a target that existed keeps loading its old weights until the last rename; a sharded one that is interrupted in
+ *   between fails to load for want of its index, and is never a mixture
+ * A failure removes the temporary folder and leaves the target as it was.
+ */
+import { randomBytes } from "node:crypto";
+import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { SwirlError } from "../../errors/swirl-error.js";
+import { type ElementType, encodeHeader, tensorBytes } from "./safetensors.js";
+import { INDEX, SINGLE } from "./weight-files.js";
+
+export interface TensorToWrite {
+  name: string;
+  dtype: ElementType;
+  shape: readonly number[];
+  read(): Promise<Uint8Array>; // little-endian, row-major
+}
+
+export interface FolderToWrite {
+  /** One file, or shards with an index. Files are named as given; a single one is `model.safetensors`. */
+  files: { name: string; tensors: TensorToWrite[]; metadata: Record<string, string> }[];
+  sharded: boolean;
+  /** Small files by name: text, or the path of a file to copy. */
+  beside: Record<string, { text: string } | { copyOf: string }>;
+}
+
+export async function writeCheckpointFolder(target: string, content: FolderToWrite): Promise<void> {
+  const folder = resolve(target);
+  const stage = join(
+    dirname(folder),
+    `.${basename(folder)}.saving-${process.pid}-${randomBytes(4).toString("hex")}`,
+  );
+  try {
+    await mkdir(stage, { recursive: true });
+    await writeStage(stage, content);
+    await moveIntoPlace(stage, folder, content);
+  } catch (cause) {
+    if (SwirlError.isInstance(cause)) throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
+    throw new SwirlError("CHECKPOINT", `${folder}: cannot be written (${(cause as Error).message})`, {
+      remedy: code === "ENOSPC" ? "free some space and save again" : "choose a folder that can be written",
+      details: { file: folder, errno: code },
+      cause,
+    });
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+async function writeStage(stage: string, { files, sharded, beside }: FolderToWrite): Promise<void> {
+  const weightMap: Record<string, string> = {};
+  let totalBytes = 0;
+  for (const file of files) {
+    const name = sharded ? file.name : SINGLE;
+    totalBytes += await writeSafetensors(join(stage, name), file.tensors, file.metadata);
+    for (const tensor of file.tensors) weightMap[tensor.name] = name;
+  }
+  if (sharded) {
+    const sorted = Object.fromEntries(Object.entries(weightMap).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const index = { metadata: { total_size: totalBytes }, weight_map: sorted };
+    await writeSynced(join(stage, INDEX), `${JSON.stringify(index, null, 2)}\n`);
+  }
+  for (const [name, source] of Object.entries(beside)) {
+    const path = join(stage, name);
+    if ("text" in source) {
+      await writeSynced(path, source.text);
+    } else {
+      await copyFile(source.copyOf, path);
+      await syncPath(path);
+    }
+  }
+  await syncPath(stage);
+}
+
+/** Returns the bytes of data. */
+async function writeSafetensors(
+  path: string,
+  tensors: TensorToWrite[],
+  metadata: Record<string, string>,
+): Promise<number> {
+  const handle = await open(path, "wx");
+  let total = 0;
+  try {
+    await writeFully(handle, encodeHeader(tensors, metadata));
+    for (const { name, dtype, shape, read } of tensors) {
+      const bytes = await read();
+      const expected = tensorBytes(dtype, shape);
+      if (bytes.byteLength !== expected) {
+        throw new SwirlError(
+          "INTERNAL",
+          `${name} gave ${bytes.byteLength} bytes where ${expected} were expected`,
+          {
+            details: { tensor: name, file: path },
+          },
+        );
+      }
+      await writeFully(handle, bytes);
+      total += expected;
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return total;
+}
+
+async function moveIntoPlace(
+  stage: string,
+  folder: string,
+  { files, sharded }: FolderToWrite,
+): Promise<void> {
+  const parent = dirname(folder);
+  const existing = await stat(folder).catch(() => undefined);
+  if (!existing) {
+    await rename(stage, folder);
+    return syncPath(parent);
+  }
+  const last = sharded ? INDEX : SINGLE;
+  // Without its index a half-replaced set of shards cannot be loaded by mistake.
+  await rm(join(folder, INDEX), { force: true });
+  if (sharded) await rm(join(folder, SINGLE), { force: true });
+  await syncPath(folder);
+  for (const name of await readdir(stage)) {
+    if (name !== last) await rename(join(stage, name), join(folder, name));
+  }
+  await syncPath(folder);
+  await rename(join(stage, last), join(folder, last));
+  const kept = new Set(sharded ? files.map(({ name }) => name) : []);
+  for (const name of await readdir(folder)) {
+    if (/^model-\d+-of-\d+\.safetensors$/.test(name) && !kept.has(name)) await rm(join(folder, name));
+  }
+  await syncPath(folder);
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const handle = await open(path, "wx");
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeFully(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array): Promise<void> {
+  const chunk = 64 << 20; // one write call may not exceed 2 GiB, and may be short
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(chunk, bytes.length - done));
+    done += bytesWritten;
+  }
+}
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
