@@ -1,0 +1,182 @@
+/**
+ * Reads and checks the tokenizer files of a model folder: tokenizer.json, tokenizer_config.json, generation_config.json
+ * and the chat template (chat_template.jinja, else inline). Every failure names the file and the field.
+ */
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { SwirlError } from "../errors/swirl-error.js";
+
+const MAX_BYTES = 256 * 1024 * 1024;
+const MAX_ID = 1 << 22;
+
+export interface TokenizerFiles {
+  /** Folder, for error messages. */
+  dir: string;
+  tokenizer: TokenizerJson;
+  config: Record<string, unknown>;
+  generationConfig: Record<string, unknown>;
+  /** Template source, and the file it came from; several when the model names them. */
+  templates: { name: string; source: string; file: string }[];
+}
+
+/** What this package reads of tokenizer.json; the rest goes to the tokenizers package as it is. */
+export interface TokenizerJson {
+  added_tokens: { id: number; content: string; special?: boolean; lstrip?: boolean; rstrip?: boolean }[];
+  model: {
+    type?: string;
+    vocab: Record<string, number> | [string, number][];
+    merges?: (string | [string, string])[];
+    unk_token?: string | null;
+    byte_fallback?: boolean;
+  };
+  pre_tokenizer: unknown;
+  decoder: unknown;
+  [key: string]: unknown;
+}
+
+export async function readTokenizerFiles(dir: string): Promise<TokenizerFiles> {
+  const tokenizerFile = join(dir, "tokenizer.json");
+  const tokenizer = await readJson(tokenizerFile);
+  if (!tokenizer) {
+    throw new SwirlError("CHECKPOINT", `${tokenizerFile} does not exist`, {
+      remedy:
+        "point to a Hugging Face model folder; where it has only tokenizer.model, save the fast tokenizer with " +
+        "AutoTokenizer.from_pretrained(dir).save_pretrained(dir)",
+      details: { file: tokenizerFile },
+    });
+  }
+  const configFile = join(dir, "tokenizer_config.json");
+  const config = {
+    ...(await readJson(join(dir, "special_tokens_map.json"))),
+    ...(await readJson(configFile)),
+  };
+  return {
+    dir,
+    tokenizer: checkTokenizerJson(tokenizer, tokenizerFile),
+    config,
+    generationConfig: (await readJson(join(dir, "generation_config.json"))) ?? {},
+    templates: await readTemplates(dir, config.chat_template, configFile),
+  };
+}
+
+async function readTemplates(dir: string, inline: unknown, configFile: string) {
+  const file = join(dir, "chat_template.jinja");
+  const source = await readText(file);
+  if (source !== undefined) return [{ name: "default", source, file }];
+  if (inline === undefined || inline === null) return [];
+  if (typeof inline === "string") return [{ name: "default", source: inline, file: configFile }];
+  if (Array.isArray(inline)) {
+    return inline.map((entry: unknown) => {
+      const { name, template } = (entry ?? {}) as { name?: unknown; template?: unknown };
+      if (typeof name !== "string" || typeof template !== "string") {
+        throw invalid(configFile, "chat_template", "is a list whose entries need { name, template }");
+      }
+      return { name, source: template, file: configFile };
+    });
+  }
+  throw invalid(configFile, "chat_template", `must be a string or a list, not ${typeof inline}`);
+}
+
+/** Checks the structure that the rest of this package relies on. */
+export function checkTokenizerJson(value: Record<string, unknown>, file: string): TokenizerJson {
+  const model = value.model as TokenizerJson["model"] | null | undefined;
+  if (typeof model !== "object" || model === null) throw invalid(file, "model", "is missing");
+  const type = model.type ?? (Array.isArray(model.vocab) ? "Unigram" : "BPE");
+  if (type !== "BPE" && type !== "Unigram") {
+    throw invalid(file, "model.type", `is ${JSON.stringify(type)}; BPE and Unigram are supported`);
+  }
+  if (type === "BPE") checkBpe(model, file);
+  else checkUnigram(model, file);
+  const added = value.added_tokens ?? [];
+  if (!Array.isArray(added)) throw invalid(file, "added_tokens", "must be a list");
+  for (const [index, token] of added.entries()) {
+    if (typeof token?.content !== "string" || !isId(token.id)) {
+      throw invalid(file, `added_tokens[${index}]`, `needs a string content and an id of 0 … ${MAX_ID}`);
+    }
+  }
+  return {
+    ...value,
+    added_tokens: added,
+    model: { ...model, type },
+    normalizer: value.normalizer ?? null,
+    pre_tokenizer: value.pre_tokenizer ?? null,
+    decoder: value.decoder ?? null,
+  };
+}
+
+function checkBpe(model: TokenizerJson["model"], file: string): void {
+  if (typeof model.vocab !== "object" || model.vocab === null || Array.isArray(model.vocab)) {
+    throw invalid(file, "model.vocab", "must map tokens to ids");
+  }
+  for (const [token, id] of Object.entries(model.vocab)) {
+    if (!isId(id)) throw invalid(file, `model.vocab[${JSON.stringify(token)}]`, `is ${id}, not an id`);
+  }
+  if (!Array.isArray(model.merges)) throw invalid(file, "model.merges", "must be a list");
+  for (const [index, merge] of model.merges.entries()) {
+    const ok =
+      typeof merge === "string"
+        ? merge.includes(" ")
+        : Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === "string");
+    if (!ok) throw invalid(file, `model.merges[${index}]`, "must be two tokens");
+  }
+}
+
+function checkUnigram(model: TokenizerJson["model"], file: string): void {
+  if (!Array.isArray(model.vocab)) throw invalid(file, "model.vocab", "must be a list of [piece, score]");
+  if (model.vocab.length > MAX_ID) throw invalid(file, "model.vocab", `has more than ${MAX_ID} pieces`);
+  for (const [index, entry] of model.vocab.entries()) {
+    if (!Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "number") {
+      throw invalid(file, `model.vocab[${index}]`, "must be [piece, score]");
+    }
+  }
+}
+
+function isId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < MAX_ID;
+}
+
+function invalid(file: string, field: string, what: string): SwirlError {
+  return new SwirlError("CHECKPOINT", `${file}: ${field} ${what}`, {
+    remedy: "download the file again, or save it with a current version of transformers",
+    details: { file, field },
+  });
+}
+
+/** Undefined when the file does not exist. */
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    const { size } = await stat(file);
+    if (size > MAX_BYTES) {
+      throw new SwirlError("CHECKPOINT", `${file} has ${size} bytes, more than ${MAX_BYTES}`, {
+        details: { file },
+      });
+    }
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    if (SwirlError.isInstance(cause)) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new SwirlError("CHECKPOINT", `${file} cannot be read: ${(cause as Error).message}`, {
+      details: { file },
+      cause,
+    });
+  }
+}
+
+async function readJson(file: string): Promise<Record<string, unknown> | undefined> {
+  const text = await readText(file);
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new SwirlError("CHECKPOINT", `${file} is not JSON: ${(cause as Error).message}`, {
+      remedy: "download the file again",
+      details: { file },
+      cause,
+    });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new SwirlError("CHECKPOINT", `${file} must hold a JSON object`, { details: { file } });
+  }
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,341 @@
+/**
+ * Text to token ids and back, as the model's own tokenizer.json defines it.
+ *
+ * Guarantees: `encode` turns no part of a text into a control token unless `special: true` asks for it; ids equal those
+ * of transformers (with add_special_tokens=False; and split_special_tokens=True where special is false).
+ * Immutable after loading.
+ */
+import { join } from "node:path";
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { SwirlError } from "../errors/swirl-error.js";
+import { ChatTemplate } from "./chat-template.js";
+import {
+  type AddedToken,
+  ControlTokens,
+  hiddenName,
+  type Piece,
+  SECTION,
+  sanitize,
+} from "./control-tokens.js";
+import { type TokenBytes, tokenBytes } from "./token-bytes.js";
+import { readTokenizerFiles, type TokenizerFiles, type TokenizerJson } from "./tokenizer-files.js";
+
+export interface TokenizerOptions {
+  /** Replaces the model's own chat template. */
+  chatTemplate?: string;
+  /** Further variables of the template: `enable_thinking`, `date_string` and the like. */
+  templateVariables?: Record<string, unknown>;
+}
+
+export interface EncodeOptions {
+  /** Whether text such as `<|im_end|>` becomes its token. Default false: it stays text. */
+  special?: boolean;
+  /** The text goes on where others left off, so nothing is put before it. Default false. */
+  continues?: boolean;
+}
+
+export class Tokenizer {
+  /** The tokenizer.json this came from. */
+  readonly file: string;
+  /** Largest id + 1. */
+  readonly vocabSize: number;
+  /** Control tokens by text: those marked special and those the chat template writes. */
+  readonly specialTokens: ReadonlyMap<string, number>;
+  readonly #contents: (string | undefined)[];
+  readonly #added: ReadonlySet<number>;
+  readonly #control: ControlTokens;
+  readonly #special: ControlTokens;
+  readonly #specialIds: ReadonlySet<number>;
+  readonly #plain: HuggingFaceTokenizer;
+  readonly #stripsFirstSpace: boolean;
+  readonly #files: TokenizerFiles;
+  readonly #options: TokenizerOptions;
+  #bytes: TokenBytes | undefined;
+  #chat: ChatTemplate | undefined;
+  #eosTokens: readonly number[] | undefined;
+
+  /** `dir` is a Hugging Face model folder. Throws CHECKPOINT when its files are missing or broken. */
+  static async load(dir: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
+    return new Tokenizer(await readTokenizerFiles(dir), options);
+  }
+
+  constructor(files: TokenizerFiles, options: TokenizerOptions = {}) {
+    this.file = join(files.dir, "tokenizer.json");
+    this.#files = files;
+    this.#options = options;
+    const json = files.tokenizer;
+    const templates = options.chatTemplate
+      ? [options.chatTemplate]
+      : files.templates.map((template) => template.source);
+    const added = json.added_tokens.map(
+      (token): AddedToken => ({
+        id: token.id,
+        content: token.content,
+        special: token.special === true,
+        lstrip: token.lstrip === true,
+        rstrip: token.rstrip === true,
+      }),
+    );
+    const control = added.filter((token) => token.special || isWritten(token.content, templates));
+    this.#contents = contentsById(json, added);
+    this.vocabSize = this.#contents.length;
+    this.#added = new Set(added.map((token) => token.id));
+    this.#control = new ControlTokens(control);
+    this.#special = new ControlTokens(added.filter((token) => token.special));
+    this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+    this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
+    this.#stripsFirstSpace = stripsFirstSpace(json.decoder);
+    try {
+      this.#plain = new HuggingFaceTokenizer(hideControlTokens(json, control, this.vocabSize), files.config);
+    } catch (cause) {
+      throw new SwirlError("CHECKPOINT", `${this.file} cannot be used: ${(cause as Error).message}`, {
+        remedy: "save the tokenizer with a current version of transformers",
+        details: { file: this.file },
+        cause,
+      });
+    }
+  }
+
+  /** Token ids of `text`; [] for the empty string. Never adds a begin or end token. */
+  encode(text: string, options: EncodeOptions = {}): Int32Array {
+    if (!options.special)
+      return Int32Array.from(this.#encodePlain(sanitize(text), options.continues === true));
+    return this.encodePieces(this.#control.split(sanitize(text)), options.continues);
+  }
+
+  /** Ids of the pieces of a rendered template, in order. */
+  encodePieces(pieces: readonly Piece[], continues = false): Int32Array {
+    const ids: number[] = [];
+    for (const [index, piece] of pieces.entries()) {
+      if (piece.id !== undefined) ids.push(piece.id);
+      else for (const id of this.#encodePlain(piece.text ?? "", continues || index > 0)) ids.push(id);
+    }
+    return Int32Array.from(ids);
+  }
+
+  #encodePlain(text: string, continues: boolean): number[] {
+    if (text === "") return [];
+    try {
+      if (!continues) return this.#plain.encode(text, { add_special_tokens: false }).ids;
+      // A token that no text holds stands first, so that the text is not the first section of its sequence.
+      return this.#plain.encode(SECTION + text, { add_special_tokens: false }).ids.slice(1);
+    } catch (cause) {
+      throw new SwirlError(
+        "INPUT",
+        `a text of ${text.length} characters cannot be encoded: ${(cause as Error).message}`,
+        {
+          remedy: "shorten the text",
+          cause,
+        },
+      );
+    }
+  }
+
+  /** Text of `tokens`; bytes that are no UTF-8 become U+FFFD. `skipSpecial` leaves out tokens marked special. */
+  decode(tokens: ArrayLike<number>, options: { skipSpecial?: boolean } = {}): string {
+    const { bytes, offsets } = this.#allBytes();
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for (let at = 0; at < tokens.length; at++) {
+      const id = tokens[at]!;
+      if (!Number.isInteger(id) || id < 0) {
+        throw new SwirlError("INPUT", `token ${at} is ${id}, not a token id`, {
+          details: { field: `tokens[${at}]` },
+        });
+      }
+      // An embedding row beyond the vocabulary has no text.
+      if (id >= this.vocabSize || (options.skipSpecial && this.#specialIds.has(id))) continue;
+      const part = bytes.subarray(offsets[id]!, offsets[id + 1]!);
+      parts.push(part);
+      length += part.length;
+    }
+    const joined = new Uint8Array(length);
+    let to = 0;
+    for (const part of parts) {
+      joined.set(part, to);
+      to += part.length;
+    }
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(joined);
+    return this.#stripsFirstSpace && text.startsWith(" ") ? text.slice(1) : text;
+  }
+
+  /** UTF-8 bytes of every id up to `vocab`, the model's number of rows (default: this vocabulary). */
+  tokenBytes(vocab = this.vocabSize): TokenBytes {
+    const { bytes, offsets } = this.#allBytes();
+    const padded = new Int32Array(vocab + 1).fill(bytes.length);
+    padded.set(offsets.subarray(0, vocab + 1));
+    return { bytes: bytes.slice(0, padded[vocab]), offsets: padded };
+  }
+
+  #allBytes(): TokenBytes {
+    const { decoder, pre_tokenizer, model } = this.#files.tokenizer;
+    this.#bytes ??= tokenBytes(this.#contents, this.#added, {
+      byteLevel: hasStep(decoder, "ByteLevel") || hasStep(pre_tokenizer, "ByteLevel"),
+      byteFallback: model.byte_fallback === true || hasStep(decoder, "ByteFallback"),
+      spaceSymbol: spaceSymbol(decoder),
+    });
+    return this.#bytes;
+  }
+
+  /** The token's own text, `<|im_end|>` or `Ġthe`; undefined for an id without a token. */
+  tokenText(id: number): string | undefined {
+    return this.#contents[id];
+  }
+
+  /** The id of a token by its own text. */
+  tokenId(text: string): number | undefined {
+    const id = this.#contents.indexOf(text);
+    return id < 0 ? undefined : id;
+  }
+
+  /** Ids that end a turn: the eos tokens of both configs, and the token the template ends an assistant's turn with. */
+  get eosTokens(): readonly number[] {
+    this.#eosTokens ??= this.#findEosTokens();
+    return this.#eosTokens;
+  }
+
+  #findEosTokens(): number[] {
+    const ids = new Set<number>();
+    const declared = this.#files.generationConfig.eos_token_id;
+    for (const id of Array.isArray(declared) ? declared : [declared]) {
+      if (Number.isInteger(id) && this.#contents[id] !== undefined) ids.add(id);
+    }
+    const eos = tokenContent(this.#files.config.eos_token);
+    const eosId = eos === undefined ? undefined : this.tokenId(eos);
+    if (eosId !== undefined) ids.add(eosId);
+    if (this.hasChatTemplate) {
+      try {
+        ids.add(this.chat.endOfTurn);
+      } catch (error) {
+        // A template without a marked end of turn still leaves the configs' tokens.
+        if (ids.size === 0) throw error;
+      }
+    }
+    return [...ids];
+  }
+
+  get hasChatTemplate(): boolean {
+    return this.#options.chatTemplate !== undefined || this.#files.templates.length > 0;
+  }
+
+  /** Prompts and turns as the model's chat template writes them. Throws CHECKPOINT where the model has none. */
+  get chat(): ChatTemplate {
+    this.#chat ??= this.#makeChat();
+    return this.#chat;
+  }
+
+  #makeChat(): ChatTemplate {
+    const { templates, config, dir } = this.#files;
+    const own = this.#options.chatTemplate;
+    const sources = own ? [{ name: "default", source: own, file: "option chatTemplate" }] : templates;
+    if (sources.length === 0) {
+      throw new SwirlError("CHECKPOINT", `${dir} has no chat template`, {
+        remedy: "use an instruction-tuned model, or pass a Jinja template as `chatTemplate`",
+        details: { file: join(dir, "tokenizer_config.json"), field: "chat_template" },
+      });
+    }
+    const variables: Record<string, unknown> = {};
+    for (const name of ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token"]) {
+      const content = tokenContent(config[name]);
+      if (content !== undefined) variables[name] = content;
+    }
+    return new ChatTemplate(
+      this,
+      sources,
+      { ...variables, ...this.#options.templateVariables },
+      {
+        content: this.#control,
+        assistant: this.#special,
+      },
+    );
+  }
+}
+
+function isWritten(content: string, templates: readonly string[]): boolean {
+  const visible = content.trim().length > 2 && !/^[\s▁]+$/.test(content);
+  return visible && templates.some((template) => template.includes(content));
+}
+
+function contentsById(json: TokenizerJson, added: readonly AddedToken[]): (string | undefined)[] {
+  const entries: [string, number][] = Array.isArray(json.model.vocab)
+    ? json.model.vocab.map(([piece], id) => [piece, id])
+    : Object.entries(json.model.vocab);
+  for (const token of added) entries.push([token.content, token.id]);
+  const size = entries.reduce((largest, [, id]) => Math.max(largest, id + 1), 0);
+  const contents: (string | undefined)[] = new Array(size).fill(undefined);
+  for (const [content, id] of entries) contents[id] = content;
+  return contents;
+}
+
+/** The same tokenizer without a way from text to a control token: neither as an added token nor as a merge or piece. */
+function hideControlTokens(json: TokenizerJson, control: readonly AddedToken[], vocabSize: number) {
+  const hidden = new Map(control.map((token) => [token.content, hiddenName(token.id)]));
+  const rename = (content: string) => hidden.get(content) ?? content;
+  const { model } = json;
+  const kept = json.added_tokens.filter((token) => !hidden.has(token.content));
+  const reserved = { id: vocabSize, content: SECTION, special: false, normalized: false };
+  return {
+    ...json,
+    post_processor: null,
+    added_tokens: [...kept, reserved],
+    model: {
+      ...model,
+      unk_token: typeof model.unk_token === "string" ? rename(model.unk_token) : model.unk_token,
+      vocab: Array.isArray(model.vocab)
+        ? model.vocab.map(([piece, score]) => [rename(piece), score])
+        : Object.fromEntries(Object.entries(model.vocab).map(([piece, id]) => [rename(piece), id])),
+      ...(model.merges && {
+        merges: model.merges.filter((merge) => {
+          const parts = typeof merge === "string" ? merge.split(" ", 2) : merge;
+          return !hidden.has(parts.join(""));
+        }),
+      }),
+    },
+  };
+}
+
+/** A token in a config is a string or an object with `content`. */
+function tokenContent(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  const content = (value as { content?: unknown } | null | undefined)?.content;
+  return typeof content === "string" ? content : undefined;
+}
+
+interface Step {
+  type?: string;
+  decoders?: Step[];
+  pretokenizers?: Step[];
+  replacement?: string;
+  pattern?: { String?: string };
+  content?: string;
+  start?: number;
+  prepend_scheme?: string;
+  add_prefix_space?: boolean;
+}
+
+function steps(step: unknown): Step[] {
+  if (typeof step !== "object" || step === null) return [];
+  const inner = (step as Step).decoders ?? (step as Step).pretokenizers;
+  return inner ? inner.flatMap(steps) : [step as Step];
+}
+
+function hasStep(step: unknown, type: string): boolean {
+  return steps(step).some((one) => one.type === type);
+}
+
+function spaceSymbol(decoder: unknown): string | undefined {
+  for (const step of steps(decoder)) {
+    if (step.type === "Metaspace") return step.replacement ?? "▁";
+    if (step.type === "Replace" && step.content === " ") return step.pattern?.String;
+  }
+  return undefined;
+}
+
+/** Llama 2's and Mistral's decoders take away the space that their encoders put first. */
+function stripsFirstSpace(decoder: unknown): boolean {
+  return steps(decoder).some(
+    (step) =>
+      (step.type === "Strip" && step.content === " " && (step.start ?? 0) > 0) ||
+      (step.type === "Metaspace" && step.prepend_scheme !== "never" && step.add_prefix_space !== false),
+  );
+}

@@ -1,0 +1,26 @@
+/** Whether a tokenizer and a model belong together: every id the tokenizer can produce must have an embedding row. */
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Tokenizer } from "./tokenizer.js";
+
+/** Gemma 3's text-only checkpoints keep this token of the image models, one past their last row; no text becomes it. */
+const NEVER_PRODUCED = new Set(["<image_soft_token>"]);
+
+/** Throws CHECKPOINT when the tokenizer has an id that is not below `vocab`, the model's number of rows. */
+export function checkVocabulary(
+  tokenizer: Pick<Tokenizer, "vocabSize" | "tokenText" | "file">,
+  vocab: number,
+): void {
+  for (let id = tokenizer.vocabSize - 1; id >= vocab; id--) {
+    const text = tokenizer.tokenText(id);
+    if (text === undefined || NEVER_PRODUCED.has(text)) continue;
+    throw new SwirlError(
+      "CHECKPOINT",
+      `vocabulary and tokenizer disagree: ${tokenizer.file} has token ${JSON.stringify(text)} with id ${id}, ` +
+        `the model has ${vocab} rows`,
+      {
+        remedy: "use the tokenizer that was saved with this model, or resize the model's embeddings",
+        details: { file: tokenizer.file, field: "vocab_size", vocab, id },
+      },
+    );
+  }
+}
