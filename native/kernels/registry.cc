@@ -13,7 +13,7 @@ struct Module {
 // The folder this code was loaded from, with its slash: the addon's, or a test program's.
 std::string own_folder() {
   Dl_info info;
-  if (dladdr(reinterpret_cast<const void*>(&find_device), &info) == 0 || info.dli_fname == nullptr)
+  if (dladdr(reinterpret_cast<const void*>(&find_kernels), &info) == 0 || info.dli_fname == nullptr)
     return "./";
   const std::string path = info.dli_fname;
   const auto slash = path.rfind('/');
@@ -56,31 +56,14 @@ const Module& cuda() {
 
 }  // namespace
 
-FoundDevice find_device(const std::string& name) {
-  FoundDevice found;
-  if (name == "cpu") {
-    found.kernels = swirl_cpu_kernels();
-    return found;
+const swirl_kernels* find_kernels(const std::string& kind, std::string* reason) {
+  if (kind == "cpu") return swirl_cpu_kernels();
+  if (kind != "cuda") {
+    *reason = "there is no device of the kind \"" + kind + "\"; the kinds are cpu and cuda";
+    return nullptr;
   }
-  const bool first = name == "cuda";
-  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() <= 8 &&
-                        name.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (!first && !numbered) {
-    found.reason = "no device is called \"" + name + "\"; there are cpu, cuda and cuda:N";
-    return found;
-  }
-  const Module& module = cuda();
-  if (module.kernels == nullptr) {
-    found.reason = module.reason;
-    return found;
-  }
-  found.ordinal = first ? 0 : std::stoi(name.substr(5));
-  if (const int32_t count = module.kernels->count(); found.ordinal >= count) {
-    found.reason = "there are " + std::to_string(count) + " CUDA devices, counted from cuda:0";
-    return found;
-  }
-  found.kernels = module.kernels;
-  return found;
+  if (cuda().kernels == nullptr) *reason = cuda().reason;
+  return cuda().kernels;
 }
 
 std::vector<std::string> device_names() {
