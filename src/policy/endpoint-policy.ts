@@ -1,0 +1,315 @@
+/**
+ * A policy behind an OpenAI-compatible chat.completions endpoint (llama.cpp, vLLM, SGLang, a hosted model).
+ *
+ * Guarantees: an action asked for is returned once or the call rejects with code "ENDPOINT" (or "ABORTED"); at most
+ * `concurrency` requests are in flight; the API key and header values appear in no message, record or inspection.
+ * Contexts carry messages, not tokens, so this policy samples and judges but cannot be trained.
+ */
+import { setMaxListeners } from "node:events";
+import OpenAI from "openai";
+import pLimit, { type LimitFunction } from "p-limit";
+import { throwIfAborted } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import { parseOptions } from "../options/parse-options.js";
+import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
+import { classifyEndpointError, endpointError, Redactor } from "./endpoint-errors.js";
+import {
+  type EndpointOptions,
+  endpointOptionsSchema,
+  type ResolvedEndpointOptions,
+} from "./endpoint-options.js";
+import { actionOf, choiceLogprobs, parseReply, type Reply, type ReplyChoice } from "./endpoint-reply.js";
+import { requestMessages, requestSeed, requestTools, withReply } from "./endpoint-request.js";
+import type { Action, Context, Message, Policy, SamplingOptions, ToolSpec } from "./policy.js";
+import { withRetries } from "./retry.js";
+import { samplingSchema } from "./sampling.js";
+
+export interface EndpointStats {
+  requests: number; // distinct requests asked of the server
+  attempts: number; // HTTP requests sent for them, retries included
+  retries: number;
+  failures: number; // requests given up
+  promptTokens: number; // as the server counts them
+  completionTokens: number;
+}
+
+/** More alternatives are refused by most servers. */
+const TOP_LOGPROBS = 20;
+
+export class EndpointPolicy implements Policy, ChoiceScorer {
+  readonly id: string;
+  readonly exact = false;
+  readonly stats: EndpointStats = {
+    requests: 0,
+    attempts: 0,
+    retries: 0,
+    failures: 0,
+    promptTokens: 0,
+    completionTokens: 0,
+  };
+
+  readonly #options: ResolvedEndpointOptions;
+  readonly #client: OpenAI;
+  readonly #limit: LimitFunction;
+  readonly #redact: Redactor;
+  readonly #host: string;
+  readonly #closed = new AbortController();
+  #contextLength: number;
+  /** The server answers one choice whatever `n` says (llama.cpp): ask n times. */
+  #ignoresN = false;
+
+  private constructor(options: ResolvedEndpointOptions) {
+    const url = new URL(options.baseURL);
+    if (url.username !== "" || url.password !== "") {
+      throw new SwirlError("CONFIG", `baseURL of ${url.host} holds credentials`, {
+        remedy: "pass them as apiKey or headers, so that they stay out of records",
+        details: { field: "baseURL" },
+      });
+    }
+    const official = url.hostname === "api.openai.com";
+    const apiKey = options.apiKey ?? (official ? process.env.OPENAI_API_KEY : undefined);
+    this.#options = {
+      ...options,
+      maxTokensField: options.maxTokensField ?? (official ? "max_completion_tokens" : "max_tokens"),
+    };
+    this.#host = url.host;
+    this.id = `${url.host}${url.pathname.replace(/\/$/, "")}#${options.model}`;
+    this.#redact = new Redactor([
+      ...(apiKey ? [apiKey] : []),
+      ...Object.values(options.headers),
+      url.search.slice(1),
+    ]);
+    this.#contextLength = options.contextLength ?? Number.POSITIVE_INFINITY;
+    this.#limit = pLimit(options.concurrency);
+    setMaxListeners(0, this.#closed.signal); // one listener per request in flight
+    this.#client = new OpenAI({
+      baseURL: options.baseURL,
+      apiKey: apiKey ?? "none",
+      // Environment variables meant for api.openai.com must not reach another server.
+      organization: null,
+      project: null,
+      defaultHeaders: { ...(apiKey ? {} : { Authorization: null }), ...options.headers },
+      maxRetries: 0,
+      timeout: options.timeoutMs,
+      logLevel: "off",
+    });
+  }
+
+  /** Rejects with code "CONFIG" on a bad option and "ENDPOINT" when the probe fails. */
+  static async connect(options: EndpointOptions & { signal?: AbortSignal }): Promise<EndpointPolicy> {
+    const { signal, ...rest } = options;
+    const policy = new EndpointPolicy(parseOptions(endpointOptionsSchema, rest, "Policy.connect"));
+    if (policy.#options.probe) await policy.probe(signal === undefined ? {} : { signal });
+    return policy;
+  }
+
+  get contextLength(): number {
+    return this.#contextLength;
+  }
+
+  /**
+   * Asks for one token twice over: shows that URL, key and model are right, whether the server honours `n`, and (where
+   * it says so) the context length. Gives up after two retries.
+   */
+  async probe({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const body = { messages: [{ role: "user", content: "Say OK." }], [this.#options.maxTokensField!]: 1 };
+    const maxRetries = Math.min(2, this.#options.maxRetries);
+    try {
+      const reply = await this.#request({ ...body, n: 2 }, signal, maxRetries);
+      this.#ignoresN = reply.choices.length < 2;
+    } catch (error) {
+      // Servers that refuse n > 1 answer 400 or 422; any other fault would come back the same.
+      if (!SwirlError.isInstance(error) || (error.details.status !== 400 && error.details.status !== 422))
+        throw error;
+      await this.#request(body, signal, maxRetries);
+      this.#ignoresN = true;
+    }
+    if (this.#options.contextLength === undefined) {
+      this.#contextLength = (await this.#servedContextLength(signal)) ?? Number.POSITIVE_INFINITY;
+    }
+  }
+
+  begin(messages: readonly Message[], tools?: readonly ToolSpec[]): Context {
+    return { messages: [...messages], ...(tools && tools.length > 0 ? { tools: [...tools] } : {}) };
+  }
+
+  async act(context: Context, options: SamplingOptions = {}): Promise<Action[]> {
+    const { n, signal, stop, ...sampling } = this.#sampling(options);
+    const choices = await this.#choices(this.#body(context, sampling, stop), n, sampling.seed, signal);
+    return choices.map((choice) => actionOf(choice, stop));
+  }
+
+  extend(context: Context, action: Action, observation: Message, shown?: string): Context {
+    return { ...context, messages: withReply(context.messages, action, observation, shown) };
+  }
+
+  async choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult> {
+    const { lead, choices, ...rest } = options;
+    const { signal, ...sampling } = this.#sampling(rest);
+    const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
+    const [choice] = await this.#choices(body, 1, sampling.seed, signal);
+    const tokens = choice!.logprobs?.content;
+    if (!tokens || tokens.length === 0) {
+      throw new SwirlError(
+        "CONFIG",
+        `the endpoint ${this.#host} returned no log-probs for model ${this.#options.model}`,
+        {
+          remedy: 'start the server with log-probs enabled, or judge with mode: "text"',
+        },
+      );
+    }
+    const result = choiceLogprobs(tokens, lead, choices);
+    if (result === undefined || result.logprobs.every((value) => value === Number.NEGATIVE_INFINITY)) {
+      throw new SwirlError(
+        "INPUT",
+        `no ${choices.join(" or ")} in the reply ${JSON.stringify(tail(tokens))}`,
+        {
+          remedy: "raise maxNewTokens, or use a model that follows the prompt",
+        },
+      );
+    }
+    return result;
+  }
+
+  /** Aborts what is in flight; later calls reject with code "DISPOSED". Idempotent. */
+  async dispose(): Promise<void> {
+    this.#closed.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #sampling(options: SamplingOptions) {
+    const { signal, ...rest } = options;
+    const parsed = parseOptions(samplingSchema, rest, "act");
+    return { ...parsed, maxNewTokens: parsed.maxNewTokens ?? this.#options.maxNewTokens, signal };
+  }
+
+  #body(
+    context: Context,
+    sampling: { maxNewTokens: number; temperature: number; topK: number; topP: number },
+    stop: readonly string[],
+  ): Record<string, unknown> {
+    return {
+      messages: requestMessages(context.messages),
+      ...(context.tools ? { tools: requestTools(context.tools) } : {}),
+      temperature: sampling.temperature,
+      ...(sampling.topP < 1 ? { top_p: sampling.topP } : {}),
+      // Not OpenAI's: sent only when asked for, since strict servers refuse fields they do not know.
+      ...(sampling.topK > 0 ? { top_k: sampling.topK } : {}),
+      ...(stop.length > 0 ? { stop } : {}),
+      [this.#options.maxTokensField!]: sampling.maxNewTokens,
+    };
+  }
+
+  /** Exactly n choices, from one request or, where the server gives fewer, from several with seeds of their own. */
+  async #choices(
+    body: Record<string, unknown>,
+    n: number,
+    seed: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<ReplyChoice[]> {
+    const ask = async (count: number, index: number) => {
+      const seeded = seed === undefined ? {} : { seed: requestSeed(seed, index) };
+      const reply = await this.#request({ ...body, ...seeded, ...(count > 1 ? { n: count } : {}) }, signal);
+      return reply.choices.slice(0, count);
+    };
+    if (n === 1) return await ask(1, 0);
+    const choices = this.#ignoresN ? [] : await ask(n, 0);
+    if (choices.length < n) {
+      this.#ignoresN = true;
+      const missing = Array.from({ length: n - choices.length }, (_, j) => ask(1, choices.length + j));
+      choices.push(...(await Promise.all(missing)).flat());
+    }
+    return choices;
+  }
+
+  async #request(
+    body: Record<string, unknown>,
+    signal?: AbortSignal,
+    maxRetries = this.#options.maxRetries,
+  ): Promise<Reply> {
+    const joined = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
+    return await this.#limit(async () => {
+      this.#throwIfDisposed();
+      throwIfAborted(signal);
+      this.stats.requests++;
+      return await withRetries<Reply>(
+        { ...this.#options, maxRetries },
+        {
+          signal: joined,
+          attempt: (attemptSignal) => this.#attempt(body, attemptSignal),
+          classify: classifyEndpointError,
+          onRetry: () => this.stats.retries++,
+          fail: (error, spent) => {
+            this.stats.failures++;
+            return endpointError(error, {
+              host: this.#host,
+              model: this.#options.model,
+              redact: this.#redact,
+              ...spent,
+            });
+          },
+        },
+      ).catch((error) => {
+        this.#throwIfDisposed();
+        throw error;
+      });
+    });
+  }
+
+  #throwIfDisposed(): void {
+    if (!this.#closed.signal.aborted) return;
+    throw new SwirlError("DISPOSED", `the policy ${this.id} was disposed`, { remedy: "connect again" });
+  }
+
+  async #attempt(body: Record<string, unknown>, signal: AbortSignal): Promise<Reply> {
+    this.stats.attempts++;
+    const request = {
+      model: this.#options.model,
+      ...body,
+      ...this.#options.extraBody,
+      stream: false as const,
+    };
+    const raw = await this.#client.chat.completions.create(
+      request as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming,
+      { signal, timeout: this.#options.timeoutMs },
+    );
+    const reply = parseReply(raw);
+    if (reply.choices.some((choice) => choice.finish_reason === "content_filter")) {
+      throw new SwirlError("ENDPOINT", "the reply was withheld by the server's content filter", {
+        details: { final: true },
+      });
+    }
+    this.stats.promptTokens += reply.usage?.prompt_tokens ?? 0;
+    this.stats.completionTokens += reply.usage?.completion_tokens ?? 0;
+    return reply;
+  }
+
+  /** vLLM says max_model_len, llama.cpp meta.n_ctx or n_ctx_train; others nothing, which is no error. */
+  async #servedContextLength(signal?: AbortSignal): Promise<number | undefined> {
+    try {
+      const joined = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
+      const limit = AbortSignal.any([joined, AbortSignal.timeout(Math.min(5_000, this.#options.timeoutMs))]);
+      const { data } = await this.#client.models.list({ signal: limit });
+      const models = data as unknown as {
+        id: string;
+        max_model_len?: unknown;
+        meta?: Record<string, unknown>;
+      }[];
+      const served = models.find((model) => model.id === this.#options.model) ?? models[0];
+      const length = served?.max_model_len ?? served?.meta?.n_ctx ?? served?.meta?.n_ctx_train;
+      return typeof length === "number" && length >= 1 ? length : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function tail(tokens: readonly { token: string }[]): string {
+  return tokens
+    .map((t) => t.token)
+    .join("")
+    .slice(-120);
+}

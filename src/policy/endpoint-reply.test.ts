@@ -1,0 +1,96 @@
+import { describe, expect, it } from "vitest";
+import { choiceLogprobs, restoreStop } from "./endpoint-reply.js";
+
+const stops = ["</search_query>", "</answer>"];
+const reply = (content: string, more: object = {}) => ({
+  message: { content },
+  finish_reason: "stop",
+  ...more,
+});
+
+describe("restoreStop", () => {
+  it.each([
+    [
+      "closes the tag left open",
+      reply("I look. <search_query>Cher"),
+      "I look. <search_query>Cher</search_query>",
+      true,
+    ],
+    [
+      "closes the last of several",
+      reply("<search_query>a</search_query <answer>b"),
+      "<search_query>a</search_query <answer>b</answer>",
+      true,
+    ],
+    ["adds nothing when no tag is open", reply("I do not know."), "I do not know.", false],
+    [
+      "adds nothing to a reply cut by length",
+      reply("<answer>Pa", { finish_reason: "length" }),
+      "<answer>Pa",
+      false,
+    ],
+    [
+      "cuts after a stop string the server kept",
+      reply("<answer>x</answer> and more"),
+      "<answer>x</answer>",
+      true,
+    ],
+    [
+      "cuts at the earliest",
+      reply("<answer>x</answer><search_query>y</search_query>"),
+      "<answer>x</answer>",
+      true,
+    ],
+    ["believes a named stop (vLLM)", reply("a", { stop_reason: "</answer>" }), "a</answer>", true],
+    ["believes a named end of turn", reply("<answer>a", { stop_reason: 128009 }), "<answer>a", false],
+    ["believes matched_stop (SGLang)", reply("b", { matched_stop: "</answer>" }), "b</answer>", true],
+  ])("%s", (_, choice, text, stopped) => {
+    expect(restoreStop(choice, stops)).toEqual({ text, stopped });
+  });
+
+  it("does not guess at a stop that is no tag", () => {
+    expect(restoreStop(reply("line"), ["\n\n"])).toEqual({ text: "line", stopped: false });
+  });
+});
+
+describe("choiceLogprobs", () => {
+  const at = (token: string, top: [string, number][] = []) => ({
+    token,
+    logprob: -0.1,
+    top_logprobs: top.map(([t, p]) => ({ token: t, logprob: Math.log(p) })),
+  });
+
+  it("sums the spellings of each choice at the first place after the lead", () => {
+    const top: [string, number][] = [
+      [" GOOD", 0.5],
+      ["GOOD", 0.1],
+      [" G", 0.1],
+      [" BAD", 0.2],
+      [" maybe", 0.1],
+    ];
+    const tokens = [at("a GOOD start. "), at("Verdict:"), at(" GOOD", top), at(" not BAD")];
+    const result = choiceLogprobs(tokens, "Verdict:", ["GOOD", "BAD"])!;
+    expect(result.logprobs.map(Math.exp)).toEqual([expect.closeTo(0.7, 9), expect.closeTo(0.2, 9)]);
+    expect(result.text).toBe("a GOOD start. Verdict: ");
+  });
+
+  it("handles a choice in several tokens and behind a prefix", () => {
+    const tokens = [
+      at("Verdict: "),
+      at("**G", [
+        ["**G", 0.6],
+        ["**B", 0.3],
+        ["G", 0.1],
+      ]),
+      at("OOD**"),
+    ];
+    const result = choiceLogprobs(tokens, "Verdict:", ["GOOD", "BAD"])!;
+    expect(result.logprobs.map(Math.exp)).toEqual([expect.closeTo(0.6, 9), expect.closeTo(0.3, 9)]);
+  });
+
+  it("takes the last place when the lead was not written, and says when there is none", () => {
+    const tokens = [at("BAD? No, "), at("GOOD", [["GOOD", 0.9]])];
+    expect(choiceLogprobs(tokens, "Verdict:", ["GOOD", "BAD"])!.logprobs[1]).toBe(Number.NEGATIVE_INFINITY);
+    expect(choiceLogprobs([at("hm")], "Verdict:", ["GOOD", "BAD"])).toBeUndefined();
+  });
+});
