@@ -1,0 +1,97 @@
+#include "device.h"
+
+#include "../kernels/registry.h"
+#include "error.h"
+
+namespace swirl {
+
+Device::Device(const std::string& name, int32_t threads) {
+  const auto colon = name.find(':');
+  const std::string kind = name.substr(0, colon);
+  int32_t ordinal = 0;
+  if (colon != std::string::npos) {
+    const std::string digits = name.substr(colon + 1);
+    if (digits.empty() || digits.size() > 4 || digits.find_first_not_of("0123456789") != std::string::npos) {
+      throw Error("DEVICE", "open", "\"" + name + "\" is not a device name", "use cpu, cuda or cuda:1");
+    }
+    ordinal = std::stoi(digits);
+  }
+  std::string reason;
+  kernels_ = find_kernels(kind, &reason);
+  if (!kernels_) {
+    throw Error("DEVICE", "open", "device \"" + name + "\" is not available: " + reason,
+                "run `swirl doctor` to see what is, or use device: \"cpu\"");
+  }
+  if (ordinal >= kernels_->count()) {
+    throw Error("DEVICE", "open",
+                "device \"" + name + "\" does not exist: " + std::to_string(kernels_->count()) + " " + kind +
+                    " device(s) found",
+                "run `swirl doctor` to list them");
+  }
+  if (kernels_->open(ordinal, threads, &handle_) != SWIRL_OK) {
+    throw Error("DEVICE", "open", "device \"" + name + "\" failed to open: " + kernels_->last_error(nullptr),
+                "run `swirl doctor`");
+  }
+}
+
+Device::~Device() {
+  if (handle_) kernels_->close(handle_);
+}
+
+void Device::check(swirl_status status, const char* op, const std::string& shapes) const {
+  if (status == SWIRL_OK) return;
+  const char* said = kernels_->last_error(handle_);
+  std::string message = std::string(op) + (shapes.empty() ? "" : " " + shapes) + " failed";
+  if (said && *said) message += std::string(": ") + said;
+  switch (status) {
+    case SWIRL_OUT_OF_MEMORY:
+      throw Error("MEMORY", op, message, "use a smaller batch, memoryBudget or model");
+    case SWIRL_UNSUPPORTED:
+      throw Error("DEVICE", op, message, "use device: \"cpu\", which supports every model");
+    default:
+      throw Error("INTERNAL", op, message, "please report this with the output of `swirl doctor`");
+  }
+}
+
+void* Device::allocate(size_t bytes, const char* what) {
+  void* pointer = nullptr;
+  const swirl_status status = kernels_->allocate(handle_, bytes, &pointer);
+  if (status != SWIRL_OK) {
+    throw Error("MEMORY", "allocate",
+                "could not allocate " + std::to_string(bytes >> 20) + " MiB for " + what + " (" +
+                    std::to_string(bytes_ >> 20) + " MiB in use)",
+                "use a smaller batch or model, or free memory");
+  }
+  bytes_ += bytes;
+  if (bytes_ > peak_bytes_) peak_bytes_ = bytes_.load();
+  return pointer;
+}
+
+void Device::release(void* pointer, size_t bytes) {
+  kernels_->release(handle_, pointer);
+  bytes_ -= bytes;
+}
+
+void Device::upload(void* to, const void* from, size_t bytes) const {
+  if (bytes) check(kernels_->upload(handle_, to, from, bytes), "upload");
+}
+
+void Device::download(void* to, const void* from, size_t bytes) const {
+  if (bytes) check(kernels_->download(handle_, to, from, bytes), "download");
+}
+
+void Buffer::resize(size_t bytes) {
+  if (bytes == bytes_) return;
+  if (pointer_) device_.release(pointer_, bytes_);
+  pointer_ = nullptr;
+  bytes_ = 0;
+  if (!bytes) return;
+  pointer_ = device_.allocate(bytes, what_);
+  bytes_ = bytes;
+}
+
+void Buffer::zero() {
+  if (bytes_) device_.check(device_.kernels().zero(device_.handle(), pointer_, bytes_), "zero");
+}
+
+}  // namespace swirl

@@ -1,0 +1,98 @@
+// Device: one opened device of a kernel table, with statuses turned into errors and memory counted.
+#ifndef SWIRL_ENGINE_DEVICE_H_
+#define SWIRL_ENGINE_DEVICE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../kernels/kernels.h"
+
+namespace swirl {
+
+class Device {
+ public:
+  // name: "cpu", "cuda", "cuda:1". Throws Error("DEVICE") with the reason.
+  Device(const std::string& name, int32_t threads);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  const swirl_kernels& kernels() const { return *kernels_; }
+  swirl_device* handle() const { return handle_; }
+
+  // Throws what a failed status means; `op` and `shapes` go into the message.
+  void check(swirl_status status, const char* op, const std::string& shapes = "") const;
+
+  void* allocate(size_t bytes, const char* what);
+  void release(void* pointer, size_t bytes);
+  void upload(void* to, const void* from, size_t bytes) const;
+  void download(void* to, const void* from, size_t bytes) const;
+
+  uint64_t bytes() const { return bytes_; }            // any thread
+  uint64_t peak_bytes() const { return peak_bytes_; }  // any thread
+  void reset_peak() { peak_bytes_ = bytes_.load(); }
+
+ private:
+  const swirl_kernels* kernels_ = nullptr;
+  swirl_device* handle_ = nullptr;
+  std::atomic<uint64_t> bytes_{0}, peak_bytes_{0};
+};
+
+// Device memory with an owner. Empty until sized.
+class Buffer {
+ public:
+  Buffer(Device& device, const char* what) : device_(device), what_(what) {}
+  ~Buffer() { resize(0); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  // Contents are undefined after a change of size.
+  void resize(size_t bytes);
+  // Only when it is too small.
+  void reserve(size_t bytes) {
+    if (bytes > bytes_) resize(bytes);
+  }
+  void zero();
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(pointer_);
+  }
+  size_t bytes() const { return bytes_; }
+  explicit operator bool() const { return pointer_ != nullptr; }
+
+ private:
+  Device& device_;
+  const char* what_;
+  void* pointer_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// Carves one buffer into aligned pieces. Without memory behind it, it only measures: planning and use share
+// the code.
+class Arena {
+ public:
+  explicit Arena(void* base = nullptr) : base_(static_cast<uint8_t*>(base)) {}
+
+  template <typename T>
+  T* take(size_t count) {
+    return static_cast<T*>(take_bytes(count * sizeof(T)));
+  }
+  void* take_bytes(size_t bytes) {
+    const size_t at = used_;
+    used_ += (bytes + 63) / 64 * 64;
+    return base_ ? base_ + at : nullptr;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  uint8_t* base_;
+  size_t used_ = 0;
+};
+
+inline size_t size_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? 4 : 2; }
+
+}  // namespace swirl
+
+#endif  // SWIRL_ENGINE_DEVICE_H_

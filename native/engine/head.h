@@ -1,0 +1,59 @@
+// Head: log-probs of labels and their gradient, in chunks of rows. A [rows × vocabulary] matrix never exists.
+#ifndef SWIRL_ENGINE_HEAD_H_
+#define SWIRL_ENGINE_HEAD_H_
+
+#include <functional>
+#include <vector>
+
+#include "model.h"
+
+namespace swirl {
+
+class Head {
+ public:
+  Head(Device&, const ModelConfig&, swirl_dtype, Parameters&, Model&);
+
+  struct Scratch {
+    int32_t chunk = 0;             // rows of a chunk
+    float* rows = nullptr;         // [chunk, width] gathered residual stream
+    void* normed = nullptr;        // [chunk, width] D
+    float* rstd = nullptr;         // [chunk]
+    float* logits = nullptr;       // [chunk, vocab]
+    void* dlogits = nullptr;       // [chunk, vocab] D; the logits themselves in float32
+    float* dnormed = nullptr;      // [chunk, width]
+    float* drows = nullptr;        // [chunk, width]
+    float* logprob = nullptr;      // [labels]
+    float* lse = nullptr;          // [chunk]
+    float* entropy = nullptr;      // [chunk]
+    float* coefficient = nullptr;  // [labels]
+    int32_t* index = nullptr;      // [chunk]
+    int32_t* offset = nullptr;     // [chunk + 1]
+    int32_t* target = nullptr;     // [labels]
+  };
+  // labels: of the whole tree, an upper bound for one chunk.
+  Scratch plan(Arena&, int32_t rows, int32_t labels, bool backward) const;
+
+  struct Result {
+    std::vector<float> logprob;  // [labels]
+    std::vector<float> entropy;  // [labelled rows]
+  };
+  // Scores every label. With `coefficients`, also the backward: it is called once a chunk with the log-probs
+  // of labels [begin, end), fills d loss / d log-prob, and a.gradient (zeroed by the caller) receives the
+  // rows' gradients.
+  using Coefficients =
+      std::function<void(int32_t begin, int32_t end, const float* logprob, float* coefficient)>;
+  Result run(const TokenTree&, const Activations& a, const Scratch&, float temperature, const Coefficients*);
+
+  int32_t chunk_rows(int32_t rows) const;
+
+ private:
+  Device& device_;
+  const ModelConfig& c_;
+  swirl_dtype dtype_;
+  Parameters& p_;
+  Model& model_;
+};
+
+}  // namespace swirl
+
+#endif  // SWIRL_ENGINE_HEAD_H_

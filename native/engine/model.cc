@@ -1,0 +1,333 @@
+#include "model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+
+namespace swirl {
+namespace {
+
+std::string shape(int64_t a, int64_t b, int64_t c) {
+  return "[" + std::to_string(a) + ", " + std::to_string(b) + ", " + std::to_string(c) + "]";
+}
+
+}  // namespace
+
+Model::Model(Device& device, const ModelConfig& config, swirl_dtype dtype, Parameters& parameters)
+    : device_(device), c_(config), dtype_(dtype), p_(parameters), rope_(device, "rotary tables") {}
+
+Activations Model::plan(Arena& arena, int32_t rows, bool backward) const {
+  const size_t t = rows, d = size_of(dtype_);
+  const auto lay_out = [&](LayerActivations& a) {
+    a.input = arena.take<float>(t * c_.width);
+    if (c_.qk_norm) {
+      a.qkv_raw = arena.take_bytes(t * c_.qkv_width() * d);
+      a.q_rstd = arena.take<float>(t * c_.heads);
+      a.k_rstd = arena.take<float>(t * c_.kv_heads);
+    }
+    a.qkv = arena.take_bytes(t * c_.qkv_width() * d);
+    a.attention = arena.take_bytes(t * c_.q_width() * d);
+    a.lse = arena.take<float>(t * c_.heads);
+    if (c_.post_norms) {
+      a.attention_out = arena.take<float>(t * c_.width);
+      a.mlp_out = arena.take<float>(t * c_.width);
+    }
+    a.middle = arena.take<float>(t * c_.width);
+    a.gate_up = arena.take_bytes(t * 2 * c_.intermediate * d);
+  };
+
+  Activations a;
+  a.layers.resize(c_.layers);
+  lay_out(a.layers[0]);
+  for (int32_t l = 1; l < c_.layers; ++l) {
+    if (backward) {
+      lay_out(a.layers[l]);
+    } else {
+      a.layers[l] = a.layers[0];
+    }
+  }
+  a.output = backward ? arena.take<float>(t * c_.width) : a.layers[0].input;
+  a.normed = arena.take_bytes(t * c_.width * d);
+  a.gated = arena.take_bytes(t * c_.intermediate * d);
+  a.rstd = arena.take<float>(t);
+  a.wide = arena.take<float>(t * c_.width);
+  if (backward) {
+    a.gradient = arena.take<float>(t * c_.width);
+    a.gradient_d = arena.take_bytes(t * c_.width * d);
+    a.dgate_up = arena.take_bytes(t * 2 * c_.intermediate * d);
+    a.dgated = arena.take_bytes(t * c_.intermediate * d);
+    a.dqkv = arena.take_bytes(t * c_.qkv_width() * d);
+    a.dattention = arena.take_bytes(t * c_.q_width() * d);
+  }
+  return a;
+}
+
+void Model::reach_position(int32_t positions) {
+  if (positions <= positions_) return;
+  positions = std::min(std::max(positions, positions_ * 2), std::max(positions, c_.max_positions));
+  const int32_t half = c_.head_dim / 2;
+  const size_t table = size_t(positions) * half;
+  std::vector<float> host(table * 4);
+  const std::vector<double>* frequencies[] = {&c_.rope_inverse_frequencies,
+                                              &c_.rope_inverse_frequencies_sliding};
+  for (int f = 0; f < 2; ++f) {
+    float* cosine = host.data() + 2 * f * table;
+    float* sine = cosine + table;
+    for (int32_t p = 0; p < positions; ++p) {
+      for (int32_t i = 0; i < half; ++i) {
+        // Angles in float32, as every published checkpoint was trained.
+        const float angle = static_cast<float>(p) * static_cast<float>((*frequencies[f])[i]);
+        cosine[size_t(p) * half + i] = std::cos(angle) * c_.rope_attention_factor;
+        sine[size_t(p) * half + i] = std::sin(angle) * c_.rope_attention_factor;
+      }
+    }
+  }
+  rope_.resize(host.size() * sizeof(float));
+  device_.upload(rope_.as<float>(), host.data(), rope_.bytes());
+  positions_ = positions;
+}
+
+const float* Model::cosine(int32_t l) const {
+  const size_t table = size_t(positions_) * (c_.head_dim / 2);
+  return rope_.as<float>() + (c_.sliding_layers[l] ? 2 * table : 0);
+}
+
+const float* Model::sine(int32_t l) const { return cosine(l) + size_t(positions_) * (c_.head_dim / 2); }
+
+swirl_attention_shape Model::attention_shape(int32_t l) const {
+  return {c_.heads,           c_.kv_heads,         c_.head_dim, c_.sliding_layers[l] ? c_.sliding_window : 0,
+          c_.attention_scale, c_.attention_softcap};
+}
+
+void* Model::at(void* base, int64_t elements) const {
+  return static_cast<uint8_t*>(base) + elements * static_cast<int64_t>(size_of(dtype_));
+}
+
+void Model::product(bool ta, bool tb, int32_t m, int32_t n, int32_t k, const void* a, int32_t lda,
+                    const void* b, int32_t ldb, float beta, void* c, int32_t ldc, swirl_dtype c_type,
+                    const char* what) {
+  const swirl_status status =
+      device_.kernels().gemm(device_.handle(), ta, tb, m, n, k, dtype_, a, lda, b, ldb, beta, c, ldc, c_type);
+  if (status != SWIRL_OK) device_.check(status, what, shape(m, n, k));
+}
+
+void Model::norm(int32_t rows, const float* x, int64_t weight, void* y, swirl_dtype y_type, float* rstd) {
+  device_.check(device_.kernels().rmsnorm_forward(
+                    device_.handle(), rows, 1, c_.width, x, c_.width, SWIRL_FLOAT32, p_.vector(weight),
+                    c_.norm_offset ? 1.f : 0.f, c_.norm_eps, y, c_.width, y_type, rstd),
+                "rmsnorm");
+}
+
+void Model::norm_backward(int32_t rows, const float* x, int64_t weight, float* rstd, const void* dy,
+                          swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate) {
+  device_.check(
+      device_.kernels().rmsnorm_backward(device_.handle(), rows, 1, c_.width, x, c_.width, SWIRL_FLOAT32,
+                                         p_.vector(weight), c_.norm_offset ? 1.f : 0.f, rstd, dy, c_.width,
+                                         dy_type, dx, c_.width, dx_type, accumulate, p_.gradient(weight)),
+      "rmsnorm backward");
+}
+
+void Model::final_norm(int32_t rows, const float* x, void* y, float* rstd) {
+  norm(rows, x, p_.final_norm(), y, dtype_, rstd);
+}
+
+void Model::logits(int32_t rows, const void* y, float* out) {
+  product(false, true, rows, c_.vocab, c_.width, y, c_.width, p_.matrix(p_.head()), c_.width, 0, out,
+          c_.vocab, SWIRL_FLOAT32, "language-model head");
+}
+
+void Model::forward(const Rows& r, const Activations& a, const CacheView* cache) {
+  const swirl_kernels& k = device_.kernels();
+  device_.check(k.embedding_forward(device_.handle(), r.rows, c_.width, r.token, p_.matrix(p_.embedding()),
+                                    dtype_, c_.embed_scale, a.layers[0].input),
+                "embedding");
+  for (int32_t l = 0; l < c_.layers; ++l) {
+    attention_block(l, r, a, cache);
+    mlp_block(l, r, a, l + 1 < c_.layers ? a.layers[l + 1].input : a.output);
+  }
+}
+
+void Model::attention_block(int32_t l, const Rows& r, const Activations& a, const CacheView* cache) {
+  const swirl_kernels& k = device_.kernels();
+  swirl_device* device = device_.handle();
+  const LayerActivations& x = a.layers[l];
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t t = r.rows, qkv = c_.qkv_width(), q = c_.q_width(), kv = c_.kv_width();
+  const float offset = c_.norm_offset ? 1.f : 0.f;
+
+  norm(t, x.input, w.input_norm, a.normed, dtype_, a.rstd);
+  void* projected = c_.qk_norm ? x.qkv_raw : x.qkv;
+  product(false, true, t, qkv, c_.width, a.normed, c_.width, p_.matrix(w.qkv), c_.width, 0, projected, qkv,
+          dtype_, "q, k, v projection");
+  if (c_.qkv_bias) {
+    device_.check(k.bias_forward(device, t, qkv, projected, qkv, dtype_, p_.vector(w.qkv_bias)), "bias");
+  }
+  if (c_.qk_norm) {
+    device_.check(k.rmsnorm_forward(device, t, c_.heads, c_.head_dim, x.qkv_raw, qkv, dtype_,
+                                    p_.vector(w.q_norm), offset, c_.norm_eps, x.qkv, qkv, dtype_, x.q_rstd),
+                  "q norm");
+    device_.check(
+        k.rmsnorm_forward(device, t, c_.kv_heads, c_.head_dim, at(x.qkv_raw, q), qkv, dtype_,
+                          p_.vector(w.k_norm), offset, c_.norm_eps, at(x.qkv, q), qkv, dtype_, x.k_rstd),
+        "k norm");
+  }
+  device_.check(k.rope(device, t, c_.heads + c_.kv_heads, c_.head_dim, x.qkv, qkv, dtype_, r.position,
+                       cosine(l), sine(l), 0),
+                "rope");
+
+  void* keys = at(x.qkv, q);
+  void* values = at(projected, q + kv);
+  int32_t stride = qkv;
+  if (cache) {
+    void* cached_keys = at(cache->keys, int64_t(l) * cache->slots * kv);
+    void* cached_values = at(cache->values, int64_t(l) * cache->slots * kv);
+    device_.check(k.scatter_rows(device, t, kv, r.slot, keys, qkv, cached_keys, kv, dtype_), "cache keys");
+    device_.check(k.scatter_rows(device, t, kv, r.slot, values, qkv, cached_values, kv, dtype_),
+                  "cache values");
+    keys = cached_keys;
+    values = cached_values;
+    stride = kv;
+  }
+  const swirl_attention_shape s = attention_shape(l);
+  device_.check(k.attention_forward(device, &s, &r.tree, x.qkv, qkv, keys, stride, values, stride,
+                                    x.attention, q, x.lse, dtype_),
+                "attention");
+
+  const size_t bytes = size_t(t) * c_.width * sizeof(float);
+  device_.check(k.copy(device, x.middle, x.input, bytes), "copy");
+  float* out = c_.post_norms ? x.attention_out : x.middle;
+  product(false, true, t, c_.width, q, x.attention, q, p_.matrix(w.output), q, c_.post_norms ? 0.f : 1.f, out,
+          c_.width, SWIRL_FLOAT32, "attention output projection");
+  if (c_.output_bias) {
+    device_.check(k.bias_forward(device, t, c_.width, out, c_.width, SWIRL_FLOAT32, p_.vector(w.output_bias)),
+                  "bias");
+  }
+  if (c_.post_norms) {
+    norm(t, out, w.attention_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);
+    device_.check(k.add(device, size_t(t) * c_.width, a.wide, x.middle), "add");
+  }
+}
+
+void Model::mlp_block(int32_t l, const Rows& r, const Activations& a, float* output) {
+  const swirl_kernels& k = device_.kernels();
+  swirl_device* device = device_.handle();
+  const LayerActivations& x = a.layers[l];
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t t = r.rows, inner = c_.intermediate;
+
+  norm(t, x.middle, w.mlp_norm, a.normed, dtype_, a.rstd);
+  product(false, true, t, 2 * inner, c_.width, a.normed, c_.width, p_.matrix(w.gate_up), c_.width, 0,
+          x.gate_up, 2 * inner, dtype_, "gate and up projection");
+  device_.check(k.gated_forward(device, c_.activation, t, inner, x.gate_up, a.gated, dtype_),
+                "gated activation");
+  device_.check(k.copy(device, output, x.middle, size_t(t) * c_.width * sizeof(float)), "copy");
+  float* out = c_.post_norms ? x.mlp_out : output;
+  product(false, true, t, c_.width, inner, a.gated, inner, p_.matrix(w.down), inner,
+          c_.post_norms ? 0.f : 1.f, out, c_.width, SWIRL_FLOAT32, "down projection");
+  if (c_.post_norms) {
+    norm(t, out, w.mlp_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);
+    device_.check(k.add(device, size_t(t) * c_.width, a.wide, output), "add");
+  }
+}
+
+void Model::backward(const Rows& r, const Activations& a) {
+  for (int32_t l = c_.layers - 1; l >= 0; --l) {
+    mlp_backward(l, r, a);
+    attention_backward(l, r, a);
+  }
+  device_.check(device_.kernels().embedding_backward(device_.handle(), r.rows, c_.width, r.host_token,
+                                                     a.gradient, c_.embed_scale, p_.gradient(p_.embedding())),
+                "embedding backward");
+}
+
+void Model::mlp_backward(int32_t l, const Rows& r, const Activations& a) {
+  const swirl_kernels& k = device_.kernels();
+  swirl_device* device = device_.handle();
+  const LayerActivations& x = a.layers[l];
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t t = r.rows, inner = c_.intermediate, width = c_.width;
+
+  if (c_.post_norms) {
+    norm(t, x.mlp_out, w.mlp_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);  // for its rstd
+    norm_backward(t, x.mlp_out, w.mlp_post_norm, a.rstd, a.gradient, SWIRL_FLOAT32, a.gradient_d, dtype_,
+                  false);
+  } else {
+    device_.check(k.convert(device, a.gradient_d, dtype_, a.gradient, SWIRL_FLOAT32, size_t(t) * width),
+                  "convert");
+  }
+  device_.check(k.gated_forward(device, c_.activation, t, inner, x.gate_up, a.gated, dtype_),
+                "gated activation");
+  product(true, false, width, inner, t, a.gradient_d, width, a.gated, inner, 1, p_.gradient(w.down), inner,
+          SWIRL_FLOAT32, "down projection, weight gradient");
+  product(false, false, t, inner, width, a.gradient_d, width, p_.matrix(w.down), inner, 0, a.dgated, inner,
+          dtype_, "down projection, input gradient");
+  device_.check(k.gated_backward(device, c_.activation, t, inner, x.gate_up, a.dgated, a.dgate_up, dtype_),
+                "gated activation backward");
+  norm(t, x.middle, w.mlp_norm, a.normed, dtype_, a.rstd);
+  product(true, false, 2 * inner, width, t, a.dgate_up, 2 * inner, a.normed, width, 1, p_.gradient(w.gate_up),
+          width, SWIRL_FLOAT32, "gate and up projection, weight gradient");
+  product(false, false, t, width, 2 * inner, a.dgate_up, 2 * inner, p_.matrix(w.gate_up), width, 0, a.wide,
+          width, SWIRL_FLOAT32, "gate and up projection, input gradient");
+  norm_backward(t, x.middle, w.mlp_norm, a.rstd, a.wide, SWIRL_FLOAT32, a.gradient, SWIRL_FLOAT32, true);
+}
+
+void Model::attention_backward(int32_t l, const Rows& r, const Activations& a) {
+  const swirl_kernels& k = device_.kernels();
+  swirl_device* device = device_.handle();
+  const LayerActivations& x = a.layers[l];
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t t = r.rows, qkv = c_.qkv_width(), q = c_.q_width(), kv = c_.kv_width(), width = c_.width;
+  const float offset = c_.norm_offset ? 1.f : 0.f;
+
+  const float* out_gradient = a.gradient;
+  if (c_.post_norms) {
+    norm(t, x.attention_out, w.attention_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);  // for its rstd
+    norm_backward(t, x.attention_out, w.attention_post_norm, a.rstd, a.gradient, SWIRL_FLOAT32, a.wide,
+                  SWIRL_FLOAT32, false);
+    out_gradient = a.wide;
+  }
+  device_.check(k.convert(device, a.gradient_d, dtype_, out_gradient, SWIRL_FLOAT32, size_t(t) * width),
+                "convert");
+  if (c_.output_bias) {
+    device_.check(
+        k.bias_backward(device, t, width, out_gradient, width, SWIRL_FLOAT32, p_.gradient(w.output_bias)),
+        "bias backward");
+  }
+  product(true, false, width, q, t, a.gradient_d, width, x.attention, q, 1, p_.gradient(w.output), q,
+          SWIRL_FLOAT32, "attention output projection, weight gradient");
+  product(false, false, t, q, width, a.gradient_d, width, p_.matrix(w.output), q, 0, a.dattention, q, dtype_,
+          "attention output projection, input gradient");
+
+  const swirl_attention_shape s = attention_shape(l);
+  void* values = at(c_.qk_norm ? x.qkv_raw : x.qkv, q + kv);
+  device_.check(
+      k.attention_backward(device, &s, &r.tree, t, x.qkv, qkv, at(x.qkv, q), qkv, values, qkv, x.attention, q,
+                           x.lse, a.dattention, q, a.dqkv, at(a.dqkv, q), at(a.dqkv, q + kv), dtype_),
+      "attention backward");
+  device_.check(k.rope(device, t, c_.heads + c_.kv_heads, c_.head_dim, a.dqkv, qkv, dtype_, r.position,
+                       cosine(l), sine(l), 1),
+                "rope backward");
+  if (c_.qk_norm) {
+    device_.check(k.rmsnorm_backward(device, t, c_.heads, c_.head_dim, x.qkv_raw, qkv, dtype_,
+                                     p_.vector(w.q_norm), offset, x.q_rstd, a.dqkv, qkv, dtype_, a.dqkv, qkv,
+                                     dtype_, 0, p_.gradient(w.q_norm)),
+                  "q norm backward");
+    device_.check(k.rmsnorm_backward(device, t, c_.kv_heads, c_.head_dim, at(x.qkv_raw, q), qkv, dtype_,
+                                     p_.vector(w.k_norm), offset, x.k_rstd, at(a.dqkv, q), qkv, dtype_,
+                                     at(a.dqkv, q), qkv, dtype_, 0, p_.gradient(w.k_norm)),
+                  "k norm backward");
+  }
+  if (c_.qkv_bias) {
+    device_.check(k.bias_backward(device, t, qkv, a.dqkv, qkv, dtype_, p_.gradient(w.qkv_bias)),
+                  "bias backward");
+  }
+  norm(t, x.input, w.input_norm, a.normed, dtype_, a.rstd);
+  product(true, false, qkv, width, t, a.dqkv, qkv, a.normed, width, 1, p_.gradient(w.qkv), width,
+          SWIRL_FLOAT32, "q, k, v projection, weight gradient");
+  product(false, false, t, width, qkv, a.dqkv, qkv, p_.matrix(w.qkv), width, 0, a.wide, width, SWIRL_FLOAT32,
+          "q, k, v projection, input gradient");
+  norm_backward(t, x.input, w.input_norm, a.rstd, a.wide, SWIRL_FLOAT32, a.gradient, SWIRL_FLOAT32, true);
+}
+
+}  // namespace swirl

@@ -1,0 +1,213 @@
+#include "parameters.h"
+
+#include <cmath>
+#include <limits>
+
+#include "error.h"
+
+namespace swirl {
+namespace {
+
+int64_t product(const std::vector<int64_t>& shape) {
+  int64_t n = 1;
+  for (const int64_t d : shape) n *= d;
+  return n;
+}
+
+std::string layer_name(int32_t l, const char* part) {
+  return "model.layers." + std::to_string(l) + "." + part;
+}
+
+}  // namespace
+
+Parameters::Parameters(Device& device, const ModelConfig& c, swirl_dtype dtype, bool trainable)
+    : device_(device),
+      dtype_(dtype),
+      trainable_(trainable),
+      layers_(c.layers),
+      master_(device, "weights"),
+      compute_(device, "bfloat16 weights"),
+      gradient_(device, "gradients"),
+      m_(device, "Adam's first moments"),
+      v_(device, "Adam's second moments") {
+  embedding_ = add("model.embed_tokens.weight", {c.vocab, c.width});
+  head_ = c.tied_embeddings ? embedding_ : add("lm_head.weight", {c.vocab, c.width});
+  for (int32_t l = 0; l < c.layers; ++l) {
+    LayerOffsets& at = layers_[l];
+    at.qkv = add(layer_name(l, "self_attn.q_proj.weight"), {c.q_width(), c.width});
+    add(layer_name(l, "self_attn.k_proj.weight"), {c.kv_width(), c.width});
+    add(layer_name(l, "self_attn.v_proj.weight"), {c.kv_width(), c.width});
+    at.output = add(layer_name(l, "self_attn.o_proj.weight"), {c.width, c.q_width()});
+    at.gate_up = add(layer_name(l, "mlp.gate_proj.weight"), {c.intermediate, c.width});
+    add(layer_name(l, "mlp.up_proj.weight"), {c.intermediate, c.width});
+    at.down = add(layer_name(l, "mlp.down_proj.weight"), {c.width, c.intermediate});
+  }
+  matrices_ = total_;
+  for (int32_t l = 0; l < c.layers; ++l) {
+    LayerOffsets& at = layers_[l];
+    at.input_norm = add(layer_name(l, "input_layernorm.weight"), {c.width});
+    if (c.qkv_bias) {
+      at.qkv_bias = add(layer_name(l, "self_attn.q_proj.bias"), {c.q_width()});
+      add(layer_name(l, "self_attn.k_proj.bias"), {c.kv_width()});
+      add(layer_name(l, "self_attn.v_proj.bias"), {c.kv_width()});
+    }
+    if (c.output_bias) at.output_bias = add(layer_name(l, "self_attn.o_proj.bias"), {c.width});
+    if (c.qk_norm) {
+      at.q_norm = add(layer_name(l, "self_attn.q_norm.weight"), {c.head_dim});
+      at.k_norm = add(layer_name(l, "self_attn.k_norm.weight"), {c.head_dim});
+    }
+    if (c.post_norms) {
+      at.attention_post_norm = add(layer_name(l, "post_attention_layernorm.weight"), {c.width});
+      at.mlp_norm = add(layer_name(l, "pre_feedforward_layernorm.weight"), {c.width});
+      at.mlp_post_norm = add(layer_name(l, "post_feedforward_layernorm.weight"), {c.width});
+    } else {
+      at.mlp_norm = add(layer_name(l, "post_attention_layernorm.weight"), {c.width});
+    }
+  }
+  final_norm_ = add("model.norm.weight", {c.width});
+
+  master_begin_ = dtype == SWIRL_FLOAT32 || trainable ? 0 : matrices_;
+  master_.resize((total_ - master_begin_) * sizeof(float));
+  master_.zero();
+  if (dtype == SWIRL_BFLOAT16) {
+    compute_.resize(matrices_ * 2);
+    compute_.zero();
+  }
+}
+
+uint64_t Parameters::bytes(const ModelConfig& c, swirl_dtype dtype, bool trainable) {
+  const uint64_t layer = uint64_t(c.qkv_width()) * c.width + uint64_t(c.width) * c.q_width() +
+                         3 * uint64_t(c.width) * c.intermediate;
+  const uint64_t matrices = layer * c.layers + uint64_t(c.vocab) * c.width * (c.tied_embeddings ? 1 : 2);
+  const uint64_t compute = dtype == SWIRL_BFLOAT16 ? matrices * 2 : 0;
+  if (trainable) return compute + matrices * 16;
+  return dtype == SWIRL_BFLOAT16 ? compute : matrices * 4;
+}
+
+int64_t Parameters::add(const std::string& name, std::vector<int64_t> shape) {
+  const int64_t count = product(shape);
+  const int64_t offset = total_;
+  places_[name] = {offset, count};
+  infos_.push_back({name, std::move(shape)});
+  total_ += count;
+  return offset;
+}
+
+const Parameters::Place& Parameters::place(const std::string& name) const {
+  const auto found = places_.find(name);
+  if (found == places_.end()) {
+    throw Error("CHECKPOINT", "tensor", "this model has no tensor named \"" + name + "\"",
+                "check that config.json belongs to these weights");
+  }
+  return found->second;
+}
+
+const void* Parameters::matrix(int64_t offset) const {
+  if (dtype_ == SWIRL_BFLOAT16) return compute_.as<uint16_t>() + offset;
+  return master_.as<float>() + (offset - master_begin_);
+}
+
+const float* Parameters::vector(int64_t offset) const {
+  return master_.as<float>() + (offset - master_begin_);
+}
+
+Buffer& Parameters::buffer(TensorKind kind) {
+  if (kind == TensorKind::kWeight) return master_;
+  if (!trainable_) {
+    throw Error("INPUT", "tensor",
+                "this engine holds no gradients or optimizer state: it was opened with trainable: false",
+                "open the policy with trainable: true");
+  }
+  if (kind == TensorKind::kGradient) {
+    if (!gradient_) begin_gradient();
+    return gradient_;
+  }
+  begin_moments();
+  return kind == TensorKind::kAdamM ? m_ : v_;
+}
+
+void Parameters::write(const std::string& name, TensorKind kind, swirl_dtype type, const uint8_t* bytes,
+                       size_t count_bytes) {
+  const Place at = place(name);
+  if (count_bytes != at.count * size_of(type)) {
+    throw Error("CHECKPOINT", "tensor",
+                "tensor \"" + name + "\" has " + std::to_string(count_bytes) + " bytes, " +
+                    std::to_string(at.count * size_of(type)) + " expected",
+                "check that config.json belongs to these weights");
+  }
+  Buffer staging(device_, "a tensor being written");
+  staging.resize(count_bytes);
+  device_.upload(staging.as<void>(), bytes, count_bytes);
+  const auto convert = [&](void* to, swirl_dtype to_type) {
+    device_.check(
+        device_.kernels().convert(device_.handle(), to, to_type, staging.as<void>(), type, at.count),
+        "convert", name);
+  };
+  Buffer& target = buffer(kind);
+  const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
+  if (at.offset >= begin) convert(target.as<float>() + (at.offset - begin), SWIRL_FLOAT32);
+  if (kind == TensorKind::kWeight && compute_ && at.offset < matrices_) {
+    convert(compute_.as<uint16_t>() + at.offset, SWIRL_BFLOAT16);
+  }
+}
+
+std::vector<uint8_t> Parameters::read(const std::string& name, TensorKind kind, swirl_dtype type) {
+  const Place at = place(name);
+  Buffer& source = buffer(kind);
+  const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
+  Buffer staging(device_, "a tensor being read");
+  staging.resize(at.count * size_of(type));
+  const bool master = at.offset >= begin;
+  const void* from = master ? static_cast<const void*>(source.as<float>() + (at.offset - begin))
+                            : static_cast<const void*>(compute_.as<uint16_t>() + at.offset);
+  device_.check(device_.kernels().convert(device_.handle(), staging.as<void>(), type, from,
+                                          master ? SWIRL_FLOAT32 : SWIRL_BFLOAT16, at.count),
+                "convert", name);
+  std::vector<uint8_t> out(staging.bytes());
+  device_.download(out.data(), staging.as<void>(), out.size());
+  return out;
+}
+
+void Parameters::begin_gradient() {
+  gradient_.reserve(total_ * sizeof(float));
+  gradient_.zero();
+}
+
+void Parameters::begin_moments() {
+  for (Buffer* moment : {&m_, &v_}) {
+    if (*moment) continue;
+    moment->resize(total_ * sizeof(float));
+    moment->zero();
+  }
+}
+
+double Parameters::gradient_norm() const {
+  double sum = 0;
+  device_.check(device_.kernels().sum_of_squares(device_.handle(), total_, gradient_.as<float>(), &sum),
+                "sum_of_squares");
+  return std::isfinite(sum) ? std::sqrt(sum) : std::numeric_limits<double>::quiet_NaN();
+}
+
+void Parameters::adamw_step(const OptimizerOptions& o, double gradient_scale) {
+  begin_moments();
+  ++step;
+  swirl_adamw a;
+  a.lr = static_cast<float>(o.lr);
+  a.beta1 = static_cast<float>(o.beta1);
+  a.beta2 = static_cast<float>(o.beta2);
+  a.eps = static_cast<float>(o.eps);
+  a.weight_decay = static_cast<float>(o.weight_decay);
+  a.bias_correction1 = static_cast<float>(1 - std::pow(o.beta1, double(step)));
+  a.bias_correction2 = static_cast<float>(1 - std::pow(o.beta2, double(step)));
+  a.gradient_scale = static_cast<float>(gradient_scale);
+  const auto apply = [&](int64_t begin, int64_t count, void* compute) {
+    device_.check(device_.kernels().adamw(device_.handle(), count, &a, master_.as<float>() + begin,
+                                          gradient_.as<float>() + begin, m_.as<float>() + begin,
+                                          v_.as<float>() + begin, compute, dtype_),
+                  "adamw");
+  };
+  apply(0, matrices_, compute_.as<void>());
+  apply(matrices_, total_ - matrices_, nullptr);
+}
+
+}  // namespace swirl

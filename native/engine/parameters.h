@@ -1,0 +1,75 @@
+// Parameters: every weight of a model in two flat ranges, matrices then vectors (norms and biases).
+//
+// One index space [0, total) serves weights, gradients and both Adam moments, so that clipping and AdamW are
+// single passes. Matrices that are multiplied with the same input lie side by side (q, k, v; gate, up): one
+// product serves them, while each keeps its checkpoint name.
+//   float32 weights: the master copy. Kept for vectors always, for matrices when trained or computed in
+//   float32. compute:         the bfloat16 copy of the matrices that products read. Absent in float32.
+//   gradient, m, v:  float32, allocated when training begins. Gradients accumulate until zeroed.
+#ifndef SWIRL_ENGINE_PARAMETERS_H_
+#define SWIRL_ENGINE_PARAMETERS_H_
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "device.h"
+#include "engine.h"
+
+namespace swirl {
+
+// Where one layer's weights begin in the index space. -1: this family has no such weight.
+struct LayerOffsets {
+  int64_t qkv = -1, output = -1, gate_up = -1, down = -1;             // matrices, [out, in]
+  int64_t qkv_bias = -1, output_bias = -1, q_norm = -1, k_norm = -1;  // vectors
+  int64_t input_norm = -1, attention_post_norm = -1, mlp_norm = -1, mlp_post_norm = -1;
+};
+
+class Parameters {
+ public:
+  Parameters(Device&, const ModelConfig&, swirl_dtype, bool trainable);
+
+  const std::vector<ParameterInfo>& infos() const { return infos_; }
+  const LayerOffsets& layer(int32_t l) const { return layers_[l]; }
+  int64_t embedding() const { return embedding_; }
+  int64_t head() const { return head_; }  // the embedding when tied
+  int64_t final_norm() const { return final_norm_; }
+
+  const void* matrix(int64_t offset) const;   // in the compute dtype
+  const float* vector(int64_t offset) const;  // float32
+  float* gradient(int64_t offset) const { return gradient_.as<float>() + offset; }
+
+  void write(const std::string& name, TensorKind, swirl_dtype, const uint8_t* bytes, size_t count_bytes);
+  std::vector<uint8_t> read(const std::string& name, TensorKind, swirl_dtype);
+
+  void begin_gradient();         // allocates on first use, then zeroes
+  double gradient_norm() const;  // not finite when any gradient is not
+  void adamw_step(const OptimizerOptions&, double gradient_scale);
+  int64_t step = 0;  // AdamW steps done
+
+  static uint64_t bytes(const ModelConfig&, swirl_dtype, bool trainable);  // everything, moments included
+
+ private:
+  struct Place {
+    int64_t offset, count;
+  };
+  int64_t add(const std::string& name, std::vector<int64_t> shape);
+  const Place& place(const std::string& name) const;
+  Buffer& buffer(TensorKind);
+  void begin_moments();
+
+  Device& device_;
+  swirl_dtype dtype_;
+  bool trainable_;
+  std::vector<ParameterInfo> infos_;
+  std::unordered_map<std::string, Place> places_;
+  std::vector<LayerOffsets> layers_;
+  int64_t embedding_ = -1, head_ = -1, final_norm_ = -1;
+  int64_t matrices_ = 0, total_ = 0;  // elements
+  int64_t master_begin_ = 0;          // first index the float32 weights cover
+  Buffer master_, compute_, gradient_, m_, v_;
+};
+
+}  // namespace swirl
+
+#endif  // SWIRL_ENGINE_PARAMETERS_H_
