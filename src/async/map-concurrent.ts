@@ -35,7 +35,10 @@ export async function* mapConcurrent<Item, Result>(
         inFlight.set(mine, running);
       }
       if (inFlight.size === 0) return;
-      const done = await Promise.race(inFlight.values());
+      const done = await Promise.race(inFlight.values()).catch((error) => {
+        throwIfAborted(signal); // whatever form the call gave to the abort
+        throw error;
+      });
       inFlight.delete(done.key);
       yield done.result;
     }

@@ -1,12 +1,12 @@
 /** The two ways an action is written, and the strings that end one. */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Tool } from "../tools/tool.js";
+import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 
 /** @throws SwirlError CONFIG when two tags are the same, or a tag is no plain name. */
 export function actionFormat(
   kind: ActionFormat["kind"],
-  tools: readonly Tool<never>[],
+  tools: readonly AnyTool[],
   answerTag = "answer",
 ): ActionFormat {
   const callTags: Record<string, string> = {};

@@ -23,6 +23,10 @@ export interface Tool<Input = unknown> {
   format?: (call: string, result: string) => string;
 }
 
+/** A tool in a list of tools whose inputs differ. */
+// biome-ignore lint/suspicious/noExplicitAny: Input is both read and written, so no other type admits every tool
+export type AnyTool = Tool<any>;
+
 export function tool<Input>(definition: Tool<Input>): Tool<Input> {
   return definition;
 }

@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { mapConcurrent } from "./map-concurrent.js";
+
+async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of source) all.push(item);
+  return all;
+}
+
+test("keeps at most `concurrency` calls in flight, reaches it, and loses nothing", async () => {
+  let inFlight = 0;
+  let most = 0;
+  const results = await collect(
+    mapConcurrent(
+      Array.from({ length: 50 }, (_, i) => i),
+      4,
+      async (i) => {
+        most = Math.max(most, ++inFlight);
+        await sleep(i % 5);
+        inFlight--;
+        return i;
+      },
+    ),
+  );
+  expect(most).toBe(4);
+  expect(results.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+});
+
+test("the source is pulled lazily", async () => {
+  let pulled = 0;
+  async function* source() {
+    for (;;) yield pulled++;
+  }
+  for await (const i of mapConcurrent(source(), 3, async (n) => n)) if (i === 5) break;
+  expect(pulled).toBeLessThan(15);
+});
+
+test("an early return stops the calls in flight and waits for them", async () => {
+  let running = 0;
+  let stopped = 0;
+  for await (const _ of mapConcurrent([0, 1, 2, 3], 4, async (i, signal) => {
+    running++;
+    if (i > 0) await sleep(10_000, undefined, { signal }).catch(() => stopped++);
+    running--;
+    return i;
+  })) {
+    break;
+  }
+  expect(running).toBe(0);
+  expect(stopped).toBe(3);
+});
+
+test("a call that throws ends the iteration with its error, and no call is left running", async () => {
+  let running = 0;
+  const failing = collect(
+    mapConcurrent([0, 1, 2], 3, async (i, signal) => {
+      running++;
+      try {
+        if (i === 1) throw new Error("one");
+        await sleep(10_000, undefined, { signal });
+      } finally {
+        running--;
+      }
+      return i;
+    }),
+  );
+  await expect(failing).rejects.toThrow("one");
+  expect(running).toBe(0);
+});
+
+test("abort rejects with ABORTED", async () => {
+  const controller = new AbortController();
+  const running = collect(
+    mapConcurrent(
+      [0, 1, 2],
+      1,
+      async (i, signal) => {
+        if (i === 1) controller.abort();
+        signal.throwIfAborted();
+        return i;
+      },
+      controller.signal,
+    ),
+  );
+  await expect(running).rejects.toMatchObject({ code: "ABORTED" });
+  const late = collect(mapConcurrent([1], 1, async (i) => i, controller.signal));
+  await expect(late).rejects.toMatchObject({ code: "ABORTED" });
+});

@@ -1,0 +1,180 @@
+import * as fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import { type FileOperations, nodeFileOperations, type OpenFile } from "../run-directory/atomic-write.js";
+import { readJsonLines, readRecords } from "./jsonl-reader.js";
+import { JsonlWriter } from "./jsonl-writer.js";
+import { resumeJsonl } from "./resume.js";
+
+let dir: string;
+beforeEach(async () => {
+  dir = await fs.mkdtemp(join(tmpdir(), "jsonl-"));
+});
+afterEach(() => fs.rm(dir, { recursive: true }));
+
+const schema = z.strictObject({
+  version: z.literal(2),
+  name: z.string(),
+  nested: z.strictObject({ n: z.int() }).optional(),
+});
+const read = (file: string) => readRecords(file, schema, { what: "row", version: 2 });
+
+async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of source) all.push(item);
+  return all;
+}
+
+test("lines that span read chunks, and multi-byte characters at their borders, survive", async () => {
+  const file = join(dir, "a.jsonl");
+  const names = [0, 1, 2, 3].map((i) => "é漢😀".repeat(60_000 + i));
+  await fs.writeFile(file, names.map((name) => JSON.stringify({ version: 2, name })).join("\n"));
+  expect((await collect(read(file))).map((row) => row.name)).toEqual(names);
+});
+
+test("errors name file, line and field", async () => {
+  const file = join(dir, "a.jsonl");
+  await fs.writeFile(file, '{"version":2,"name":"x"}\n\n{"version":2,"name":"y","nested":{"n":1.5}}\n');
+  await expect(collect(read(file))).rejects.toMatchObject({
+    code: "RECORD",
+    details: { file, line: 3, field: "nested.n" },
+  });
+  await fs.writeFile(file, '{"version":2,"name":"x","nam":1}\n');
+  await expect(collect(read(file))).rejects.toMatchObject({ details: { line: 1, field: "nam" } });
+  await fs.writeFile(file, '{"version":2,"name":"x"}\n{"version":2,\n{"version":2,"name":"z"}\n');
+  await expect(collect(read(file))).rejects.toMatchObject({ details: { line: 2 }, message: /not JSON/ });
+});
+
+test("a file of another version says which, and what to do", async () => {
+  const file = join(dir, "a.jsonl");
+  await fs.writeFile(file, '{"version":3,"name":"x"}\n');
+  await expect(collect(read(file))).rejects.toThrow(
+    /another version: version 3, this package reads 2[\s\S]*update/,
+  );
+  await fs.writeFile(file, '{"name":"x"}\n');
+  await expect(collect(read(file))).rejects.toThrow(/no version/);
+});
+
+test("a missing file is a RECORD error with its path", async () => {
+  const file = join(dir, "absent.jsonl");
+  await expect(collect(readJsonLines(file))).rejects.toMatchObject({ code: "RECORD", details: { file } });
+});
+
+test("a torn last line is an error to a reader, and kept aside by a writer", async () => {
+  const file = join(dir, "a.jsonl");
+  await fs.writeFile(file, '{"version":2,"name":"x"}\n{"version":2,"na');
+  await expect(collect(read(file))).rejects.toThrow(/cut off/);
+
+  const torn: unknown[] = [];
+  const writer = await JsonlWriter.open(file, { onTorn: (event) => torn.push(event) });
+  await writer.append({ version: 2, name: "y" });
+  await writer.close();
+  expect(torn).toEqual([{ file, line: 2, text: '{"version":2,"na', keptAt: `${file}.torn` }]);
+  expect(await fs.readFile(`${file}.torn`, "utf8")).toBe('{"version":2,"na\n');
+  expect((await collect(read(file))).map((row) => row.name)).toEqual(["x", "y"]);
+});
+
+test("a whole last line that only lacks its newline is kept", async () => {
+  const file = join(dir, "a.jsonl");
+  await fs.writeFile(file, '{"version":2,"name":"x"}');
+  const writer = await JsonlWriter.open(file);
+  await writer.append({ version: 2, name: "y" });
+  await writer.close();
+  expect((await collect(read(file))).map((row) => row.name)).toEqual(["x", "y"]);
+});
+
+test("concurrent appends keep their order and never interleave", async () => {
+  const file = join(dir, "a.jsonl");
+  const writer = await JsonlWriter.open(file);
+  const rows = Array.from({ length: 200 }, (_, i) => ({
+    version: 2,
+    name: String(i).repeat(1 + (i % 7) * 500),
+  }));
+  await Promise.all(rows.map((row) => writer.append(row)));
+  await writer.close();
+  expect(await collect(read(file))).toEqual(rows);
+});
+
+/** Writes at most 7 bytes a call, and fails the write call with this index. */
+function failing(failAt: number): FileOperations & { writes: number; syncs: number } {
+  const operations = {
+    ...nodeFileOperations,
+    writes: 0,
+    syncs: 0,
+    open: async (path: string, flags: string): Promise<OpenFile> => {
+      const file = await nodeFileOperations.open(path, flags);
+      return {
+        write: (data, offset, length, position) => {
+          if (operations.writes++ === failAt)
+            throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+          return file.write(data, offset, Math.min(7, length), position);
+        },
+        sync: () => {
+          operations.syncs++;
+          return file.sync();
+        },
+        truncate: (length) => file.truncate(length),
+        close: () => file.close(),
+      };
+    },
+  };
+  return operations;
+}
+
+test("a full disk in the middle of a line leaves whole lines only, and the writer goes on when there is room", async () => {
+  for (let failAt = 0; failAt < 12; failAt++) {
+    const file = join(dir, `${failAt}.jsonl`);
+    const writer = await JsonlWriter.open(file, { operations: failing(failAt) });
+    const rows = ["first", "second", "third"].map((name) => ({ version: 2, name }));
+    const outcomes: boolean[] = [];
+    for (const row of rows) {
+      outcomes.push(
+        await writer.append(row).then(
+          () => true,
+          (error) => {
+            expect(error).toMatchObject({ code: "RECORD", details: { file } });
+            return false;
+          },
+        ),
+      );
+    }
+    await writer.close();
+    expect(outcomes.filter((ok) => !ok)).toHaveLength(1);
+    expect(await collect(read(file))).toEqual(rows.filter((_, i) => outcomes[i]));
+  }
+});
+
+test("what was appended is fsynced by sync and close", async () => {
+  const operations = failing(-1);
+  const writer = await JsonlWriter.open(join(dir, "a.jsonl"), { operations, syncEveryMs: 60_000 });
+  const before = operations.syncs;
+  await writer.append({ version: 2, name: "x" });
+  expect(operations.syncs).toBe(before);
+  await writer.sync();
+  expect(operations.syncs).toBe(before + 1);
+  await writer.append({ version: 2, name: "y" });
+  await writer.close();
+  expect(operations.syncs).toBe(before + 2);
+  expect(() => writer.append({})).toThrow(/after close/);
+});
+
+test("resumeJsonl takes out what is to be made again and goes on after the rest", async () => {
+  const file = join(dir, "a.jsonl");
+  await fs.writeFile(
+    file,
+    ["a", "b", "c"].map((name) => `${JSON.stringify({ version: 2, name })}\n`).join("") + '{"ver',
+  );
+  const torn: string[] = [];
+  const writer = await resumeJsonl(file, {
+    read,
+    keep: (row) => row.name !== "b",
+    onTorn: (t) => torn.push(t.text),
+  });
+  await writer.append({ version: 2, name: "d" });
+  await writer.close();
+  expect(torn).toEqual(['{"ver']);
+  expect((await collect(read(file))).map((row) => row.name)).toEqual(["a", "c", "d"]);
+  expect((await fs.readdir(dir)).sort()).toEqual(["a.jsonl", "a.jsonl.torn"]);
+});

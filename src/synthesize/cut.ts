@@ -1,0 +1,8 @@
+/** At most `limit` characters, the mark included; never half a surrogate pair. */
+export function cut(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  const mark = " … [cut]";
+  let end = Math.max(0, limit - mark.length);
+  if (end > 0 && /[\uD800-\uDBFF]/.test(text[end - 1]!)) end--;
+  return text.slice(0, end) + mark;
+}

@@ -1,0 +1,47 @@
+/** What a rollout runs in: policy, task, format and options, checked against each other once. */
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Policy } from "../policy/policy.js";
+import type { ActionFormat } from "../trajectory/trajectory.js";
+import { actionFormat } from "./action-format.js";
+import type { RolloutOptions } from "./rollout-options.js";
+import { requireTagInput } from "./run-call.js";
+import type { Task } from "./task.js";
+
+export interface Environment {
+  policy: Policy;
+  task: Task;
+  format: ActionFormat;
+  callLimit: number;
+  options: RolloutOptions;
+}
+
+/** @throws SwirlError CONFIG when policy, task and options cannot work together. */
+export function environment(policy: Policy, task: Task, options: RolloutOptions): Environment {
+  const callLimit = options.callLimit ?? task.callLimit;
+  const refuse = (field: string, what: string, remedy: string): never => {
+    throw new SwirlError("CONFIG", `${field}: ${what}`, { remedy, details: { field } });
+  };
+  if (options.maxObservationTokens !== undefined && !policy.exact) {
+    refuse("maxObservationTokens", "this policy has no tokens to count", "use maxObservationChars");
+  }
+  if (task.tools.length === 0) {
+    if (callLimit > 0)
+      refuse("callLimit", `the task ${task.name} has no tools to call`, "leave callLimit out");
+    if (options.format === "chat-template") refuse("format", "the task has no tools", 'use format: "tags"');
+  }
+  if (options.maxNewTokens >= policy.contextLength) {
+    refuse(
+      "maxNewTokens",
+      `${options.maxNewTokens} leaves no room in a context of ${policy.contextLength}`,
+      "lower it",
+    );
+  }
+  if (options.format === "tags") task.tools.forEach(requireTagInput);
+  return {
+    policy,
+    task,
+    format: actionFormat(options.format, task.tools, task.answerTag),
+    callLimit,
+    options,
+  };
+}

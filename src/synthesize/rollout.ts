@@ -1,0 +1,230 @@
+/**
+ * Rolls out one question: prompt, act, parse, execute, append, until an answer or the limit (SWiRL, stages 1 and 3).
+ *
+ * Deterministic in (policy weights, question, sample, seed, options) as far as the tools are. What goes wrong on the
+ * way (no answer, bad actions, tools that fail, a policy that cannot act) is written in the record. Thrown are only
+ * abort, and errors that every other trajectory would meet as well (configuration, a disposed policy, NaN log-probs).
+ */
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Action, Context, Policy } from "../policy/policy.js";
+import type { Question } from "../trajectory/question.js";
+import { type Step, TRAJECTORY_VERSION, type Trajectory } from "../trajectory/trajectory.js";
+import { stopStrings } from "./action-format.js";
+import { cut } from "./cut.js";
+import type { Environment } from "./environment.js";
+import { nextTurn } from "./next-turn.js";
+import { type ParsedAction, parseAction } from "./parse-action.js";
+import { notices } from "./prompts.js";
+import { runCall, toolSpec } from "./run-call.js";
+import { deriveSeed } from "./seed.js";
+
+/** What the environment does after an action: an observation, or the end. */
+type Reply =
+  | { observation: NonNullable<Step["observation"]>; end?: Trajectory["end"] }
+  | { end: Trajectory["end"] };
+
+export async function rollout(
+  question: Question,
+  sample: number,
+  world: Environment,
+  signal?: AbortSignal,
+  onStep?: (step: Step) => void,
+): Promise<Trajectory> {
+  const { policy, task, format, callLimit, options } = world;
+  const start = performance.now();
+  const seed = trajectorySeed(options.seed, question.id, sample);
+  const prompt = task.prompt(question.question, format, callLimit);
+  const trajectory: Trajectory = {
+    version: TRAJECTORY_VERSION,
+    id: trajectoryId(question.id, sample),
+    questionId: question.id,
+    question: question.question,
+    gold: [...question.answers],
+    sample,
+    seed,
+    policy: policy.id,
+    tools: task.tools.map((tool) => tool.name),
+    format,
+    callLimit,
+    prompt: prompt.map(({ role, content }) => ({ role, content })),
+    steps: [],
+    end: "failed",
+    milliseconds: 0,
+  };
+  const calls = { used: 0, made: new Set<string>(), askedForAnswer: false };
+  try {
+    const specs = format.kind === "chat-template" ? task.tools.map(toolSpec) : undefined;
+    let context = policy.begin(prompt, specs);
+    let turn = { keep: 0, append: Array.from(context.tokens ?? []) };
+    for (;;) {
+      const room = roomLeft(policy, context);
+      if (room < 1 && trajectory.steps.length === 0) throw promptTooLong(policy, context);
+      const stepStart = performance.now();
+      const action = await act(
+        world,
+        context,
+        Math.min(room, options.maxNewTokens),
+        deriveSeed(seed, trajectory.steps.length),
+        signal,
+      );
+      const parsed = parseAction(action, format, trajectory.tools);
+      const step = recordStep(turn, action, parsed, performance.now() - stepStart);
+      trajectory.steps.push(step);
+      if (parsed.kind === "answer") {
+        trajectory.end = "answer";
+        trajectory.answer = parsed.answer;
+        onStep?.(step);
+        break;
+      }
+      const reply = await respond(world, parsed, calls, signal);
+      if ("observation" in reply) step.observation = reply.observation;
+      let next: ReturnType<typeof nextTurn> | undefined;
+      if (reply.end === undefined) {
+        next = nextTurn(world, context, action, parsed, step);
+        if (roomLeft(policy, next.context) < 1) reply.end = "length";
+      }
+      onStep?.(step);
+      if (reply.end !== undefined) {
+        trajectory.end = reply.end;
+        break;
+      }
+      ({ context, turn } = next!);
+    }
+  } catch (error) {
+    if (!isOwnTrouble(error)) throw error;
+    trajectory.end = "failed";
+    trajectory.error = error.message;
+  }
+  trajectory.milliseconds = round(performance.now() - start);
+  return trajectory;
+}
+
+export function trajectoryId(questionId: string, sample: number): string {
+  return `${questionId}/${sample}`;
+}
+
+export function trajectorySeed(seed: number, questionId: string, sample: number): number {
+  return deriveSeed(seed, questionId, sample);
+}
+
+async function act(
+  { policy, format, options }: Environment,
+  context: Context,
+  maxNewTokens: number,
+  seed: number,
+  signal: AbortSignal | undefined,
+): Promise<Action> {
+  const [action] = await policy.act(context, {
+    n: 1,
+    maxNewTokens,
+    temperature: options.temperature,
+    topK: options.topK,
+    topP: options.topP,
+    stop: stopStrings(format),
+    seed,
+    ...(signal && { signal }),
+  });
+  if (!action) throw new SwirlError("INTERNAL", `policy ${policy.id} returned no action`);
+  const bad = action.logprobs?.findIndex((logprob) => !Number.isFinite(logprob)) ?? -1;
+  if (bad >= 0) {
+    throw new SwirlError(
+      "NUMERICS",
+      `policy ${policy.id}: the log-prob of sampled token ${bad} is ${action.logprobs![bad]}`,
+      {
+        remedy: "its weights hold NaN or Inf: load an earlier checkpoint",
+      },
+    );
+  }
+  return action;
+}
+
+function recordStep(
+  turn: { keep: number; append: number[] },
+  action: Action,
+  parsed: ParsedAction,
+  ms: number,
+): Step {
+  const step: Step = {
+    keep: turn.keep,
+    append: turn.append,
+    action: Array.from(action.tokens ?? []),
+    logprobs: Array.from(action.logprobs ?? [], shortFloat32),
+    text: parsed.text,
+    finishReason: action.finishReason,
+    kind: parsed.kind,
+    milliseconds: round(ms),
+  };
+  if (parsed.kind === "call") step.call = parsed.call;
+  if (parsed.kind === "malformed") step.problem = parsed.reason;
+  return step;
+}
+
+/** The environment's half of a step. Every action but an answer uses one call up. */
+async function respond(
+  { task, format, callLimit, options }: Environment,
+  parsed: Exclude<ParsedAction, { kind: "answer" }>,
+  calls: { used: number; made: Set<string>; askedForAnswer: boolean },
+  signal: AbortSignal | undefined,
+): Promise<Reply> {
+  const notice = (text: string): Reply => ({ observation: { text, error: true, milliseconds: 0 } });
+  if (parsed.kind === "malformed") {
+    if (parsed.reason === "cut-off") return { end: "length" };
+    if (options.malformed === "end") return { end: "malformed" };
+  }
+  if (calls.askedForAnswer) return { end: "limit" };
+  if (calls.used >= callLimit) {
+    if (options.atLimit === "end") return { end: "limit" };
+    calls.askedForAnswer = true;
+    return notice(notices.limit(format));
+  }
+  calls.used++;
+  if (parsed.kind === "malformed")
+    return notice(notices.malformed(parsed.message, format, callLimit - calls.used));
+
+  const { name, input } = parsed.call;
+  const key = JSON.stringify([name, input.trim().toLowerCase().replace(/\s+/g, " ")]);
+  if (calls.made.has(key)) {
+    if (options.repeatedCall === "end") return { end: "malformed" };
+    if (options.repeatedCall === "tell") return notice(notices.repeated(input));
+  }
+  calls.made.add(key);
+  const tool = task.tools.find((candidate) => candidate.name === name)!;
+  const result = await runCall(tool, input, { kind: format.kind, timeoutMs: options.toolTimeoutMs, signal });
+  const text = cut(result.error ? `error: ${result.text}` : result.text, options.maxObservationChars);
+  const shown =
+    format.kind === "chat-template"
+      ? text
+      : tool.format && !result.error
+        ? tool.format(input, text)
+        : `${input} -> ${text}`;
+  const observation = { text: shown, error: result.error, milliseconds: result.milliseconds };
+  return result.error && options.toolError === "end" ? { observation, end: "tool-error" } : { observation };
+}
+
+function roomLeft(policy: Policy, context: Context): number {
+  return policy.contextLength - (context.tokens?.length ?? 0);
+}
+
+function promptTooLong(policy: Policy, context: Context): SwirlError {
+  return new SwirlError(
+    "INPUT",
+    `the prompt has ${context.tokens?.length} tokens, the context ${policy.contextLength}`,
+    {
+      remedy: "shorten the question or use a model with a longer context",
+    },
+  );
+}
+
+/** Errors that belong to this trajectory and not to the run. */
+function isOwnTrouble(error: unknown): error is SwirlError {
+  return SwirlError.isInstance(error) && ["ENDPOINT", "MEMORY", "INPUT"].includes(error.code);
+}
+
+/** Nine digits name a float32 exactly; the record is half as long as with the float64 digits. */
+function shortFloat32(value: number): number {
+  return Number(Math.fround(value).toPrecision(9));
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,88 @@
+/**
+ * Executes one call. Never throws for what a tool does: bad input, an exception and a timeout all come back as an
+ * error to show to the model. Only the caller's own abort is thrown.
+ */
+import { z } from "zod";
+import { abortedError } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { ToolSpec } from "../policy/policy.js";
+import type { AnyTool } from "../tools/tool.js";
+import type { ActionFormat } from "../trajectory/trajectory.js";
+
+export interface CallResult {
+  text: string; // the tool's result, or what went wrong
+  error: boolean;
+  milliseconds: number;
+}
+
+export interface RunCallOptions {
+  kind: ActionFormat["kind"];
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+export async function runCall(tool: AnyTool, input: string, options: RunCallOptions): Promise<CallResult> {
+  const start = performance.now();
+  const ended = (text: string, error: boolean): CallResult => ({
+    text,
+    error,
+    milliseconds: Math.round((performance.now() - start) * 10) / 10,
+  });
+  const timeout = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, timeout.signal]) : timeout.signal;
+  let timer: NodeJS.Timeout | undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Error(`no result within ${options.timeoutMs} ms`)), {
+      once: true,
+    });
+    timer = setTimeout(() => timeout.abort(), options.timeoutMs);
+  });
+  try {
+    const parsed = tool.inputSchema.safeParse(readInput(tool, input, options.kind));
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0]!;
+      return ended(
+        `bad input: ${[issue.path.join("."), issue.message].filter((part) => part !== "").join(": ")}`,
+        true,
+      );
+    }
+    const executing = Promise.resolve().then(() => tool.execute(parsed.data, { signal }));
+    return ended(String(await Promise.race([executing, stopped])), false);
+  } catch (error) {
+    if (options.signal?.aborted) throw abortedError(options.signal);
+    return ended(error instanceof Error ? error.message : String(error), true);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function readInput(tool: AnyTool, text: string, kind: ActionFormat["kind"]): unknown {
+  if (kind === "chat-template") return JSON.parse(text);
+  if (tool.parse) return tool.parse(text);
+  const field = onlyStringField(tool);
+  return field === undefined ? text : { [field]: text };
+}
+
+function onlyStringField(tool: AnyTool): string | undefined {
+  if (!(tool.inputSchema instanceof z.ZodObject)) return undefined;
+  const fields = Object.entries(tool.inputSchema.shape).filter(
+    ([, field]) => z.safeParse(field, "text").success,
+  );
+  return fields.length === 1 ? fields[0]![0] : undefined;
+}
+
+/** @throws SwirlError CONFIG when text between tags cannot become this tool's input. */
+export function requireTagInput(tool: AnyTool): void {
+  if (tool.parse || onlyStringField(tool) !== undefined || tool.inputSchema.safeParse("text").success) return;
+  throw new SwirlError("CONFIG", `tool ${tool.name}: the text between tags cannot become its input`, {
+    remedy:
+      'give the tool a parse(text) function, one string field in inputSchema, or use format: "chat-template"',
+    details: { field: `tools.${tool.name}.parse` },
+  });
+}
+
+/** The tool as a chat template or an endpoint wants to see it. */
+export function toolSpec(tool: AnyTool): ToolSpec {
+  const { $schema: _, ...parameters } = z.toJSONSchema(tool.inputSchema, { io: "input" });
+  return { name: tool.name, description: tool.description, parameters };
+}

@@ -1,0 +1,204 @@
+/**
+ * Stage 1: rolls out every question `samples` times with live tools (SWiRL, section 3.1).
+ *
+ * Yields trajectories as they end, so their order may vary between runs; their content does not, whatever the
+ * concurrency. With `output` each is appended to that file before it is yielded, and a second run goes on where the
+ * first stopped: finished ids are skipped (and not yielded again), failed ones are rolled out again.
+ */
+import { z } from "zod";
+import { mapConcurrent } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { JsonlWriter } from "../jsonl/jsonl-writer.js";
+import { resumeJsonl } from "../jsonl/resume.js";
+import { callback, policySchema, signalSchema } from "../options/instances.js";
+import { parseOptions } from "../options/parse-options.js";
+import type { Question } from "../trajectory/question.js";
+import { readTrajectories } from "../trajectory/store.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
+import { type Environment, environment } from "./environment.js";
+import { FailureGuard } from "./failure-guard.js";
+import { rollout, trajectoryId, trajectorySeed } from "./rollout.js";
+import { rolloutShape, taskSchema } from "./rollout-options.js";
+
+export interface SynthesizeProgress {
+  stage: "synthesize";
+  done: number; // trajectories, those of an earlier run included
+  total: number | undefined; // unknown when the questions are an async iterable
+  skipped: number; // found finished in the output file
+  failed: number;
+  tokens: number; // sampled in this run
+  ends: Partial<Record<Trajectory["end"], number>>;
+  notice?: string; // something worth telling: a torn line kept aside
+}
+
+export const synthesizeSchema = z.strictObject({
+  policy: policySchema,
+  task: taskSchema,
+  /** Trajectories per question (paper: 5). */
+  samples: z.int().min(1).default(5),
+  temperature: z.number().min(0).default(1),
+  seed: z.int().default(0),
+  /** Trajectories in flight; the policy batches their actions. */
+  concurrency: z.int().min(1).max(4096).default(16),
+  /** JSONL file to append to, and to resume from. */
+  output: z.string().min(1).optional(),
+  /** Stop when this many trajectories in a row failed: the policy is down. */
+  maxFailuresInARow: z.int().min(1).default(16),
+  signal: signalSchema.optional(),
+  onProgress: callback<SynthesizeProgress>().optional(),
+  ...rolloutShape,
+});
+
+export type SynthesizeOptions = z.input<typeof synthesizeSchema>;
+
+/**
+ * @throws SwirlError CONFIG at once for bad options; while iterating ABORTED, ENDPOINT when the policy keeps failing,
+ * RECORD when `output` holds trajectories of another run.
+ */
+export function synthesize(
+  questions: Iterable<Question> | AsyncIterable<Question>,
+  options: SynthesizeOptions,
+): AsyncGenerator<Trajectory, void, undefined> {
+  const parsed = parseOptions(synthesizeSchema, options, "synthesize");
+  const { policy, task, samples, seed, concurrency, output, maxFailuresInARow, signal, onProgress, ...rest } =
+    parsed;
+  if (samples > 1 && rest.temperature === 0) {
+    throw new SwirlError(
+      "CONFIG",
+      `samples: ${samples} trajectories at temperature 0 would all be the same`,
+      {
+        remedy: "raise temperature, or set samples to 1",
+        details: { field: "samples" },
+      },
+    );
+  }
+  const world = environment(policy, task, { ...rest, seed });
+  return run(questions, world, parsed);
+}
+
+async function* run(
+  questions: Iterable<Question> | AsyncIterable<Question>,
+  world: Environment,
+  options: z.output<typeof synthesizeSchema>,
+): AsyncGenerator<Trajectory, void, undefined> {
+  const { samples, concurrency, signal } = options;
+  const progress: SynthesizeProgress = {
+    stage: "synthesize",
+    done: 0,
+    total: Array.isArray(questions) ? questions.length * samples : undefined,
+    skipped: 0,
+    failed: 0,
+    tokens: 0,
+    ends: {},
+  };
+  const report = (notice?: string) => {
+    options.onProgress?.({
+      ...progress,
+      ends: { ...progress.ends },
+      ...(notice !== undefined && { notice }),
+    });
+  };
+  const finished = new Map<string, string>(); // id → question text
+  const guard = new FailureGuard(options.maxFailuresInARow);
+  const writer = options.output ? await openOutput(options.output, world, finished, report) : undefined;
+  try {
+    const items = itemsOf(questions, samples, finished, options.output ?? "", () => {
+      progress.skipped++;
+      progress.done++;
+      report();
+    });
+    const rollouts = mapConcurrent(
+      items,
+      concurrency,
+      ({ question, sample }, inner) => rollout(question, sample, world, inner),
+      signal,
+    );
+    for await (const trajectory of rollouts) {
+      await writer?.append(trajectory);
+      progress.done++;
+      progress.failed += trajectory.end === "failed" ? 1 : 0;
+      progress.tokens += trajectory.steps.reduce((sum, step) => sum + step.action.length, 0);
+      progress.ends[trajectory.end] = (progress.ends[trajectory.end] ?? 0) + 1;
+      report();
+      yield trajectory;
+      guard.see(trajectory);
+    }
+  } finally {
+    await writer?.close();
+  }
+}
+
+interface Item {
+  question: Question;
+  sample: number;
+}
+
+async function* itemsOf(
+  questions: Iterable<Question> | AsyncIterable<Question>,
+  samples: number,
+  finished: Map<string, string>,
+  file: string,
+  onSkip: () => void,
+): AsyncGenerator<Item> {
+  const seen = new Set<string>();
+  for await (const question of questions) {
+    if (seen.has(question.id)) {
+      throw new SwirlError("INPUT", `question id ${JSON.stringify(question.id)} appears twice`, {
+        remedy: "ids name trajectories: give every question one of its own",
+        details: { field: "id" },
+      });
+    }
+    seen.add(question.id);
+    for (let sample = 0; sample < samples; sample++) {
+      const text = finished.get(trajectoryId(question.id, sample));
+      if (text === undefined) {
+        yield { question, sample };
+        continue;
+      }
+      if (text !== question.question) throw otherRun(file, `question ${question.id} has another text there`);
+      onSkip();
+    }
+  }
+}
+
+async function openOutput(
+  file: string,
+  world: Environment,
+  finished: Map<string, string>,
+  report: (notice: string) => void,
+): Promise<JsonlWriter> {
+  return resumeJsonl<Trajectory>(file, {
+    read: (path) => readTrajectories(path),
+    keep: (trajectory) => {
+      const difference = differs(trajectory, world);
+      if (difference) throw otherRun(file, difference);
+      if (trajectory.end === "failed" || finished.has(trajectory.id)) return false;
+      finished.set(trajectory.id, trajectory.question);
+      return true;
+    },
+    onTorn: (torn) =>
+      report(`${torn.file}:${torn.line} was cut off; kept aside in ${torn.keptAt}, rolled out again`),
+  });
+}
+
+/** What shows that a record was made with other options than these; undefined when it may be theirs. */
+function differs(
+  trajectory: Trajectory,
+  { policy, format, callLimit, options }: Environment,
+): string | undefined {
+  if (trajectory.policy !== policy.id) return `its policy is ${trajectory.policy}, this one is ${policy.id}`;
+  if (trajectory.seed !== trajectorySeed(options.seed, trajectory.questionId, trajectory.sample)) {
+    return `it was made with another seed than ${options.seed}`;
+  }
+  if (trajectory.callLimit !== callLimit)
+    return `its callLimit is ${trajectory.callLimit}, this one is ${callLimit}`;
+  if (JSON.stringify(trajectory.format) !== JSON.stringify(format)) return "its action format is another one";
+  return undefined;
+}
+
+function otherRun(file: string, difference: string): SwirlError {
+  return new SwirlError("RECORD", `${file} holds trajectories of another run: ${difference}`, {
+    remedy: "write to another file, or delete this one",
+    details: { file },
+  });
+}

@@ -1,0 +1,40 @@
+/** The two tasks of the SWiRL paper: question answering with a search tool, word problems with a calculator. */
+import { exactMatcher, numericMatcher } from "../evaluate/answer-matcher.js";
+import type { AnyTool } from "../tools/tool.js";
+import { defineTask, type Task } from "./task.js";
+
+/** Multi-hop question answering: 5 searches (paper, section 4). The tool's own options say how many passages it returns. */
+export function searchTask(tool: AnyTool, options: { callLimit?: number } = {}): Task {
+  return defineTask({
+    name: "search",
+    tools: [tool],
+    callLimit: options.callLimit ?? 5,
+    matcher: exactMatcher(),
+    wording: {
+      introduction:
+        "Answer the question below. Look up what you need with the search tool before you answer.",
+      call: "search",
+      calls: "searches",
+      input: "query",
+      example: "QUERY -> RESULT",
+      answer: "The answer itself is a name, a date, yes or no, or a few words, without an explanation.",
+    },
+  });
+}
+
+/** Word problems: 10 calculator calls (paper, section 4). */
+export function calculatorTask(tool: AnyTool, options: { callLimit?: number } = {}): Task {
+  return defineTask({
+    name: "calculator",
+    tools: [tool],
+    callLimit: options.callLimit ?? 10,
+    matcher: numericMatcher(),
+    wording: {
+      introduction: "Solve the problem below, step by step. Leave the arithmetic to the calculator.",
+      call: "calculation",
+      input: "expression",
+      example: "48 / 2 -> 24.0",
+      answer: "The answer itself is a single number.",
+    },
+  });
+}
