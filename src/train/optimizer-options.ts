@@ -1,0 +1,85 @@
+/** Options that train and sft share: the optimizer, its schedule, memory, checkpoints and logs. Units in the names. */
+import { z } from "zod";
+import type { NativePolicy } from "../policy/native-policy.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
+import { SCHEDULES } from "./schedules.js";
+
+export const optimizerShape = {
+  /** Peak learning rate of AdamW. */
+  lr: z.number().positive().default(1e-6),
+  schedule: z.enum(SCHEDULES).default("constant"),
+  /** Updates of linear warm-up. */
+  warmupSteps: z.int().min(0).default(0),
+  /** Share of `lr` left at the end of a linear or cosine schedule. */
+  lrFloor: z.number().min(0).max(1).default(0),
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.999),
+  eps: z.number().positive().default(1e-8),
+  weightDecay: z.number().min(0).default(0),
+  /** Global norm that gradients are clipped to; 0 = no clipping. */
+  maxGradNorm: z.number().min(0).default(1),
+  /** Tokens of one forward and backward pass; 0 = from the memory budget. The gradient does not depend on it. */
+  maxTokensPerMicroBatch: z.int().min(0).default(0),
+  /** Share prefixes in one token tree. The gradient does not depend on it; off is slower and for comparison. */
+  tree: z.boolean().default(true),
+  seed: z.int().min(0).default(0),
+  /** Updates that may be skipped for a loss or gradient that is not finite, before the run stops. */
+  maxSkippedUpdates: z.int().min(0).default(3),
+};
+
+/** The options of AdamW among them, but for the learning rate of the step. */
+export function adamwOptions(options: {
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number;
+  maxGradNorm: number;
+}) {
+  const { beta1, beta2, eps, weightDecay, maxGradNorm } = options;
+  return { beta1, beta2, eps, weightDecay, maxGradNorm };
+}
+
+export const nativePolicySchema = z.custom<NativePolicy>(
+  (value) => {
+    const policy = value as Partial<NativePolicy> | null | undefined;
+    return typeof policy?.update === "function" && typeof policy.logprobs === "function";
+  },
+  { message: "must be a native policy (Policy.load(dir)): an endpoint cannot be trained" },
+);
+
+export const trajectoriesSchema = z.custom<Iterable<Trajectory> | AsyncIterable<Trajectory>>(
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    (Symbol.iterator in value || Symbol.asyncIterator in value),
+  { message: "must be an array or an (async) iterable of trajectories" },
+);
+
+export const checkpointsSchema = z.strictObject({
+  folder: z.string().min(1),
+  /** Updates between checkpoints; one is always saved at the end. */
+  every: z.int().min(1).default(20),
+  /** Checkpoints kept, the newest included. */
+  keep: z.int().min(1).default(2),
+});
+
+/** Options that a resumed run may change: they do not change what is computed. */
+export const FREE_KEYS = new Set([
+  "maxTokensPerMicroBatch",
+  "tree",
+  "judgeConcurrency",
+  "maxSkippedUpdates",
+  "checkpoints",
+  "metricsFile",
+  "validate",
+  "onStep",
+  "onProgress",
+  "onNote",
+  "signal",
+  "policy",
+  "reference",
+  "judge",
+  "trajectories",
+]);
+
+export type CheckpointOptions = z.output<typeof checkpointsSchema>;

@@ -1,0 +1,63 @@
+/**
+ * The states of kept trajectories, and how a judge sees a fresh action in one of them.
+ *
+ * States are offline: they come from the record, token for token. Actions are fresh and never executed, so a fresh
+ * action has no observation and is read by the same parser as a logged one.
+ */
+import { createHash } from "node:crypto";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { StepView } from "../judge/judge.js";
+import { type ActionText, parseAction } from "../synthesize/parse-action.js";
+import { decompose, type SubTrajectory } from "../trajectory/decompose.js";
+import type { ActionFormat, Trajectory } from "../trajectory/trajectory.js";
+
+export interface TrainingState extends SubTrajectory {
+  questionId: string;
+  format: ActionFormat;
+  tools: readonly string[];
+  /** Calls the trajectory may make in all. */
+  callLimit: number;
+}
+
+/** Every state of every trajectory, in order. Throws RECORD for one without tokens (rolled out by an endpoint). */
+export function statesOf(trajectory: Trajectory): TrainingState[] {
+  const { questionId, format, tools, callLimit } = trajectory;
+  return decompose(trajectory).map((sub) => {
+    if (sub.state.length === 0 || sub.action.length === 0)
+      throw new SwirlError(
+        "RECORD",
+        `trajectory ${trajectory.id}, step ${sub.step + 1} has no tokens: ${trajectory.policy} does not give them`,
+        {
+          remedy: "train on trajectories that a native policy synthesized",
+          details: { field: `steps.${sub.step}`, trajectory: trajectory.id },
+        },
+      );
+    return { ...sub, questionId, format, tools, callLimit };
+  });
+}
+
+/** What a judge sees of `action` in this state: the logged history, and the action as parsed. */
+export function freshView(state: TrainingState, action: ActionText): StepView {
+  const parsed = parseAction(action, state.format, state.tools);
+  const callsBefore = Math.max(0, state.callLimit - state.step);
+  return {
+    question: state.view.question,
+    history: state.view.history,
+    action: parsed.text,
+    kind: parsed.kind,
+    ...(parsed.kind === "call" ? { call: parsed.call } : {}),
+    ...(parsed.kind === "answer" ? { answer: parsed.answer } : {}),
+    callsLeft: parsed.kind === "answer" ? callsBefore : Math.max(0, callsBefore - 1),
+  };
+}
+
+/** SHA-256 over states and logged actions: whether a resumed run trains on the same data. */
+export function fingerprint(sequences: readonly { state: Int32Array; action: Int32Array }[]): string {
+  const hash = createHash("sha256");
+  for (const { state, action } of sequences) {
+    hash.update(Int32Array.of(state.length, action.length));
+    hash.update(state);
+    hash.update(action);
+  }
+  return hash.digest("hex");
+}

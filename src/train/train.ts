@@ -1,0 +1,329 @@
+/**
+ * Stage 2 of SWiRL: step-wise reinforcement learning (arXiv 2504.04736, section 3.2).
+ *
+ *   J(θ) = E over s ~ T, a ~ π_θ(· | s) of [ R(a | s) ]
+ *
+ * T: every state of every kept trajectory. States are offline; actions are fresh: sampled from the current policy at
+ * that state, judged, and never executed. R: the judge's verdict. A judgement that failed masks its sample.
+ * One update: batch of states → G actions each → verdicts → advantages → policy gradient on the batch's token tree.
+ *
+ * Deviations from the paper, which leaves these open: the baseline (leave-one-out), G = 4, gradient clipping at 1.
+ *
+ * Everything but the judge is a pure function of (weights, trajectories, options): a run killed at any moment and
+ * started again goes on from its newest checkpoint to the same weights, bit for bit on the CPU in float32.
+ */
+import { abortedError, mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Verdict } from "../judge/judge.js";
+import type { Action } from "../policy/policy.js";
+import { stopStrings } from "../synthesize/action-format.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
+import { advantages, updateRunningBaseline } from "./advantages.js";
+import { type Batch, batchesFrom, groupBy, stepsInEpochs } from "./batches.js";
+import { MetricsLog } from "./metrics-log.js";
+import { adamwOptions } from "./optimizer-options.js";
+import { rewardOf } from "./reward-map.js";
+import { completionMetrics, rewardMetrics } from "./reward-metrics.js";
+import { STREAM, seedFor } from "./rng.js";
+import { learningRate } from "./schedules.js";
+import { fingerprint, freshView, statesOf, type TrainingState } from "./states.js";
+import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } from "./train-options.js";
+import type { TrainRecord } from "./train-record.js";
+import { newProgress, resumeProgress, saveProgress, setupOf } from "./training-progress.js";
+import { joinTokens, secondsBetween, tooManySkipped, withSignal } from "./update-parts.js";
+
+export interface TrainResult {
+  /** Updates done in all, those before a resume included. */
+  steps: number;
+  /** The step this call went on from; 0 for a new run. */
+  resumedFrom: number;
+  states: number;
+  skippedUpdates: number;
+  judgeFailures: number;
+  tokens: number;
+  treeTokens: number;
+  /** The last update's record; undefined when there was nothing left to do. */
+  last: TrainRecord | undefined;
+}
+
+/** An action at a state, with the step it was judged by. */
+interface Sample {
+  tokens: Int32Array; // [tokens of the action]
+  logprobs: Float32Array; // [tokens of the action] under the distribution sampled from
+  text: Pick<Action, "text" | "toolCalls" | "finishReason">;
+}
+
+/**
+ * Trains `options.policy` in place.
+ *
+ * @throws SwirlError CONFIG for options that contradict each other or a checkpoint made with others, RECORD for
+ * trajectories without tokens, ENDPOINT when no action of an update could be judged, NUMERICS after more than
+ * maxSkippedUpdates updates that were not finite, ABORTED by the signal (after a last checkpoint).
+ */
+export async function train(input: TrainOptions): Promise<TrainResult> {
+  const options = resolveTrainOptions(input);
+  const { policy, reference, judge, signal } = options;
+  const note = options.onNote ?? (() => {});
+
+  // --- data: states, and the order they are trained in -----------------------------------------------------------
+  const states = await collectStates(options.trajectories);
+  const groups = groupBy(states, (state, index) =>
+    options.group === "trajectory"
+      ? state.trajectoryId
+      : options.group === "question"
+        ? state.questionId
+        : `${index}`,
+  );
+  const totalSteps = options.steps ?? stepsInEpochs(groups, options.epochs ?? 1, options);
+
+  // --- where an earlier run stopped ------------------------------------------------------------------------------
+  const setup = setupOf(
+    {
+      ...options,
+      epochs: undefined,
+      steps: options.schedule === "constant" ? undefined : totalSteps,
+      judgeId: judge.id,
+      referenceId: reference?.id,
+    },
+    fingerprint(states),
+  );
+  let progress = newProgress("train", setup);
+  if (options.checkpoints) progress = await resumeProgress(policy, progress, options.checkpoints, note);
+  const resumedFrom = progress.step;
+  const log = options.metricsFile ? await MetricsLog.open(options.metricsFile, resumedFrom) : undefined;
+  let savedStep = resumedFrom;
+  let weightsMatchProgress = true;
+  const save = async () => {
+    if (!options.checkpoints || savedStep === progress.step) return;
+    options.onProgress?.({ step: progress.step, totalSteps, phase: "checkpoint", done: 0, total: 1 });
+    await saveProgress(policy, progress, options.checkpoints);
+    savedStep = progress.step;
+  };
+
+  let last: TrainRecord | undefined;
+  try {
+    for (const batch of batchesFrom(groups, progress.step, options)) {
+      if (batch.step >= totalSteps) break;
+      throwIfAborted(signal);
+      const started = performance.now();
+      const phase = (name: "sample" | "judge" | "reference" | "update") => (done: number, total: number) =>
+        options.onProgress?.({ step: batch.step, totalSteps, phase: name, done, total });
+      const batchStates = batch.items.map((index) => states[index]!);
+
+      // --- actions: G a state from the current policy, or the logged one -----------------------------------------
+      const actions =
+        options.actions === "fresh"
+          ? await sampleActions(options, batch, batchStates, phase("sample"))
+          : batchStates.map((state) => [loggedSample(state)]);
+      const sampled = performance.now();
+
+      // --- rewards: judged, never executed -----------------------------------------------------------------------
+      const verdicts = await judgeActions(options, batchStates, actions, phase("judge"));
+      const rewards = verdicts.map((row) => row.map((verdict) => rewardOf(verdict, options.rewardMap)));
+      const failures = verdicts.flat().filter((verdict) => verdict.status === "failed");
+      if (failures.length === verdicts.flat().length) throw nothingJudged(batch.step, failures[0]!);
+      const judged = performance.now();
+
+      // --- advantages --------------------------------------------------------------------------------------------
+      const table = advantages(rewards, options.baseline, progress.runningBaseline);
+      const runningBaseline = updateRunningBaseline(progress.runningBaseline, rewards, options.baselineDecay);
+      const sequences = batchStates.flatMap((state, i) =>
+        actions[i]!.flatMap((action, j) => {
+          const advantage = table[i]![j];
+          if (advantage === undefined) return []; // masked
+          const sequence = {
+            tokens: joinTokens(state.state, action.tokens),
+            actionStart: state.state.length,
+            advantage,
+          };
+          return [
+            options.loss === "ppo-clip" ? { ...sequence, behaviorLogprobs: action.logprobs } : sequence,
+          ];
+        }),
+      );
+
+      // --- reference log-probs for the KL term -------------------------------------------------------------------
+      const referenceLogprobs =
+        reference && sequences.length > 0
+          ? await reference.logprobs(sequences, { temperature: options.temperature, ...withSignal(signal) })
+          : undefined;
+      const batchSequences = referenceLogprobs
+        ? sequences.map((sequence, i) => ({ ...sequence, referenceLogprobs: referenceLogprobs[i]! }))
+        : sequences;
+      const referenced = performance.now();
+
+      // --- update ------------------------------------------------------------------------------------------------
+      const lr = learningRate(batch.step, { ...options, totalSteps, floor: options.lrFloor });
+      let metrics: Awaited<ReturnType<typeof policy.update>> | undefined;
+      let { tokens, treeTokens, skippedUpdates } = progress;
+      for (let update = 0; update < options.updatesPerBatch && batchSequences.length > 0; update++) {
+        throwIfAborted(signal);
+        metrics = await policy.update(batchSequences, {
+          ...lossOptions(options),
+          optimizer: { ...adamwOptions(options), lr },
+          onProgress: phase("update"),
+          ...withSignal(signal),
+        });
+        weightsMatchProgress = false;
+        tokens += metrics.tokens;
+        treeTokens += metrics.treeTokens;
+        if (metrics.skipped) skippedUpdates++;
+      }
+      if (batchSequences.length === 0)
+        note(`step ${batch.step + 1}: no action has an advantage, nothing to train on`);
+      if (metrics?.skipped)
+        note(`step ${batch.step + 1}: the loss or its gradient is not finite, weights unchanged`);
+      const judgeFailures = progress.judgeFailures + failures.length;
+      progress = {
+        ...progress,
+        step: batch.step + 1,
+        tokens,
+        treeTokens,
+        skippedUpdates,
+        judgeFailures,
+        runningBaseline,
+      };
+      weightsMatchProgress = true;
+      const updated = performance.now();
+
+      // --- record ------------------------------------------------------------------------------------------------
+      const trained = metrics && !metrics.skipped ? metrics : undefined;
+      const record: TrainRecord = {
+        step: progress.step,
+        epoch: batch.epochAfter,
+        loss: trained?.loss ?? null,
+        ...rewardMetrics(rewards),
+        kl: trained && reference ? trained.kl : null,
+        entropy: trained?.entropy ?? null,
+        clip_ratio: trained && options.loss === "ppo-clip" ? trained.clipRatio : null,
+        ...completionMetrics(
+          actions.flat().map((a) => ({ length: a.tokens.length, clipped: a.text.finishReason === "length" })),
+        ),
+        grad_norm: trained?.gradNorm ?? null,
+        learning_rate: lr,
+        samples: sequences.length,
+        num_tokens: tokens,
+        tree_tokens: treeTokens,
+        skipped_updates: skippedUpdates,
+        "judge/failed": judgeFailures,
+        "time/sample": secondsBetween(started, sampled),
+        "time/judge": secondsBetween(sampled, judged),
+        "time/reference": secondsBetween(judged, referenced),
+        "time/update": secondsBetween(referenced, updated),
+        "time/step": secondsBetween(started, updated),
+      };
+      if (options.validate && progress.step % options.validate.every === 0)
+        for (const [name, value] of Object.entries(await options.validate.run(policy, progress.step)))
+          record[`validation/${name}`] = value;
+      await log?.append({ ...record });
+      options.onStep?.(record);
+      last = record;
+
+      if (skippedUpdates > options.maxSkippedUpdates)
+        throw tooManySkipped("train", skippedUpdates, options.maxSkippedUpdates);
+      if (options.checkpoints && progress.step % options.checkpoints.every === 0) await save();
+    }
+    await save();
+  } catch (error) {
+    // Between updates the weights are those of `progress`: what is done is kept.
+    if (signal?.aborted && weightsMatchProgress) await save();
+    throw signal?.aborted && !SwirlError.isInstance(error) ? abortedError(signal) : error;
+  } finally {
+    await log?.close();
+  }
+
+  const { step: steps, skippedUpdates, judgeFailures, tokens, treeTokens } = progress;
+  return {
+    steps,
+    resumedFrom,
+    states: states.length,
+    skippedUpdates,
+    judgeFailures,
+    tokens,
+    treeTokens,
+    last,
+  };
+}
+
+async function collectStates(
+  trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>,
+): Promise<TrainingState[]> {
+  const states: TrainingState[] = [];
+  for await (const trajectory of trajectories) states.push(...statesOf(trajectory));
+  if (states.length === 0)
+    throw new SwirlError("CONFIG", "train: the trajectories hold no state to train on", {
+      remedy: "look at what the filter kept: `swirl filter` prints a table of why",
+      details: { field: "trajectories" },
+    });
+  return states;
+}
+
+/** G actions for every state, one call a state: the policy batches them and computes a shared prefix once. */
+async function sampleActions(
+  options: ResolvedTrainOptions,
+  batch: Batch,
+  states: readonly TrainingState[],
+  onDone: (done: number, total: number) => void,
+): Promise<Sample[][]> {
+  let done = 0;
+  return Promise.all(
+    states.map(async (state, i) => {
+      const actions = await options.policy.act(
+        { messages: [], tokens: state.state },
+        {
+          n: options.samplesPerState,
+          maxNewTokens: options.maxNewTokens,
+          temperature: options.temperature,
+          stop: stopStrings(state.format),
+          seed: seedFor(options.seed, { stream: STREAM.action, step: batch.step, item: batch.items[i]! }),
+          ...withSignal(options.signal),
+        },
+      );
+      onDone(++done, states.length);
+      return actions.map((action) => ({ tokens: action.tokens!, logprobs: action.logprobs!, text: action }));
+    }),
+  );
+}
+
+function loggedSample(state: TrainingState): Sample {
+  return {
+    tokens: state.action,
+    logprobs: state.logprobs,
+    text: { text: state.view.action, finishReason: "stop" },
+  };
+}
+
+/** Verdicts [states][actions]. */
+async function judgeActions(
+  options: ResolvedTrainOptions,
+  states: readonly TrainingState[],
+  actions: readonly (readonly Sample[])[],
+  onDone: (done: number, total: number) => void,
+): Promise<Verdict[][]> {
+  const verdicts: Verdict[][] = actions.map(() => []);
+  const work = actions.flatMap((row, i) => row.map((action, j) => ({ i, j, action })));
+  let done = 0;
+  const judgeOne = async ({ i, j, action }: (typeof work)[number], signal: AbortSignal) => {
+    const state = states[i]!;
+    const view = options.actions === "logged" ? state.view : freshView(state, action.text);
+    verdicts[i]![j] = await options.judge.judge(view, { signal });
+  };
+  for await (const _ of mapConcurrent(work, options.judgeConcurrency, judgeOne, options.signal))
+    onDone(++done, work.length);
+  return verdicts;
+}
+
+function lossOptions(options: ResolvedTrainOptions) {
+  const { loss, aggregation, clipLow, clipHigh, klWeight, klEstimator, temperature, tree } = options;
+  const { maxTokensPerMicroBatch } = options;
+  const common = { loss, aggregation, klWeight, klEstimator, temperature, tree, maxTokensPerMicroBatch };
+  return loss === "ppo-clip" ? { ...common, clipLow, clipHigh } : common;
+}
+
+function nothingJudged(step: number, verdict: Verdict): SwirlError {
+  const why = verdict.status === "failed" ? verdict.error : "";
+  return new SwirlError("ENDPOINT", `train: no action of step ${step + 1} could be judged: ${why}`, {
+    remedy: "make the judge reachable and run again: it resumes before this step",
+    details: { step },
+  });
+}

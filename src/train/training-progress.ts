@@ -1,0 +1,123 @@
+/**
+ * Where a training run stands, saved with the weights: everything a resumed run needs that the data, the options and
+ * the seed do not give. The cursor is the last trained step; random numbers are counter-based and have no state.
+ */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { SwirlError } from "../errors/swirl-error.js";
+import { parseRecord } from "../jsonl/jsonl-reader.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import { writeFileDurable } from "../run-directory/atomic-write.js";
+import { findCheckpoint, saveCheckpoint } from "./checkpoint.js";
+import { type CheckpointOptions, FREE_KEYS } from "./optimizer-options.js";
+
+const PROGRESS_VERSION = 1;
+const FILE = "progress.json";
+const WEIGHTS = ".";
+const OPTIMIZER = "optimizer";
+
+const progressSchema = z.strictObject({
+  version: z.literal(PROGRESS_VERSION),
+  stage: z.enum(["train", "sft"]),
+  step: z.int().min(0),
+  tokens: z.int().min(0),
+  treeTokens: z.int().min(0),
+  skippedUpdates: z.int().min(0),
+  judgeFailures: z.int().min(0),
+  runningBaseline: z.strictObject({ mean: z.number(), weight: z.number() }),
+  /** The options and the data that decide what is computed: a run is not resumed under others. */
+  setup: z.record(z.string(), z.unknown()),
+});
+
+export type TrainingProgress = Omit<z.infer<typeof progressSchema>, "version">;
+
+export function newProgress(
+  stage: TrainingProgress["stage"],
+  setup: Record<string, unknown>,
+): TrainingProgress {
+  return {
+    stage,
+    step: 0,
+    tokens: 0,
+    treeTokens: 0,
+    skippedUpdates: 0,
+    judgeFailures: 0,
+    runningBaseline: { mean: 0, weight: 0 },
+    setup,
+  };
+}
+
+/** The options that decide what is computed, with the data's fingerprint, as they are compared on resume. */
+export function setupOf(options: Record<string, unknown>, data: string): Record<string, unknown> {
+  const entries = Object.entries(options).filter(
+    ([key, value]) => !FREE_KEYS.has(key) && value !== undefined,
+  );
+  return JSON.parse(JSON.stringify({ ...Object.fromEntries(entries), data })) as Record<string, unknown>;
+}
+
+/** Saves weights (Hugging Face layout), optimizer state and progress as one checkpoint. */
+export async function saveProgress(
+  policy: NativePolicy,
+  progress: TrainingProgress,
+  options: CheckpointOptions,
+): Promise<void> {
+  await saveCheckpoint({
+    root: options.folder,
+    step: progress.step,
+    keep: options.keep,
+    fill: async (folder) => {
+      await policy.save(join(folder, WEIGHTS));
+      await policy.saveOptimizer(join(folder, OPTIMIZER));
+      await writeFileDurable(
+        join(folder, FILE),
+        `${JSON.stringify({ version: PROGRESS_VERSION, ...progress }, null, 2)}\n`,
+      );
+    },
+  });
+}
+
+/** Puts the policy where the newest whole checkpoint left it. `fresh` when there is none. */
+export async function resumeProgress(
+  policy: NativePolicy,
+  fresh: TrainingProgress,
+  options: CheckpointOptions,
+  note: (text: string) => void,
+): Promise<TrainingProgress> {
+  const found = await findCheckpoint({
+    root: options.folder,
+    onProblem: (folder, problem) => note(`checkpoint ${folder} is passed over: ${problem}`),
+  });
+  if (!found) return fresh;
+  const file = join(found.folder, FILE);
+  const saved = parseRecord(JSON.parse(await readFile(file, "utf8")), progressSchema, {
+    what: "training progress",
+    version: PROGRESS_VERSION,
+    file,
+    line: 1,
+  });
+  const changed = changedKeys(saved.setup, fresh.setup);
+  if (saved.stage !== fresh.stage || changed.length > 0)
+    throw new SwirlError(
+      "CONFIG",
+      saved.stage === fresh.stage
+        ? `${fresh.stage}: the checkpoint ${found.folder} was made with other options: ${changed.join("; ")}`
+        : `${fresh.stage}: the checkpoint ${found.folder} is one of ${saved.stage}`,
+      {
+        remedy: "resume with the options it was made with, or use another folder for checkpoints",
+        details: { file, field: "checkpoints.folder" },
+      },
+    );
+  await policy.loadOptimizer(join(found.folder, OPTIMIZER));
+  return saved;
+}
+
+function changedKeys(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  return keys.flatMap((key) => {
+    const [a, b] = [JSON.stringify(before[key]), JSON.stringify(now[key])];
+    if (a === b) return [];
+    return [key === "data" ? "the trajectories are others" : `${key} was ${a}, is ${b}`];
+  });
+}
