@@ -3,7 +3,7 @@
     python scripts/golden/tokenizer.py SMOLLM2_DIR tests/golden/tokenizer
 
 Writes three small tokenizers (trained on a few sentences, so a run gives the same files) with chat templates in the
-style of the large families, and one file of cases for each of them and for SmolLM2:
+style of the large families, and cases.json for each of them and for SmolLM2:
 
     texts          text -> ids with control tokens recognised ("special"), and with none ("plain")
     conversations  prompt messages -> ids up to the generation prompt; then an action and the observation after it,
@@ -218,10 +218,10 @@ def write_cases(path, fast, style):
 
 
 def main(smollm2, out):
-    os.makedirs(out, exist_ok=True)
-    write_cases(f"{out}/smollm2.json", AutoTokenizer.from_pretrained(smollm2), "smollm2")
+    os.makedirs(f"{out}/smollm2", exist_ok=True)
+    write_cases(f"{out}/smollm2/cases.json", AutoTokenizer.from_pretrained(smollm2), "smollm2")
     for style, parts in {"chatml-tools": byte_level(), "turns": sentence_piece(False), "instruct": sentence_piece(True)}.items():
-        write_cases(f"{out}/{style}.json", write_tokenizer(f"{out}/{style}", *parts), style)
+        write_cases(f"{out}/{style}/cases.json", write_tokenizer(f"{out}/{style}", *parts), style)
 
 
 main(*sys.argv[1:])
