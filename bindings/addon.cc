@@ -1,20 +1,83 @@
-// The module itself: version, devices, createEngine. Everything an environment owns lives in its instance
-// data.
+// The module itself: version, devices, createEngine.
 #include <napi.h>
 
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bindings/engine_calls.h"
+#include "bindings/engine_handle.h"
+#include "bindings/environment.h"
+#include "bindings/js_error.h"
+#include "bindings/results.h"
 #include "native/kernels/kernels.h"
+#include "native/kernels/registry.h"
 
 namespace swirl {
 namespace {
 
-Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("version", SWIRL_VERSION);
-  exports.Set("kernelsVersion", Napi::Number::New(env, SWIRL_KERNELS_VERSION));
-  return exports;
+// Opens every device for as long as it takes to ask what it is.
+Napi::Value devices(const Napi::CallbackInfo& info) {
+  Napi::Array list = Napi::Array::New(info.Env());
+  for (const std::string& name : device_names()) {
+    const auto colon = name.find(':');
+    std::string reason;
+    const swirl_kernels* kernels = find_kernels(name.substr(0, colon), &reason);
+    const int32_t ordinal = colon == std::string::npos ? 0 : std::stoi(name.substr(colon + 1));
+    swirl_device* device = nullptr;
+    swirl_device_info described = {};
+    if (kernels->open(ordinal, 0, &device) != SWIRL_OK) {
+      throw to_js_error(info.Env(), Error("DEVICE", "devices", name + ": " + kernels->last_error(nullptr)));
+    }
+    const swirl_status status = kernels->describe(device, &described);
+    const std::string said = status == SWIRL_OK ? "" : kernels->last_error(device);
+    kernels->close(device);
+    if (status != SWIRL_OK) throw to_js_error(info.Env(), Error("DEVICE", "devices", name + ": " + said));
+    list.Set(list.Length(), to_js(info.Env(), described));
+  }
+  return list;
+}
+
+Napi::Value missing(const Napi::CallbackInfo& info) {
+  Napi::Object reasons = Napi::Object::New(info.Env());
+  for (const MissingDevice& device : missing_devices()) reasons.Set(device.name, device.reason);
+  return reasons;
+}
+
+Napi::Value create_engine(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<Environment>()->engine_class.New({info[0]});
+}
+
+// Stops the engines while the process is still whole. After process.exit(), C++ destructors run with no
+// regard for threads, and in the main thread no clean-up hook is called first.
+void stop_at_exit(Napi::Env env, const std::shared_ptr<std::set<EngineCalls*>>& engines) {
+  const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
+  const Napi::Function stop = Napi::Function::New(env, [engines](const Napi::CallbackInfo&) {
+    const std::set<EngineCalls*> alive = *engines;
+    for (EngineCalls* calls : alive) calls->shut_down();
+  });
+  process.Get("on").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), stop});
 }
 
 }  // namespace
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  auto* environment = new Environment;  // owned by env
+  environment->engine_class = Napi::Persistent(EngineHandle::define(env));
+  env.SetInstanceData(environment);
+  stop_at_exit(env, environment->engines);
+  exports.Set("version", SWIRL_VERSION);
+  exports.Set("kernelsVersion", Napi::Number::New(env, SWIRL_KERNELS_VERSION));
+  exports.Set("devices", Napi::Function::New(env, devices, "devices"));
+  exports.Set("missing", Napi::Function::New(env, missing, "missing"));
+  exports.Set("createEngine", Napi::Function::New(env, create_engine, "createEngine"));
+  return exports;
+}
+
 }  // namespace swirl
 
-static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return swirl::Init(env, exports); }
-NODE_API_MODULE(swirl, InitModule)
+static Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
+  return swirl::initialise(env, exports);
+}
+NODE_API_MODULE(swirl, initialise_module)

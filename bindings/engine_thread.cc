@@ -1,17 +1,17 @@
-#include "bindings/engine-thread.h"
+#include "bindings/engine_thread.h"
 
 #include <utility>
 
 namespace swirl {
 
-EngineThread::EngineThread() : thread_([this] { Loop(); }) {}
+EngineThread::EngineThread() : thread_([this] { loop(); }) {}
 
 EngineThread::~EngineThread() {
-  Stop({});
-  Join();
+  stop({});
+  join();
 }
 
-void EngineThread::Post(uint64_t id, Task task) {
+void EngineThread::post(uint64_t id, Task task) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return;
@@ -20,7 +20,7 @@ void EngineThread::Post(uint64_t id, Task task) {
   wake_.notify_one();
 }
 
-bool EngineThread::Withdraw(uint64_t id) {
+bool EngineThread::withdraw(uint64_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
   for (auto entry = queue_.begin(); entry != queue_.end(); ++entry) {
     if (entry->id != id) continue;
@@ -30,11 +30,11 @@ bool EngineThread::Withdraw(uint64_t id) {
   return false;
 }
 
-void EngineThread::Run(const Task& task) {
+void EngineThread::run(const Task& task) {
   std::mutex done_mutex;
   std::condition_variable done_wake;
   bool done = false;
-  Post(0, [&] {
+  post(0, [&] {
     task();
     std::lock_guard<std::mutex> lock(done_mutex);
     done = true;
@@ -44,7 +44,7 @@ void EngineThread::Run(const Task& task) {
   done_wake.wait(lock, [&] { return done; });
 }
 
-void EngineThread::Stop(Task last) {
+void EngineThread::stop(Task last) {
   std::deque<Entry> dropped;  // destroyed outside the lock
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -56,16 +56,16 @@ void EngineThread::Stop(Task last) {
   wake_.notify_one();
 }
 
-bool EngineThread::Busy() {
+bool EngineThread::busy() {
   std::lock_guard<std::mutex> lock(mutex_);
   return busy_ || !queue_.empty();
 }
 
-void EngineThread::Join() {
+void EngineThread::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void EngineThread::Loop() {
+void EngineThread::loop() {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });

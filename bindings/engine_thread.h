@@ -22,18 +22,19 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
-  // Queues a task. Tasks may not throw. After Stop() it is dropped.
-  void Post(uint64_t id, Task task);
+  // Queues a task. Tasks may not throw. After stop() it is dropped.
+  void post(uint64_t id, Task task);
   // Takes a task out of the queue; false when it has begun, ended, or never was.
-  bool Withdraw(uint64_t id);
+  bool withdraw(uint64_t id);
   // Runs a task and waits for it. Only while nothing else keeps the thread busy for long.
-  void Run(const Task& task);
-  // Drops what is queued; `last` runs after the task that is running, then the thread ends. Later calls do nothing.
-  void Stop(Task last);
+  void run(const Task& task);
+  // Drops what is queued; `last` runs after the task that is running, then the thread ends. Later calls do
+  // nothing.
+  void stop(Task last);
   // True when a task is running now.
-  bool Busy();
-  // Waits for the thread to end; Stop() comes first.
-  void Join();
+  bool busy();
+  // Waits for the thread to end; stop() comes first.
+  void join();
 
  private:
   struct Entry {
@@ -41,7 +42,7 @@ class EngineThread {
     Task task;
   };
 
-  void Loop();
+  void loop();
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,0 +1,116 @@
+// EngineCalls: an engine on its own thread, and the JavaScript promises that wait for it.
+//
+// Everything here but the work itself runs on the JavaScript thread. JavaScript values stay there too: the
+// engine thread gets copies, and sends back messages that name a call by its number. The owner is kept alive
+// while a call is pending; the process stays alive while a call is pending, not otherwise. However the
+// environment ends (last event, process.exit, worker.terminate), the engine thread is stopped and joined
+// before it does.
+#ifndef SWIRL_BINDINGS_ENGINE_CALLS_H_
+#define SWIRL_BINDINGS_ENGINE_CALLS_H_
+
+#include <napi.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "bindings/engine_thread.h"
+#include "bindings/js_error.h"
+#include "native/engine/engine.h"
+
+namespace swirl {
+
+class EngineCalls {
+ public:
+  // Makes the call's value, on the JavaScript thread.
+  using Finish = std::function<Napi::Value(Napi::Env)>;
+  // Runs on the engine thread; may throw.
+  using Work = std::function<Finish(Engine&, const Call&)>;
+
+  // Creates the engine on its thread, and waits for that. Throws swirl::Error.
+  // keep_alive(true) is called when the owner must not be collected, keep_alive(false) when it may be again.
+  EngineCalls(Napi::Env, const EngineOptions&, std::shared_ptr<std::set<EngineCalls*>> engines,
+              std::function<void(bool)> keep_alive);
+  ~EngineCalls();
+  EngineCalls(const EngineCalls&) = delete;
+  EngineCalls& operator=(const EngineCalls&) = delete;
+
+  // Queues work; the promise settles with what Finish makes, or rejects. watch: {onProgress, signal} or
+  // absent. op names the call in errors and outlives it.
+  Napi::Value start(const char* op, const Napi::Value& watch, Work work);
+  // A promise that is rejected already.
+  Napi::Value rejected(const Error&) const;
+  // Queues work whose only outcome is the engine's state. A failure rejects the next call.
+  void post(const char* op, std::function<void(Engine&)> work);
+
+  // Idempotent. Pending calls reject with DISPOSED at once; the running one is cancelled, and the engine is
+  // freed on its thread: before this returns when the thread was idle, else when the running call has
+  // stopped.
+  void dispose();
+  bool disposed() const { return disposed_; }
+  // Stops and joins without settling anything: the environment is ending. Idempotent.
+  void shut_down();
+
+  // For what engine.h allows on any thread. Throws DISPOSED.
+  const Engine& engine(const char* op) const;
+
+ private:
+  // What the caller watches a call with.
+  struct Watch {
+    Napi::FunctionReference on_progress;
+    Napi::ObjectReference signal;
+    Napi::FunctionReference on_abort;  // listens to signal
+    std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+    Napi::ObjectReference thrown;  // by onProgress: what the call rejects with
+  };
+
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    const char* op;
+    Watch watch;
+  };
+
+  // From the engine thread.
+  struct Message {
+    enum class Kind { kProgress, kSettled, kEnded } kind = Kind::kSettled;
+    uint64_t id = 0;
+    int64_t done = 0, total = 0;
+    Finish finish;                 // kSettled: the value, or
+    std::shared_ptr<Error> error;  // what it failed with
+  };
+
+  static void on_message(Napi::Env, Napi::Function, EngineCalls*, Message*);
+  using Messages = Napi::TypedThreadSafeFunction<EngineCalls, Message, on_message>;
+
+  static void on_environment_end(void* self);
+
+  void run(uint64_t id, const char* op, const std::atomic<bool>& cancelled, bool progress, const Work& work);
+  void send(std::unique_ptr<Message>);
+  Watch watch(uint64_t id, const char* op, const Napi::Value& options);
+  void cancel(uint64_t id);
+  void report(const Message&);
+  void settle(uint64_t id, const Finish&, const Error*);
+  void release();
+  Error disposed_error(const char* op) const;
+
+  Napi::Env env_;
+  std::shared_ptr<std::set<EngineCalls*>> engines_;
+  std::function<void(bool)> keep_alive_;
+  std::unique_ptr<Engine> engine_;       // made and freed on thread_
+  std::shared_ptr<Error> posted_error_;  // thread_ only: what a post() failed with
+  std::map<uint64_t, Pending> pending_;
+  uint64_t next_id_ = 1;
+  bool disposed_ = false;
+  bool shut_down_ = false;
+  bool hooked_ = false;         // on_environment_end is registered
+  bool messages_open_ = false;  // messages_ is ours to release
+  Messages messages_;
+  EngineThread thread_;  // last: joins before the rest goes
+};
+
+}  // namespace swirl
+
+#endif  // SWIRL_BINDINGS_ENGINE_CALLS_H_

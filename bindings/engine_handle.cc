@@ -1,0 +1,217 @@
+#include "bindings/engine_handle.h"
+
+#include <utility>
+#include <vector>
+
+#include "bindings/argument.h"
+#include "bindings/environment.h"
+#include "bindings/requests.h"
+#include "bindings/results.h"
+
+namespace swirl {
+namespace {
+
+// For methods that answer at once: swirl::Error becomes the JavaScript error thrown.
+template <typename Work>
+auto throwing(Napi::Env env, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw to_js_error(env, error);
+  }
+}
+
+// For methods that return promises: it becomes a rejection.
+template <typename Work>
+Napi::Value rejecting(const EngineCalls& calls, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    return calls.rejected(error);
+  }
+}
+
+}  // namespace
+
+Napi::Function EngineHandle::define(Napi::Env env) {
+  return DefineClass(
+      env, "Engine",
+      {InstanceMethod("parameters", &EngineHandle::parameters),
+       InstanceMethod("writeTensor", &EngineHandle::write_tensor),
+       InstanceMethod("readTensor", &EngineHandle::read_tensor),
+       InstanceMethod("optimizerStep", &EngineHandle::optimizer_step),
+       InstanceMethod("setOptimizerStep", &EngineHandle::set_optimizer_step),
+       InstanceMethod("setTokenBytes", &EngineHandle::set_token_bytes),
+       InstanceMethod("logprobs", &EngineHandle::logprobs),
+       InstanceMethod("gradients", &EngineHandle::gradients), InstanceMethod("update", &EngineHandle::update),
+       InstanceMethod("generate", &EngineHandle::generate),
+       InstanceMethod("estimate", &EngineHandle::estimate), InstanceMethod("memory", &EngineHandle::memory),
+       InstanceMethod("dispose", &EngineHandle::dispose)});
+}
+
+EngineHandle::EngineHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineHandle>(info) {
+  throwing(info.Env(), [&] {
+    const EngineOptions options = read_engine_options(Argument(info[0], "options", "createEngine", "CONFIG"));
+    config_ = options.config;
+    calls_ =
+        std::make_unique<EngineCalls>(info.Env(), options, info.Env().GetInstanceData<Environment>()->engines,
+                                      [this](bool needed) { needed ? Ref() : Unref(); });
+  });
+}
+
+Napi::Value EngineHandle::parameters(const Napi::CallbackInfo& info) {
+  return throwing(info.Env(), [&] { return to_js(info.Env(), calls_->engine("parameters").parameters()); });
+}
+
+Napi::Value EngineHandle::write_tensor(const Napi::CallbackInfo& info) {
+  constexpr auto op = "writeTensor";
+  return rejecting(*calls_, [&] {
+    const std::string name = Argument(info[0], "name", op).text();
+    const TensorKind kind = read_tensor_kind(Argument(info[1], "kind", op));
+    const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
+    auto data = std::make_shared<std::vector<uint8_t>>(Argument(info[3], "data", op).bytes());
+    return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, const Call&) -> EngineCalls::Finish {
+      engine.write_tensor(name, kind, dtype, data->data(), data->size());
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value EngineHandle::read_tensor(const Napi::CallbackInfo& info) {
+  constexpr auto op = "readTensor";
+  return rejecting(*calls_, [&] {
+    const std::string name = Argument(info[0], "name", op).text();
+    const TensorKind kind = read_tensor_kind(Argument(info[1], "kind", op));
+    const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
+    return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, const Call&) -> EngineCalls::Finish {
+      return [bytes = engine.read_tensor(name, kind, dtype)](Napi::Env env) {
+        return typed_array<Napi::Uint8Array>(env, bytes);
+      };
+    });
+  });
+}
+
+Napi::Value EngineHandle::optimizer_step(const Napi::CallbackInfo& info) {
+  return throwing(info.Env(), [&]() -> Napi::Value {
+    calls_->engine("optimizerStep");  // throws when disposed
+    return number(info.Env(), step_->load());
+  });
+}
+
+void EngineHandle::set_optimizer_step(const Napi::CallbackInfo& info) {
+  constexpr auto op = "setOptimizerStep";
+  throwing(info.Env(), [&] {
+    const int64_t step = Argument(info[0], "step", op).integer(0);
+    calls_->post(op, [step, shown = step_](Engine& engine) {
+      engine.set_optimizer_step(step);
+      *shown = step;
+    });
+    *step_ = step;
+  });
+}
+
+void EngineHandle::set_token_bytes(const Napi::CallbackInfo& info) {
+  constexpr auto op = "setTokenBytes";
+  throwing(info.Env(), [&] {
+    auto read = read_token_bytes(Argument(info[0], "bytes", op), Argument(info[1], "offsets", op), config_);
+    calls_->post(op,
+                 [bytes = std::move(read.first), offsets = std::move(read.second)](Engine& engine) mutable {
+                   engine.set_token_bytes(std::move(bytes), std::move(offsets));
+                 });
+    has_token_bytes_ = true;
+  });
+}
+
+Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
+  constexpr auto op = "logprobs";
+  return rejecting(*calls_, [&] {
+    auto sequences = read_sequences(Argument(info[0], "sequences", op), config_, false, op);
+    const Argument options(info[1], "options", op);
+    const auto temperature = static_cast<float>(options["temperature"].number(0));
+    if (!(temperature > 0)) options["temperature"].refuse("greater than 0");
+    const bool tree = options["tree"].boolean();
+    return calls_->start(op, info[2],
+                         [sequences = std::move(sequences), temperature, tree](
+                             Engine& engine, const Call& call) -> EngineCalls::Finish {
+                           return [found = engine.logprobs(sequences, temperature, tree, call)](
+                                      Napi::Env env) { return to_js(env, found); };
+                         });
+  });
+}
+
+Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
+  constexpr auto op = "gradients";
+  return rejecting(*calls_, [&] {
+    const Argument batch(info[0], "batch", op);
+    auto sequences = read_sequences(batch, config_, true, op);
+    const LossOptions loss = read_loss(Argument(info[1], "loss", op), batch, sequences);
+    return calls_->start(
+        op, info[2],
+        [sequences = std::move(sequences), loss](Engine& engine, const Call& call) -> EngineCalls::Finish {
+          return [metrics = engine.gradients(sequences, loss, call)](Napi::Env env) {
+            return to_js(env, metrics);
+          };
+        });
+  });
+}
+
+Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
+  constexpr auto op = "update";
+  return rejecting(*calls_, [&] {
+    const Argument batch(info[0], "batch", op);
+    auto sequences = read_sequences(batch, config_, true, op);
+    const LossOptions loss = read_loss(Argument(info[1], "loss", op), batch, sequences);
+    const OptimizerOptions optimizer = read_optimizer(Argument(info[2], "optimizer", op));
+    return calls_->start(op, info[3],
+                         [sequences = std::move(sequences), loss, optimizer, shown = step_](
+                             Engine& engine, const Call& call) -> EngineCalls::Finish {
+                           const UpdateMetrics metrics = engine.update(sequences, loss, optimizer, call);
+                           *shown = engine.optimizer_step();
+                           return [metrics](Napi::Env env) { return to_js(env, metrics); };
+                         });
+  });
+}
+
+Napi::Value EngineHandle::generate(const Napi::CallbackInfo& info) {
+  constexpr auto op = "generate";
+  return rejecting(*calls_, [&] {
+    auto prompts = read_prompts(Argument(info[0], "prompts", op), config_);
+    auto options = read_generate_options(Argument(info[1], "options", op), config_, has_token_bytes_);
+    return calls_->start(op, info[2],
+                         [prompts = std::move(prompts), options = std::move(options)](
+                             Engine& engine, const Call& call) -> EngineCalls::Finish {
+                           GenerateStats stats;
+                           auto completions = engine.generate(prompts, options, call, &stats);
+                           return [completions = std::move(completions), stats](Napi::Env env) {
+                             return to_js(env, completions, stats);
+                           };
+                         });
+  });
+}
+
+Napi::Value EngineHandle::estimate(const Napi::CallbackInfo& info) {
+  constexpr auto op = "estimate";
+  return throwing(info.Env(), [&]() -> Napi::Value {
+    const Estimate found = calls_->engine(op).estimate(Argument(info[0], "treeTokens", op).integer(0),
+                                                       Argument(info[1], "labels", op).integer(0));
+    Napi::Object js = Napi::Object::New(info.Env());
+    js.Set("bytes", number(info.Env(), found.bytes));
+    js.Set("budget", number(info.Env(), found.budget));
+    return js;
+  });
+}
+
+Napi::Value EngineHandle::memory(const Napi::CallbackInfo& info) {
+  return throwing(info.Env(), [&]() -> Napi::Value {
+    const Engine& engine = calls_->engine("memory");
+    Napi::Object js = Napi::Object::New(info.Env());
+    js.Set("bytes", number(info.Env(), engine.bytes()));
+    js.Set("peakBytes", number(info.Env(), engine.peak_bytes()));
+    js.Set("budget", number(info.Env(), engine.budget()));
+    return js;
+  });
+}
+
+void EngineHandle::dispose(const Napi::CallbackInfo&) { calls_->dispose(); }
+
+}  // namespace swirl

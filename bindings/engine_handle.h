@@ -1,0 +1,44 @@
+// EngineHandle: the NativeEngine of src/native/addon.ts. Arguments in, promises out; nothing else.
+#ifndef SWIRL_BINDINGS_ENGINE_HANDLE_H_
+#define SWIRL_BINDINGS_ENGINE_HANDLE_H_
+
+#include <napi.h>
+
+#include <memory>
+
+#include "bindings/engine_calls.h"
+#include "native/engine/engine.h"
+
+namespace swirl {
+
+class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
+ public:
+  static Napi::Function define(Napi::Env);
+  // new EngineHandle(options: EngineOptions). Throws a JavaScript error.
+  explicit EngineHandle(const Napi::CallbackInfo&);
+
+ private:
+  Napi::Value parameters(const Napi::CallbackInfo&);
+  Napi::Value write_tensor(const Napi::CallbackInfo&);
+  Napi::Value read_tensor(const Napi::CallbackInfo&);
+  Napi::Value optimizer_step(const Napi::CallbackInfo&);
+  void set_optimizer_step(const Napi::CallbackInfo&);
+  void set_token_bytes(const Napi::CallbackInfo&);
+  Napi::Value logprobs(const Napi::CallbackInfo&);
+  Napi::Value gradients(const Napi::CallbackInfo&);
+  Napi::Value update(const Napi::CallbackInfo&);
+  Napi::Value generate(const Napi::CallbackInfo&);
+  Napi::Value estimate(const Napi::CallbackInfo&);
+  Napi::Value memory(const Napi::CallbackInfo&);
+  void dispose(const Napi::CallbackInfo&);
+
+  ModelConfig config_;
+  bool has_token_bytes_ = false;
+  // What the engine's step is once the calls so far are done; written by the engine thread after each update.
+  std::shared_ptr<std::atomic<int64_t>> step_ = std::make_shared<std::atomic<int64_t>>(0);
+  std::unique_ptr<EngineCalls> calls_;
+};
+
+}  // namespace swirl
+
+#endif  // SWIRL_BINDINGS_ENGINE_HANDLE_H_

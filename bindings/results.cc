@@ -1,0 +1,98 @@
+#include "bindings/results.h"
+
+#include <sstream>
+
+namespace swirl {
+
+Napi::Value to_js(Napi::Env env, const std::vector<std::vector<float>>& logprobs) {
+  Napi::Array list = Napi::Array::New(env, logprobs.size());
+  for (uint32_t i = 0; i < logprobs.size(); ++i)
+    list.Set(i, typed_array<Napi::Float32Array>(env, logprobs[i]));
+  return list;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<ParameterInfo>& parameters) {
+  Napi::Array list = Napi::Array::New(env, parameters.size());
+  for (uint32_t i = 0; i < parameters.size(); ++i) {
+    Napi::Array shape = Napi::Array::New(env, parameters[i].shape.size());
+    for (uint32_t d = 0; d < parameters[i].shape.size(); ++d)
+      shape.Set(d, number(env, parameters[i].shape[d]));
+    Napi::Object parameter = Napi::Object::New(env);
+    parameter.Set("name", parameters[i].name);
+    parameter.Set("shape", shape);
+    list.Set(i, parameter);
+  }
+  return list;
+}
+
+Napi::Value to_js(Napi::Env env, const UpdateMetrics& m) {
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("loss", number(env, m.loss));
+  js.Set("gradNorm", number(env, m.grad_norm));
+  js.Set("tokens", number(env, m.tokens));
+  js.Set("treeTokens", number(env, m.tree_tokens));
+  js.Set("microBatches", number(env, m.micro_batches));
+  js.Set("labels", number(env, m.labels));
+  js.Set("entropy", number(env, m.entropy));
+  js.Set("kl", number(env, m.kl));
+  js.Set("clipRatio", number(env, m.clip_ratio));
+  js.Set("meanLogprob", number(env, m.mean_logprob));
+  js.Set("skipped", m.skipped);
+  js.Set("peakBytes", number(env, m.peak_bytes));
+  js.Set("milliseconds", number(env, m.milliseconds));
+  return js;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<std::vector<Completion>>& completions,
+                  const GenerateStats& stats) {
+  const auto finish = [](Finish reason) {
+    switch (reason) {
+      case Finish::kStop:
+        return "stop";
+      case Finish::kEos:
+        return "eos";
+      case Finish::kLength:
+        break;
+    }
+    return "length";
+  };
+  Napi::Array prompts = Napi::Array::New(env, completions.size());
+  for (uint32_t i = 0; i < completions.size(); ++i) {
+    Napi::Array list = Napi::Array::New(env, completions[i].size());
+    for (uint32_t j = 0; j < completions[i].size(); ++j) {
+      const Completion& completion = completions[i][j];
+      Napi::Object js = Napi::Object::New(env);
+      js.Set("tokens", typed_array<Napi::Int32Array>(env, completion.tokens));
+      js.Set("logprobs", typed_array<Napi::Float32Array>(env, completion.logprobs));
+      js.Set("finishReason", finish(completion.finish));
+      list.Set(j, js);
+    }
+    prompts.Set(i, list);
+  }
+  Napi::Object counts = Napi::Object::New(env);
+  counts.Set("prefillTokens", number(env, stats.prefill_tokens));
+  counts.Set("cachedTokens", number(env, stats.cached_tokens));
+  counts.Set("decodedTokens", number(env, stats.decoded_tokens));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("completions", prompts);
+  result.Set("stats", counts);
+  return result;
+}
+
+Napi::Value to_js(Napi::Env env, const swirl_device_info& info) {
+  Napi::Array isa = Napi::Array::New(env);
+  std::istringstream names(info.isa);
+  for (std::string name; std::getline(names, name, ',');) {
+    if (!name.empty()) isa.Set(isa.Length(), name);
+  }
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("name", info.name);
+  js.Set("description", info.description);
+  js.Set("matrixLibrary", info.matrix_library);
+  js.Set("isa", isa);
+  js.Set("memoryBytes", number(env, info.memory_bytes));
+  js.Set("cores", Napi::Number::New(env, info.cores));
+  return js;
+}
+
+}  // namespace swirl

@@ -1,0 +1,40 @@
+// What the engine returns, as fresh JavaScript values.
+#ifndef SWIRL_BINDINGS_RESULTS_H_
+#define SWIRL_BINDINGS_RESULTS_H_
+
+#include <napi.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "native/engine/engine.h"
+#include "native/kernels/kernels.h"
+
+namespace swirl {
+
+// A typed array of its own memory.
+template <typename Array, typename Element>
+Array typed_array(Napi::Env env, const std::vector<Element>& from) {
+  Array to = Array::New(env, from.size());
+  if (!from.empty()) std::memcpy(to.Data(), from.data(), from.size() * sizeof(Element));
+  return to;
+}
+
+Napi::Value to_js(Napi::Env, const std::vector<std::vector<float>>& logprobs);
+Napi::Value to_js(Napi::Env, const std::vector<ParameterInfo>&);
+Napi::Value to_js(Napi::Env, const UpdateMetrics&);
+Napi::Value to_js(Napi::Env, const std::vector<std::vector<Completion>>&, const GenerateStats&);
+Napi::Value to_js(Napi::Env, const swirl_device_info&);
+
+inline Napi::Number number(Napi::Env env, double x) { return Napi::Number::New(env, x); }
+inline Napi::Number number(Napi::Env env, int64_t x) {
+  return Napi::Number::New(env, static_cast<double>(x));
+}
+inline Napi::Number number(Napi::Env env, uint64_t x) {
+  return Napi::Number::New(env, static_cast<double>(x));
+}
+
+}  // namespace swirl
+
+#endif  // SWIRL_BINDINGS_RESULTS_H_
