@@ -31,7 +31,7 @@ export interface WeightFiles {
 
 export async function openWeightFiles(folder: string): Promise<WeightFiles> {
   const single = join(folder, SINGLE);
-  if (await isFile(single)) return collect([await readHeader(single)], false);
+  if (await isFile(single)) return collect([await openWeightFile(single)], false);
   const indexPath = join(folder, INDEX);
   if (!(await isFile(indexPath))) {
     throw checkpointError(
@@ -52,7 +52,7 @@ export async function openWeightFiles(folder: string): Promise<WeightFiles> {
         { index: indexPath },
       );
     }
-    files.push(await readHeader(path));
+    files.push(await openWeightFile(path));
   }
   const weights = collect(files, true);
   for (const [tensor, shard] of Object.entries(weightMap)) {
@@ -81,7 +81,8 @@ export async function readTensorBytes(file: WeightFile, entry: TensorEntry): Pro
   }
 }
 
-async function readHeader(path: string): Promise<WeightFile> {
+/** One file, its header read and checked. */
+export async function openWeightFile(path: string): Promise<WeightFile> {
   const handle = await open(path, "r");
   try {
     const { size } = await handle.stat();

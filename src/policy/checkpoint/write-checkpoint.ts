@@ -78,7 +78,7 @@ async function writeStage(stage: string, { files, sharded, beside }: FolderToWri
 }
 
 /** Returns the bytes of data. */
-async function writeSafetensors(
+export async function writeSafetensors(
   path: string,
   tensors: TensorToWrite[],
   metadata: Record<string, string>,
