@@ -181,9 +181,8 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   }
 
   #sampling(options: SamplingOptions) {
-    const { signal, ...rest } = options;
-    const parsed = parseOptions(samplingSchema, rest, "act");
-    return { ...parsed, maxNewTokens: parsed.maxNewTokens ?? this.#options.maxNewTokens, signal };
+    const parsed = parseOptions(samplingSchema, options, "act");
+    return { ...parsed, maxNewTokens: parsed.maxNewTokens ?? this.#options.maxNewTokens };
   }
 
   #body(

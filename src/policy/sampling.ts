@@ -1,12 +1,18 @@
-/** How actions are sampled: the defaults every policy shares. Unknown keys are an error. */
+/** How actions are sampled: the options and defaults every policy shares. Unknown keys are an error. */
 import { z } from "zod";
+import { signalSchema } from "../options/instances.js";
+
+export const samplingFields = {
+  n: z.int().min(1).max(4096).default(1),
+  temperature: z.number().min(0).default(1), // 0 = greedy
+  topK: z.int().min(0).default(0), // 0 = off
+  topP: z.number().gt(0).max(1).default(1), // 1 = off
+  stop: z.array(z.string().min(1)).readonly().default([]),
+  seed: z.int().optional(), // absent: another one every time
+};
 
 export const samplingSchema = z.strictObject({
-  n: z.int().min(1).max(4096).default(1),
+  ...samplingFields,
   maxNewTokens: z.int().min(1).optional(),
-  temperature: z.number().min(0).max(100).default(1),
-  topK: z.int().min(0).default(0),
-  topP: z.number().gt(0).max(1).default(1),
-  stop: z.array(z.string().min(1)).default([]),
-  seed: z.int().optional(),
+  signal: signalSchema.optional(),
 });

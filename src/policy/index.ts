@@ -1,0 +1,28 @@
+/** Policies: `Policy.load` for the native model, `Policy.connect` for an OpenAI-compatible endpoint. */
+import { EndpointPolicy } from "./endpoint-policy.js";
+import { NativePolicy } from "./native-policy.js";
+import type { Policy as PolicyInterface } from "./policy.js";
+
+/** What turns a context into actions; see policy.ts. */
+export type Policy = PolicyInterface;
+
+export const Policy = {
+  load: NativePolicy.load,
+  connect: EndpointPolicy.connect,
+};
+
+export { type ChoiceOptions, type ChoiceResult, type ChoiceScorer, scoresChoices } from "./choice-scorer.js";
+export type { EndpointOptions } from "./endpoint-options.js";
+export { EndpointPolicy, type EndpointStats } from "./endpoint-policy.js";
+export type {
+  GenerateOptions,
+  LoadOptions,
+  LogprobsOptions,
+  LossOptions,
+  OptimizerOptions,
+  SaveOptions,
+  UpdateOptions,
+} from "./native-options.js";
+export { type Completion, NativePolicy, type UpdateMetrics } from "./native-policy.js";
+export type { Action, Context, Message, SamplingOptions, ToolCall, ToolSpec } from "./policy.js";
+export type { Sequence, TrainSequence } from "./sequences.js";

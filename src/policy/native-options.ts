@@ -1,0 +1,96 @@
+/** Options of the native policy, with their defaults and where they come from. Unknown keys are an error. */
+import { z } from "zod";
+import { signalSchema } from "../options/instances.js";
+import { samplingFields } from "./sampling.js";
+
+const progress = z.custom<(done: number, total: number) => void>((value) => typeof value === "function", {
+  message: "must be a function (done, total) => void",
+});
+
+const watched = { signal: signalSchema.optional(), onProgress: progress.optional() };
+
+export const loadOptionsSchema = z.strictObject({
+  /** "auto" takes the first GPU, else the CPU. */
+  device: z
+    .string()
+    .regex(/^(auto|cpu|cuda(:\d+)?)$/, { error: 'must be "auto", "cpu", "cuda" or "cuda:N"' })
+    .default("auto"),
+  /** Of matrix products and activations. Weights, optimizer state, softmax and loss are float32 either way. */
+  dtype: z.enum(["float32", "bfloat16"]).default("float32"),
+  /** 0 = every core. */
+  threads: z.int().min(0).max(4096).default(0),
+  /** Bytes the engine may hold in all; 0 = 80 % of what is free. */
+  memoryBudget: z.int().min(0).default(0),
+  /** false leaves out gradients and optimizer state: a judge, or the reference of a KL penalty. */
+  trainable: z.boolean().default(true),
+  /** Completions sampled in one engine call when concurrent act calls are merged. */
+  maxBatch: z.int().min(1).default(64),
+  /** Replaces the model's own chat template. */
+  chatTemplate: z.string().min(1).optional(),
+  templateVariables: z.record(z.string(), z.unknown()).optional(),
+  ...watched,
+});
+
+export const logprobsOptionsSchema = z.strictObject({
+  /** Logits are divided by it before the softmax. */
+  temperature: z.number().positive().default(1),
+  /** false scores every sequence by itself: same numbers, no shared prefixes. */
+  tree: z.boolean().default(true),
+  ...watched,
+});
+
+const lossFields = {
+  /** "reinforce": −A·log π. "ppo-clip": Schulman et al. 2017, eq. 7; needs behaviorLogprobs. */
+  loss: z.enum(["reinforce", "ppo-clip"]).default("reinforce"),
+  /** The policy gradient's own is "sequence-sum": an action counts as one decision, whatever its length. */
+  aggregation: z.enum(["sequence-sum", "sequence-mean", "token-mean"]).default("sequence-sum"),
+  clipLow: z.number().min(0).max(1).default(0.2),
+  clipHigh: z.number().min(0).default(0.2),
+  /** Weight of the KL penalty to the reference; > 0 needs referenceLogprobs. */
+  klWeight: z.number().min(0).default(0),
+  /** Schulman's estimators (joschu.net/blog/kl-approx.html): k3 is non-negative and of low variance. */
+  klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
+  temperature: z.number().positive().default(1),
+  tree: z.boolean().default(true),
+  /** 0 = as many as the memory budget holds. */
+  maxTokensPerMicroBatch: z.int().min(0).default(0),
+};
+
+/** AdamW as torch.optim.AdamW defines it. lr and clipping are TRL's defaults for RL; no decay, as RL steps are small. */
+export const optimizerSchema = z.strictObject({
+  lr: z.number().min(0).default(1e-6),
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.999),
+  eps: z.number().min(0).default(1e-8),
+  weightDecay: z.number().min(0).default(0),
+  /** Global norm; 0 = no clipping. */
+  maxGradNorm: z.number().min(0).default(1),
+});
+
+export const lossOptionsSchema = z.strictObject({ ...lossFields, ...watched });
+export const updateOptionsSchema = z.strictObject({
+  ...lossFields,
+  optimizer: optimizerSchema.prefault({}),
+  ...watched,
+});
+
+export const generateOptionsSchema = z.strictObject({
+  ...samplingFields,
+  maxNewTokens: z.int().min(1).default(512),
+  /** Tokens that end a completion (kept); default: the model's end-of-turn tokens. */
+  stopTokens: z.array(z.int().min(0)).optional(),
+  ...watched,
+});
+
+export const saveOptionsSchema = z.strictObject({
+  /** Of the stored weights; default: each tensor keeps the type it was loaded with. */
+  dtype: z.enum(["float32", "bfloat16"]).optional(),
+});
+
+export type LoadOptions = z.input<typeof loadOptionsSchema>;
+export type LogprobsOptions = z.input<typeof logprobsOptionsSchema>;
+export type LossOptions = z.input<typeof lossOptionsSchema>;
+export type UpdateOptions = z.input<typeof updateOptionsSchema>;
+export type OptimizerOptions = z.input<typeof optimizerSchema>;
+export type GenerateOptions = z.input<typeof generateOptionsSchema>;
+export type SaveOptions = z.input<typeof saveOptionsSchema>;
