@@ -32,7 +32,7 @@ const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
 export interface JinjaBounds {
   /** Characters of the template itself. */
   source: number;
-  /** Nodes evaluated in one rendering. */
+  /** Nodes evaluated in one rendering, and the elements and blocks of 256 characters they yield. */
   steps: number;
   milliseconds: number;
   /** Elements of any list, and of `range`. */
@@ -59,6 +59,7 @@ class BoundError extends Error {}
 
 class BoundedInterpreter extends Interpreter {
   #steps = 0;
+  #nextLook = 0;
   readonly #deadline: number;
 
   constructor(
@@ -70,24 +71,35 @@ class BoundedInterpreter extends Interpreter {
     this.#deadline = performance.now() + bounds.milliseconds;
   }
 
-  override evaluate(statement: Statement | undefined, environment: Scope): Value {
-    this.#steps++;
-    if (this.#steps > this.bounds.steps) throw new BoundError(`more than ${this.bounds.steps} steps`);
-    if (this.#steps % 256 === 0 && performance.now() > this.#deadline) {
-      throw new BoundError(`more than ${this.bounds.milliseconds} ms`);
-    }
-    const result = super.evaluate(statement, environment);
+  override evaluate(statement: Statement | undefined, scope: Scope): Value {
+    this.#spend(1);
+    const result = super.evaluate(statement, scope);
     const value: unknown = result.value;
     if (typeof value === "string") {
-      if (value.length > this.characters)
+      if (value.length > this.characters) {
         throw new BoundError(`a string of more than ${this.characters} characters`);
+      }
+      this.#spend(value.length / 256);
     } else if (Array.isArray(value)) {
-      if (value.length > this.bounds.elements)
+      if (value.length > this.bounds.elements) {
         throw new BoundError(`a list of more than ${this.bounds.elements} elements`);
+      }
+      this.#spend(value.length);
     } else if (typeof value === "number" && isComputed(statement)) {
       if (Math.abs(value) > this.bounds.integer) throw new BoundError(`the number ${value}`);
     }
     return result;
+  }
+
+  /** Counts work: nodes, elements and blocks of characters; looks at the clock now and then. */
+  #spend(steps: number): void {
+    this.#steps += steps;
+    if (this.#steps > this.bounds.steps) throw new BoundError(`more than ${this.bounds.steps} steps`);
+    if (this.#steps < this.#nextLook) return;
+    this.#nextLook = this.#steps + 1_000;
+    if (performance.now() > this.#deadline) {
+      throw new BoundError(`more than ${this.bounds.milliseconds} ms`);
+    }
   }
 }
 

@@ -77,25 +77,24 @@ export class ChatTemplate {
    * `<tool_call>`, but no token marked special.
    */
   renderAction(message: Pick<Message, "content" | "toolCalls">): Int32Array {
-    if (!message.toolCalls?.length) {
-      const text = this.tokenizer.encodePieces(
-        this.guard.content.split(this.guard.assistant.guard(message.content)),
-        true,
-      );
-      return Int32Array.of(...text, this.endOfTurn);
-    }
     const question: Message = { role: "user", content: "question" };
-    const before = this.#render([question], undefined, true);
-    const whole = this.#render([question, { role: "assistant", ...message }], undefined, false);
-    if (!whole.startsWith(before)) {
-      throw this.#unsupported(
-        "does not write an assistant's turn with tool calls after its generation prompt",
-      );
+    const before = this.#renderOrFail([question], undefined, true);
+    const whole = this.#renderOrFail([question, { role: "assistant", ...message }], undefined, false);
+    const written = whole.startsWith(before) ? whole.slice(before.length) : undefined;
+    if (written === undefined) {
+      // A generation prompt that opens a thought differs from a finished turn; bare text still continues it.
+      if (!message.toolCalls?.length) return this.#bareAction(message.content);
+      throw this.#unsupported("does not write an assistant's tool calls after its generation prompt");
     }
-    const pieces = this.guard.content.split(whole.slice(before.length));
+    const pieces = this.guard.content.split(written);
     const end = pieces.findLastIndex((piece) => piece.id === this.endOfTurn);
-    if (end < 0) throw this.#unsupported("does not end an assistant's tool call as it ends its other turns");
+    if (end < 0) throw this.#unsupported("does not end this turn of an assistant as it ends its other turns");
     return this.tokenizer.encodePieces(pieces.slice(0, end + 1), true);
+  }
+
+  #bareAction(content: string): Int32Array {
+    const pieces = this.guard.content.split(this.guard.assistant.guard(content));
+    return Int32Array.of(...this.tokenizer.encodePieces(pieces, true), this.endOfTurn);
   }
 
   /** The control token that the template writes after an assistant's turn. */

@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { SwirlError } from "../errors/swirl-error.js";
+import { BoundedTemplate, JINJA_BOUNDS, TemplateRefusal } from "./bounded-jinja.js";
+
+const render = (source: string, variables: Record<string, unknown> = {}) =>
+  new BoundedTemplate(source, "test.jinja").render(variables, 100);
+
+function failure(source: string, bounds = JINJA_BOUNDS): SwirlError {
+  try {
+    new BoundedTemplate(source, "test.jinja", bounds).render({}, 0);
+  } catch (error) {
+    if (SwirlError.isInstance(error)) return error;
+    throw error;
+  }
+  throw new Error("rendered");
+}
+
+describe("BoundedTemplate", () => {
+  it("renders loops, macros, filters and namespaces", () => {
+    const source =
+      "{%- macro twice(x) %}{{ x }}{{ x }}{% endmacro %}{% set ns = namespace(n=0) %}" +
+      "{% for i in range(3) %}{% set ns.n = ns.n + i %}{{ twice(i) }}{% endfor %} {{ ns.n }} {{ {'a': [1, none]} | tojson }}";
+    expect(render(source)).toBe('001122 3 {"a": [1, null]}');
+    expect(render("{% for i in range(5, 1, -2) %}{{ i }}{% endfor %}")).toBe("53");
+  });
+
+  it("trims blocks as transformers does", () => {
+    expect(render("a\n  {% if true %}\nb\n  {% endif %}\nc")).toBe("a\nb\nc");
+  });
+
+  it("passes a template's own refusal on", () => {
+    expect(() => render("{{ raise_exception('roles must alternate') }}")).toThrow(TemplateRefusal);
+  });
+
+  it("names the file where a template does not parse or render", () => {
+    for (const source of [
+      "{% if %}",
+      "{{ 1 + none }}",
+      `${"(".repeat(50_000)}`,
+      `{{ ${"(".repeat(50_000)} }}`,
+    ]) {
+      if (source.startsWith("((")) expect(render(source)).toBe(source);
+      else expect(failure(source).message).toContain("test.jinja");
+    }
+  });
+
+  it.each([
+    [
+      "endless nesting of loops",
+      "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    ],
+    ["a range too long", "{% for a in range(10 ** 6 * 1000) %}{% endfor %}"],
+    ["a range from a huge literal", "{{ range(1000000000) | length }}"],
+    ["a range without end", "{{ range(0, 10, 0) | length }}"],
+    [
+      "a doubling string",
+      "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    ],
+    [
+      "a doubling list",
+      "{% set ns = namespace(s=[1,2]) %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    ],
+    ["an indent too wide", "{{ 'a\nb' | indent(400000000) }}"],
+    ["recursion", "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"],
+  ])("stops %s", (_, source) => {
+    const before = performance.now();
+    const error = failure(source, { ...JINJA_BOUNDS, steps: 300_000 });
+    expect(error.code).toBe("CHECKPOINT");
+    expect(performance.now() - before).toBeLessThan(2_000);
+  });
+
+  it("stops after its time", () => {
+    const source = "{% for a in range(99999) %}{% for b in range(99999) %}{{ b }}{% endfor %}{% endfor %}";
+    const before = performance.now();
+    expect(failure(source, { ...JINJA_BOUNDS, steps: 1e12, milliseconds: 50 }).message).toContain("50 ms");
+    expect(performance.now() - before).toBeLessThan(1_000);
+  });
+
+  it("gives a template nothing of the process", () => {
+    for (const expression of [
+      "process",
+      "globalThis",
+      "require",
+      "''.constructor",
+      "range.constructor",
+      "messages.__proto__",
+    ]) {
+      expect(render(`{{ (${expression}) is defined }}`, { messages: {} })).toBe("false");
+    }
+  });
+
+  it("refuses a source that is too long", () => {
+    expect(failure("x".repeat(JINJA_BOUNDS.source + 1)).message).toContain("more than 1000000");
+  });
+});

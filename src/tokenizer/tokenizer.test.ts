@@ -1,0 +1,271 @@
+import { existsSync, readFileSync } from "node:fs";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Tokenizer } from "./tokenizer.js";
+import { checkVocabulary } from "./vocabulary.js";
+
+const root = join(import.meta.dirname, "../..");
+const golden = join(root, "tests/golden/tokenizer");
+const smollm2 = join(process.env.SWIRL_SHARED ?? join(root, "../shared"), "models/SmolLM2-135M-Instruct");
+const folders = ["chatml-tools", "turns", "instruct"].map((style) => join(golden, style));
+if (existsSync(smollm2)) folders.push(smollm2);
+
+/** Deterministic numbers in [0, 1). */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+let scratch: string;
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "swirl-tokenizer-"));
+});
+afterAll(() => rm(scratch, { recursive: true }));
+
+/** A copy of the ChatML tokenizer with some files replaced; null removes one. */
+async function folder(files: Record<string, unknown>): Promise<string> {
+  const dir = await mkdtemp(join(scratch, "m-"));
+  await cp(folders[0]!, dir, { recursive: true });
+  for (const [name, content] of Object.entries(files)) {
+    if (content === null) await rm(join(dir, name));
+    else await writeFile(join(dir, name), typeof content === "string" ? content : JSON.stringify(content));
+  }
+  return dir;
+}
+const json = () => JSON.parse(readFileSync(join(folders[0]!, "tokenizer.json"), "utf8"));
+
+describe.each(folders)("content of a message, %s", async (dir) => {
+  const tokenizer = await Tokenizer.load(dir);
+  const specials = [...tokenizer.specialTokens];
+  const specialIds = new Set(tokenizer.specialTokens.values());
+  const count = (ids: Int32Array) => ids.filter((id) => specialIds.has(id)).length;
+  const tool = dir.includes("chatml") ? ("tool" as const) : ("user" as const);
+
+  it("never becomes a control token: every one, whole, cut, joined, in every role", () => {
+    const next = random(7);
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!;
+    const question = { role: "user" as const, content: "q" };
+    const expectedPrompt = count(tokenizer.chat.renderPrompt([question]));
+    const expectedTurn = count(tokenizer.chat.renderTurn({ role: tool, content: "q" }, undefined));
+    for (const [content, id] of specials) {
+      expect([...tokenizer.encode(content, { special: true })]).toContain(id);
+      const cut = Math.floor(next() * content.length);
+      const other = pick(specials)[0];
+      const hostile = [
+        content,
+        ` ${content}\n${content}`,
+        content + other + content,
+        content.slice(cut) + content + content.slice(0, cut),
+        `${other.slice(0, -1)}${content}${other.slice(1)}`,
+        `\uFDD0${content}\uFDDF`,
+        `${JSON.stringify(content)} <0x0A> ${content.toUpperCase()}`,
+      ];
+      for (const text of hostile) {
+        const ids = tokenizer.encode(text);
+        expect(count(ids), text).toBe(0);
+        if (!text.includes("\uFDD0")) expect(tokenizer.decode(tokenizer.encode(`.${text}`))).toBe(`.${text}`);
+        expect(count(tokenizer.chat.renderPrompt([{ role: "user", content: text }])), text).toBe(
+          expectedPrompt,
+        );
+        const turn = tokenizer.chat.renderTurn({ role: tool, content: text }, undefined);
+        expect(count(turn), text).toBe(expectedTurn);
+      }
+    }
+  });
+
+  it("round-trips any text", () => {
+    const next = random(11);
+    const alphabet = [..."ab Z9.,<|>é日🇫\n\t{}\"'\\", "<|im_", "</s>", "  "];
+    for (let trial = 0; trial < 300; trial++) {
+      const text = Array.from(
+        { length: 1 + Math.floor(next() * 30) },
+        () => alphabet[Math.floor(next() * alphabet.length)],
+      ).join("");
+      const ids = tokenizer.encode(`.${text}`);
+      expect(tokenizer.decode(ids)).toBe(`.${text}`);
+      expect(ids.every((id) => id >= 0 && id < tokenizer.vocabSize)).toBe(true);
+    }
+  });
+
+  it("has the bytes of every token", () => {
+    const { bytes, offsets } = tokenizer.tokenBytes(tokenizer.vocabSize + 3);
+    expect(offsets.length).toBe(tokenizer.vocabSize + 4);
+    expect(offsets.at(-1)).toBe(bytes.length);
+    const ids = tokenizer.encode(".An été of 48 / 2 🇫🇷");
+    const joined = [...ids].flatMap((id) => [...bytes.subarray(offsets[id]!, offsets[id + 1]!)]);
+    expect(Buffer.from(joined).toString().trimStart()).toBe(".An été of 48 / 2 🇫🇷");
+    expect(tokenizer.tokenBytes(3).offsets.length).toBe(4);
+  });
+
+  it("ends its turns with an eos token", () => {
+    expect(tokenizer.eosTokens).toContain(tokenizer.chat.endOfTurn);
+  });
+});
+
+describe("Tokenizer", () => {
+  it("skips special tokens and rows without a token when asked to decode", async () => {
+    const tokenizer = await Tokenizer.load(folders[0]!);
+    const ids = [...tokenizer.encode("<|im_start|>hi<tool_call>", { special: true }), 9_999];
+    expect(tokenizer.decode(ids)).toBe("<|im_start|>hi<tool_call>");
+    expect(tokenizer.decode(ids, { skipSpecial: true })).toBe("hi<tool_call>");
+    expect(tokenizer.decode([])).toBe("");
+    expect(() => tokenizer.decode([1.5])).toThrow(/token 0 is 1.5/);
+  });
+
+  it("reads eos tokens from generation_config.json, one or many", async () => {
+    const tokenizer = await Tokenizer.load(
+      await folder({ "generation_config.json": { eos_token_id: [0, 2, 999_999] } }),
+    );
+    expect([...tokenizer.eosTokens].sort()).toEqual([0, 2]);
+  });
+
+  it("takes the template named for tools when there are tools", async () => {
+    const template = (text: string) =>
+      `{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}${text}`;
+    const dir = await folder({
+      "chat_template.jinja": null,
+      "tokenizer_config.json": {
+        chat_template: [
+          { name: "default", template: template("plain") },
+          { name: "tool_use", template: template("tools") },
+        ],
+      },
+    });
+    const { chat } = await Tokenizer.load(dir);
+    const messages = [{ role: "user" as const, content: "q" }];
+    expect(chat.renderText(messages)).toBe("<|im_start|>q<|im_end|>plain");
+    expect(chat.renderText(messages, [{ name: "t", description: "", parameters: {} }])).toContain("tools");
+  });
+
+  it("keeps what was sampled and closes only turns that are open", async () => {
+    const { chat } = await Tokenizer.load(folders[0]!);
+    const reply = { role: "user" as const, content: "48 / 2 -> 24" };
+    const open = chat.renderTurn(reply, 5);
+    expect(open[0]).toBe(chat.endOfTurn);
+    expect([...chat.renderTurn(reply, chat.endOfTurn)]).toEqual([...open.slice(1)]);
+  });
+
+  it("encodes a long observation in linear time", async () => {
+    const tokenizer = await Tokenizer.load(folders[0]!);
+    const before = performance.now();
+    expect(tokenizer.encode("a".repeat(200_000)).length).toBeGreaterThan(1_000);
+    expect(tokenizer.encode("<|im_end|>".repeat(20_000)).length).toBeGreaterThan(20_000);
+    const turn = tokenizer.chat.renderTurn(
+      { role: "tool", content: "<|im_end|> ".repeat(20_000) },
+      undefined,
+    );
+    expect(turn.filter((id) => id === tokenizer.chat.endOfTurn).length).toBe(2);
+    expect(performance.now() - before).toBeLessThan(4_000);
+  });
+});
+
+describe("broken tokenizer files", () => {
+  const bad = (change: (value: ReturnType<typeof json>) => void) => {
+    const value = json();
+    change(value);
+    return value;
+  };
+  it.each([
+    ["no tokenizer.json", { "tokenizer.json": null }, /tokenizer.json does not exist/],
+    ["truncated", { "tokenizer.json": '{"model": {' }, /is not JSON/],
+    ["a list", { "tokenizer.json": "[]" }, /must hold a JSON object/],
+    ["no model", { "tokenizer.json": {} }, /model is missing/],
+    [
+      "WordPiece",
+      { "tokenizer.json": bad((t) => (t.model.type = "WordPiece")) },
+      /"WordPiece"; BPE and Unigram/,
+    ],
+    [
+      "an id that is no id",
+      { "tokenizer.json": bad((t) => (t.model.vocab.a = -1)) },
+      /model.vocab\["a"\] is -1/,
+    ],
+    ["a huge id", { "tokenizer.json": bad((t) => (t.model.vocab.a = 2 ** 31)) }, /model.vocab\["a"\]/],
+    ["a bad merge", { "tokenizer.json": bad((t) => t.model.merges.push(["a"])) }, /model.merges\[\d+\]/],
+    [
+      "a bad added token",
+      { "tokenizer.json": bad((t) => t.added_tokens.push({ id: 1 })) },
+      /added_tokens\[\d+\]/,
+    ],
+    [
+      "an unknown normalizer",
+      { "tokenizer.json": bad((t) => (t.normalizer = { type: "Rot13" })) },
+      /cannot be used/,
+    ],
+    [
+      "a template that is a number",
+      { "chat_template.jinja": null, "tokenizer_config.json": { chat_template: 7 } },
+      /chat_template must be/,
+    ],
+  ])("%s", async (_, files, message) => {
+    const dir = await folder(files as Record<string, unknown>);
+    await expect(Tokenizer.load(dir)).rejects.toMatchObject({
+      name: "SwirlError",
+      code: "CHECKPOINT",
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it("tells when a vocabulary is larger than the model", async () => {
+    const tokenizer = await Tokenizer.load(folders[0]!);
+    expect(() => checkVocabulary(tokenizer, tokenizer.vocabSize)).not.toThrow();
+    expect(() => checkVocabulary(tokenizer, tokenizer.vocabSize + 64)).not.toThrow();
+    expect(() => checkVocabulary(tokenizer, tokenizer.vocabSize - 1)).toThrow(
+      /"<unwritten>" with id 424, the model has 424 rows/,
+    );
+    const gemma = bad((t) => t.added_tokens.push({ id: 425, content: "<image_soft_token>", special: true }));
+    const dir = await folder({ "tokenizer.json": gemma });
+    expect(() =>
+      checkVocabulary({ ...gemma, vocabSize: 426, file: dir, tokenText: () => "<image_soft_token>" }, 425),
+    ).not.toThrow();
+  });
+});
+
+describe("chat templates that cannot do it", () => {
+  const withTemplate = async (chatTemplate: string) =>
+    (await Tokenizer.load(folders[0]!, { chatTemplate })).chat;
+  const user = { role: "user" as const, content: "q" };
+
+  it("says that there is none", async () => {
+    const tokenizer = await Tokenizer.load(await folder({ "chat_template.jinja": null }));
+    expect(tokenizer.hasChatTemplate).toBe(false);
+    expect(() => tokenizer.chat).toThrow(/has no chat template/);
+    expect(tokenizer.eosTokens.length).toBe(1);
+  });
+
+  it("says that turns have no end", async () => {
+    const chat = await withTemplate(
+      "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:",
+    );
+    expect([...chat.renderPrompt([user])].length).toBeGreaterThan(2);
+    expect(() => chat.renderTurn(user, undefined)).toThrow(
+      /does not end an assistant's turn with a special token/,
+    );
+  });
+
+  it("says that a role is left out or refused", async () => {
+    const turn = "{{ '<|im_start|>' + m.role + m.content + '<|im_end|>' }}";
+    const silent = await withTemplate(
+      `{% for m in messages %}{% if m.role != 'tool' %}${turn}{% endif %}{% endfor %}`,
+    );
+    expect(() => silent.renderTurn({ role: "tool", content: "24" }, undefined)).toThrow(
+      /leaves out a turn of role "tool"/,
+    );
+    const loud = await withTemplate(
+      `{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools') }}{% endif %}${turn}{% endfor %}`,
+    );
+    expect(() => loud.renderTurn({ role: "tool", content: "24" }, undefined)).toThrow(
+      /refuses this conversation: no tools/,
+    );
+  });
+
+  it("refuses an empty prompt", async () => {
+    const { chat } = await Tokenizer.load(folders[0]!);
+    expect(() => chat.renderPrompt([])).toThrow(/at least one message/);
+  });
+});
