@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model.h"
+#include "token_tree.h"
 
 namespace swirl {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "parameters.h"
-#include "token_tree.h"
+#include "rows.h"
 
 namespace swirl {
 
@@ -17,16 +17,6 @@ struct CacheView {
   int64_t slots = 0;       // of each layer
   void* keys = nullptr;    // [layers, slots, kv_heads · head_dim]
   void* values = nullptr;  // [layers, slots, kv_heads · head_dim]
-};
-
-// The rows of one pass and how they see each other, in device memory.
-struct Rows {
-  int32_t rows = 0;
-  const int32_t* host_token = nullptr;  // [rows]
-  int32_t* token = nullptr;             // [rows]
-  int32_t* position = nullptr;          // [rows]
-  int32_t* slot = nullptr;              // [rows], with a cache only
-  swirl_tree tree{};
 };
 
 // What a layer keeps for its backward, or shares with every layer when there is none.

@@ -11,18 +11,11 @@
 #include <vector>
 
 #include "engine.h"
+#include "rows.h"
 
 namespace swirl {
 
-struct TokenTree {
-  std::vector<int32_t> token;     // [rows]
-  std::vector<int32_t> position;  // [rows]
-
-  // Segments: runs of rows without a fork, in preorder. See swirl_tree in kernels.h.
-  std::vector<int32_t> segment_begin, segment_end, path_length, subtree_end;  // [segments]
-  std::vector<int32_t> path_offset;                                           // [segments + 1]
-  std::vector<int32_t> path_begin, path_end;
-
+struct TokenTree : RowLists {
   // Labels in order of row. label_row lists the rows that have any.
   std::vector<int32_t> label_row;     // [labelled rows], ascending
   std::vector<int32_t> label_offset;  // [labelled rows + 1] into target
@@ -34,8 +27,6 @@ struct TokenTree {
   int64_t sequence_tokens = 0;  // sum of the sequences' lengths
   int64_t tree_tokens = 0;      // nodes of their prefix tree, last tokens included
 
-  int32_t rows() const { return static_cast<int32_t>(token.size()); }
-  int32_t segments() const { return static_cast<int32_t>(segment_begin.size()); }
   int32_t labels() const { return static_cast<int32_t>(target.size()); }
 };
 

@@ -1,0 +1,367 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "error.h"
+#include "head.h"
+#include "loss.h"
+#include "sampler.h"
+
+namespace swirl {
+namespace {
+
+// Rows of a micro-batch unless the caller says otherwise: products run at full speed well below this, and
+// memory grows with it.
+constexpr int64_t kMaxRows = 8192;
+
+std::string mebibytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+void stop_if_cancelled(const Call& call, const char* op) {
+  if (call.cancelled && call.cancelled->load(std::memory_order_relaxed)) {
+    throw Error("ABORTED", op, std::string(op) + " was aborted; the weights are unchanged");
+  }
+}
+
+// Which scored tokens use each label, so that a shared label gets the sum of their derivatives.
+struct LabelUsers {
+  struct User {
+    int32_t sequence, token;  // in the micro-batch; from action_start
+  };
+  std::vector<int32_t> offset;  // [labels + 1]
+  std::vector<User> users;
+
+  explicit LabelUsers(const TokenTree& tree) : offset(tree.labels() + 1, 0) {
+    for (const auto& labels : tree.sequence_label) {
+      for (const int32_t label : labels) ++offset[label + 1];
+    }
+    for (size_t i = 1; i < offset.size(); ++i) offset[i] += offset[i - 1];
+    users.resize(offset.back());
+    std::vector<int32_t> next(offset.begin(), offset.end() - 1);
+    for (size_t i = 0; i < tree.sequence_label.size(); ++i) {
+      const auto& labels = tree.sequence_label[i];
+      for (size_t t = 0; t < labels.size(); ++t) {
+        users[next[labels[t]]++] = {static_cast<int32_t>(i), static_cast<int32_t>(t)};
+      }
+    }
+  }
+};
+
+}  // namespace
+
+struct Engine::State {
+  explicit State(const EngineOptions& o)
+      : options(o),
+        device(o.device, o.threads),
+        parameters(device, options.config, o.dtype, o.trainable),
+        model(device, options.config, o.dtype, parameters),
+        head(device, options.config, o.dtype, parameters, model),
+        workspace(device, "activations"),
+        lists(device, "row lists"),
+        sampler(device, options.config, o.dtype, model, head, workspace) {}
+
+  EngineOptions options;
+  uint64_t budget = 0;
+  Device device;
+  Parameters parameters;
+  Model model;
+  Head head;
+  Buffer workspace, lists;
+  Sampler sampler;
+  TokenBytes text;
+
+  struct Workspace {
+    Activations activations;
+    Head::Scratch head;
+  };
+  Workspace plan(Arena& arena, int64_t rows, int64_t labels, bool backward) const {
+    Workspace w;
+    w.activations = model.plan(arena, static_cast<int32_t>(rows), backward);
+    w.head = head.plan(arena, static_cast<int32_t>(rows), static_cast<int32_t>(labels), backward);
+    return w;
+  }
+  uint64_t workspace_bytes(int64_t rows, int64_t labels, bool backward) const {
+    Arena measure;
+    plan(measure, rows, labels, backward);
+    return measure.used();
+  }
+  // What stays whatever the batch: weights, and what training adds to them.
+  uint64_t fixed_bytes(bool backward) const {
+    return Parameters::bytes(options.config, options.dtype, backward && options.trainable);
+  }
+
+  int64_t rows_that_fit(bool backward) const {
+    const uint64_t fixed = fixed_bytes(backward);
+    int64_t low = 0, high = 1 << 22;
+    while (low < high) {
+      const int64_t middle = (low + high + 1) / 2;
+      if (fixed + workspace_bytes(middle, middle, backward) <= budget) {
+        low = middle;
+      } else {
+        high = middle - 1;
+      }
+    }
+    return low;
+  }
+
+  // The micro-batches' ends in `order`; refuses what cannot fit, with the numbers.
+  std::vector<size_t> cut(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order,
+                          bool share, int64_t wanted, bool backward, const char* op) const {
+    const int64_t fit = rows_that_fit(backward);
+    for (const Sequence& s : sequences) {
+      const auto rows = static_cast<int64_t>(s.tokens.size()) - 1;
+      if (rows > fit) {
+        throw Error("MEMORY", op,
+                    "one sequence of " + std::to_string(rows + 1) + " tokens needs " +
+                        mebibytes(fixed_bytes(backward) + workspace_bytes(rows, rows, backward)) + " (" +
+                        mebibytes(fixed_bytes(backward)) + " of it weights" +
+                        (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
+                        mebibytes(budget),
+                    "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
+      }
+    }
+    return cut_at_subtrees(sequences, order, share, std::min(fit, wanted > 0 ? wanted : kMaxRows));
+  }
+
+  Workspace prepare(const TokenTree& tree, bool backward) {
+    Arena measure;
+    plan(measure, tree.rows(), tree.labels(), backward);
+    workspace.reserve(measure.used());
+    Arena arena(workspace.as<void>());
+    return plan(arena, tree.rows(), tree.labels(), backward);
+  }
+
+  void reach(const std::vector<Sequence>& sequences) {
+    size_t longest = 1;
+    for (const Sequence& s : sequences) longest = std::max(longest, s.tokens.size());
+    model.reach_position(static_cast<int32_t>(longest));
+  }
+
+  UpdateMetrics accumulate(const std::vector<Sequence>&, const LossOptions&, const Call&, const char* op);
+};
+
+Engine::Engine(const EngineOptions& options) {
+  validate(options.config);
+  state_ = std::make_unique<State>(options);
+  swirl_device_info info{};
+  state_->device.check(state_->device.kernels().describe(state_->device.handle(), &info), "describe");
+  state_->budget = options.memory_budget
+                       ? options.memory_budget
+                       : state_->device.bytes() + static_cast<uint64_t>(double(info.memory_free) * 0.8);
+}
+
+Engine::~Engine() = default;
+
+const std::vector<ParameterInfo>& Engine::parameters() const { return state_->parameters.infos(); }
+
+void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype, const uint8_t* bytes,
+                          size_t count_bytes) {
+  if (kind == TensorKind::kWeight) state_->sampler.cache().drop();
+  state_->parameters.write(name, kind, dtype, bytes, count_bytes);
+}
+
+std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype) {
+  return state_->parameters.read(name, kind, dtype);
+}
+
+int64_t Engine::optimizer_step() const { return state_->parameters.step; }
+void Engine::set_optimizer_step(int64_t step) { state_->parameters.step = step; }
+
+void Engine::set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> offsets) {
+  bool good = offsets.size() == size_t(state_->options.config.vocab) + 1 && offsets.front() == 0 &&
+              size_t(offsets.back()) == bytes.size();
+  for (size_t i = 1; good && i < offsets.size(); ++i) good = offsets[i] >= offsets[i - 1];
+  if (!good) {
+    throw Error("INPUT", "setTokenBytes",
+                "offsets must be vocab + 1 ascending numbers from 0 to the bytes' length",
+                "pass what Tokenizer.tokenBytes returns, padded to the model's vocabulary");
+  }
+  state_->text = {std::move(bytes), std::move(offsets)};
+}
+
+std::vector<std::vector<float>> Engine::logprobs(const std::vector<Sequence>& sequences, float temperature,
+                                                 bool tree, const Call& call) {
+  State& s = *state_;
+  validate(s.options.config, sequences, "logprobs");
+  s.reach(sequences);
+  const std::vector<int32_t> order = tree_order(sequences);
+  const std::vector<size_t> ends = s.cut(sequences, order, tree, 0, false, "logprobs");
+  std::vector<std::vector<float>> out(sequences.size());
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    stop_if_cancelled(call, "logprobs");
+    const TokenTree t = build_tree(sequences, order, begin, end, tree);
+    const State::Workspace w = s.prepare(t, false);
+    const Rows rows = upload(t, s.device, s.lists);
+    s.model.forward(rows, w.activations, nullptr);
+    const Head::Result result = s.head.run(t, w.activations, w.head, temperature, nullptr);
+    for (size_t i = begin; i < end; ++i) {
+      for (const int32_t label : t.sequence_label[i - begin]) out[order[i]].push_back(result.logprob[label]);
+    }
+    begin = end;
+    if (call.progress) call.progress(static_cast<int64_t>(end), static_cast<int64_t>(order.size()));
+  }
+  return out;
+}
+
+// Gradients of the whole batch into the parameters' gradient buffer, micro-batch by micro-batch.
+UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, const LossOptions& loss,
+                                        const Call& call, const char* op) {
+  validate(options.config, sequences, op);
+  if (!options.trainable) {
+    throw Error("INPUT", op, "this engine was opened with trainable: false",
+                "open the policy with trainable: true");
+  }
+  const bool needs_behavior = loss.loss == Loss::kPpoClip;
+  const bool needs_reference = loss.kl_weight != 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const char* missing = needs_behavior && sequences[i].behavior_logprobs.empty()     ? "behaviorLogprobs"
+                          : needs_reference && sequences[i].reference_logprobs.empty() ? "referenceLogprobs"
+                                                                                       : nullptr;
+    if (missing) {
+      throw Error("INPUT", op,
+                  "sequence " + std::to_string(i) + ": " + missing + " is missing, and this loss needs it",
+                  needs_behavior ? "pass the log-probs that generate recorded"
+                                 : "pass the reference policy's logprobs, or set klWeight to 0");
+    }
+  }
+
+  const auto started = std::chrono::steady_clock::now();
+  device.reset_peak();
+  sampler.cache().release();  // stale after the step, and its memory is needed now
+  reach(sequences);
+  const std::vector<int32_t> order = tree_order(sequences);
+  const std::vector<size_t> ends =
+      cut(sequences, order, loss.tree, loss.max_tokens_per_micro_batch, true, op);
+  const std::vector<double> weights = token_weights(sequences, loss.aggregation);
+  parameters.begin_gradient();
+
+  UpdateMetrics m;
+  m.micro_batches = static_cast<int64_t>(ends.size());
+  double entropy = 0, kl = 0, clipped = 0, logprob_sum = 0;
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    stop_if_cancelled(call, op);
+    const TokenTree t = build_tree(sequences, order, begin, end, loss.tree);
+    const LabelUsers users(t);
+    const Workspace w = prepare(t, true);
+    const Rows rows = upload(t, device, lists);
+    model.forward(rows, w.activations, nullptr);
+    device.check(device.kernels().zero(device.handle(), w.activations.gradient,
+                                       size_t(t.rows()) * options.config.width * sizeof(float)),
+                 "zero");
+
+    const Head::Coefficients coefficients = [&](int32_t first, int32_t last, const float* logprob,
+                                                float* out) {
+      for (int32_t label = first; label < last; ++label) {
+        double derivative = 0;
+        for (int32_t u = users.offset[label]; u < users.offset[label + 1]; ++u) {
+          const auto [i, token] = users.users[u];
+          const int32_t index = order[begin + i];
+          const Sequence& s = sequences[index];
+          const TokenLoss l =
+              token_loss(loss, weights[index], s.advantage, logprob[label - first],
+                         s.behavior_logprobs.empty() ? nullptr : &s.behavior_logprobs[token],
+                         s.reference_logprobs.empty() ? nullptr : &s.reference_logprobs[token]);
+          derivative += l.derivative;
+          m.loss += l.value;
+          kl += l.kl;
+          clipped += l.clipped;
+          logprob_sum += logprob[label - first];
+        }
+        out[label - first] = static_cast<float>(derivative);
+      }
+    };
+    const Head::Result result = head.run(t, w.activations, w.head, loss.temperature, &coefficients);
+    model.backward(rows, w.activations);
+
+    for (size_t row = 0; row < t.label_row.size(); ++row) {
+      const int32_t uses = users.offset[t.label_offset[row + 1]] - users.offset[t.label_offset[row]];
+      entropy += double(result.entropy[row]) * uses;
+    }
+    m.labels += users.offset.back();
+    m.tokens += t.sequence_tokens;
+    m.tree_tokens += t.tree_tokens;
+    begin = end;
+    if (call.progress) call.progress(static_cast<int64_t>(end), static_cast<int64_t>(order.size()));
+  }
+
+  const double n = std::max<double>(1, double(m.labels));
+  m.entropy = entropy / n;
+  m.kl = kl / n;
+  m.clip_ratio = clipped / n;
+  m.mean_logprob = logprob_sum / n;
+  m.grad_norm = parameters.gradient_norm();
+  m.peak_bytes = device.peak_bytes();
+  m.skipped = !std::isfinite(m.loss) || !std::isfinite(m.grad_norm);
+  m.milliseconds =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+  return m;
+}
+
+UpdateMetrics Engine::gradients(const std::vector<Sequence>& sequences, const LossOptions& loss,
+                                const Call& call) {
+  return state_->accumulate(sequences, loss, call, "gradients");
+}
+
+UpdateMetrics Engine::update(const std::vector<Sequence>& sequences, const LossOptions& loss,
+                             const OptimizerOptions& optimizer, const Call& call) {
+  State& s = *state_;
+  const auto started = std::chrono::steady_clock::now();
+  UpdateMetrics m = s.accumulate(sequences, loss, call, "update");
+  if (!m.skipped) {
+    stop_if_cancelled(call, "update");
+    // torch's clip_grad_norm_, its 1e-6 included.
+    const double scale =
+        optimizer.max_grad_norm > 0 ? std::min(1.0, optimizer.max_grad_norm / (m.grad_norm + 1e-6)) : 1;
+    s.parameters.adamw_step(optimizer, scale);
+    m.peak_bytes = s.device.peak_bytes();
+  }
+  m.milliseconds =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+  return m;
+}
+
+std::vector<std::vector<Completion>> Engine::generate(const std::vector<Prompt>& prompts,
+                                                      const GenerateOptions& options, const Call& call,
+                                                      GenerateStats* stats) {
+  State& s = *state_;
+  const ModelConfig& c = s.options.config;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const std::string which = "prompt " + std::to_string(i) + ": ";
+    const auto& tokens = prompts[i].tokens;
+    if (tokens.empty())
+      throw Error("INPUT", "generate", which + "is empty", "a prompt has at least one token");
+    if (tokens.size() >= size_t(c.max_positions)) {
+      throw Error("INPUT", "generate",
+                  which + "has " + std::to_string(tokens.size()) + " tokens, the context holds " +
+                      std::to_string(c.max_positions) + " and a completion needs at least one",
+                  "shorten the prompt");
+    }
+    for (size_t t = 0; t < tokens.size(); ++t) {
+      if (tokens[t] < 0 || tokens[t] >= c.vocab) {
+        throw Error("INPUT", "generate",
+                    which + "tokens[" + std::to_string(t) + "] is " + std::to_string(tokens[t]) +
+                        ", the vocabulary has ids 0 to " + std::to_string(c.vocab - 1),
+                    "use the tokenizer that belongs to this model");
+      }
+    }
+  }
+  if (prompts.empty()) return {};
+  const uint64_t held = s.fixed_bytes(false) + (s.workspace.bytes());
+  const uint64_t room = s.budget > held ? s.budget - held : 0;
+  return s.sampler.generate(prompts, options, s.text, room, call, stats);
+}
+
+Estimate Engine::estimate(int64_t tree_tokens, int64_t labels) const {
+  const bool backward = state_->options.trainable;
+  return {state_->fixed_bytes(backward) + state_->workspace_bytes(tree_tokens, labels, backward),
+          state_->budget};
+}
+
+uint64_t Engine::bytes() const { return state_->device.bytes(); }
+uint64_t Engine::peak_bytes() const { return state_->device.peak_bytes(); }
+uint64_t Engine::budget() const { return state_->budget; }
+
+}  // namespace swirl

@@ -1,0 +1,51 @@
+// Rows: the tokens of one pass and which keys each of them sees, gathered on the host and uploaded in one
+// copy.
+#ifndef SWIRL_ENGINE_ROWS_H_
+#define SWIRL_ENGINE_ROWS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "device.h"
+
+namespace swirl {
+
+// [begin, end) of cache slots or rows.
+struct Interval {
+  int32_t begin, end;
+};
+
+struct RowLists {
+  std::vector<int32_t> token;     // [rows]
+  std::vector<int32_t> position;  // [rows] distance from the root
+  std::vector<int32_t> slot;      // [rows] where keys and values go; empty when slot == row
+
+  // Segments: runs of rows of one path. See swirl_tree in kernels.h.
+  std::vector<int32_t> segment_begin, segment_end, path_length;  // [segments]
+  std::vector<int32_t> path_offset{0};                           // [segments + 1]
+  std::vector<int32_t> path_begin, path_end;                     // intervals of slots
+  std::vector<int32_t> subtree_end;                              // [segments]; empty without a backward
+
+  int32_t rows() const { return static_cast<int32_t>(token.size()); }
+  int32_t segments() const { return static_cast<int32_t>(segment_begin.size()); }
+  // Adds a segment of the rows [begin, end) that sees `path`, its own slots included.
+  void add_segment(int32_t begin, int32_t end, const std::vector<Interval>& path);
+  void clear() { *this = RowLists(); }
+};
+
+// The same in device memory, as kernels take it.
+struct Rows {
+  int32_t rows = 0;
+  const int32_t* host_token = nullptr;  // [rows]
+  const int32_t* token = nullptr;       // [rows]
+  const int32_t* position = nullptr;    // [rows]
+  const int32_t* slot = nullptr;        // [rows] or null
+  swirl_tree tree{};
+};
+
+// Valid while `lists` and `memory` live; `memory` grows as needed.
+Rows upload(const RowLists& lists, Device&, Buffer& memory);
+
+}  // namespace swirl
+
+#endif  // SWIRL_ENGINE_ROWS_H_
