@@ -61,6 +61,8 @@ export const checkpointsSchema = z.strictObject({
   every: z.int().min(1).default(20),
   /** Checkpoints kept, the newest included. */
   keep: z.int().min(1).default(2),
+  /** Of the stored model; by default each tensor keeps the type it was loaded with. float32 masters lie beside it. */
+  dtype: z.enum(["float32", "bfloat16"]).optional(),
 });
 
 /** Options that a resumed run may change: they do not change what is computed. */

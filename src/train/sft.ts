@@ -95,7 +95,10 @@ export async function sft(input: SftOptions): Promise<SftResult> {
 
   // --- where an earlier run stopped ------------------------------------------------------------------------------
   const steps = options.schedule === "constant" ? undefined : totalSteps;
-  const setup = setupOf({ ...options, epochs: undefined, steps }, fingerprint(trajectories.flat()));
+  const setup = setupOf(
+    { ...options, epochs: undefined, steps, policyId: policy.id },
+    fingerprint(trajectories.flat()),
+  );
   let progress = newProgress("sft", setup);
   if (options.checkpoints) progress = await resumeProgress(policy, progress, options.checkpoints, note);
   const resumedFrom = progress.step;

@@ -82,6 +82,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       ...options,
       epochs: undefined,
       steps: options.schedule === "constant" ? undefined : totalSteps,
+      policyId: policy.id,
       judgeId: judge.id,
       referenceId: reference?.id,
     },
@@ -145,7 +146,10 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       // --- reference log-probs for the KL term -------------------------------------------------------------------
       const referenceLogprobs =
         reference && sequences.length > 0
-          ? await reference.logprobs(sequences, { temperature: options.temperature, ...withSignal(signal) })
+          ? await reference.logprobs(
+              sequences.map(({ tokens, actionStart }) => ({ tokens, actionStart })),
+              { temperature: options.temperature, ...withSignal(signal) },
+            )
           : undefined;
       const batchSequences = referenceLogprobs
         ? sequences.map((sequence, i) => ({ ...sequence, referenceLogprobs: referenceLogprobs[i]! }))

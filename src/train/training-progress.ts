@@ -15,8 +15,7 @@ import { type CheckpointOptions, FREE_KEYS } from "./optimizer-options.js";
 
 const PROGRESS_VERSION = 1;
 const FILE = "progress.json";
-const WEIGHTS = ".";
-const OPTIMIZER = "optimizer";
+const OPTIMIZER = "optimizer.safetensors";
 
 const progressSchema = z.strictObject({
   version: z.literal(PROGRESS_VERSION),
@@ -68,7 +67,7 @@ export async function saveProgress(
     step: progress.step,
     keep: options.keep,
     fill: async (folder) => {
-      await policy.save(join(folder, WEIGHTS));
+      await policy.save(folder, options.dtype ? { dtype: options.dtype } : {});
       await policy.saveOptimizer(join(folder, OPTIMIZER));
       await writeFileDurable(
         join(folder, FILE),
