@@ -11,7 +11,7 @@
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "SWIRL_VERSION=\"<(swirl_version)\""],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
-      "cflags_cc": ["-std=c++17", "-O3", "-fno-math-errno", "-fopenmp", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter"],
+      "cflags_cc": ["-std=c++17", "-O3", "-fno-math-errno", "-fopenmp", "-fvisibility=hidden", "-Wno-unused-parameter", "-Wno-maybe-uninitialized"],
       "ldflags": ["-fopenmp"],
       "conditions": [
         ["swirl_onednn==1", { "defines": ["SWIRL_ONEDNN=1"], "libraries": ["-ldnnl"] }],
