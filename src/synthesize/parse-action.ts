@@ -122,6 +122,7 @@ function parseTemplateCalls(
   }
   const shown = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${input}}\n</tool_call>`;
   // An endpoint reports its calls beside the text: the record has to hold them all the same.
-  const whole = text.includes(input) ? text : [text.trim(), shown].filter((part) => part !== "").join("\n");
+  const written = !action.toolCalls?.length || (templateCalls(text)?.length ?? 0) > 0;
+  const whole = written ? text : [text.trim(), shown].filter((part) => part !== "").join("\n");
   return { kind: "call", text: whole, shown, call: { name, input } };
 }
