@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+import { answerNumber, bestOver, exactMatch, f1, normalizeAnswer, numericEqual } from "./index.js";
+
+describe("normalizeAnswer", () => {
+  it.each([
+    ["The  Cat's  Pajamas!", "cats pajamas"],
+    ["an U.S.A. theory", "usa theory"],
+    ["A-B", "ab"],
+    ["Éa an éa", "éa éa"],
+    ["the", ""],
+  ])("%j is %j", (text, normalized) => {
+    expect(normalizeAnswer(text)).toBe(normalized);
+  });
+});
+
+describe("exactMatch", () => {
+  it("ignores case, punctuation, articles and spacing", () => {
+    expect(exactMatch(" the Port of  Spain. ", "Port of Spain")).toBe(true);
+    expect(exactMatch("Port of Spain, Trinidad", "Port of Spain")).toBe(false);
+    expect(exactMatch("", "Port")).toBe(false);
+  });
+
+  it("does not match an empty answer with a gold answer that normalises to nothing", () => {
+    expect(exactMatch("", "The The")).toBe(false);
+    expect(exactMatch("The The", "The The")).toBe(true);
+  });
+});
+
+describe("f1", () => {
+  it("is the harmonic mean of precision and recall over words", () => {
+    expect(f1("Barack Obama", "President Barack Obama")).toBeCloseTo(0.8, 12);
+    expect(f1("a b b", "b b c")).toBeCloseTo(2 * ((1 * (2 / 3)) / (1 + 2 / 3)), 12);
+    expect(f1("red", "blue")).toBe(0);
+    expect(f1("", "blue")).toBe(0);
+  });
+
+  it("gives yes and no no partial credit", () => {
+    expect(f1("yes it is", "yes")).toBe(0);
+    expect(f1("Yes.", "yes")).toBe(1);
+  });
+});
+
+describe("numericEqual", () => {
+  it.each([
+    "10",
+    "10.00",
+    "$10",
+    "10%",
+    "10 %",
+    "$ 10.0",
+    "US$10",
+    "10 USD",
+    "10 apples",
+    "€10",
+    "+10",
+    "10.",
+    " 10\n",
+    "The answer is 10.",
+    "10 km2",
+    "20/2",
+    "48 / 2 - 14 = 10",
+    "1e1",
+    "10 (10 in total)",
+    "010",
+    "£10 per day",
+  ])("%j is 10", (text) => {
+    expect(answerNumber(text)).toBe(10);
+    expect(numericEqual(text, "10")).toBe(true);
+    expect(numericEqual("10", text)).toBe(true);
+  });
+
+  it.each([
+    ["1,000", 1000],
+    ["$1,234,567.50", 1234567.5],
+    ["-5", -5],
+    ["−5", -5],
+    ["-$5", -5],
+    ["$-5", -5],
+    [".5", 0.5],
+    ["3 1/2", 3.5],
+    ["1/2", 0.5],
+    ["5 million", 5e6],
+    ["10k", 10_000],
+    ["10km", 10],
+    ["2 thousand people", 2000],
+    ["1\u00a0000", 1000],
+    ["x = 7", 7],
+    ["1.5e-3", 0.0015],
+    ["CO2: 7 kg", 7],
+  ])("%j is %d", (text, value) => {
+    expect(answerNumber(text)).toBeCloseTo(value, 12);
+  });
+
+  it.each(["", "none", "10 or 11", "10, 11", "1,5", "9:30", "1/0", "ten", "H2O", "$", "-", "1.2.3"])(
+    "%j is no number",
+    (text) => {
+      expect(answerNumber(text)).toBeUndefined();
+      expect(numericEqual(text, text)).toBe(false);
+    },
+  );
+
+  it("compares to six digits, not more", () => {
+    expect(numericEqual("33.333333333", "33.3333333")).toBe(true);
+    expect(numericEqual("33.33", "33.3")).toBe(false);
+    expect(numericEqual("1000001", "1000002.5")).toBe(false);
+    expect(numericEqual("0.0000001", "0")).toBe(true);
+  });
+
+  it("takes no time on hostile text", () => {
+    const before = performance.now();
+    for (const text of [
+      "1,".repeat(50_000),
+      "$".repeat(50_000),
+      "-".repeat(50_000),
+      "1 ".repeat(50_000),
+      "=".repeat(50_000),
+    ]) {
+      answerNumber(text);
+    }
+    expect(performance.now() - before).toBeLessThan(500);
+  });
+});
+
+it("bestOver takes the best of several accepted answers", () => {
+  expect(bestOver(["no", "b c", "b"], (gold) => f1("b", gold))).toBe(1);
+  expect(bestOver(["x", "10"], (gold) => numericEqual("$10", gold))).toBe(1);
+  expect(bestOver([], () => true)).toBe(0);
+});

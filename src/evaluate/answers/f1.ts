@@ -1,0 +1,26 @@
+import { normalizeAnswer } from "./normalize.js";
+
+/** HotpotQA's evaluation gives these no partial credit. */
+const CLOSED = new Set(["yes", "no", "noanswer"]);
+
+/** Word overlap of 0 … 1 after SQuAD's normalisation: the harmonic mean of precision and recall. */
+export function f1(prediction: string, gold: string): number {
+  const predicted = normalizeAnswer(prediction);
+  const expected = normalizeAnswer(gold);
+  if (predicted === "" || expected === "") return 0;
+  if (predicted !== expected && (CLOSED.has(predicted) || CLOSED.has(expected))) return 0;
+  const words = predicted.split(" ");
+  const left = new Map<string, number>();
+  for (const word of expected.split(" ")) left.set(word, (left.get(word) ?? 0) + 1);
+  let common = 0;
+  for (const word of words) {
+    const count = left.get(word) ?? 0;
+    if (count === 0) continue;
+    left.set(word, count - 1);
+    common++;
+  }
+  if (common === 0) return 0;
+  const precision = common / words.length;
+  const recall = common / expected.split(" ").length;
+  return (2 * precision * recall) / (precision + recall);
+}
