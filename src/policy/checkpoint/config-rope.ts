@@ -38,7 +38,7 @@ export function flatRope(json: Json, file: string): Rope {
     if (layerType in parameters) {
       throw checkpointError(
         file,
-        `${field} is keyed by layer type (${shown(layerType)}), which this model type does not have`,
+        `${field}.${layerType} is set, but this model type has one set for all layers`,
         "give one flat object with rope_type and rope_theta, as transformers writes it",
         { field: `${field}.${layerType}` },
       );

@@ -48,7 +48,8 @@ export async function writeCheckpointFolder(target: string, content: FolderToWri
       cause,
     });
   } finally {
-    await rm(stage, { recursive: true, force: true });
+    // What went wrong before matters more than a temporary folder that cannot be removed.
+    await rm(stage, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
