@@ -1,0 +1,48 @@
+/** Why a trajectory is not kept. Pure. Every trajectory that a filter drops has exactly one reason. */
+import type { AnswerVerdict } from "../evaluate/answer-matcher.js";
+import type { Verdict } from "../judge/judge.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
+
+export type FilterKind = "none" | "process" | "outcome" | "both";
+
+export type FilterReason =
+  | "rollout failed"
+  | "call judged BAD"
+  | "answer judged BAD"
+  | "malformed action judged BAD"
+  | "judge failed"
+  | "no answer"
+  | "no gold answer"
+  | "wrong answer"
+  | "answer check failed";
+
+/**
+ * Process: every step must be good. The first BAD step names the reason; a judgement that failed only does when no
+ * step is BAD, since then nothing is known.
+ */
+export function processReason(
+  trajectory: Trajectory,
+  verdicts: readonly Verdict[],
+): FilterReason | undefined {
+  const bad = verdicts.findIndex((verdict) => verdict.status === "ok" && !verdict.good);
+  if (bad >= 0) {
+    const kind = trajectory.steps[bad]!.kind;
+    return kind === "malformed"
+      ? "malformed action judged BAD"
+      : kind === "call"
+        ? "call judged BAD"
+        : "answer judged BAD";
+  }
+  return verdicts.some((verdict) => verdict.status === "failed") ? "judge failed" : undefined;
+}
+
+/** Outcome: the final answer must match an accepted one. `verdict` is undefined where there was nothing to compare. */
+export function outcomeReason(
+  trajectory: Trajectory,
+  verdict: AnswerVerdict | undefined,
+): FilterReason | undefined {
+  if (trajectory.answer === undefined) return "no answer";
+  if (trajectory.gold.length === 0) return "no gold answer";
+  if (!verdict || verdict.status === "failed") return "answer check failed";
+  return verdict.correct ? undefined : "wrong answer";
+}

@@ -1,0 +1,59 @@
+/** What each filter keeps of one and the same pool, and why it drops the rest: as data, and as text to print. */
+import type { FilterKind, FilterReason } from "./filter-reasons.js";
+
+export interface FilterRow {
+  kind: FilterKind;
+  kept: number;
+  dropped: Partial<Record<FilterReason, number>>;
+}
+
+export interface FilterTable {
+  pool: number;
+  /** The filter that was applied. */
+  applied: FilterKind;
+  /** One row for every filter that the verdicts and the matcher at hand allow. */
+  rows: FilterRow[];
+  /** Trajectories handed on: the applied row's `kept`, or equalN of them. */
+  handedOn: number;
+}
+
+export function emptyTable(applied: FilterKind): FilterTable {
+  return { pool: 0, applied, rows: [], handedOn: 0 };
+}
+
+/** Counts one trajectory; `reasons` has a key for every filter that can be computed. */
+export function countInto(
+  table: FilterTable,
+  reasons: Partial<Record<FilterKind, FilterReason | "kept">>,
+): void {
+  table.pool++;
+  for (const [kind, reason] of Object.entries(reasons) as [FilterKind, FilterReason | "kept"][]) {
+    let row = table.rows.find((candidate) => candidate.kind === kind);
+    if (!row) {
+      row = { kind, kept: 0, dropped: {} };
+      table.rows.push(row);
+    }
+    if (reason === "kept") row.kept++;
+    else row.dropped[reason] = (row.dropped[reason] ?? 0) + 1;
+  }
+}
+
+/** An aligned table: one line a filter, one column a reason that occurs. `*` marks the applied filter. */
+export function formatFilterTable(table: FilterTable): string {
+  const reasons = [...new Set(table.rows.flatMap((row) => Object.keys(row.dropped)))] as FilterReason[];
+  const share = (count: number) => (table.pool === 0 ? "" : ` (${Math.round((100 * count) / table.pool)}%)`);
+  const lines = [
+    ["filter", "kept", ...reasons],
+    ...table.rows.map((row) => [
+      `${row.kind}${row.kind === table.applied ? " *" : ""}`,
+      `${row.kept}${share(row.kept)}`,
+      ...reasons.map((reason) => String(row.dropped[reason] ?? 0)),
+    ]),
+  ];
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  const text = lines.map((line) =>
+    line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  "),
+  );
+  const handedOn = `${table.pool} trajectories; ${table.handedOn} handed on by ${table.applied}`;
+  return [...text, handedOn].join("\n");
+}

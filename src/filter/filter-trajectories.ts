@@ -1,0 +1,173 @@
+/**
+ * Selects trajectories for training (SWiRL, section 3.1): none | process | outcome | both, each a selection over the
+ * same pool.
+ *
+ * The result does not depend on the order of the pool: it is sorted by question and sample, and `equalN` draws by a
+ * hash of (seed, trajectory id). So two filters with the same seed share as many trajectories as they can.
+ */
+import { z } from "zod";
+import { mapConcurrent } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { AnswerMatcher, AnswerVerdict } from "../evaluate/answer-matcher.js";
+import { matchAnswer, matcherSchema } from "../evaluate/match-answer.js";
+import type { Verdict } from "../judge/judge.js";
+import { callback, signalSchema } from "../options/instances.js";
+import { parseOptions } from "../options/parse-options.js";
+import { deriveSeed } from "../synthesize/seed.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
+import { type FilterKind, type FilterReason, outcomeReason, processReason } from "./filter-reasons.js";
+import { countInto, emptyTable, type FilterTable } from "./filter-table.js";
+
+/** A trajectory with the process judge's verdict of each of its steps; without verdicts it was not judged. */
+export interface JudgedTrajectory {
+  trajectory: Trajectory;
+  verdicts?: readonly Verdict[];
+}
+
+export interface FilterProgress {
+  stage: "filter";
+  done: number;
+  total: number | undefined;
+  kept: number;
+}
+
+export const filterSchema = z.strictObject({
+  /** The paper's best: process. */
+  kind: z.enum(["none", "process", "outcome", "both"]),
+  /** Compares final answers with the accepted ones. Needed by outcome and both; elsewhere it only fills the table. */
+  outcome: matcherSchema.optional(),
+  /** Keep exactly this many, so that filters are compared at equal size. Fewer than that is an error. */
+  equalN: z.int().min(1).optional(),
+  seed: z.int().optional(),
+  /** Answer checks in flight (an outcome judge is a model). */
+  concurrency: z.int().min(1).default(16),
+  signal: signalSchema.optional(),
+  onProgress: callback<FilterProgress>().optional(),
+});
+
+export type FilterOptions = z.input<typeof filterSchema>;
+
+export interface FilterResult {
+  kept: Trajectory[];
+  table: FilterTable;
+}
+
+/**
+ * @throws SwirlError CONFIG for options that contradict each other, RECORD for a trajectory without the verdicts its
+ * filter needs, INPUT when fewer than equalN are left, ABORTED.
+ */
+export async function filterTrajectories(
+  judged: Iterable<JudgedTrajectory> | AsyncIterable<JudgedTrajectory>,
+  options: FilterOptions,
+): Promise<FilterResult> {
+  const { kind, outcome, equalN, seed, concurrency, signal, onProgress } = parseOptions(
+    filterSchema,
+    options,
+    "filter",
+  );
+  const needsOutcome = kind === "outcome" || kind === "both";
+  if (needsOutcome && !outcome)
+    throw missing("outcome", `the ${kind} filter compares answers`, "give a matcher or judge");
+  if (seed !== undefined && equalN === undefined) {
+    throw missing(
+      "equalN",
+      "seed draws the subsample, and there is none",
+      "give equalN as well, or leave seed out",
+    );
+  }
+
+  const total = Array.isArray(judged) ? judged.length : undefined;
+  const table = emptyTable(kind);
+  const kept: Trajectory[] = [];
+  const checked = mapConcurrent(
+    judged,
+    concurrency,
+    (item, inner) => reasonsOf(item, kind, outcome, inner),
+    signal,
+  );
+  for await (const { trajectory, reasons } of checked) {
+    countInto(table, reasons);
+    if (reasons[kind] === "kept") kept.push(trajectory);
+    onProgress?.({ stage: "filter", done: table.pool, total, kept: kept.length });
+  }
+  const applied = table.rows.find((row) => row.kind === kind);
+  if (needsOutcome && table.pool > 0 && applied?.dropped["no gold answer"] === table.pool) {
+    throw missing(
+      "outcome",
+      "no trajectory has a gold answer to compare with",
+      'use kind: "process", or questions with answers',
+    );
+  }
+  const chosen = equalN === undefined ? kept : subsample(kept, equalN, seed ?? 0);
+  chosen.sort(byQuestionAndSample);
+  table.handedOn = chosen.length;
+  return { kept: chosen, table };
+}
+
+async function reasonsOf(
+  { trajectory, verdicts }: JudgedTrajectory,
+  kind: FilterKind,
+  matcher: AnswerMatcher | undefined,
+  signal: AbortSignal,
+): Promise<{ trajectory: Trajectory; reasons: Partial<Record<FilterKind, FilterReason | "kept">> }> {
+  const failed: FilterReason | undefined = trajectory.end === "failed" ? "rollout failed" : undefined;
+  if (!failed) requireVerdicts(trajectory, verdicts, kind);
+  const reasons: Partial<Record<FilterKind, FilterReason | "kept">> = { none: failed ?? "kept" };
+  const process = verdicts || failed ? (failed ?? processReason(trajectory, verdicts!)) : undefined;
+  const canProcess = verdicts !== undefined || failed !== undefined;
+  if (canProcess) reasons.process = process ?? "kept";
+  if (matcher) {
+    let answer: AnswerVerdict | undefined;
+    if (!failed && trajectory.answer !== undefined && trajectory.gold.length > 0) {
+      answer = await matchAnswer(matcher, trajectory, signal);
+    }
+    const outcome = failed ?? outcomeReason(trajectory, answer);
+    reasons.outcome = outcome ?? "kept";
+    if (canProcess) reasons.both = process ?? outcome ?? "kept";
+  }
+  return { trajectory, reasons };
+}
+
+function requireVerdicts(
+  trajectory: Trajectory,
+  verdicts: readonly Verdict[] | undefined,
+  kind: FilterKind,
+): void {
+  if (verdicts === undefined && (kind === "none" || kind === "outcome")) return;
+  if (verdicts?.length === trajectory.steps.length) return;
+  throw new SwirlError(
+    "RECORD",
+    `trajectory ${trajectory.id}: ${verdicts?.length ?? 0} verdicts for ${trajectory.steps.length} steps`,
+    {
+      remedy: `the ${kind} filter needs a verdict of every step: run judgeSteps over the same file first`,
+      details: { trajectory: trajectory.id },
+    },
+  );
+}
+
+/** The `count` trajectories with the smallest hash of (seed, id). */
+function subsample(kept: Trajectory[], count: number, seed: number): Trajectory[] {
+  if (kept.length < count) {
+    throw new SwirlError(
+      "INPUT",
+      `equalN: the filter kept ${kept.length} trajectories, fewer than ${count}`,
+      {
+        remedy: "lower equalN to the smallest filter's number, or synthesize more",
+        details: { field: "equalN" },
+      },
+    );
+  }
+  return kept
+    .map((trajectory) => ({ trajectory, draw: deriveSeed(seed, trajectory.id) }))
+    .sort((a, b) => a.draw - b.draw || byQuestionAndSample(a.trajectory, b.trajectory))
+    .slice(0, count)
+    .map(({ trajectory }) => trajectory);
+}
+
+function byQuestionAndSample(a: Trajectory, b: Trajectory): number {
+  return a.questionId < b.questionId ? -1 : a.questionId > b.questionId ? 1 : a.sample - b.sample;
+}
+
+function missing(field: string, what: string, remedy: string): SwirlError {
+  return new SwirlError("CONFIG", `filter: ${field}: ${what}`, { remedy, details: { field } });
+}
