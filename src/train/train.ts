@@ -229,8 +229,9 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
     }
     await save();
   } catch (error) {
-    // Between updates the weights are those of `progress`: what is done is kept.
-    if (signal?.aborted && weightsMatchProgress) await save();
+    // Between updates the weights are those of `progress`: when the run is only interrupted, what is done is kept.
+    const interrupted = signal?.aborted || (SwirlError.isInstance(error) && error.code === "ENDPOINT");
+    if (interrupted && weightsMatchProgress) await save();
     throw signal?.aborted && !SwirlError.isInstance(error) ? abortedError(signal) : error;
   } finally {
     await log?.close();

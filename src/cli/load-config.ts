@@ -1,0 +1,116 @@
+/**
+ * From a config file and flags to one object: JSON read, ${NAME} in texts replaced from the environment, paths made
+ * absolute (those of the file against its folder, those of flags against the working directory), overrides put in
+ * their places. What the keys mean is config-schema.ts's business.
+ */
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Invocation } from "./verb.js";
+
+export type RawConfig = Record<string, unknown>;
+
+/** Places that hold a path; `*` is any key. */
+const PATHS = [
+  "model",
+  "output",
+  "questions.*.file",
+  "questions.*.corpus",
+  "sft.demonstrations.file",
+  "sft.demonstrations.corpus",
+  "sft.trajectories",
+  "task.corpus",
+  "task.index",
+  "judge.model",
+  "rewardJudge.model",
+  "train.reference",
+  "train.trajectories",
+].map((path) => path.split("."));
+
+export async function loadConfig(
+  invocation: Pick<Invocation, "config" | "overrides">,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<RawConfig> {
+  let config: RawConfig = {};
+  if (invocation.config !== undefined) {
+    const file = resolve(invocation.config);
+    config = expand(await readConfig(file), environment, file) as RawConfig;
+    for (const path of PATHS) resolvePaths(config, path, dirname(file));
+  }
+  for (const { path, value } of invocation.overrides) put(config, path.split("."), value);
+  for (const path of PATHS) resolvePaths(config, path, process.cwd());
+  return config;
+}
+
+async function readConfig(file: string): Promise<RawConfig> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    throw new SwirlError(
+      "CONFIG",
+      `${file}: ${missing ? "there is no such file" : (error as Error).message}`,
+      {
+        remedy: missing ? "check --config" : "it has to be JSON, without comments",
+        details: { file },
+        cause: error,
+      },
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new SwirlError("CONFIG", `${file}: it has to hold one JSON object`, { details: { file } });
+  return value as RawConfig;
+}
+
+/** ${NAME} becomes the variable, ${NAME:-text} the variable or else the text. */
+function expand(value: unknown, environment: NodeJS.ProcessEnv, file: string, at = ""): unknown {
+  if (typeof value === "string")
+    return value.replace(
+      /\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}/g,
+      (_, name: string, otherwise: string | undefined) => {
+        const found = environment[name] || otherwise;
+        if (found !== undefined) return found;
+        throw new SwirlError("CONFIG", `${file}: ${at} needs the environment variable ${name}`, {
+          remedy: `set ${name}, or write the value itself (flags override it: --set ${at}=…)`,
+          details: { file, field: at },
+        });
+      },
+    );
+  if (Array.isArray(value)) return value.map((item, i) => expand(item, environment, file, `${at}[${i}]`));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, item]) => [
+    key,
+    expand(item, environment, file, at ? `${at}.${key}` : key),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** Makes the text at `path` absolute. A path that is absolute already stays. */
+function resolvePaths(config: RawConfig, path: readonly string[], base: string): void {
+  const [key, ...rest] = path;
+  for (const name of key === "*" ? Object.keys(config) : [key!]) {
+    const value = config[name];
+    if (rest.length === 0) {
+      if (typeof value === "string") config[name] = resolve(base, value);
+    } else if (typeof value === "object" && value !== null) {
+      resolvePaths(value as RawConfig, rest, base);
+    }
+  }
+}
+
+function put(config: RawConfig, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path;
+  if (rest.length === 0) {
+    config[key!] = value;
+    return;
+  }
+  const inner = config[key!];
+  if (inner !== undefined && (typeof inner !== "object" || inner === null))
+    throw new SwirlError("CONFIG", `${path.join(".")}: ${key} is ${JSON.stringify(inner)}, it has no keys`, {
+      details: { field: key! },
+    });
+  const next = (inner ?? {}) as RawConfig;
+  config[key!] = next;
+  put(next, rest, value);
+}

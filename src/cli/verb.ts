@@ -1,0 +1,156 @@
+/**
+ * What every verb shares: --config, --set, the common flags, --dry-run, --json, and how a verb ends.
+ *
+ *   exit 0    done
+ *   exit 1    failed: message and remedy on stderr, no stack unless SWIRL_DEBUG is set
+ *   exit 2    usage: an unknown flag, a missing argument
+ *   exit 130  interrupted: the first SIGINT stops at the next safe point, the second kills
+ *
+ * Verb files import nothing heavy before they run, so that `swirl --help` is instant.
+ */
+import { Command, type CommanderError, Option } from "commander";
+import { reportError } from "./report-error.js";
+
+/** A flag that sets one place of the config. */
+export interface Flag {
+  /** As commander writes it: "--samples <n>". */
+  flags: string;
+  /** Dotted place in the config: "synthesize.samples". */
+  path: string;
+  help: string;
+  /** Paths given as flags are relative to where the command is run. */
+  kind?: "text" | "json" | "path";
+}
+
+export interface Invocation {
+  /** The config file, if one was given. */
+  config: string | undefined;
+  /** Values by dotted place, flags and --set, later ones last. */
+  overrides: { path: string; value: unknown }[];
+  dryRun: boolean;
+  json: boolean;
+  /** Positional arguments. */
+  args: string[];
+  /** Flags of this verb that are no part of the config. */
+  own: Record<string, unknown>;
+  signal: AbortSignal;
+}
+
+export interface VerbDefinition {
+  name: string;
+  summary: string;
+  /** More help, after the flags. */
+  details?: string;
+  flags?: readonly Flag[];
+  /** Leaves out --config, --set and the common flags. */
+  withoutConfig?: boolean;
+  /** Further flags and arguments of commander. */
+  customize?: (command: Command) => void;
+  /** How an interrupted run is resumed. */
+  resume?: string;
+  run: (invocation: Invocation) => Promise<void>;
+}
+
+const COMMON: readonly Flag[] = [
+  { flags: "--model <dir>", path: "model", kind: "path", help: "Hugging Face model folder" },
+  { flags: "--output <dir>", path: "output", kind: "path", help: "run directory" },
+  { flags: "--device <name>", path: "device", help: 'auto, cpu, cuda or cuda:N (default: "auto")' },
+  { flags: "--dtype <type>", path: "dtype", help: 'float32 or bfloat16 (default: "float32")' },
+  { flags: "--threads <n>", path: "threads", kind: "json", help: "CPU threads, 0 = every core (default: 0)" },
+  { flags: "--seed <n>", path: "seed", kind: "json", help: "of everything that is drawn (default: 0)" },
+];
+
+export function verb(definition: VerbDefinition): Command {
+  const command = new Command(definition.name).description(definition.summary);
+  const flags = [...(definition.flags ?? []), ...(definition.withoutConfig ? [] : COMMON)];
+  definition.customize?.(command);
+  if (!definition.withoutConfig) {
+    command.option("-c, --config <file>", "config file, JSON; see docs/configuration.md");
+    command.addOption(
+      new Option("--set <path=value>", "any place of the config, as train.lr=1e-5; the value is JSON or text")
+        .argParser((value, previous: string[]) => [...previous, value])
+        .default([], "none"),
+    );
+    command.option("--dry-run", "print the resolved config and what would be done, and do nothing", false);
+  }
+  command.option("--json", "print one JSON object instead of text", false);
+  for (const flag of flags) command.addOption(new Option(flag.flags, flag.help));
+  if (definition.details) command.addHelpText("after", `\n${definition.details}`);
+  command.action(async () => {
+    const options = command.opts() as Record<string, unknown>;
+    const stop = interruptible(definition.resume);
+    try {
+      await definition.run({
+        config: options.config as string | undefined,
+        overrides: overridesOf(command, flags, options),
+        dryRun: options.dryRun === true,
+        json: options.json === true,
+        args: command.args,
+        own: options,
+        signal: stop.signal,
+      });
+    } catch (error) {
+      process.exitCode = reportError(error, { interrupted: stop.signal.aborted, resume: definition.resume });
+    } finally {
+      stop.release();
+    }
+  });
+  return command;
+}
+
+function overridesOf(command: Command, flags: readonly Flag[], options: Record<string, unknown>) {
+  const overrides: Invocation["overrides"] = [];
+  for (const flag of flags) {
+    const value = options[new Option(flag.flags).attributeName()];
+    if (value === undefined) continue;
+    overrides.push({ path: flag.path, value: flagValue(command, flag, String(value)) });
+  }
+  for (const text of (options.set as string[] | undefined) ?? []) {
+    const at = text.indexOf("=");
+    if (at <= 0) throw usage(command, `--set ${text}: it has the form path=value, as train.lr=1e-5`);
+    overrides.push({ path: text.slice(0, at), value: jsonOrText(text.slice(at + 1)) });
+  }
+  return overrides;
+}
+
+function flagValue(command: Command, flag: Flag, text: string): unknown {
+  if (flag.kind !== "json") return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw usage(command, `${flag.flags}: ${JSON.stringify(text)} is no number, true or false`);
+  }
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+function usage(command: Command, message: string): CommanderError {
+  command.error(`error: ${message}`, { exitCode: 2, code: "swirl.usage" });
+}
+
+/** The first SIGINT or SIGTERM aborts; a second one ends the process. */
+function interruptible(resume: string | undefined): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write(
+      `\nstopping at the next safe point${resume ? "; what is done is kept" : ""} (again: stop at once)\n`,
+    );
+    controller.abort();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    signal: controller.signal,
+    release: () => {
+      process.off("SIGINT", onSignal);
+      process.off("SIGTERM", onSignal);
+    },
+  };
+}
