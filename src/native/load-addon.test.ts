@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "swirl-addon-"));
+  vi.resetModules(); // the addon found is remembered per module
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+describe("loadAddon", () => {
+  it("finds the build and gives its version and devices", async () => {
+    const { loadAddonFrom, packageVersion } = await import("./load-addon.js");
+    const { addon } = loadAddonFrom();
+    expect(addon.version).toBe(packageVersion);
+    const cpu = addon.devices().find((device) => device.name === "cpu");
+    expect(cpu?.cores).toBeGreaterThan(0);
+    expect(cpu?.matrixLibrary).toMatch(/oneDNN|portable/);
+  });
+
+  it("says every path, what was wrong with it, and the remedy", async () => {
+    const broken = join(folder, "swirl.node");
+    writeFileSync(broken, "not a library");
+    vi.stubEnv("SWIRL_ADDON", broken);
+    const { loadAddon } = await import("./load-addon.js");
+    expect(loadAddon).toThrow(broken);
+    expect(loadAddon).toThrow(/SWIRL_ADDON is set.*npm rebuild swirl-rl.*apt-get install g\+\+/s);
+  });
+
+  it("says that a path is not there", async () => {
+    vi.stubEnv("SWIRL_ADDON", join(folder, "absent.node"));
+    const { loadAddon } = await import("./load-addon.js");
+    expect(loadAddon).toThrow(/absent\.node: not there/);
+  });
+});
+
+describe("doctor", () => {
+  it("tells what was built and which instruction sets run", async () => {
+    const { doctor, formatDoctor } = await import("../cli/doctor.js");
+    const report = await doctor();
+    expect(report.addon?.version).toBe(report.version);
+    const text = formatDoctor(report);
+    expect(text).toContain("matrix products:");
+    expect(text).toMatch(/AMX (yes|no), AVX-512 bf16 (yes|no), AVX-512 (yes|no), AVX2 (yes|no)/);
+    if (report.missingDevices.cuda) expect(text).toContain(report.missingDevices.cuda);
+  });
+
+  it("reports a missing engine as a finding with the remedy, and does not throw", async () => {
+    vi.stubEnv("SWIRL_ADDON", join(folder, "absent.node"));
+    const { doctor, formatDoctor } = await import("../cli/doctor.js");
+    const report = await doctor();
+    expect(report.addon).toBeNull();
+    expect(report.devices).toEqual([]);
+    expect(formatDoctor(report)).toMatch(/native engine: none[\s\S]*apt-get install g\+\+ make python3/);
+  });
+});

@@ -1,0 +1,115 @@
+/**
+ * The package as another TypeScript project sees it: packed, unpacked into node_modules, type-checked and run.
+ *
+ * The native engine is the one of this clone and the dependencies are links to this clone's, so that it takes seconds
+ * and no network. With SWIRL_PACKAGE_INSTALL=1 (in .ci/run) npm installs the tarball, and builds the engine from it.
+ */
+import { execFileSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { loadAddonFrom } from "../../src/native/load-addon.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const install = process.env.SWIRL_PACKAGE_INSTALL === "1";
+const consumer = readFileSync(new URL("./consumer/main.ts", import.meta.url), "utf8");
+
+let project: string;
+let packed: string[];
+
+const run = (command: string, args: string[], env: NodeJS.ProcessEnv = process.env) =>
+  execFileSync(command, args, { cwd: project, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), "swirl-consumer-"));
+  // dist is there: `npm install` and `npm test` build it. --ignore-scripts keeps this from building it under others.
+  const [report] = JSON.parse(
+    execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], {
+      cwd: root,
+      encoding: "utf8",
+    }),
+  );
+  packed = report.files.map((file: { path: string }) => file.path);
+  const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  writeFileSync(
+    join(project, "package.json"),
+    JSON.stringify({ name: "consumer", private: true, type: "module" }),
+  );
+  writeFileSync(join(project, "main.ts"), consumer);
+  writeFileSync(
+    join(project, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        target: "ES2022",
+        lib: ["ES2023", "ESNext.Disposable"],
+        module: "NodeNext",
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        types: ["node"],
+        skipLibCheck: false,
+      },
+      include: ["main.ts"],
+    }),
+  );
+  const modules = join(project, "node_modules");
+  const link = (name: string) => {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(root, "node_modules", name), join(modules, name));
+  };
+  if (install) {
+    run("npm", ["install", "--no-audit", "--no-fund", `./${report.filename}`]);
+  } else {
+    mkdirSync(join(modules, own.name), { recursive: true });
+    run("tar", ["xzf", report.filename, "--strip-components=1", "-C", join(modules, own.name)]);
+    for (const name of Object.keys(own.dependencies)) link(name);
+  }
+  link("@types/node");
+}, 600_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+it("holds what a build from source needs, and no tests", () => {
+  const needed = [
+    "binding.gyp",
+    "CMakeLists.txt",
+    "native/sources.txt",
+    "scripts/install.mjs",
+    "dist/index.js",
+  ];
+  expect(packed).toEqual(expect.arrayContaining([...needed, "dist/index.d.ts", "dist/cli/main.js"]));
+  // Every source of the addon, and every file those include.
+  const tracked = execFileSync("git", ["ls-files", "bindings", "native"], { cwd: root, encoding: "utf8" });
+  for (const file of tracked.split("\n").filter((name) => /\.(cc|h|inl)$/.test(name)))
+    expect(packed).toContain(file);
+  expect(packed.filter((name) => /\.test[.-]|^tests\/|\.node$|^build/.test(name))).toEqual([]);
+});
+
+it("type-checks in a strict project, library declarations included", () => {
+  expect(() => run(process.execPath, [join(root, "node_modules/typescript/bin/tsc")])).not.toThrow();
+  expect(readdirSync(project)).toContain("main.js");
+});
+
+it("runs there", () => {
+  const env = { ...process.env };
+  if (install) delete env.SWIRL_ADDON;
+  else env.SWIRL_ADDON = loadAddonFrom().path;
+  expect(run(process.execPath, ["main.js"], env)).toContain("consumer ran");
+});
+
+it("brings the swirl command", () => {
+  const env = { ...process.env };
+  if (install) delete env.SWIRL_ADDON;
+  else env.SWIRL_ADDON = loadAddonFrom().path;
+  const report = run(process.execPath, ["node_modules/swirl-rl/dist/cli/main.js", "doctor", "--json"], env);
+  expect(JSON.parse(report).addon).not.toBeNull();
+});
