@@ -30,7 +30,11 @@ export class SwirlError extends Error {
   readonly remedy: string | undefined;
   readonly details: ErrorDetails;
 
-  constructor(code: ErrorCode, message: string, options: { remedy?: string; details?: ErrorDetails; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { remedy?: string; details?: ErrorDetails; cause?: unknown } = {},
+  ) {
     super(options.remedy ? `${message}\n  → ${options.remedy}` : message, { cause: options.cause });
     this.code = code;
     this.remedy = options.remedy;
