@@ -17,7 +17,8 @@ import { readTrajectories } from "../trajectory/store.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { type Environment, environment } from "./environment.js";
 import { FailureGuard } from "./failure-guard.js";
-import { rollout, trajectoryId, trajectorySeed } from "./rollout.js";
+import { differsFrom } from "./output-of.js";
+import { rollout, trajectoryId } from "./rollout.js";
 import { rolloutShape, taskSchema } from "./rollout-options.js";
 
 export interface SynthesizeProgress {
@@ -170,7 +171,7 @@ async function openOutput(
   return resumeJsonl<Trajectory>(file, {
     read: (path) => readTrajectories(path),
     keep: (trajectory) => {
-      const difference = differs(trajectory, world);
+      const difference = differsFrom(trajectory, world);
       if (difference) throw otherRun(file, difference);
       if (trajectory.end === "failed" || finished.has(trajectory.id)) return false;
       finished.set(trajectory.id, trajectory.question);
@@ -179,21 +180,6 @@ async function openOutput(
     onTorn: (torn) =>
       report(`${torn.file}:${torn.line} was cut off; kept aside in ${torn.keptAt}, rolled out again`),
   });
-}
-
-/** What shows that a record was made with other options than these; undefined when it may be theirs. */
-function differs(
-  trajectory: Trajectory,
-  { policy, format, callLimit, options }: Environment,
-): string | undefined {
-  if (trajectory.policy !== policy.id) return `its policy is ${trajectory.policy}, this one is ${policy.id}`;
-  if (trajectory.seed !== trajectorySeed(options.seed, trajectory.questionId, trajectory.sample)) {
-    return `it was made with another seed than ${options.seed}`;
-  }
-  if (trajectory.callLimit !== callLimit)
-    return `its callLimit is ${trajectory.callLimit}, this one is ${callLimit}`;
-  if (JSON.stringify(trajectory.format) !== JSON.stringify(format)) return "its action format is another one";
-  return undefined;
 }
 
 function otherRun(file: string, difference: string): SwirlError {

@@ -1,0 +1,236 @@
+/**
+ * Evaluates a policy: every question once with live tools, its answer compared with the accepted ones, and, with a
+ * judge, every step judged.
+ *
+ * An unchecked answer (no gold, a failed check, a policy that could not act) is in no accuracy; it is counted apart.
+ * With `output` each question is a line of that file, and a second run goes on where the first stopped; questions whose
+ * rollout, check or judgement failed are done again. The summary covers the questions given, in their order.
+ */
+import { z } from "zod";
+import { mapConcurrent } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { JsonlWriter } from "../jsonl/jsonl-writer.js";
+import { resumeJsonl } from "../jsonl/resume.js";
+import type { Judge, Verdict } from "../judge/judge.js";
+import { callback, judgeSchema, policySchema, signalSchema } from "../options/instances.js";
+import { parseOptions } from "../options/parse-options.js";
+import { type Environment, environment } from "../synthesize/environment.js";
+import { FailureGuard } from "../synthesize/failure-guard.js";
+import { differsFrom } from "../synthesize/output-of.js";
+import { rollout } from "../synthesize/rollout.js";
+import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
+import type { Question } from "../trajectory/question.js";
+import { stepViews } from "../trajectory/step-views.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
+import type { AnswerMatcher } from "./answer-matcher.js";
+import { bestOver, exactMatch, f1, numericEqual } from "./answers/index.js";
+import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
+import { matchAnswer, matcherSchema } from "./match-answer.js";
+import { type EvaluationSummary, summarize } from "./summary.js";
+
+export interface EvaluateProgress {
+  stage: "evaluate";
+  done: number;
+  total: number | undefined;
+  skipped: number; // found in the output file
+  correct: number;
+  decided: number;
+  notice?: string;
+}
+
+export const evaluateSchema = z.strictObject({
+  policy: policySchema,
+  task: taskSchema,
+  /** Decides `correct`; default: the task's (exact match for search, numeric for the calculator). */
+  matcher: matcherSchema.optional(),
+  /** Judges every step, for the mean process label. */
+  judge: judgeSchema.optional(),
+  temperature: z.number().min(0).default(0), // 0 = greedy
+  seed: z.int().default(0),
+  concurrency: z.int().min(1).max(4096).default(16),
+  output: z.string().min(1).optional(),
+  maxFailuresInARow: z.int().min(1).default(16),
+  signal: signalSchema.optional(),
+  onProgress: callback<EvaluateProgress>().optional(),
+  ...rolloutShape,
+});
+
+export type EvaluateOptions = z.input<typeof evaluateSchema>;
+
+export interface Evaluation {
+  summary: EvaluationSummary;
+  records: EvaluationRecord[]; // in the order of the questions
+}
+
+/** @throws SwirlError CONFIG, ABORTED, ENDPOINT when the policy keeps failing, RECORD for a file of another run. */
+export async function evaluate(
+  questions: Iterable<Question> | AsyncIterable<Question>,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const parsed = parseOptions(evaluateSchema, options, "evaluate");
+  const { policy, task, judge, concurrency, output, maxFailuresInARow, signal, onProgress, ...rest } = parsed;
+  const matcher = parsed.matcher ?? task.matcher;
+  const world = environment(policy, task, rest);
+  const total = Array.isArray(questions) ? questions.length : undefined;
+  const progress: EvaluateProgress = {
+    stage: "evaluate",
+    done: 0,
+    total,
+    skipped: 0,
+    correct: 0,
+    decided: 0,
+  };
+  const finished = new Map<string, EvaluationRecord>();
+  const note = (notice: string) => onProgress?.({ ...progress, notice });
+  const writer = output ? await openOutput(output, world, matcher, judge, finished, note) : undefined;
+
+  const order = new Map<string, number>();
+  const records: EvaluationRecord[] = [];
+  const guard = new FailureGuard(maxFailuresInARow);
+  const take = (record: EvaluationRecord) => {
+    records.push(record);
+    progress.done++;
+    progress.decided += record.correct === null ? 0 : 1;
+    progress.correct += record.correct ? 1 : 0;
+    onProgress?.({ ...progress });
+  };
+  async function* remaining(): AsyncGenerator<Question> {
+    for await (const question of questions) {
+      if (order.has(question.id)) throw twice(question);
+      order.set(question.id, order.size);
+      const before = finished.get(question.id);
+      if (!before) {
+        yield question;
+        continue;
+      }
+      if (output && before.trajectory.question !== question.question) {
+        throw otherRun(output, `question ${question.id} has another text there`);
+      }
+      progress.skipped++;
+      take(before);
+    }
+  }
+  try {
+    const evaluated = mapConcurrent(
+      remaining(),
+      concurrency,
+      async (question, inner) => check(await rollout(question, 0, world, inner), matcher, judge, inner),
+      signal,
+    );
+    for await (const record of evaluated) {
+      await writer?.append(record);
+      take(record);
+      guard.see(record.trajectory);
+    }
+  } finally {
+    await writer?.close();
+  }
+  records.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
+  return { summary: summarize(records), records };
+}
+
+function openOutput(
+  file: string,
+  world: Environment,
+  matcher: AnswerMatcher,
+  judge: Judge | undefined,
+  finished: Map<string, EvaluationRecord>,
+  note: (notice: string) => void,
+): Promise<JsonlWriter> {
+  return resumeJsonl<EvaluationRecord>(file, {
+    read: (path) => readEvaluations(path),
+    keep: (record) => {
+      const difference = differs(record, world, matcher.id, judge);
+      if (difference) throw otherRun(file, difference);
+      if (!isComplete(record) || finished.has(record.id)) return false;
+      finished.set(record.id, record);
+      return true;
+    },
+    onTorn: (torn) =>
+      note(`${torn.file}:${torn.line} was cut off; kept aside in ${torn.keptAt}, evaluated again`),
+  });
+}
+
+async function check(
+  trajectory: Trajectory,
+  matcher: AnswerMatcher,
+  judge: Judge | undefined,
+  signal: AbortSignal,
+): Promise<EvaluationRecord> {
+  const { answer, gold } = trajectory;
+  const against = (score: (gold: string) => number | boolean) =>
+    answer === undefined ? 0 : bestOver(gold, score);
+  const record: EvaluationRecord = {
+    version: EVALUATION_VERSION,
+    id: trajectory.questionId,
+    matcher: matcher.id,
+    correct: false,
+    exact: against((accepted) => exactMatch(answer!, accepted)) === 1,
+    f1: against((accepted) => f1(answer!, accepted)),
+    numeric: against((accepted) => numericEqual(answer!, accepted)) === 1,
+    toolCalls: trajectory.steps.filter((step) => step.kind === "call" && step.observation).length,
+    trajectory,
+  };
+  const undecided = (why: NonNullable<EvaluationRecord["undecided"]>, error?: string) => {
+    record.correct = null;
+    record.undecided = why;
+    if (error !== undefined) record.error = error;
+  };
+  if (trajectory.end === "failed") undecided("rollout failed", trajectory.error);
+  else if (gold.length === 0) undecided("no gold answer");
+  else if (answer !== undefined) {
+    const verdict = await matchAnswer(matcher, trajectory, signal);
+    if (verdict.status === "ok") record.correct = verdict.correct;
+    else undecided("answer check failed", verdict.error);
+  }
+  if (judge) {
+    record.judge = judge.id;
+    record.verdicts = await Promise.all(stepViews(trajectory).map((view) => judgeStep(judge, view, signal)));
+  }
+  return record;
+}
+
+async function judgeStep(
+  judge: Judge,
+  view: Parameters<Judge["judge"]>[0],
+  signal: AbortSignal,
+): Promise<Verdict> {
+  try {
+    return await judge.judge(view, { signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { status: "failed", error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Whether nothing in it would come out otherwise if it were done again. */
+function isComplete(record: EvaluationRecord): boolean {
+  const retried = record.undecided === "rollout failed" || record.undecided === "answer check failed";
+  return !retried && !record.verdicts?.some((verdict) => verdict.status === "failed");
+}
+
+function differs(
+  record: EvaluationRecord,
+  world: Environment,
+  matcher: string,
+  judge: Judge | undefined,
+): string | undefined {
+  if (record.matcher !== matcher) return `its matcher is ${record.matcher}, this one is ${matcher}`;
+  if (record.judge !== judge?.id)
+    return `its judge is ${record.judge ?? "none"}, this one is ${judge?.id ?? "none"}`;
+  return differsFrom(record.trajectory, world);
+}
+
+function otherRun(file: string, difference: string): SwirlError {
+  return new SwirlError("RECORD", `${file} holds an evaluation of another run: ${difference}`, {
+    remedy: "write to another file, or delete this one",
+    details: { file },
+  });
+}
+
+function twice(question: Question): SwirlError {
+  return new SwirlError("INPUT", `question id ${JSON.stringify(question.id)} appears twice`, {
+    remedy: "give every question an id of its own",
+    details: { field: "id" },
+  });
+}

@@ -1,0 +1,28 @@
+/** Matchers without a model: the answer is right when it matches any accepted one. */
+import type { AnswerMatcher } from "./answer-matcher.js";
+import { bestOver, exactMatch, f1, numericEqual } from "./answers/index.js";
+
+/** Equal after SQuAD's normalisation (case, punctuation, articles, blanks). */
+export function exactMatcher(): AnswerMatcher {
+  return matcher("exact", exactMatch);
+}
+
+/** The same number: "10", "10.00" and "$10" are; text that shows no number is compared exactly. */
+export function numericMatcher(): AnswerMatcher {
+  return matcher("numeric", (answer, gold) => numericEqual(answer, gold) || exactMatch(answer, gold));
+}
+
+/** Word overlap F1 of at least `threshold`. */
+export function f1Matcher(threshold = 0.5): AnswerMatcher {
+  return matcher(`f1>=${threshold}`, (answer, gold) => f1(answer, gold) >= threshold);
+}
+
+function matcher(id: string, matches: (answer: string, gold: string) => boolean): AnswerMatcher {
+  return {
+    id,
+    match: ({ answer, gold }) => ({
+      status: "ok",
+      correct: bestOver(gold, (accepted) => matches(answer, accepted)) === 1,
+    }),
+  };
+}

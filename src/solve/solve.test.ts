@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { lastMessage, ScriptedPolicy, turnsTaken } from "../../tests/support/scripted-policy.js";
+import { calculatorTask } from "../synthesize/tasks.js";
+import { tool } from "../tools/tool.js";
+import { solve } from "./solve.js";
+
+const halves = tool({
+  name: "calculator",
+  description: "Halves a number.",
+  tag: "math_exp",
+  inputSchema: z.object({ expression: z.string() }),
+  execute: ({ expression }) => String(Number(expression) / 2),
+});
+
+const policy = () =>
+  new ScriptedPolicy((context) =>
+    turnsTaken(context) === 0
+      ? ["<math_exp>48</math_exp>", "<math_exp>50</math_exp>"]
+      : `<answer>${lastMessage(context).split("-> ")[1]}</answer>`,
+  );
+
+test("solves a plain question greedily, step by step, with live tools", async () => {
+  const steps: string[] = [];
+  const solved = await solve("Half of 48?", {
+    policy: policy(),
+    task: calculatorTask(halves),
+    onStep: (step) => steps.push(step.observation?.text ?? step.text),
+  });
+  expect(solved).toMatchObject({ end: "answer", answer: "24", gold: [], question: "Half of 48?" });
+  expect(steps).toEqual(["48 -> 24", "<answer>24</answer>"]);
+});
+
+test("names a wrong option, and stops on abort", async () => {
+  const task = calculatorTask(halves);
+  await expect(solve("?", { policy: policy(), task, steps: 3 } as never)).rejects.toThrow(
+    /steps: unknown option/,
+  );
+  await expect(solve("?", { policy: policy(), task, signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: "ABORTED",
+  });
+});

@@ -1,0 +1,19 @@
+/** Whether a trajectory in an output file may be this run's: mixing two runs in one file would go unnoticed. */
+import type { Trajectory } from "../trajectory/trajectory.js";
+import type { Environment } from "./environment.js";
+import { trajectorySeed } from "./rollout.js";
+
+/** What shows that a record was made with other options than these; undefined when it may be theirs. */
+export function differsFrom(
+  trajectory: Trajectory,
+  { policy, format, callLimit, options }: Environment,
+): string | undefined {
+  if (trajectory.policy !== policy.id) return `its policy is ${trajectory.policy}, this one is ${policy.id}`;
+  if (trajectory.seed !== trajectorySeed(options.seed, trajectory.questionId, trajectory.sample)) {
+    return `it was made with another seed than ${options.seed}`;
+  }
+  if (trajectory.callLimit !== callLimit)
+    return `its callLimit is ${trajectory.callLimit}, this one is ${callLimit}`;
+  if (JSON.stringify(trajectory.format) !== JSON.stringify(format)) return "its action format is another one";
+  return undefined;
+}
