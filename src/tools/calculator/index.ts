@@ -1,0 +1,2 @@
+export { calculate, calculator } from "./calculator.js";
+export { CalculatorError } from "./calculator-error.js";
