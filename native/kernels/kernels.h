@@ -1,13 +1,15 @@
-// The kernel interface: all a device must offer to run the engine. A C table, so that a device can be a separate
-// module loaded at run time.
+// The kernel interface: all a device must offer to run the engine. A C table, so that a device can be a
+// separate module loaded at run time.
 //
 // Rules that hold for every entry:
 //  - Nothing throws; every entry returns a status, and `last_error` then says what went wrong.
-//  - Pointers are device memory unless named `host_`. The caller owns all memory; no entry allocates in the step
+//  - Pointers are device memory unless named `host_`. The caller owns all memory; no entry allocates in the
+//  step
 //    (a device may keep scratch of its own that it grows outside the hot path).
 //  - Matrices are row-major. Shapes stand beside each pointer. `ld` is the distance between rows in elements.
 //  - "overwrites" / "accumulates" is said for every output. Gradients of parameters accumulate in float32.
-//  - A row's result depends on that row's inputs only: never on how many rows, trees or sequences share the call.
+//  - A row's result depends on that row's inputs only: never on how many rows, trees or sequences share the
+//  call.
 //    That is what makes the sampler's log-probs equal the trainer's.
 //  - Reductions have one fixed order: a call repeated gives the same bits.
 //  - `dtype` is the compute type of activations (float32 or bfloat16); accumulation is always float32.
@@ -27,10 +29,10 @@ typedef enum { SWIRL_FLOAT32 = 0, SWIRL_BFLOAT16 = 1 } swirl_dtype;
 
 typedef enum {
   SWIRL_OK = 0,
-  SWIRL_INVALID = 1,        // arguments no kernel could serve
-  SWIRL_UNSUPPORTED = 2,    // this device cannot; another may
+  SWIRL_INVALID = 1,      // arguments no kernel could serve
+  SWIRL_UNSUPPORTED = 2,  // this device cannot; another may
   SWIRL_OUT_OF_MEMORY = 3,
-  SWIRL_DEVICE_ERROR = 4,   // the device or a library failed
+  SWIRL_DEVICE_ERROR = 4,  // the device or a library failed
 } swirl_status;
 
 typedef enum { SWIRL_SILU = 0, SWIRL_GELU_TANH = 1 } swirl_activation;
@@ -39,40 +41,41 @@ typedef enum { SWIRL_SILU = 0, SWIRL_GELU_TANH = 1 } swirl_activation;
 typedef struct swirl_device swirl_device;
 
 typedef struct {
-  char name[16];             // "cpu", "cuda:0"
-  char description[128];     // the processor's or GPU's own name
-  char matrix_library[64];   // "oneDNN 2.6.3", "portable avx512_bf16", "cuBLASLt 13.1"
-  char isa[128];             // comma separated: "avx2,avx512,avx512_bf16,amx_bf16"
-  uint64_t memory_bytes;     // in all
-  uint64_t memory_free;      // now
-  int32_t cores;             // threads this device runs, or multiprocessors
+  char name[16];            // "cpu", "cuda:0"
+  char description[128];    // the processor's or GPU's own name
+  char matrix_library[64];  // "oneDNN 2.6.3", "portable avx512_bf16", "cuBLASLt 13.1"
+  char isa[128];            // comma separated: "avx2,avx512,avx512_bf16,amx_bf16"
+  uint64_t memory_bytes;    // in all
+  uint64_t memory_free;     // now
+  int32_t cores;            // threads this device runs, or multiprocessors
 } swirl_device_info;
 
-// Which keys each query sees. Queries come in segments: runs of consecutive rows of one root-to-leaf path. A segment's
-// path is every key slot from the root (position 0) to the segment's last row, as intervals [begin, end) of slots in
-// order of position. The last n slots of a path are the segment's own n rows, so row i of a segment of n rows whose
-// path holds L slots is at position L - n + i and sees path positions
+// Which keys each query sees. Queries come in segments: runs of consecutive rows of one root-to-leaf path. A
+// segment's path is every key slot from the root (position 0) to the segment's last row, as intervals [begin,
+// end) of slots in order of position. The last n slots of a path are the segment's own n rows, so row i of a
+// segment of n rows whose path holds L slots is at position L - n + i and sees path positions
 //   max(0, position - window + 1) … position          (window = 0: from 0).
 // Training uses slot == row. The sampler's slots are places in its KV cache.
-// Kernels reduce over path positions in blocks aligned to position, so a row's result does not depend on the tree.
+// Kernels reduce over path positions in blocks aligned to position, so a row's result does not depend on the
+// tree.
 typedef struct {
   int32_t segments;
-  const int32_t* query_begin;   // [segments] first row
-  const int32_t* query_end;     // [segments] one past the last row
-  const int32_t* path_offset;   // [segments + 1] into path_begin / path_end
-  const int32_t* path_begin;    // [path_offset[segments]] first slot of an interval
-  const int32_t* path_end;      // [path_offset[segments]]
-  const int32_t* path_length;   // [segments] slots in the path, L
-  // For the backward pass only (slot == row, segments in depth-first preorder): the segments below segment s are
-  // s + 1 … subtree_end[s] - 1, and every row of theirs sees all of s's rows (subject to the window).
-  const int32_t* subtree_end;   // [segments]
+  const int32_t* query_begin;  // [segments] first row
+  const int32_t* query_end;    // [segments] one past the last row
+  const int32_t* path_offset;  // [segments + 1] into path_begin / path_end
+  const int32_t* path_begin;   // [path_offset[segments]] first slot of an interval
+  const int32_t* path_end;     // [path_offset[segments]]
+  const int32_t* path_length;  // [segments] slots in the path, L
+  // For the backward pass only (slot == row, segments in depth-first preorder): the segments below segment s
+  // are s + 1 … subtree_end[s] - 1, and every row of theirs sees all of s's rows (subject to the window).
+  const int32_t* subtree_end;  // [segments]
 } swirl_tree;
 
 typedef struct {
   int32_t heads, kv_heads, head_dim;
-  int32_t window;               // 0 = none
-  float scale;                  // on q·k
-  float softcap;                // 0 = none; else softcap * tanh(score / softcap)
+  int32_t window;  // 0 = none
+  float scale;     // on q·k
+  float softcap;   // 0 = none; else softcap * tanh(score / softcap)
 } swirl_attention_shape;
 
 // Labels of a chunk of logit rows: a row may predict the first token of several children of a fork.
@@ -84,29 +87,32 @@ typedef struct {
 } swirl_labels;
 
 typedef struct {
-  float lr, beta1, beta2, eps, weight_decay;
-  float bias_correction1, bias_correction2;  // 1 - beta^t, computed by the caller in double
-  float gradient_scale;                      // clipping factor
+  double lr, beta1, beta2, eps, weight_decay;  // double: 1 - beta would lose five digits in float
+  double bias_correction1, bias_correction2;   // 1 - beta^t
+  double gradient_scale;                       // clipping factor
 } swirl_adamw;
 
 typedef struct {
-  float temperature;   // 0 = greedy
-  int32_t top_k;       // 0 = off
-  float top_p;         // 1 = off
+  float temperature;  // 0 = greedy
+  int32_t top_k;      // 0 = off
+  float top_p;        // 1 = off
 } swirl_sampling;
 
 typedef struct swirl_kernels {
   uint32_t version;  // SWIRL_KERNELS_VERSION
   const char* name;  // "cpu", "cuda"
 
-  // --- device -------------------------------------------------------------------------------------------------
-  int32_t (*count)(void);                                                    // devices of this kind
-  swirl_status (*open)(int32_t ordinal, int32_t threads, swirl_device** out);  // threads: CPU only, 0 = all cores
+  // --- device
+  // -------------------------------------------------------------------------------------------------
+  int32_t (*count)(void);  // devices of this kind
+  swirl_status (*open)(int32_t ordinal, int32_t threads,
+                       swirl_device** out);  // threads: CPU only, 0 = all cores
   void (*close)(swirl_device*);
   const char* (*last_error)(const swirl_device*);  // device may be NULL after a failed open
   swirl_status (*describe)(swirl_device*, swirl_device_info* host_out);
 
-  // --- memory -------------------------------------------------------------------------------------------------
+  // --- memory
+  // -------------------------------------------------------------------------------------------------
   swirl_status (*allocate)(swirl_device*, size_t bytes, void** out);  // 64-byte aligned, contents undefined
   void (*release)(swirl_device*, void*);
   swirl_status (*upload)(swirl_device*, void* to, const void* host_from, size_t bytes);
@@ -115,108 +121,123 @@ typedef struct swirl_kernels {
   swirl_status (*zero)(swirl_device*, void* to, size_t bytes);
   swirl_status (*synchronize)(swirl_device*);
   // to[i] = from[i] rounded to nearest even; overwrites. count elements.
-  swirl_status (*convert)(swirl_device*, void* to, swirl_dtype to_type, const void* from, swirl_dtype from_type,
-                          size_t count);
+  swirl_status (*convert)(swirl_device*, void* to, swirl_dtype to_type, const void* from,
+                          swirl_dtype from_type, size_t count);
 
-  // --- matrix products ----------------------------------------------------------------------------------------
-  // C[m, n] = op(A)[m, k] · op(B)[k, n] + beta · C, beta 0 or 1. op transposes when the flag is set. A and B have one
+  // --- matrix products
+  // ---------------------------------------------------------------------------------------- C[m, n] =
+  // op(A)[m, k] · op(B)[k, n] + beta · C, beta 0 or 1. op transposes when the flag is set. A and B have one
   // dtype; C is float32 or that dtype. With beta = 1 it accumulates.
   swirl_status (*gemm)(swirl_device*, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
                        swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
                        void* c, int32_t ldc, swirl_dtype c_type);
 
-  // --- embedding ----------------------------------------------------------------------------------------------
-  // out[rows, width] f32 = table[token, :] * scale; overwrites.
+  // --- embedding
+  // ---------------------------------------------------------------------------------------------- out[rows,
+  // width] f32 = table[token, :] * scale; overwrites.
   swirl_status (*embedding_forward)(swirl_device*, int32_t rows, int32_t width, const int32_t* tokens,
                                     const void* table, swirl_dtype dtype, float scale, float* out);
-  // table_gradient[token, :] += gradient[row, :] * scale, rows in ascending order for each token. host_tokens is
-  // the same list in host memory, to plan without a race.
+  // table_gradient[token, :] += gradient[row, :] * scale, rows in ascending order for each token. host_tokens
+  // is the same list in host memory, to plan without a race.
   swirl_status (*embedding_backward)(swirl_device*, int32_t rows, int32_t width, const int32_t* host_tokens,
                                      const float* gradient, float scale, float* table_gradient);
 
-  // --- normalisation ------------------------------------------------------------------------------------------
-  // For each row r and group g: y = x · rstd · (weight + offset), rstd = (mean(x²) + eps)^-½, over `width` elements
-  // at x + r·ld + g·width. rstd [rows, groups] is saved. y may be x. Overwrites y and rstd. offset is 0 or 1.
+  // --- normalisation
+  // ------------------------------------------------------------------------------------------ For each row r
+  // and group g: y = x · rstd · (weight + offset), rstd = (mean(x²) + eps)^-½, over `width` elements at x +
+  // r·ld + g·width. rstd [rows, groups] is saved. y may be x. Overwrites y and rstd. offset is 0 or 1.
   swirl_status (*rmsnorm_forward)(swirl_device*, int32_t rows, int32_t groups, int32_t width, const void* x,
-                                  int32_t ldx, swirl_dtype x_type, const float* weight, float offset, float eps,
-                                  void* y, int32_t ldy, swirl_dtype y_type, float* rstd);
+                                  int32_t ldx, swirl_dtype x_type, const float* weight, float offset,
+                                  float eps, void* y, int32_t ldy, swirl_dtype y_type, float* rstd);
   // dx += (accumulate != 0) or = ; dweight[width] accumulates. dx may be dy. x is the forward's input.
   swirl_status (*rmsnorm_backward)(swirl_device*, int32_t rows, int32_t groups, int32_t width, const void* x,
                                    int32_t ldx, swirl_dtype x_type, const float* weight, float offset,
-                                   const float* rstd, const void* dy, int32_t lddy, swirl_dtype dy_type, void* dx,
-                                   int32_t lddx, swirl_dtype dx_type, int accumulate, float* dweight);
+                                   const float* rstd, const void* dy, int32_t lddy, swirl_dtype dy_type,
+                                   void* dx, int32_t lddx, swirl_dtype dx_type, int accumulate,
+                                   float* dweight);
 
-  // --- rotary positions ---------------------------------------------------------------------------------------
-  // In place on `heads` heads of head_dim at x + r·ld, the two halves of a head forming the pairs (i, i + head_dim/2).
+  // --- rotary positions
+  // --------------------------------------------------------------------------------------- In place on
+  // `heads` heads of head_dim at x + r·ld, the two halves of a head forming the pairs (i, i + head_dim/2).
   // cosine, sine: [max positions, head_dim / 2]. inverse != 0 rotates back (the gradient).
   swirl_status (*rope)(swirl_device*, int32_t rows, int32_t heads, int32_t head_dim, void* x, int32_t ld,
                        swirl_dtype dtype, const int32_t* positions, const float* cosine, const float* sine,
                        int inverse);
 
-  // --- gated activation ---------------------------------------------------------------------------------------
-  // gate_up [rows, 2 · width]: gate then up. out[rows, width] = activation(gate) · up; overwrites.
-  swirl_status (*gated_forward)(swirl_device*, swirl_activation, int32_t rows, int32_t width, const void* gate_up,
-                                void* out, swirl_dtype dtype);
+  // --- gated activation
+  // --------------------------------------------------------------------------------------- gate_up [rows, 2
+  // · width]: gate then up. out[rows, width] = activation(gate) · up; overwrites.
+  swirl_status (*gated_forward)(swirl_device*, swirl_activation, int32_t rows, int32_t width,
+                                const void* gate_up, void* out, swirl_dtype dtype);
   // dgate_up[rows, 2 · width] overwrites; may be gate_up itself.
-  swirl_status (*gated_backward)(swirl_device*, swirl_activation, int32_t rows, int32_t width, const void* gate_up,
-                                 const void* dout, void* dgate_up, swirl_dtype dtype);
+  swirl_status (*gated_backward)(swirl_device*, swirl_activation, int32_t rows, int32_t width,
+                                 const void* gate_up, const void* dout, void* dgate_up, swirl_dtype dtype);
 
-  // --- vectors ------------------------------------------------------------------------------------------------
-  // y[i] += x[i] (float32)
+  // --- vectors
+  // ------------------------------------------------------------------------------------------------ y[i] +=
+  // x[i] (float32)
   swirl_status (*add)(swirl_device*, size_t count, const float* x, float* y);
   // x[rows, width] += bias[width]
-  swirl_status (*bias_forward)(swirl_device*, int32_t rows, int32_t width, void* x, int32_t ld, swirl_dtype dtype,
-                               const float* bias);
+  swirl_status (*bias_forward)(swirl_device*, int32_t rows, int32_t width, void* x, int32_t ld,
+                               swirl_dtype dtype, const float* bias);
   // dbias[width] += sum over rows of dy
   swirl_status (*bias_backward)(swirl_device*, int32_t rows, int32_t width, const void* dy, int32_t ld,
                                 swirl_dtype dtype, float* dbias);
   // to[i, :] = from[index[i], :], float32 or bfloat16, overwrites (index in device memory)
-  swirl_status (*gather_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index, const void* from,
-                              int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype);
+  swirl_status (*gather_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
+                              const void* from, int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype);
   // to[index[i], :] += from[i, :], float32; the indices are distinct
   swirl_status (*scatter_add_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
                                    const float* from, int32_t ld_from, float* to, int32_t ld_to);
   // to[index[i], :] = from[i, :]; the indices are distinct (new keys and values into their cache slots)
-  swirl_status (*scatter_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index, const void* from,
-                               int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype);
+  swirl_status (*scatter_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
+                               const void* from, int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype);
 
-  // --- tree attention -----------------------------------------------------------------------------------------
-  // q [rows, heads · head_dim] with ldq; k, v [slots, kv_heads · head_dim] with ldk, ldv. out [rows, heads ·
-  // head_dim] and lse [rows, heads] (log of the sum of exp of scores) overwrite.
-  swirl_status (*attention_forward)(swirl_device*, const swirl_attention_shape*, const swirl_tree*, const void* q,
-                                    int32_t ldq, const void* k, int32_t ldk, const void* v, int32_t ldv, void* out,
-                                    int32_t ldo, float* lse, swirl_dtype dtype);
-  // Training layout only (slot == row, `rows` rows). dq, dk, dv overwrite, with the strides of q, k, v, in `dtype`;
-  // sums over the queries of a key are kept in float32 until they are complete.
-  swirl_status (*attention_backward)(swirl_device*, const swirl_attention_shape*, const swirl_tree*, int32_t rows,
-                                     const void* q, int32_t ldq, const void* k, int32_t ldk, const void* v,
-                                     int32_t ldv, const void* out, int32_t ldo, const float* lse, const void* dout,
-                                     int32_t lddo, void* dq, void* dk, void* dv, swirl_dtype dtype);
+  // --- tree attention
+  // ----------------------------------------------------------------------------------------- q [rows, heads
+  // · head_dim] with ldq; k, v [slots, kv_heads · head_dim] with ldk, ldv. out [rows, heads · head_dim] and
+  // lse [rows, heads] (log of the sum of exp of scores) overwrite.
+  swirl_status (*attention_forward)(swirl_device*, const swirl_attention_shape*, const swirl_tree*,
+                                    const void* q, int32_t ldq, const void* k, int32_t ldk, const void* v,
+                                    int32_t ldv, void* out, int32_t ldo, float* lse, swirl_dtype dtype);
+  // Training layout only (slot == row, `rows` rows). dq, dk, dv overwrite, with the strides of q, k, v, in
+  // `dtype`; sums over the queries of a key are kept in float32 until they are complete.
+  swirl_status (*attention_backward)(swirl_device*, const swirl_attention_shape*, const swirl_tree*,
+                                     int32_t rows, const void* q, int32_t ldq, const void* k, int32_t ldk,
+                                     const void* v, int32_t ldv, const void* out, int32_t ldo,
+                                     const float* lse, const void* dout, int32_t lddo, void* dq, void* dk,
+                                     void* dv, swirl_dtype dtype);
 
-  // --- language-model head ------------------------------------------------------------------------------------
-  // logits [rows, vocab] float32 straight from the product. Then, z = softcap(logit) / temperature:
+  // --- language-model head
+  // ------------------------------------------------------------------------------------ logits [rows, vocab]
+  // float32 straight from the product. Then, z = softcap(logit) / temperature:
   //   logprob [labels] = z[target] - lse,  lse [rows],  entropy [rows] (nats) of softmax(z). All overwrite.
   swirl_status (*logprob_forward)(swirl_device*, int32_t vocab, const float* logits, float softcap,
                                   float temperature, const swirl_labels*, float* logprob, float* lse,
                                   float* entropy);
   // dlogits [rows, vocab] in `dtype` overwrites: sum over the row's labels l of
-  // coefficient[l] · (onehot(target[l]) - softmax(z)) · dz/dlogit. It may not overlap logits unless dtype is float32.
+  // coefficient[l] · (onehot(target[l]) - softmax(z)) · dz/dlogit. It may not overlap logits unless dtype is
+  // float32.
   swirl_status (*logprob_backward)(swirl_device*, int32_t vocab, const float* logits, float softcap,
                                    float temperature, const swirl_labels*, const float* coefficient,
                                    const float* lse, void* dlogits, swirl_dtype dtype);
 
-  // --- sampling -----------------------------------------------------------------------------------------------
-  // One token a row. z = softcap(logit) / temperature; top_k then top_p cut the distribution, which is renormalised.
-  // uniform [rows] in [0, 1) picks the token: the first whose cumulative probability, in token order, exceeds it.
-  // token [rows], logprob [rows] (of the distribution sampled from; greedy: of the softmax at temperature 1) are host.
+  // --- sampling
+  // ----------------------------------------------------------------------------------------------- One token
+  // a row. z = softcap(logit) / temperature; top_k then top_p cut the distribution, which is renormalised.
+  // uniform [rows] in [0, 1) picks the token: the first whose cumulative probability, in token order, exceeds
+  // it. token [rows], logprob [rows] (of the distribution sampled from; greedy: of the softmax at temperature
+  // 1) are host.
   swirl_status (*sample)(swirl_device*, int32_t rows, int32_t vocab, const float* logits, float softcap,
-                         const swirl_sampling*, const float* host_uniform, int32_t* host_token, float* host_logprob);
+                         const swirl_sampling*, const float* host_uniform, int32_t* host_token,
+                         float* host_logprob);
 
-  // --- optimizer ----------------------------------------------------------------------------------------------
-  // host_out = sum of x² in float64, in one fixed order; not finite when any x is not.
+  // --- optimizer
+  // ---------------------------------------------------------------------------------------------- host_out =
+  // sum of x² in float64, in one fixed order; not finite when any x is not.
   swirl_status (*sum_of_squares)(swirl_device*, size_t count, const float* x, double* host_out);
-  // One AdamW step as torch defines it, in one pass; `compute` (the copy used in products) gets the rounded weight
-  // and may be NULL or the weight itself when dtype is float32.
+  // One AdamW step as torch defines it, in one pass; `compute` (the copy used in products) gets the rounded
+  // weight and may be NULL or the weight itself when dtype is float32.
   swirl_status (*adamw)(swirl_device*, size_t count, const swirl_adamw*, float* weight, const float* gradient,
                         float* m, float* v, void* compute, swirl_dtype dtype);
 } swirl_kernels;

@@ -1,0 +1,49 @@
+// Sums over rows, for gradients that every row adds to (norm weights, biases): pieces of kRows rows are
+// summed apart, then in order. The pieces depend on the row count only, so the bits do not depend on the
+// threads.
+#ifndef SWIRL_CPU_COLUMN_SUMS_H_
+#define SWIRL_CPU_COLUMN_SUMS_H_
+
+#include <cstring>
+
+#include "native/cpu/device.h"
+
+namespace swirl {
+
+class ColumnSums {
+ public:
+  static constexpr int64_t kRows = 32;
+
+  // Lives in the device's shared scratch until the next op. False when memory is out.
+  bool reserve(swirl_device* device, int64_t rows, int64_t width) {
+    pieces_ = ceil_div(rows, kRows);
+    width_ = width;
+    if (!device->reserve_shared(bytes())) return false;
+    sums_ = static_cast<float*>(device->shared());
+    return true;
+  }
+  size_t bytes() const { return static_cast<size_t>(pieces_ * width_) * sizeof(float); }
+
+  // [width] of the piece that starts at row `begin`, zeroed.
+  float* piece(int64_t begin) const {
+    float* out = sums_ + begin / kRows * width_;
+    std::memset(out, 0, static_cast<size_t>(width_) * sizeof(float));
+    return out;
+  }
+
+  // to[width] += all pieces, in order.
+  void add_to(swirl_device* device, float* to) const {
+    parallel_for(device, width_, pieces_ > 64 ? 64 : width_ + 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = 0; i < pieces_; ++i)
+        for (int64_t c = begin; c < end; ++c) to[c] += sums_[i * width_ + c];
+    });
+  }
+
+ private:
+  int64_t pieces_ = 0, width_ = 0;
+  float* sums_ = nullptr;
+};
+
+}  // namespace swirl
+
+#endif  // SWIRL_CPU_COLUMN_SUMS_H_

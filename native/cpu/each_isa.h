@@ -1,0 +1,46 @@
+// Includes the file named by SWIRL_BODY once per instruction set, each time in a namespace of its own
+// (swirl::plain, swirl::avx2, swirl::avx512) and compiled for it. SWIRL_DISPATCH (isa.h) then calls the best
+// one the processor has. A body sees the vector operations of simd.h. Deliberately without an include guard.
+// Standard headers must be included before this file, never by a body: their inline functions must not be
+// compiled for a higher target.
+#include "native/cpu/simd.h"
+
+#define SWIRL_ISA plain
+#include SWIRL_BODY
+#undef SWIRL_ISA
+
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#define SWIRL_ISA avx2
+#include SWIRL_BODY
+#undef SWIRL_ISA
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#endif
+#define SWIRL_ISA avx512
+#include SWIRL_BODY
+#undef SWIRL_ISA
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif
+#undef SWIRL_BODY

@@ -1,0 +1,75 @@
+#include "native/cpu/gemm.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "native/cpu/device.h"
+#include "native/cpu/ops.h"
+
+namespace swirl {
+
+struct MatrixLibrary {
+#if defined(SWIRL_ONEDNN)
+  OneDnn* onednn = nullptr;  // null: the portable back end
+#endif
+};
+
+swirl_status open_matrix_library(swirl_device* device) {
+  const char* wish = std::getenv("SWIRL_MATRIX");
+  const bool portable = wish == nullptr || std::strcmp(wish, "portable") == 0;
+  const bool onednn = wish != nullptr && std::strcmp(wish, "onednn") == 0;
+  if (!portable && !onednn)
+    return fail(device, SWIRL_INVALID, "SWIRL_MATRIX is \"%s\": use onednn or portable", wish);
+  device->matrix = new (std::nothrow) MatrixLibrary;
+  if (device->matrix == nullptr)
+    return fail(device, SWIRL_OUT_OF_MEMORY, "cpu: no memory for the matrix library");
+#if defined(SWIRL_ONEDNN)
+  if (onednn) return onednn_open(device, &device->matrix->onednn);
+#else
+  if (onednn)
+    return fail(device, SWIRL_UNSUPPORTED,
+                "SWIRL_MATRIX is onednn, but this build has no oneDNN: install libdnnl-dev and build again");
+#endif
+  return SWIRL_OK;
+}
+
+void close_matrix_library(MatrixLibrary* library) {
+#if defined(SWIRL_ONEDNN)
+  if (library != nullptr && library->onednn != nullptr) onednn_close(library->onednn);
+#endif
+  delete library;
+}
+
+std::string matrix_library_name(const MatrixLibrary* library) {
+#if defined(SWIRL_ONEDNN)
+  if (library != nullptr && library->onednn != nullptr) return onednn_name();
+#endif
+  (void)library;
+  return std::string("portable ") + portable_name();
+}
+
+swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
+                  swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
+                  void* c, int32_t ldc, swirl_dtype c_type) {
+  if (m < 0 || n < 0 || k < 0 || (beta != 0 && beta != 1))
+    return fail(device, SWIRL_INVALID,
+                "gemm: m %d, n %d, k %d must not be negative and beta %g must be 0 or 1", m, n, k,
+                static_cast<double>(beta));
+  if (lda < (transpose_a ? m : k) || ldb < (transpose_b ? k : n) || ldc < n)
+    return fail(device, SWIRL_INVALID,
+                "gemm: a row is longer than its stride (m %d, n %d, k %d; lda %d, ldb %d, ldc %d)", m, n, k,
+                lda, ldb, ldc);
+  if (c_type != SWIRL_FLOAT32 && c_type != dtype)
+    return fail(device, SWIRL_INVALID, "gemm: C must be float32 or of A's type");
+  if (m == 0 || n == 0) return SWIRL_OK;
+  const Product product = {
+      transpose_a != 0, transpose_b != 0, m, n, k, dtype, a, lda, b, ldb, beta == 1, c, ldc, c_type};
+#if defined(SWIRL_ONEDNN)
+  if (device->matrix->onednn != nullptr && k > 0)
+    return onednn_product(device, device->matrix->onednn, product);
+#endif
+  return portable_product(device, product);
+}
+
+}  // namespace swirl

@@ -1,0 +1,50 @@
+// Matrix products: which library serves them, and what it is asked.
+//
+// Two back ends: oneDNN where it was built in (SWIRL_ONEDNN), and the portable one of gemm_portable.cc,
+// always there. The environment SWIRL_MATRIX = onednn | portable chooses.
+// docs/decisions/cpu-matrix-products.md says how the default was chosen.
+#ifndef SWIRL_CPU_GEMM_H_
+#define SWIRL_CPU_GEMM_H_
+
+#include <cstdint>
+#include <string>
+
+#include "native/kernels/kernels.h"
+
+namespace swirl {
+
+// C[m, n] = op(A)[m, k] · op(B)[k, n] + beta · C, as kernels.h defines gemm.
+struct Product {
+  bool transpose_a, transpose_b;
+  int32_t m, n, k;
+  swirl_dtype dtype;
+  const void* a;
+  int32_t lda;
+  const void* b;
+  int32_t ldb;
+  bool accumulate;
+  void* c;
+  int32_t ldc;
+  swirl_dtype c_type;
+};
+
+struct MatrixLibrary;
+
+swirl_status open_matrix_library(swirl_device*);
+void close_matrix_library(MatrixLibrary*);
+std::string matrix_library_name(const MatrixLibrary*);
+
+swirl_status portable_product(swirl_device*, const Product&);
+const char* portable_name();
+
+#if defined(SWIRL_ONEDNN)
+struct OneDnn;  // engine, stream and the primitives made so far, by shape
+swirl_status onednn_open(swirl_device*, OneDnn** out);
+void onednn_close(OneDnn*);
+std::string onednn_name();
+swirl_status onednn_product(swirl_device*, OneDnn*, const Product&);
+#endif
+
+}  // namespace swirl
+
+#endif  // SWIRL_CPU_GEMM_H_

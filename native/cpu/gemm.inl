@@ -1,0 +1,240 @@
+// The product of one block of C: packing and the register tile. See gemm_portable.cc for the order of sums.
+// A unit is what one multiply-add takes from A at a time: a float, or with SWIRL_PAIRS two bfloat16 of
+// successive k.
+namespace swirl {
+namespace SWIRL_ISA {
+
+constexpr int kTileRows = kLanes == 16 ? 14 : (kLanes == 8 ? 6 : 4);
+constexpr int kTileColumns = 2 * kLanes;
+#if defined(SWIRL_PAIRS)
+constexpr int kDepth = 2;  // elements of k in a unit
+
+// kLanes units from p, of which `have` elements exist; the rest is zero.
+SWIRL_INLINE V load_units(const bfloat16* p, int have) {
+  const __mmask32 mask = have >= 32 ? 0xffffffffu : (1u << have) - 1;
+  return (V)_mm512_maskz_loadu_epi16(mask, p);
+}
+// Units of the columns at p and the columns one k further, at q.
+SWIRL_INLINE V interleave(const bfloat16* p, const bfloat16* q, int columns) {
+  const __mmask16 mask = (__mmask16)((1u << columns) - 1);
+  const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, p));
+  const __m512i high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(q != nullptr ? mask : 0, q));
+  return (V)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+SWIRL_INLINE V multiply_add(V a, V b, V c) {
+  return (V)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+}
+#else
+constexpr int kDepth = 1;
+
+template <class T>
+SWIRL_INLINE V load_units(const T* p, int have) {
+  return have >= kLanes ? load(p) : load_n(p, have);
+}
+template <class T>
+SWIRL_INLINE V interleave(const T* p, const T*, int columns) {
+  return columns >= kLanes ? load(p) : load_n(p, columns);
+}
+SWIRL_INLINE V multiply_add(V a, V b, V c) { return fma(a, b, c); }
+#endif
+
+// One panel: to[u * width + r] = unit u of line r, for r < lines (zeros up to width) and u < units, where
+// unit u holds k = u · kDepth … of `depth` elements in all. The source's lines lie along memory: from[r * ld
+// + k].
+template <class T>
+SWIRL_INLINE void pack_lines(const T* from, int64_t ld, int lines, int width, int units, int depth,
+                             float* to) {
+  for (int u = 0; u < units; u += kLanes) {
+    const int left = depth - u * kDepth;
+    const int count = units - u < kLanes ? units - u : kLanes;
+    for (int r = 0; r < width; r += kLanes) {
+      V line[kLanes];
+      for (int i = 0; i < kLanes; ++i)
+        line[i] = r + i < lines ? load_units(from + (r + i) * ld + u * kDepth, left) : zeros();
+      transpose(line);
+      const int span = width - r < kLanes ? width - r : kLanes;
+      float* target = to + static_cast<int64_t>(u) * width + r;
+      if (span == kLanes && count == kLanes) {
+        for (int i = 0; i < kLanes; ++i) store(target + static_cast<int64_t>(i) * width, line[i]);
+      } else {
+        for (int i = 0; i < count; ++i) store_n(target + static_cast<int64_t>(i) * width, line[i], span);
+      }
+    }
+  }
+}
+
+// The same panel from a source whose lines lie across memory: from[k * ld + r].
+template <class T>
+SWIRL_INLINE void pack_columns(const T* from, int64_t ld, int lines, int width, int units, int depth,
+                               float* to) {
+  for (int u = 0; u < units; ++u) {
+    const T* p = from + static_cast<int64_t>(u) * kDepth * ld;
+    const T* q = u * kDepth + 1 < depth ? p + ld : nullptr;
+    float* target = to + static_cast<int64_t>(u) * width;
+    for (int r = 0; r < width; r += kLanes) {
+      const int span = width - r < kLanes ? width - r : kLanes;
+      const int have = lines - r < 0 ? 0 : (lines - r < span ? lines - r : span);
+      const V unit = interleave(p + r, q != nullptr ? q + r : nullptr, have);
+      if (span == kLanes) {
+        store(target + r, unit);
+      } else {
+        store_n(target + r, unit, span);
+      }
+    }
+  }
+}
+
+// Panels of `width` lines, lines [first, first + count), k [begin, begin + depth).
+template <int kWidth, class T>
+void pack(const T* matrix, int64_t ld, bool columns, int64_t first, int count, int64_t begin, int units,
+          int depth, float* to) {
+  for (int line = 0; line < count; line += kWidth) {
+    const int lines = count - line < kWidth ? count - line : kWidth;
+    if (columns) {
+      pack_columns(matrix + begin * ld + first + line, ld, lines, kWidth, units, depth, to);
+    } else {
+      pack_lines(matrix + (first + line) * ld + begin, ld, lines, kWidth, units, depth, to);
+    }
+    to += static_cast<int64_t>(units) * kWidth;
+  }
+}
+
+// out = prev + sum, or sum where prev is null, for `columns` columns.
+template <int kRows, class Out>
+SWIRL_INLINE void store_tile(V (&sum)[kRows][2], const float* prev, int64_t ld_prev, Out* out, int64_t ld_out,
+                             int columns) {
+  if (columns == kTileColumns) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+      for (int j = 0; j < 2; ++j) {
+        V x = sum[i][j];
+        if (prev != nullptr) x = load(prev + i * ld_prev + j * kLanes) + x;
+        store(out + i * ld_out + j * kLanes, x);
+      }
+    }
+    return;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      const int width = columns - j * kLanes < kLanes ? columns - j * kLanes : kLanes;
+      if (width <= 0) continue;
+      V x = sum[i][j];
+      if (prev != nullptr) x = load_n(prev + i * ld_prev + j * kLanes, width) + x;
+      store_n(out + i * ld_out + j * kLanes, x, width);
+    }
+  }
+}
+
+// One register tile: out[kRows, columns] = prev + A · B over a block of k.
+template <int kRows, class Out>
+void multiply(int units, const float* a, const float* b, const float* prev, int64_t ld_prev, Out* out,
+              int64_t ld_out, int columns) {
+  V sum[kRows][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = zeros();
+  for (int u = 0; u < units; ++u) {
+    const V b0 = load(b), b1 = load(b + kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const V x = splat(a[i]);
+      sum[i][0] = multiply_add(x, b0, sum[i][0]);
+      sum[i][1] = multiply_add(x, b1, sum[i][1]);
+    }
+    a += kTileRows;
+    b += kTileColumns;
+  }
+  store_tile<kRows>(sum, prev, ld_prev, out, ld_out, columns);
+}
+
+template <int kRows, class Out>
+void multiply_rows(int rows, int units, const float* a, const float* b, const float* prev, int64_t ld_prev,
+                   Out* out, int64_t ld_out, int columns) {
+  if (rows >= kRows) {
+    multiply<kRows>(units, a, b, prev, ld_prev, out, ld_out, columns);
+  } else if constexpr (kRows > 1) {
+    multiply_rows<kRows - 1>(rows, units, a, b, prev, ld_prev, out, ld_out, columns);
+  }
+}
+
+// All register tiles of packed A [rows] against packed B [columns].
+template <class Out>
+void multiply_panels(int rows, int columns, int units, const float* a, const float* b, const float* prev,
+                     int64_t ld_prev, Out* out, int64_t ld_out) {
+  for (int i = 0; i < rows; i += kTileRows) {
+    const float* tile_a = a + static_cast<int64_t>(i) * units;
+    for (int j = 0; j < columns; j += kTileColumns) {
+      multiply_rows<kTileRows>(rows - i, units, tile_a, b + static_cast<int64_t>(j) * units,
+                               prev != nullptr ? prev + i * ld_prev + j : nullptr, ld_prev,
+                               out + i * ld_out + j, ld_out,
+                               columns - j < kTileColumns ? columns - j : kTileColumns);
+    }
+  }
+}
+
+// C's block at (row, column). T is the type of A and B, Out that of C.
+template <class T, class Out>
+void product_block_typed(const Product& p, const Blocks& blocks, const Scratch& scratch, int32_t row,
+                         int32_t column) {
+  const int rows = p.m - row < blocks.rows ? p.m - row : blocks.rows;
+  const int columns = p.n - column < blocks.columns ? p.n - column : blocks.columns;
+  Out* c = static_cast<Out*>(p.c) + static_cast<int64_t>(row) * p.ldc + column;
+  float* packed_a = reinterpret_cast<float*>(scratch.a);
+  float* packed_b = reinterpret_cast<float*>(scratch.b);
+  constexpr bool kSums = !std::is_same<Out, float>::value;  // float32 sums kept apart from a narrower C
+  bool accumulate = p.accumulate;
+  if (kSums && accumulate) {
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < columns; ++j)
+        scratch.c[i * blocks.columns + j] = to_float(c[i * static_cast<int64_t>(p.ldc) + j]);
+  }
+  int32_t k = 0;
+  do {
+    const int depth = p.k - k < blocks.k ? p.k - k : blocks.k;
+    const int units = (depth + kDepth - 1) / kDepth;
+    const bool last = k + depth >= p.k;
+    pack<kTileColumns>(static_cast<const T*>(p.b), p.ldb, !p.transpose_b, column, columns, k, units, depth,
+                       packed_b);
+    for (int i = 0; i < rows; i += blocks.pack_rows) {
+      const int count = rows - i < blocks.pack_rows ? rows - i : blocks.pack_rows;
+      pack<kTileRows>(static_cast<const T*>(p.a), p.lda, p.transpose_a, row + i, count, k, units, depth,
+                      packed_a);
+      Out* out = c + i * static_cast<int64_t>(p.ldc);
+      if constexpr (kSums) {
+        float* sums = scratch.c + static_cast<int64_t>(i) * blocks.columns;
+        const float* prev = accumulate ? sums : nullptr;
+        if (last) {
+          multiply_panels(count, columns, units, packed_a, packed_b, prev, blocks.columns, out, p.ldc);
+        } else {
+          multiply_panels(count, columns, units, packed_a, packed_b, prev, blocks.columns, sums,
+                          blocks.columns);
+        }
+      } else {
+        multiply_panels(count, columns, units, packed_a, packed_b, accumulate ? out : nullptr, p.ldc, out,
+                        p.ldc);
+      }
+    }
+    accumulate = true;
+    k += depth;
+  } while (k < p.k);
+}
+
+inline void product_block(const Product& p, const Blocks& blocks, const Scratch& scratch, int32_t row,
+                          int32_t column) {
+#if !defined(SWIRL_PAIRS)
+  if (p.dtype == SWIRL_FLOAT32) {
+    product_block_typed<float, float>(p, blocks, scratch, row, column);
+    return;
+  }
+#endif
+  if (p.c_type == SWIRL_FLOAT32) {
+    product_block_typed<bfloat16, float>(p, blocks, scratch, row, column);
+  } else {
+    product_block_typed<bfloat16, bfloat16>(p, blocks, scratch, row, column);
+  }
+}
+
+}  // namespace SWIRL_ISA
+}  // namespace swirl

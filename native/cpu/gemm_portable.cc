@@ -1,0 +1,116 @@
+// The portable matrix product: blocked, packed, threaded, vectorised; AVX-512 bfloat16 dot products where the
+// processor has them, else float32 arithmetic (bfloat16 widened while packing).
+//
+// Order of a sum, for every element of C: the k range is cut into equal blocks whose size depends on k alone;
+// within a block one accumulator runs over k in order (in pairs for bfloat16 dot products), and block sums
+// are added to C in order. Nothing else enters: not m, not n, not the place in C, not the threads. So a row's
+// bits are the same alone and among a thousand.
+#include "native/cpu/gemm_portable.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "native/cpu/device.h"
+#include "native/cpu/gemm.h"
+#include "native/cpu/isa.h"
+
+#define SWIRL_BODY "native/cpu/gemm.inl"
+#include "native/cpu/each_isa.h"
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push( \
+    __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,prefer-vector-width=512")
+#endif
+#define SWIRL_ISA avx512_bf16
+#define SWIRL_PAIRS
+#include "native/cpu/gemm.inl"
+#undef SWIRL_PAIRS
+#undef SWIRL_ISA
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+namespace swirl {
+namespace {
+
+bool dot_products(swirl_dtype dtype) { return dtype == SWIRL_BFLOAT16 && isa() >= Isa::kAvx512Bf16; }
+
+struct Tile {
+  int rows, columns;  // of C in registers
+};
+
+Tile register_tile() {
+  if (isa() >= Isa::kAvx512) return {14, 32};
+  if (isa() == Isa::kAvx2) return {6, 16};
+  return {4, 8};
+}
+
+// Blocks for the caches. Only block_k changes the bits, and it depends on k and the type alone.
+Blocks choose_blocks(const Product& p, int threads) {
+  const Tile tile = register_tile();
+  Blocks out;
+  out.pairs = dot_products(p.dtype);
+  const int64_t limit = out.pairs ? 768 : 384;
+  const int64_t cuts = std::max<int64_t>(1, ceil_div(p.k, limit));
+  out.k = static_cast<int32_t>(round_up(ceil_div(p.k, cuts), 32));
+  out.tile_rows = tile.rows;
+  out.tile_columns = tile.columns;
+  out.pack_rows = tile.rows * 10;
+  int64_t rows = std::min<int64_t>(p.m, 1024), columns = std::min<int64_t>(p.n, 384);
+  // Halve the larger side until every thread finds about four blocks, or the blocks are small.
+  while (threads > 1 && ceil_div(p.m, rows) * ceil_div(p.n, columns) < 4 * threads) {
+    const bool wide = columns >= rows;
+    if (wide && columns > 3 * tile.columns) {
+      columns = ceil_div(columns, 2);
+    } else if (rows > 5 * tile.rows) {
+      rows = ceil_div(rows, 2);
+    } else if (columns > 3 * tile.columns) {
+      columns = ceil_div(columns, 2);
+    } else {
+      break;
+    }
+  }
+  rows = ceil_div(p.m, ceil_div(p.m, rows));
+  columns = ceil_div(p.n, ceil_div(p.n, columns));
+  out.rows = static_cast<int32_t>(round_up(rows, tile.rows));
+  out.columns = static_cast<int32_t>(round_up(columns, tile.columns));
+  return out;
+}
+
+void run_block(const Product& p, const Blocks& blocks, const Scratch& scratch, int32_t row, int32_t column) {
+#if defined(__x86_64__)
+  if (blocks.pairs) {
+    avx512_bf16::product_block(p, blocks, scratch, row, column);
+    return;
+  }
+#endif
+  SWIRL_DISPATCH(product_block(p, blocks, scratch, row, column));
+}
+
+}  // namespace
+
+const char* portable_name() {
+  if (isa() >= Isa::kAvx512Bf16) return "avx512_bf16";
+  return isa_name(isa());
+}
+
+swirl_status portable_product(swirl_device* device, const Product& p) {
+  const Blocks blocks = choose_blocks(p, device->threads);
+  const Scratch::Sizes sizes = Scratch::sizes(p, blocks);
+  if (!device->reserve(sizes.total)) return out_of_scratch(device, "gemm", sizes.total);
+  const int64_t down = ceil_div(p.m, blocks.rows), across = ceil_div(p.n, blocks.columns);
+  parallel_for(device, down * across, 1, [&](int64_t i, int64_t) {
+    const Scratch scratch(device->scratch(thread_index()), sizes);
+    run_block(p, blocks, scratch, static_cast<int32_t>(i % down) * blocks.rows,
+              static_cast<int32_t>(i / down) * blocks.columns);
+  });
+  return SWIRL_OK;
+}
+
+}  // namespace swirl
