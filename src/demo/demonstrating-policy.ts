@@ -1,0 +1,39 @@
+/**
+ * The demonstrator as a Policy, so that demonstrations are made by stage 1 itself: the same tools, the same records,
+ * the same token ids as what the trained policy will produce. Tokens and turns come from the model's own tokenizer.
+ */
+import type { NativePolicy } from "../policy/native-policy.js";
+import type { Action, Context, Message, Policy, SamplingOptions } from "../policy/policy.js";
+import { createRandom } from "../random/random.js";
+import { demonstrate, type Turn } from "./demonstrator.js";
+import type { WorldQuestion } from "./world.js";
+
+/** Log-probs of demonstrations are 0: nobody sampled them. */
+export function demonstratingPolicy(model: NativePolicy, questions: readonly WorldQuestion[]): Policy {
+  const byText = new Map(questions.map((question) => [question.question, question]));
+  return {
+    id: "demonstrator",
+    exact: true,
+    contextLength: model.contextLength,
+    begin: (messages, tools) => model.begin(messages, tools),
+    extend: (context, action, observation, shown) => model.extend(context, action, observation, shown),
+    async act(context: Context, options: SamplingOptions = {}): Promise<Action[]> {
+      const question = byText.get(context.messages[0]!.content)!;
+      const random = createRandom(options.seed ?? 0, "demonstration");
+      return Array.from({ length: options.n ?? 1 }, () => {
+        const text = demonstrate(question, turnsOf(context.messages), random);
+        const tokens = model.tokenizer.encode(text, { continues: true });
+        return { text, tokens, logprobs: new Float32Array(tokens.length), finishReason: "stop" };
+      });
+    },
+    async dispose() {},
+  };
+}
+
+function turnsOf(messages: readonly Message[]): Turn[] {
+  const turns: Turn[] = [];
+  for (let i = 1; i + 1 < messages.length; i += 2) {
+    turns.push({ action: messages[i]!.content, observation: messages[i + 1]!.content });
+  }
+  return turns;
+}

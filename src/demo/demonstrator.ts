@@ -1,0 +1,144 @@
+/**
+ * The demonstrator: answers the demo's questions with the tools, and makes the mistakes people make. Its mistakes
+ * are the starting point of the demo: the policy that imitates them gets about two in five held-out questions right.
+ *
+ * It believes what it reads: after a wrong call it goes on from the wrong result. Its worst habit is to answer a
+ * three-step question after two steps more often than not.
+ */
+
+import type { Random } from "../random/random.js";
+import {
+  expression,
+  FIRST_WORDS,
+  LAST_WORDS,
+  type LookupPlan,
+  lookupQuery,
+  type Operator,
+  type SumPlan,
+} from "./language.js";
+import { lastNumber } from "./oracle.js";
+import type { WorldQuestion } from "./world.js";
+
+/** What goes wrong in one step, and in which share of the steps where it can. */
+export interface MistakeRates {
+  /** Answers with the last result though steps are left. */
+  answersEarly: number;
+  /** The same, before the third step of three. */
+  answersBeforeThird: number;
+  /** Makes the last call again. */
+  repeats: number;
+  /** Takes a relation, or a number, out of its turn. */
+  wrongOrder: number;
+  /** Goes on from the result before the last. */
+  staleResult: number;
+  /** Gets a word of a name, a digit of a number wrong. */
+  slips: number;
+  /** Takes the wrong operator. */
+  wrongOperator: number;
+  /** Answers with something else than the last result. */
+  wrongAnswer: number;
+}
+
+export const DEMONSTRATION_MISTAKES: MistakeRates = {
+  answersEarly: 0.06,
+  answersBeforeThird: 0.55,
+  repeats: 0.05,
+  wrongOrder: 0.03,
+  staleResult: 0.05,
+  slips: 0.05,
+  wrongOperator: 0.02,
+  wrongAnswer: 0.04,
+};
+
+export interface Turn {
+  action: string;
+  observation: string;
+}
+
+type Mistake = keyof MistakeRates | "none";
+
+/** The next action, tags included. */
+export function demonstrate(
+  question: WorldQuestion,
+  history: readonly Turn[],
+  random: Random,
+  rates: MistakeRates = DEMONSTRATION_MISTAKES,
+): string {
+  const { plan } = question;
+  const calls = history.map((turn) => turn.action);
+  const position = new Set(calls).size; // a repeated call does not count twice
+  const steps = question.results.length;
+  const results = history.map((turn) => readResult(question, turn.observation));
+  const last = results.at(-1);
+  const draw = (possible: readonly (keyof MistakeRates)[]): Mistake => {
+    let left = random.next();
+    for (const mistake of possible) {
+      left -= rates[mistake];
+      if (left < 0) return mistake;
+    }
+    return "none";
+  };
+  const repeat = calls.at(-1);
+
+  if (last !== undefined && position >= steps) {
+    const mistake = draw(["wrongAnswer", "slips"]);
+    if (mistake === "wrongAnswer") return answer(results.length > 1 ? results[0]! : last);
+    return answer(mistake === "slips" ? slip(last, random) : last);
+  }
+  const early: keyof MistakeRates = position === 2 ? "answersBeforeThird" : "answersEarly";
+  const always: (keyof MistakeRates)[] = ["slips", "wrongOrder"];
+  if (plan.kind === "sum") always.push("wrongOperator");
+  const mistake = draw(last === undefined ? always : [early, "repeats", "staleResult", ...always]);
+  if (mistake === early) return answer(last!);
+  if (mistake === "repeats" && calls.at(-2) !== repeat) return repeat!;
+  const before =
+    mistake === "staleResult" ? (results.at(-2) ?? firstOperand(plan)) : (last ?? firstOperand(plan));
+  const from = mistake === "slips" ? slip(before, random) : before;
+  return plan.kind === "lookup"
+    ? search(plan, position, from, mistake, random)
+    : calculate(plan, position, from, mistake, random);
+}
+
+function search(plan: LookupPlan, position: number, from: string, mistake: Mistake, random: Random): string {
+  const others = plan.relations.filter((_, i) => i !== position);
+  const relation = mistake === "wrongOrder" ? random.pick(others) : plan.relations[position]!;
+  return `<search_query> ${lookupQuery(relation, from)}</search_query>`;
+}
+
+function calculate(plan: SumPlan, position: number, from: string, mistake: Mistake, random: Random): string {
+  const { operator, operand } = plan.operations[position]!;
+  const others = plan.operations.filter((_, i) => i !== position);
+  const right = mistake === "wrongOrder" ? random.pick(others).operand : operand;
+  const sign: Operator =
+    mistake === "wrongOperator"
+      ? random.pick((["+", "-", "*"] as const).filter((o) => o !== operator))
+      : operator;
+  return `<math_exp>${expression(from, sign, right)}</math_exp>`;
+}
+
+function answer(text: string): string {
+  return `<answer>${/^\d/.test(text) ? "" : " "}${text}</answer>`;
+}
+
+function firstOperand(plan: LookupPlan | SumPlan): string {
+  return plan.kind === "lookup" ? plan.entity : String(plan.start);
+}
+
+/** What the demonstrator takes for the result of a reply: the name after "is", or the number at its end. */
+function readResult(question: WorldQuestion, observation: string): string {
+  if (question.plan.kind === "sum") return String(lastNumber(observation) ?? question.plan.start);
+  return / is ([A-Z][a-z]+ [A-Z][a-z]+)\./.exec(observation)?.[1] ?? question.plan.entity;
+}
+
+/** Another digit in one place, or another word in one half of a name. */
+function slip(text: string, random: Random): string {
+  if (/^\d/.test(text)) {
+    const at = random.integer(0, text.length - 1);
+    const digit = (Number(text[at]) + random.integer(1, 8)) % 10;
+    return text.slice(0, at) + (at === 0 && digit === 0 ? 1 : digit) + text.slice(at + 1);
+  }
+  const [first, second] = text.split(" ");
+  return random.next() < 0.5
+    ? `${random.pick(FIRST_WORDS)} ${second}`
+    : `${first} ${random.pick(LAST_WORDS)}`;
+}

@@ -1,0 +1,40 @@
+/** The demo's policy before any training: a small Llama of about half a million parameters, and its tokenizer. */
+import { initializePolicy } from "../policy/initialize-policy.js";
+import { END_ID, PAD_ID, tokenizerConfig, tokenizerJson, VOCABULARY } from "./tokenizer.js";
+
+/** Tokens of a whole trajectory; the longest the demo can produce has fewer. */
+export const CONTEXT_LENGTH = 256;
+
+export const MODEL_CONFIG: Record<string, unknown> = {
+  architectures: ["LlamaForCausalLM"],
+  model_type: "llama",
+  vocab_size: VOCABULARY.length,
+  hidden_size: 128,
+  intermediate_size: 256,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 4,
+  hidden_act: "silu",
+  max_position_embeddings: CONTEXT_LENGTH,
+  rms_norm_eps: 1e-6,
+  rope_theta: 10000,
+  attention_bias: false,
+  mlp_bias: false,
+  tie_word_embeddings: true,
+  initializer_range: 0.02,
+  eos_token_id: END_ID,
+  pad_token_id: PAD_ID,
+  torch_dtype: "float32",
+};
+
+/** Writes config.json, model.safetensors, tokenizer.json and tokenizer_config.json into `folder`. */
+export async function writePolicyFolder(folder: string, seed: number): Promise<void> {
+  await initializePolicy(folder, {
+    config: MODEL_CONFIG,
+    seed,
+    files: {
+      "tokenizer.json": `${JSON.stringify(tokenizerJson(), null, 1)}\n`,
+      "tokenizer_config.json": `${JSON.stringify(tokenizerConfig(CONTEXT_LENGTH), null, 2)}\n`,
+    },
+  });
+}

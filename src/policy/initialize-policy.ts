@@ -1,0 +1,40 @@
+/**
+ * Writes the folder of a new, untrained model: random weights for any supported config.json, ready for `Policy.load`
+ * and for transformers. The same config and seed give the same bytes.
+ *
+ * Matrices and embeddings are normal with the config's `initializer_range` (0.02 where it says nothing), those that
+ * write into the residual stream divided by √(2·layers) as in GPT-2; norms are the identity and biases zero.
+ */
+import { join } from "node:path";
+import { createRandom, normal } from "../random/random.js";
+import { parseModelConfig } from "./checkpoint/model-config.js";
+import { parametersOf } from "./checkpoint/parameter-names.js";
+import { saveNewCheckpoint } from "./checkpoint/save-checkpoint.js";
+
+export interface InitializeOptions {
+  /** The content of config.json. */
+  config: Record<string, unknown>;
+  seed: number;
+  /** Further text files by name: tokenizer.json, tokenizer_config.json. */
+  files?: Record<string, string>;
+}
+
+/** Rejects with code CHECKPOINT for a config the engine does not support, or a folder that cannot be written. */
+export async function initializePolicy(folder: string, options: InitializeOptions): Promise<void> {
+  const { config, seed, files = {} } = options;
+  const { model } = parseModelConfig(JSON.stringify(config), join(folder, "config.json"));
+  const range = typeof config.initializer_range === "number" ? config.initializer_range : 0.02;
+  const sizes = new Map(parametersOf(model).map(({ name, shape }) => [name, shape.reduce((a, b) => a * b)]));
+  const readTensor = async (name: string): Promise<Uint8Array> => {
+    const values = new Float32Array(sizes.get(name)!);
+    if (/norm\.weight$/.test(name)) values.fill(model.normOffset ? 0 : 1);
+    else if (!name.endsWith(".bias")) {
+      const intoResidual = /\.(o_proj|down_proj)\.weight$/.test(name);
+      const scale = intoResidual ? range / Math.sqrt(2 * model.layers) : range;
+      const random = createRandom(seed, name);
+      for (let i = 0; i < values.length; i++) values[i] = scale * normal(random);
+    }
+    return new Uint8Array(values.buffer);
+  };
+  await saveNewCheckpoint(config, folder, { readTensor }, { dtype: "float32", beside: files });
+}
