@@ -33,10 +33,10 @@ export function integer(value: number | bigint): Exact {
 
 /** Digits without separators, with an optional fraction and exponent: "1250.5e-3". */
 export function parseDecimal(text: string): Value {
-  const [, whole = "", fraction = "", exponent = "0"] = /^(\d*)\.?(\d*)(?:[eE]([-+]?\d+))?$/.exec(text)!;
-  const scale = Number(exponent) - fraction.length;
+  const [, whole = "", places = "", exponent = "0"] = /^(\d*)\.?(\d*)(?:[eE]([-+]?\d+))?$/.exec(text)!;
+  const scale = Number(exponent) - places.length;
   if (Math.abs(scale) > 200) return inexact(Number(text));
-  const digits = BigInt(`${whole}${fraction}` || "0");
+  const digits = BigInt(`${whole}${places}`);
   return scale >= 0 ? fraction(digits * 10n ** BigInt(scale), 1n) : fraction(digits, 10n ** BigInt(-scale));
 }
 
