@@ -1,0 +1,32 @@
+/**
+ * bfloat16 is judged by its distance from float64 truth: no further than torch's bfloat16 of the same model is.
+ * A tiny model's single numbers scatter, so what is compared is the root mean square over all log-probs, the gradient
+ * as one vector, and per tensor the norm of its error with a margin for luck.
+ */
+import { describe, expect, it } from "vitest";
+import { flat, relativeErrors, rmsDistance } from "./distance.js";
+import { engineOf, models, readAll, readGolden, reinforce } from "./golden.js";
+
+const luck = 1.5;
+
+describe.each(models)("%s", (name) => {
+  it("log-probs and gradients are no further from truth than torch's", async () => {
+    const golden = await readGolden(name);
+    const engine = await engineOf(golden, "bfloat16");
+    const logprobs = flat(await engine.logprobs(golden.batch, { temperature: 1, tree: true }));
+    expect(rmsDistance(logprobs, golden.logprobs)).toBeLessThanOrEqual(
+      golden.expected.torchError.bfloat16.logprobs.rms,
+    );
+    await engine.gradients(golden.batch, reinforce);
+    const errors = relativeErrors(
+      await readAll(engine, "gradient"),
+      await golden.tensors("gradient.reinforce."),
+    );
+    const torch = golden.expected.losses.reinforce!.torchError!.bfloat16!;
+    expect(errors.all).toBeLessThanOrEqual(torch.all);
+    for (const [tensor, error] of Object.entries(errors.tensors)) {
+      expect(error, tensor).toBeLessThanOrEqual(luck * torch.tensors[tensor]!);
+    }
+    engine.dispose();
+  });
+});
