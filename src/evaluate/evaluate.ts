@@ -11,11 +11,13 @@ import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { JsonlWriter } from "../jsonl/jsonl-writer.js";
 import { resumeJsonl } from "../jsonl/resume.js";
+import { failedVerdict } from "../judge/failed-verdict.js";
 import type { Judge, Verdict } from "../judge/judge.js";
 import { callback, judgeSchema, policySchema, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
 import { type Environment, environment } from "../synthesize/environment.js";
 import { FailureGuard } from "../synthesize/failure-guard.js";
+import { noQuestions } from "../synthesize/no-questions.js";
 import { differsFrom } from "../synthesize/output-of.js";
 import { rollout } from "../synthesize/rollout.js";
 import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
@@ -125,6 +127,7 @@ export async function evaluate(
   } finally {
     await writer?.close();
   }
+  if (records.length === 0) throw noQuestions("evaluate");
   records.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
   return { summary: summarize(records), records };
 }
@@ -199,7 +202,7 @@ async function judgeStep(
     return await judge.judge(view, { signal });
   } catch (error) {
     if (signal.aborted) throw error;
-    return { status: "failed", error: error instanceof Error ? error.message : String(error) };
+    return failedVerdict(error);
   }
 }
 

@@ -1,20 +1,10 @@
 /** One evaluated question, a line of an evaluation file. The trajectory is whole, so a report can show it. */
 import { z } from "zod";
 import { readRecords, type TornLine } from "../jsonl/jsonl-reader.js";
+import { verdictSchema } from "../judge/judged-trajectory.js";
 import { trajectorySchema } from "../trajectory/trajectory.js";
 
 export const EVALUATION_VERSION = 1;
-
-export const stepVerdictSchema = z.discriminatedUnion("status", [
-  z.strictObject({
-    status: z.literal("ok"),
-    good: z.boolean(),
-    score: z.number(),
-    votes: z.number(),
-    reason: z.string().optional(),
-  }),
-  z.strictObject({ status: z.literal("failed"), error: z.string() }),
-]);
 
 export const evaluationSchema = z.strictObject({
   version: z.literal(EVALUATION_VERSION),
@@ -31,7 +21,7 @@ export const evaluationSchema = z.strictObject({
   numeric: z.boolean(),
   toolCalls: z.int().min(0), // executed
   judge: z.string().optional(),
-  verdicts: z.array(stepVerdictSchema).optional(),
+  verdicts: z.array(verdictSchema).optional(),
   trajectory: trajectorySchema,
 });
 

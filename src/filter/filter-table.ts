@@ -1,6 +1,8 @@
 /** What each filter keeps of one and the same pool, and why it drops the rest: as data, and as text to print. */
 import type { FilterKind, FilterReason } from "./filter-reasons.js";
 
+export type { FilterKind, FilterReason };
+
 export interface FilterRow {
   kind: FilterKind;
   kept: number;

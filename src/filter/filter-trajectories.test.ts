@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Verdict } from "../judge/judge.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
 import { formatFilterTable } from "./filter-table.js";
-import { filterTrajectories, type JudgedTrajectory } from "./filter-trajectories.js";
+import { type FilterItem, filterTrajectories } from "./filter-trajectories.js";
 
 const GOOD: Verdict = { status: "ok", good: true, score: 1, votes: 1 };
 const BAD: Verdict = { status: "ok", good: false, score: 0, votes: 1 };
@@ -20,7 +20,7 @@ function judged(
   verdicts: Verdict[] | undefined,
   answer: string | undefined,
   fields: Partial<Trajectory> = {},
-): JudgedTrajectory {
+): FilterItem {
   const count = verdicts?.length ?? 2;
   const steps = Array.from({ length: count }, (_, i): Step => {
     const last = i === count - 1;
@@ -146,7 +146,7 @@ test("without verdicts or matcher there is a row for what can be said, and no mo
 
 test("equalN is exact, seeded, and independent of the pool's order", async () => {
   const many = Array.from({ length: 40 }, (_, i) => judged(`q${i}`, [GOOD], "yes"));
-  const draw = async (list: JudgedTrajectory[], seed: number) =>
+  const draw = async (list: FilterItem[], seed: number) =>
     (await filterTrajectories(list, { kind: "process", equalN: 10, seed })).kept.map((t) => t.id);
   const first = await draw(many, 1);
   expect(first).toHaveLength(10);
@@ -159,7 +159,7 @@ test("equalN is exact, seeded, and independent of the pool's order", async () =>
 });
 
 test("what would silently do nothing, or cannot be decided, is an error", async () => {
-  const run = (list: JudgedTrajectory[], options: object) => filterTrajectories(list, options as never);
+  const run = (list: FilterItem[], options: object) => filterTrajectories(list, options as never);
   await expect(run(pool, { kind: "outcome" })).rejects.toMatchObject({
     code: "CONFIG",
     details: { field: "outcome" },

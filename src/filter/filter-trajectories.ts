@@ -18,8 +18,8 @@ import type { Trajectory } from "../trajectory/trajectory.js";
 import { type FilterKind, type FilterReason, outcomeReason, processReason } from "./filter-reasons.js";
 import { countInto, emptyTable, type FilterTable } from "./filter-table.js";
 
-/** A trajectory with the process judge's verdict of each of its steps; without verdicts it was not judged. */
-export interface JudgedTrajectory {
+/** A trajectory with the process judge's verdict of each of its steps (what judgeSteps yields), or not judged. */
+export interface FilterItem {
   trajectory: Trajectory;
   verdicts?: readonly Verdict[];
 }
@@ -57,7 +57,7 @@ export interface FilterResult {
  * filter needs, INPUT when fewer than equalN are left, ABORTED.
  */
 export async function filterTrajectories(
-  judged: Iterable<JudgedTrajectory> | AsyncIterable<JudgedTrajectory>,
+  judged: Iterable<FilterItem> | AsyncIterable<FilterItem>,
   options: FilterOptions,
 ): Promise<FilterResult> {
   const { kind, outcome, equalN, seed, concurrency, signal, onProgress } = parseOptions(
@@ -105,7 +105,7 @@ export async function filterTrajectories(
 }
 
 async function reasonsOf(
-  { trajectory, verdicts }: JudgedTrajectory,
+  { trajectory, verdicts }: FilterItem,
   kind: FilterKind,
   matcher: AnswerMatcher | undefined,
   signal: AbortSignal,

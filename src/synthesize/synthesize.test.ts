@@ -165,3 +165,7 @@ test("two questions with one id are refused", async () => {
   const twice = [questions[0]!, questions[0]!];
   await expect(collect(synthesize(twice, options()))).rejects.toThrow(/"q0" appears twice/);
 });
+
+test("no questions at all is an error, not an empty success", async () => {
+  await expect(collect(synthesize([], options()))).rejects.toThrow(/there are no questions/);
+});

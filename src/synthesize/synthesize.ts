@@ -17,6 +17,7 @@ import { readTrajectories } from "../trajectory/store.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { type Environment, environment } from "./environment.js";
 import { FailureGuard } from "./failure-guard.js";
+import { noQuestions } from "./no-questions.js";
 import { differsFrom } from "./output-of.js";
 import { rollout, trajectoryId } from "./rollout.js";
 import { rolloutShape, taskSchema } from "./rollout-options.js";
@@ -160,6 +161,7 @@ async function* itemsOf(
       onSkip();
     }
   }
+  if (seen.size === 0) throw noQuestions("synthesize");
 }
 
 async function openOutput(

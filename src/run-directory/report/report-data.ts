@@ -1,0 +1,150 @@
+/** Reads what a report shows from a run directory. What a run did not do is absent, not an error. */
+import { access, readdir, readFile } from "node:fs/promises";
+import { type EvaluationRecord, readEvaluations } from "../../evaluate/evaluation-record.js";
+import { type Estimate, type EvaluationSummary, improvement, summarize } from "../../evaluate/summary.js";
+import type { FilterTable } from "../../filter/filter-table.js";
+import { readJsonLines } from "../../jsonl/jsonl-reader.js";
+import { runPaths } from "../layout.js";
+import type { Manifest } from "../manifest.js";
+import { readManifest } from "../run-directory.js";
+
+export interface Series {
+  name: string;
+  title: string;
+  points: { x: number; y: number }[];
+}
+
+export interface EvaluatedStage {
+  name: string;
+  records: EvaluationRecord[];
+  summary: EvaluationSummary;
+}
+
+/** The same question under the first and the last evaluated policy. */
+export interface SamplePair {
+  what: string; // "was wrong, is right"
+  first: EvaluationRecord;
+  last: EvaluationRecord;
+}
+
+export interface ReportData {
+  title: string;
+  manifest: Manifest | undefined;
+  config: unknown;
+  series: Series[];
+  filter: FilterTable | undefined;
+  stages: EvaluatedStage[];
+  /** Accuracy of each stage minus that of the stage before it. */
+  gains: { from: string; to: string; accuracy: Estimate }[];
+  samples: SamplePair[];
+}
+
+/** Metrics worth a curve, in this order. */
+const CURVES: readonly (readonly [key: string, title: string])[] = [
+  ["reward", "Reward of fresh actions"],
+  ["reward_std", "Standard deviation of the reward within a state"],
+  ["kl", "KL to the reference policy, nats per token"],
+  ["entropy", "Entropy, nats per token"],
+  ["completions/mean_length", "Length of fresh actions, tokens"],
+  ["loss", "Loss"],
+  ["grad_norm", "Gradient norm before clipping"],
+];
+
+/** Names that stages have, in the order in which a run evaluates them. */
+const STAGE_ORDER = ["base", "before", "start", "after", "trained"];
+
+export async function readReportData(dir: string, title?: string): Promise<ReportData> {
+  const paths = runPaths(dir);
+  const manifest = await readManifest(paths.manifest);
+  const metrics = await readMetrics(paths.metrics);
+  const sft = await readMetrics(paths.sftMetrics);
+  const stages = await readStages(dir);
+  return {
+    title: title ?? manifest?.name ?? "run",
+    manifest,
+    config: await readJson(paths.config),
+    series: [
+      ...curve(sft, "loss", "sft/loss", "SFT loss"),
+      ...CURVES.flatMap(([key, name]) => curve(metrics, key, key, name)),
+      ...validationKeys(metrics).flatMap((key) =>
+        curve(metrics, key, key, `Validation: ${key.slice("validation/".length)}`),
+      ),
+    ],
+    filter: (await readJson(paths.filter)) as FilterTable | undefined,
+    stages,
+    gains: stages.slice(1).flatMap((stage, i) => {
+      const gain = improvement(stages[i]!.records, stage.records);
+      return gain ? [{ from: stages[i]!.name, to: stage.name, accuracy: gain.accuracy }] : [];
+    }),
+    samples: stages.length >= 2 ? pickSamples(stages[0]!.records, stages.at(-1)!.records) : [],
+  };
+}
+
+async function readStages(dir: string): Promise<EvaluatedStage[]> {
+  const names = (await readdir(dir)).flatMap((file) => /^evaluation-(.+)\.jsonl$/.exec(file)?.[1] ?? []);
+  const rank = (name: string) =>
+    (STAGE_ORDER.indexOf(name) + STAGE_ORDER.length + 1) % (STAGE_ORDER.length + 1);
+  names.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  const stages: EvaluatedStage[] = [];
+  for (const name of names) {
+    const records: EvaluationRecord[] = [];
+    for await (const record of readEvaluations(runPaths(dir).evaluation(name))) records.push(record);
+    if (records.length > 0) stages.push({ name, records, summary: summarize(records) });
+  }
+  return stages;
+}
+
+/** One question that changed for the better, one for the worse, one that stayed: the first of each, none chosen by looks. */
+export function pickSamples(
+  first: readonly EvaluationRecord[],
+  last: readonly EvaluationRecord[],
+): SamplePair[] {
+  const later = new Map(last.map((record) => [record.id, record]));
+  const find = (what: string, is: (before: boolean, after: boolean) => boolean): SamplePair[] => {
+    for (const record of first) {
+      const other = later.get(record.id);
+      if (!other || record.correct === null || other.correct === null) continue;
+      if (is(record.correct, other.correct)) return [{ what, first: record, last: other }];
+    }
+    return [];
+  };
+  return [
+    ...find("was wrong, is right", (before, after) => !before && after),
+    ...find("was right, is wrong", (before, after) => before && !after),
+    ...find("right both times", (before, after) => before && after),
+    ...find("wrong both times", (before, after) => !before && !after),
+  ];
+}
+
+function curve(rows: readonly Record<string, unknown>[], key: string, name: string, title: string): Series[] {
+  const points = rows.flatMap((row) => {
+    const x = row.step;
+    const y = row[key];
+    return typeof x === "number" && typeof y === "number" && Number.isFinite(y) ? [{ x, y }] : [];
+  });
+  return points.length < 2 ? [] : [{ name, title, points }];
+}
+
+function validationKeys(rows: readonly Record<string, unknown>[]): string[] {
+  return [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((key) => key.startsWith("validation/"));
+}
+
+async function readMetrics(file: string): Promise<Record<string, unknown>[]> {
+  if (!(await exists(file))) return [];
+  const rows: Record<string, unknown>[] = [];
+  // A run may be reported while it trains: its last line may not be whole yet.
+  for await (const { value } of readJsonLines(file, { onTorn: () => {} }))
+    rows.push(value as Record<string, unknown>);
+  return rows;
+}
+
+async function readJson(file: string): Promise<unknown> {
+  return (await exists(file)) ? JSON.parse(await readFile(file, "utf8")) : undefined;
+}
+
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}

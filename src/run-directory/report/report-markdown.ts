@@ -1,0 +1,84 @@
+/** report.md: the figures and sample trajectories of a run, for a terminal or a repository. Pure. */
+import type { EvaluationRecord } from "../../evaluate/evaluation-record.js";
+import type { ReportData, Series } from "./report-data.js";
+import { endTable, filterRows, gainText, manifestRows, resultTable, type Table } from "./report-tables.js";
+import { runningMean } from "./svg-chart.js";
+
+export function reportMarkdown(data: ReportData): string {
+  const parts = [`# ${data.title}`];
+  if (data.stages.length > 0) {
+    parts.push("## Result", table(resultTable(data.stages)), ...data.gains.map(gainText));
+    parts.push("## How questions ended", table(endTable(data.stages)));
+  }
+  if (data.series.length > 0) parts.push("## Training", table(curveTable(data.series)));
+  if (data.filter) {
+    parts.push(
+      "## Filter",
+      table(filterRows(data.filter)),
+      `${data.filter.handedOn} trajectories were handed on to training.`,
+    );
+  }
+  if (data.samples.length > 0) {
+    parts.push("## Sample trajectories");
+    for (const { what, first, last } of data.samples) {
+      parts.push(
+        `### ${what}: ${oneLine(first.trajectory.question)}`,
+        `Accepted: ${first.trajectory.gold.join(" | ")}`,
+      );
+      parts.push(
+        `**${data.stages[0]!.name}**`,
+        transcript(first),
+        `**${data.stages.at(-1)!.name}**`,
+        transcript(last),
+      );
+    }
+  }
+  const made = manifestRows(data);
+  if (made) parts.push("## Made with", table(made));
+  return `${parts.join("\n\n")}\n`;
+}
+
+/** First and last tenth of each curve. */
+function curveTable(series: readonly Series[]): Table {
+  return {
+    head: ["metric", "updates", "first tenth", "last tenth"],
+    rows: series.map(({ name, points }) => {
+      const tenth = Math.max(1, Math.round(points.length / 10));
+      const mean = runningMean(
+        points.map((point) => point.y),
+        tenth,
+      );
+      return [name, String(points.length), short(mean[tenth - 1]!), short(mean.at(-1)!)];
+    }),
+  };
+}
+
+function transcript({ trajectory, verdicts }: EvaluationRecord): string {
+  const lines = trajectory.steps.flatMap((step, i) => {
+    const verdict = verdicts?.[i];
+    const label = verdict
+      ? ` (${verdict.status === "failed" ? "not judged" : verdict.good ? "GOOD" : "BAD"})`
+      : "";
+    const observed = step.observation ? [`   ← ${oneLine(step.observation.text)}`] : [];
+    return [`${i + 1}. ${oneLine(step.text)}${label}`, ...observed];
+  });
+  // A fence longer than any in the text: what a model wrote cannot end it.
+  const longest = Math.max(2, ...lines.flatMap((line) => line.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = "`".repeat(longest + 1);
+  return [fence, ...lines, `end: ${trajectory.end}`, fence].join("\n");
+}
+
+function table({ head, rows }: Table): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+function oneLine(text: string): string {
+  const flat = text.replace(/\s+/g, " ").trim();
+  return flat.length > 600 ? `${flat.slice(0, 600)}…` : flat;
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,121 @@
+/**
+ * Charts as inline SVG strings: no script, no style sheet of their own. Colours are CSS variables of the page (see
+ * report-html.ts), so that both colour schemes work. Pure.
+ */
+
+const WIDTH = 460;
+const HEIGHT = 190;
+const MARGIN = { left: 46, right: 14, top: 10, bottom: 24 };
+
+/** A curve over training steps: every value faint, and their running mean over a tenth of the run in full. */
+export function lineChart(points: readonly { x: number; y: number }[], title: string): string {
+  const xs = points.map((point) => point.x);
+  const ys = points.map((point) => point.y);
+  const yTicks = niceTicks(Math.min(...ys), Math.max(...ys), 4);
+  const xTicks = niceTicks(Math.min(...xs), Math.max(...xs), 5).filter(
+    (tick) => tick >= Math.min(...xs) && tick <= Math.max(...xs),
+  );
+  const x = scale(Math.min(...xs), Math.max(...xs), MARGIN.left, WIDTH - MARGIN.right);
+  const y = scale(yTicks[0]!, yTicks.at(-1)!, HEIGHT - MARGIN.bottom, MARGIN.top);
+  const path = (values: readonly number[]) =>
+    values.map((value, i) => `${i === 0 ? "M" : "L"}${fix(x(xs[i]!))} ${fix(y(value))}`).join("");
+  const mean = runningMean(ys, Math.max(1, Math.round(points.length / 10)));
+  const last = mean.at(-1)!;
+  return svg(WIDTH, HEIGHT, title, [
+    ...yTicks.map(
+      (tick) =>
+        `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${fix(y(tick))}" y2="${fix(y(tick))}"/>` +
+        `<text class="tick" text-anchor="end" x="${MARGIN.left - 6}" y="${fix(y(tick) + 3.5)}">${formatTick(tick, yTicks)}</text>`,
+    ),
+    ...xTicks.map(
+      (tick) =>
+        `<text class="tick" text-anchor="middle" x="${fix(x(tick))}" y="${HEIGHT - 7}">${formatTick(tick, xTicks)}</text>`,
+    ),
+    `<path class="raw" d="${path(ys)}"/>`,
+    `<path class="mean" d="${path(mean)}"/>`,
+    `<circle class="dot" r="3" cx="${fix(x(xs.at(-1)!))}" cy="${fix(y(last))}"/>`,
+  ]);
+}
+
+export interface IntervalRow {
+  label: string;
+  value: number; // 0 … 1
+  low: number;
+  high: number;
+}
+
+/** Shares with their 95 % intervals on one axis of 0 … 100 %. */
+export function intervalChart(rows: readonly IntervalRow[], title: string): string {
+  const left = 110;
+  const right = 62;
+  const width = 560;
+  const rowHeight = 30;
+  const height = rows.length * rowHeight + 26;
+  const x = scale(0, 1, left, width - right);
+  return svg(width, height, title, [
+    ...[0, 0.25, 0.5, 0.75, 1].map(
+      (tick) =>
+        `<line class="grid" x1="${fix(x(tick))}" x2="${fix(x(tick))}" y1="4" y2="${height - 22}"/>` +
+        `<text class="tick" text-anchor="middle" x="${fix(x(tick))}" y="${height - 7}">${tick * 100}%</text>`,
+    ),
+    ...rows.map((row, i) => {
+      const middle = i * rowHeight + rowHeight / 2 + 4;
+      return (
+        `<text class="label" text-anchor="end" x="${left - 12}" y="${middle + 4}">${escapeXml(row.label)}</text>` +
+        `<line class="whisker" x1="${fix(x(row.low))}" x2="${fix(x(row.high))}" y1="${middle}" y2="${middle}"/>` +
+        `<circle class="dot" r="5" cx="${fix(x(row.value))}" cy="${middle}"/>` +
+        `<text class="value" x="${width - right + 12}" y="${middle + 4}">${(100 * row.value).toFixed(1)}%</text>`
+      );
+    }),
+  ]);
+}
+
+/** Mean of each value and up to `window - 1` before it. */
+export function runningMean(values: readonly number[], window: number): number[] {
+  return values.map((_, i) => {
+    const from = Math.max(0, i - window + 1);
+    return values.slice(from, i + 1).reduce((sum, value) => sum + value, 0) / (i + 1 - from);
+  });
+}
+
+/** Round numbers that span [low, high], about `count` steps; at least two, also when low = high. */
+export function niceTicks(low: number, high: number, count: number): number[] {
+  const span = high - low || Math.abs(high) || 1;
+  const rough = span / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10]
+    .map((factor) => factor * power)
+    .find((candidate) => candidate >= rough * 0.999)!;
+  const first = Math.floor(low / step + 1e-9);
+  const last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+function scale(from: number, to: number, start: number, end: number): (value: number) => number {
+  const span = to - from || 1;
+  return (value) => start + ((value - from) / span) * (end - start);
+}
+
+/** As many decimals as tell neighbouring ticks apart; exponents where the numbers are very small or large. */
+function formatTick(tick: number, ticks: readonly number[]): string {
+  const step = Math.abs((ticks[1] ?? tick + 1) - ticks[0]!);
+  const largest = Math.max(...ticks.map(Math.abs));
+  if (tick !== 0 && (largest >= 1e6 || largest < 1e-3)) return tick.toExponential(1).replace("e+", "e");
+  const decimals = Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
+  const needed =
+    [decimals, decimals + 1].find((d) => Math.abs(Number(step.toFixed(d)) - step) < step * 1e-6) ?? decimals;
+  return tick.toFixed(needed).replace("-", "−");
+}
+
+function svg(width: number, height: number, title: string, parts: readonly string[]): string {
+  const name = escapeXml(title);
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${name}"><title>${name}</title>${parts.join("")}</svg>`;
+}
+
+function fix(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}

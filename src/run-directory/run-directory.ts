@@ -1,0 +1,170 @@
+/**
+ * The directory of one run: everything it was made with and everything it made, in the places layout.ts names.
+ *
+ * Opened on an empty or absent folder it begins a run; on a run's own folder it resumes it, if the config and the
+ * hashes of the inputs are the same as before. Nothing secret is written (redact.ts), nothing half-written is left
+ * (atomic-write.ts).
+ */
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import { SwirlError } from "../errors/swirl-error.js";
+import { packageVersion } from "../native/load-addon.js";
+import { removeTemporaries, writeFileAtomic } from "./atomic-write.js";
+import { type RunPaths, runPaths } from "./layout.js";
+import {
+  hashInput,
+  MANIFEST_VERSION,
+  type Manifest,
+  type ManifestSession,
+  manifestSchema,
+} from "./manifest.js";
+import { redact } from "./redact.js";
+
+export interface RunDirectoryOptions {
+  /** The whole config with every default filled in: plain JSON. */
+  config: Record<string, unknown>;
+  /** Files and folders the run reads, by name: { model: "…", train: "…" }. */
+  inputs?: Record<string, string>;
+  seeds?: Record<string, number>;
+  addon?: string | undefined; // its version, when one is loaded
+  device?: string | undefined; // as the policy names it
+}
+
+export class RunDirectory {
+  readonly dir: string;
+  readonly paths: RunPaths;
+  readonly manifest: Manifest;
+  /** Whether the folder held this run already. */
+  readonly resumed: boolean;
+
+  private constructor(dir: string, manifest: Manifest, resumed: boolean) {
+    this.dir = dir;
+    this.paths = runPaths(dir);
+    this.manifest = manifest;
+    this.resumed = resumed;
+  }
+
+  /** @throws SwirlError CONFIG: the folder holds something else, or this run with another config or other inputs. */
+  static async open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
+    const dir = resolve(path);
+    const paths = runPaths(dir);
+    await mkdir(dir, { recursive: true });
+    await removeTemporaries(dir);
+    const config = redact(JSON.parse(JSON.stringify(options.config)) as Record<string, unknown>);
+    const inputs: Manifest["inputs"] = {};
+    for (const [name, file] of Object.entries(options.inputs ?? {})) inputs[name] = await hashInput(file);
+    const session: ManifestSession = {
+      startedAt: new Date().toISOString(),
+      package: packageVersion,
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      addon: options.addon ?? null,
+      device: options.device ?? null,
+    };
+    const fresh: Manifest = {
+      version: MANIFEST_VERSION,
+      name: basename(dir),
+      seeds: options.seeds ?? {},
+      inputs,
+      sessions: [session],
+    };
+    const before = await readManifest(paths.manifest);
+    if (!before) {
+      // The config comes first and may be left alone by a crash; the manifest makes it a run.
+      const others = (await readdir(dir)).filter((name) => name !== basename(paths.config));
+      if (others.length > 0) throw notEmpty(dir, others);
+      await writeJson(paths.config, config);
+    } else {
+      await requireSame(paths, config, before, fresh);
+      fresh.sessions.unshift(...before.sessions);
+    }
+    const manifest = redact(fresh);
+    await writeJson(paths.manifest, manifest);
+    await mkdir(paths.checkpoints, { recursive: true });
+    return new RunDirectory(dir, manifest, before !== undefined);
+  }
+}
+
+/** Pretty JSON, atomically. */
+export function writeJson(file: string, value: unknown): Promise<void> {
+  return writeFileAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** undefined when the file is not there. */
+export async function readManifest(file: string): Promise<Manifest | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  const parsed = manifestSchema.safeParse(parseJson(text, file));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new SwirlError("RECORD", `${file}: ${issue.path.join(".") || "manifest"}: ${issue.message}`, {
+    remedy: "it was written by another version of swirl-rl, or changed: use a new run directory",
+    details: { file, field: issue.path.join(".") },
+  });
+}
+
+async function requireSame(
+  paths: RunPaths,
+  config: Record<string, unknown>,
+  before: Manifest,
+  now: Manifest,
+): Promise<void> {
+  const old = parseJson(await readFile(paths.config, "utf8"), paths.config) as Record<string, unknown>;
+  const changed = changedKeys(old, config);
+  if (changed.length > 0) {
+    throw new SwirlError("CONFIG", `${paths.config} has other values for ${changed.join(", ")}`, {
+      remedy: "a run is resumed with the config it began with: use another run directory for another config",
+      details: { file: paths.config, field: changed[0]! },
+    });
+  }
+  const moved = Object.keys({ ...before.inputs, ...now.inputs }).filter(
+    (name) => before.inputs[name]?.sha256 !== now.inputs[name]?.sha256,
+  );
+  if (moved.length > 0) {
+    throw new SwirlError("CONFIG", `the inputs ${moved.join(", ")} changed since the run began`, {
+      remedy: "restore the files, or begin a new run directory",
+      details: { file: now.inputs[moved[0]!]?.path ?? before.inputs[moved[0]!]!.path },
+    });
+  }
+}
+
+/** Dotted paths whose JSON differs. */
+function changedKeys(a: unknown, b: unknown, path = ""): string[] {
+  if (isRecord(a) && isRecord(b)) {
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    return keys.flatMap((key) => changedKeys(a[key], b[key], path ? `${path}.${key}` : key));
+  }
+  return JSON.stringify(a) === JSON.stringify(b) ? [] : [path];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SwirlError("RECORD", `${file}: not JSON (${(cause as Error).message})`, {
+      remedy: "it was changed after it was written: use a new run directory",
+      details: { file },
+      cause,
+    });
+  }
+}
+
+function notEmpty(dir: string, names: readonly string[]): SwirlError {
+  return new SwirlError(
+    "CONFIG",
+    `${dir} is no run directory and not empty: it holds ${names.slice(0, 3).join(", ")}`,
+    {
+      remedy: "name a folder that does not exist yet, or one of a run to resume",
+      details: { file: dir },
+    },
+  );
+}
