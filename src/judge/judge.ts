@@ -17,7 +17,14 @@ export interface StepView {
 }
 
 export type Verdict =
-  | { status: "ok"; good: boolean; /** P(GOOD) or share of votes, 0 … 1 */ score: number; votes: number; reason?: string }
+  | {
+      status: "ok";
+      good: boolean;
+      /** P(GOOD) or share of votes, 0 … 1 */
+      score: number;
+      votes: number;
+      reason?: string;
+    }
   | { status: "failed"; error: string };
 
 export interface Judge {

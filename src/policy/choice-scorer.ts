@@ -20,7 +20,8 @@ export interface ChoiceResult {
 
 export interface ChoiceScorer {
   /**
-   * Rejects with code "INPUT" when the output holds no place for a choice (an endpoint's reply without any of them),
+   * Rejects with code "INPUT" and details.noChoice when the output holds no place for a choice (an endpoint's reply
+   * without any of them),
    * and with code "CONFIG" when the endpoint gives no log-probs at all.
    */
   choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult>;

@@ -165,6 +165,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
         `no ${choices.join(" or ")} in the reply ${JSON.stringify(tail(tokens))}`,
         {
           remedy: "raise maxNewTokens, or use a model that follows the prompt",
+          details: { noChoice: true },
         },
       );
     }

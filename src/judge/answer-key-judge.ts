@@ -1,0 +1,47 @@
+/**
+ * Says whether a final answer is right, from the answer key alone: the paper's outcome filter. The only judge that
+ * sees gold answers; it is no `Judge` of steps and cannot be taken for one.
+ */
+import { z } from "zod";
+import type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "../evaluate/answer-matcher.js";
+import { parseOptions } from "../options/parse-options.js";
+import { deriveSeed } from "../synthesize/seed.js";
+import { failedVerdict } from "./failed-verdict.js";
+import { answerKeyPrompt, PROMPT_VERSION } from "./judge-prompt.js";
+import { poll } from "./poll.js";
+import { pollFields, pollTemperature } from "./prompted-judge.js";
+
+const optionsSchema = z.strictObject({ ...pollFields, maxNewTokens: z.int().min(1).default(128) });
+
+export type AnswerKeyJudgeOptions = z.input<typeof optionsSchema>;
+
+export class AnswerKeyJudge implements AnswerMatcher {
+  readonly #options: z.output<typeof optionsSchema> & { temperature: number };
+
+  constructor(options: AnswerKeyJudgeOptions) {
+    const parsed = parseOptions(optionsSchema, options, "AnswerKeyJudge");
+    this.#options = { ...parsed, temperature: pollTemperature(parsed, "AnswerKeyJudge") };
+  }
+
+  get id(): string {
+    const { policy, votes, temperature, mode } = this.#options;
+    return `answer-key.v${PROMPT_VERSION}/${policy.id}/mode=${mode},votes=${votes},temperature=${temperature}`;
+  }
+
+  async match(candidate: AnswerCandidate, options: { signal?: AbortSignal } = {}): Promise<AnswerVerdict> {
+    const seed = deriveSeed(
+      "answer-key",
+      this.#options.seed,
+      candidate.question,
+      candidate.answer,
+      ...candidate.gold,
+    );
+    try {
+      const messages = answerKeyPrompt(candidate);
+      const result = await poll({ ...this.#options, ...options, messages, words: ["YES", "NO"], seed });
+      return result.status === "failed" ? result : { status: "ok", correct: result.score >= 0.5 };
+    } catch (error) {
+      return failedVerdict(error);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * How far a judge can be trusted: its verdicts against labels of known truth. A false positive is a bad step called
+ * GOOD (it gets rewarded), a false negative a good step called BAD (it gets lost). Failed verdicts are counted apart
+ * and are in neither rate.
+ */
+import { z } from "zod";
+import { mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
+import { type Interval, wilsonInterval } from "../evaluate/interval.js";
+import { callback, judgeSchema, signalSchema } from "../options/instances.js";
+import { parseOptions } from "../options/parse-options.js";
+import { failedVerdict } from "./failed-verdict.js";
+import type { Judge, StepView, Verdict } from "./judge.js";
+
+export interface LabelledStep {
+  id: string;
+  view: StepView;
+  good: boolean; // the truth
+}
+
+/** `count` of `of`, with a 95 % interval (Wilson). */
+export interface Rate {
+  count: number;
+  of: number;
+  rate: number; // NaN when `of` is 0
+  interval: Interval;
+}
+
+export interface Calibration {
+  judge: string;
+  steps: number;
+  falsePositive: Rate; // of the bad steps
+  falseNegative: Rate; // of the good steps
+  accuracy: Rate; // of all steps with a verdict
+  failed: number;
+}
+
+const optionsSchema = z.strictObject({
+  concurrency: z.int().min(1).default(8),
+  signal: signalSchema.optional(),
+  onVerdict: callback<{ step: LabelledStep; verdict: Verdict }>().optional(),
+});
+
+export async function calibrate(
+  judge: Judge,
+  steps: Iterable<LabelledStep> | AsyncIterable<LabelledStep>,
+  options: z.input<typeof optionsSchema> = {},
+): Promise<Calibration> {
+  const { concurrency, signal, onVerdict } = parseOptions(optionsSchema, options, "calibrate");
+  parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "calibrate");
+  const ask = async (step: LabelledStep, inner: AbortSignal) => {
+    const verdict = await judge.judge(step.view, { signal: inner }).catch((error: unknown) => {
+      throwIfAborted(inner);
+      return failedVerdict(error);
+    });
+    return { step, verdict };
+  };
+  const outcomes: Outcome[] = [];
+  for await (const judged of mapConcurrent(steps, concurrency, ask, signal)) {
+    onVerdict?.(judged);
+    outcomes.push({ truth: judged.step.good, verdict: judged.verdict });
+  }
+  return { judge: judge.id, ...rates(outcomes) };
+}
+
+interface Outcome {
+  truth: boolean;
+  verdict: Verdict;
+}
+
+export function rates(outcomes: readonly Outcome[]): Omit<Calibration, "judge"> {
+  const given = outcomes.flatMap(({ truth, verdict }) =>
+    verdict.status === "ok" ? [{ truth, good: verdict.good }] : [],
+  );
+  const bad = given.filter(({ truth }) => !truth);
+  const good = given.filter(({ truth }) => truth);
+  return {
+    steps: outcomes.length,
+    falsePositive: rateOf(bad.filter((one) => one.good).length, bad.length),
+    falseNegative: rateOf(good.filter((one) => !one.good).length, good.length),
+    accuracy: rateOf(given.filter((one) => one.truth === one.good).length, given.length),
+    failed: outcomes.length - given.length,
+  };
+}
+
+function rateOf(count: number, of: number): Rate {
+  return { count, of, rate: count / of, interval: wilsonInterval(count, of) };
+}

@@ -1,0 +1,207 @@
+import { describe, expect, it } from "vitest";
+import { type Arrival, type Reply, ScriptedServer, texts } from "../../tests/support/scripted-server.js";
+import { answerView, stepView } from "../../tests/support/step-view.js";
+import { EndpointPolicy } from "../policy/endpoint-policy.js";
+import { AnswerKeyJudge } from "./answer-key-judge.js";
+import { PromptedJudge, type PromptedJudgeOptions } from "./prompted-judge.js";
+
+async function served(script: (arrival: Arrival) => Reply) {
+  const server = await ScriptedServer.start(script);
+  const policy = await EndpointPolicy.connect({
+    baseURL: server.baseURL,
+    model: "judge",
+    probe: false,
+    retryBaseMs: 1,
+    retryMaxMs: 2,
+    maxRetries: 1,
+  });
+  return {
+    server,
+    policy,
+    judge: (options: Omit<PromptedJudgeOptions, "policy"> = {}) => new PromptedJudge({ policy, ...options }),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+const n = ({ body }: Arrival) => body.n ?? 1;
+const repeated = (arrival: Arrival, text: string) => texts(...Array.from({ length: n(arrival) }, () => text));
+
+describe("PromptedJudge, text", () => {
+  it("asks once, greedily, and gives the verdict with its reasoning", async () => {
+    await using t = await served(() => texts("It asks for the designer, which is needed.\nVerdict: GOOD"));
+    expect(await t.judge().judge(stepView())).toEqual({
+      status: "ok",
+      good: true,
+      score: 1,
+      votes: 1,
+      reason: "It asks for the designer, which is needed.\nVerdict: GOOD",
+    });
+    expect(t.server.arrivals[0]!.body.temperature).toBe(0);
+  });
+
+  it("takes the share of votes as the score, against the threshold", async () => {
+    await using t = await served(() => texts("GOOD", "BAD", "GOOD", "BAD", "GOOD"));
+    const at = async (threshold: number) => await t.judge({ votes: 5, threshold }).judge(stepView());
+    expect(await at(0.5)).toMatchObject({ good: true, score: 0.6, votes: 5, reason: "GOOD" });
+    expect(await at(0.8)).toMatchObject({ good: false, score: 0.6 });
+    expect(t.server.arrivals[0]!.body).toMatchObject({ n: 5, temperature: 0.7 });
+  });
+
+  it("asks again for what could not be read, sampled and with other seeds, and only for that", async () => {
+    await using t = await served((arrival) =>
+      arrival.index === 0 ? texts("GOOD", "hm", "BAD") : texts("Verdict: GOOD"),
+    );
+    expect(await t.judge({ votes: 3 }).judge(stepView())).toMatchObject({ votes: 3, score: 2 / 3 });
+    const [first, second] = t.server.arrivals.map((arrival) => arrival.body);
+    expect(second!.n).toBeUndefined();
+    expect(second!.seed).not.toBe(first!.seed);
+  });
+
+  it("retries a greedy judge with sampling, and records what stays unreadable as failed, not as bad", async () => {
+    await using t = await served((arrival) => repeated(arrival, "I cannot say."));
+    const verdict = await t.judge({ retries: 2 }).judge(stepView());
+    expect(verdict).toEqual({
+      status: "failed",
+      error: '1 of 1 replies say neither GOOD nor BAD after 2 retries; one ends: "I cannot say."',
+    });
+    expect(t.server.arrivals.map((arrival) => arrival.body.temperature)).toEqual([0, 0.7, 0.7]);
+  });
+
+  it("lets no minority of readable votes decide", async () => {
+    await using t = await served((arrival) =>
+      arrival.index === 0 ? texts("GOOD", "?", "?", "?", "?") : repeated(arrival, "?"),
+    );
+    expect(await t.judge({ votes: 5, retries: 1 }).judge(stepView())).toMatchObject({ status: "failed" });
+  });
+
+  it("turns an unreachable endpoint into a failed verdict, and an abort into an error", async () => {
+    await using t = await served(() => ({ kind: "status", status: 500 }));
+    expect(await t.judge().judge(stepView())).toMatchObject({
+      status: "failed",
+      error: expect.stringContaining("status 500"),
+    });
+    await expect(t.judge().judge(stepView(), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "ABORTED",
+    });
+  });
+
+  it("uses the same seed for the same step and another for another, whatever came before", async () => {
+    await using t = await served(() => texts("GOOD"));
+    const judge = t.judge();
+    for (const view of [stepView(), answerView("1902"), stepView()]) await judge.judge(view);
+    const [a, b, c] = t.server.arrivals.map((arrival) => arrival.body.seed);
+    expect(c).toBe(a);
+    expect(b).not.toBe(a);
+  });
+
+  it("takes a prompt of the user's", async () => {
+    await using t = await served(() => texts("GOOD"));
+    const judge = t.judge({
+      prompt: { id: "mine", messages: (view) => [{ role: "user", content: `? ${view.question}` }] },
+    });
+    await judge.judge(stepView());
+    expect(t.server.arrivals[0]!.body.messages[0]!.content).toMatch(/^\? In which year/);
+    expect(judge.id).toContain("/mine/");
+  });
+
+  it("names prompt, model and decoding in its id, and no two settings share one", async () => {
+    await using t = await served(() => texts("GOOD"));
+    const ids = [
+      {},
+      { criterion: "math" },
+      { votes: 3 },
+      { threshold: 0.9 },
+      { temperature: 0.3 },
+      { mode: "logprobs" },
+      { seed: 1 },
+    ].map((options) => t.judge(options as object).id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids[0]).toMatch(
+      /^prompted\/step\.v1\/127\.0\.0\.1:\d+\/v1#judge\/mode=text,votes=1,threshold=0.5,temperature=0/,
+    );
+  });
+
+  it.each([
+    [{ votes: 3, temperature: 0 }, /3 votes at temperature 0/],
+    [{ treshold: 0.5 }, /did you mean threshold/],
+    [{ threshold: 2 }, /threshold/],
+    [{ criterion: "math", prompt: { id: "x", messages: () => [] } }, /prompt replaces criterion/],
+  ])("refuses %o", async (options, message) => {
+    await using t = await served(() => texts("GOOD"));
+    expect(() => t.judge(options as object)).toThrow(message);
+  });
+});
+
+describe("PromptedJudge, log-probs", () => {
+  const token = (text: string, top: [string, number][] = []) => ({
+    token: text,
+    logprob: 0,
+    top_logprobs: top.map(([t, p]) => ({ token: t, logprob: Math.log(p) })),
+  });
+  const reply = (good: number, bad: number): Reply => ({
+    kind: "choices",
+    choices: [
+      {
+        message: { content: "Helpful. Verdict: GOOD" },
+        finish_reason: "stop",
+        logprobs: {
+          content: [
+            token("Helpful. "),
+            token("Verdict:"),
+            token(" GOOD", [
+              [" GOOD", good],
+              [" BAD", bad],
+            ]),
+          ],
+        },
+      },
+    ],
+  });
+
+  it("scores P(GOOD) against BAD", async () => {
+    await using t = await served(() => reply(0.6, 0.2));
+    const verdict = await t.judge({ mode: "logprobs" }).judge(stepView());
+    expect(verdict).toMatchObject({ status: "ok", good: true, score: expect.closeTo(0.75, 9) });
+    expect(t.server.arrivals[0]!.body).toMatchObject({ logprobs: true, top_logprobs: 20 });
+  });
+
+  it("ends with a configuration error when the endpoint gives none", async () => {
+    await using t = await served(() => texts("Verdict: GOOD"));
+    await expect(t.judge({ mode: "logprobs" }).judge(stepView())).rejects.toMatchObject({ code: "CONFIG" });
+  });
+
+  it("fails the verdict when the reply holds none", async () => {
+    await using t = await served(() => ({
+      kind: "choices",
+      choices: [
+        {
+          message: { content: "hm" },
+          finish_reason: "stop",
+          logprobs: { content: [token("hm", [["hm", 0.9]])] },
+        },
+      ],
+    }));
+    expect(await t.judge({ mode: "logprobs", retries: 0 }).judge(stepView())).toMatchObject({
+      status: "failed",
+    });
+  });
+});
+
+describe("AnswerKeyJudge", () => {
+  it.each([
+    ["Same. Verdict: YES", { status: "ok", correct: true }],
+    ["Verdict: NO", { status: "ok", correct: false }],
+  ])("%s", async (text, verdict) => {
+    await using t = await served((arrival) => repeated(arrival, text));
+    const judge = new AnswerKeyJudge({ policy: t.policy });
+    expect(await judge.match({ question: "Q", answer: "ten", gold: ["10"] })).toEqual(verdict);
+  });
+
+  it("fails where no verdict can be had", async () => {
+    await using t = await served((arrival) => repeated(arrival, "perhaps"));
+    const judge = new AnswerKeyJudge({ policy: t.policy });
+    expect(await judge.match({ question: "Q", answer: "ten", gold: ["10"] })).toMatchObject({
+      status: "failed",
+    });
+  });
+});

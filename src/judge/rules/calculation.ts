@@ -1,0 +1,56 @@
+/** Checks of a calculating agent's steps. */
+import { CalculatorError, calculate } from "../../tools/calculator/index.js";
+import type { StepView } from "../judge.js";
+import { numbersGiven, numbersIn, sameNumber } from "./numbers.js";
+
+/** Small counts that any calculation may bring in: one more, one less, a pair. */
+const FREE = [0, 1, 2];
+
+/** The calculator can evaluate the expression: nothing is missing, unknown or divided by zero. */
+export function expressionParses(view: StepView): string | undefined {
+  if (view.kind !== "call" || view.call === undefined) return undefined;
+  try {
+    calculate(expressionOf(view.call.input));
+    return undefined;
+  } catch (error) {
+    if (error instanceof CalculatorError) return `the calculator cannot take it: ${error.message}`;
+    throw error;
+  }
+}
+
+/** Chat templates and endpoints give a call's arguments as JSON: {"expression": "48 / 2"}. */
+function expressionOf(input: string): string {
+  if (!input.trimStart().startsWith("{")) return input;
+  try {
+    const value = (JSON.parse(input) as { expression?: unknown }).expression;
+    return typeof value === "string" ? value : input;
+  } catch {
+    return input;
+  }
+}
+
+/** Each number of the expression was given by the question, an earlier message or a result. */
+export function numbersFromContext(view: StepView): string | undefined {
+  if (view.kind !== "call" || view.call === undefined) return undefined;
+  const context = [
+    view.question,
+    ...view.history.flatMap(({ action, observation }) => [action, observation ?? ""]),
+  ];
+  const given = [...FREE, ...context.flatMap(numbersGiven)];
+  const invented = numbersIn(expressionOf(view.call.input)).find(
+    (number) => !given.some((known) => sameNumber(known, number)),
+  );
+  return invented === undefined ? undefined : `${invented} is given neither by the problem nor by a result`;
+}
+
+/** The answer's number is one that a result shows. Without any result there is nothing it could follow from. */
+export function answerFromResults(view: StepView): string | undefined {
+  if (view.kind !== "answer" || view.answer === undefined) return undefined;
+  const results = view.history.flatMap(({ observation }) => (observation === undefined ? [] : [observation]));
+  if (results.length === 0) return "an answer before anything was calculated";
+  const answers = numbersIn(view.answer);
+  if (answers.length === 0) return "the answer holds no number";
+  const shown = results.flatMap((result) => numbersIn(result.slice(result.lastIndexOf("->") + 1)));
+  const follows = answers.some((answer) => shown.some((number) => sameNumber(number, answer)));
+  return follows ? undefined : `no result shows ${answers.join(" or ")}`;
+}

@@ -1,0 +1,41 @@
+/**
+ * Ready-made rule judges. They are weak checks: they find steps that are certainly or almost certainly bad, and call
+ * everything else GOOD. They do not see whether a query is wise or an operation the right one; use them as a floor, as
+ * a baseline beside a prompted judge, or where no judge can be run.
+ */
+import type { StepView } from "../judge.js";
+import { RuleJudge } from "../rule-judge.js";
+import { answerFromResults, expressionParses, numbersFromContext } from "./calculation.js";
+import { repeatsNothing, wellFormed } from "./call.js";
+import { answerObserved, queryOnTopic } from "./search.js";
+
+/** What is wrong with a step, or undefined. */
+export type Check = (view: StepView) => string | undefined;
+
+/** GOOD when no check finds anything; the reason is the first thing found. */
+export function judgeByChecks(id: string, checks: readonly Check[]): RuleJudge {
+  return new RuleJudge({
+    id,
+    rule: (view) => {
+      for (const check of checks) {
+        const reason = check(view);
+        if (reason !== undefined) return { good: false, reason };
+      }
+      return { good: true };
+    },
+  });
+}
+
+export const ruleJudges = {
+  /** Well-formed, no repeated query, a query on the question's topic, an answer that some result mentions. */
+  search: () => judgeByChecks("search.v1", [wellFormed, repeatsNothing, queryOnTopic, answerObserved]),
+  /** Well-formed, no repeated expression, one that parses, with numbers that were given, an answer that is a result. */
+  calculator: () =>
+    judgeByChecks("calculator.v1", [
+      wellFormed,
+      repeatsNothing,
+      expressionParses,
+      numbersFromContext,
+      answerFromResults,
+    ]),
+};

@@ -1,0 +1,92 @@
+/**
+ * verdicts.jsonl: every verdict that was given, one line each, append-only. Read at the start, it is the cache of
+ * what need not be asked again. A line that a killed process left unfinished is set aside (see jsonl-writer.ts); a
+ * line of another version or that is no verdict is an error naming file and line.
+ */
+import { z } from "zod";
+import { readRecords, type TornLine } from "../jsonl/jsonl-reader.js";
+import { JsonlWriter } from "../jsonl/jsonl-writer.js";
+import type { StepView, Verdict } from "./judge.js";
+import { verdictSchema } from "./judged-trajectory.js";
+
+export const VERDICT_VERSION = 1;
+
+const recordSchema = z.strictObject({
+  version: z.literal(VERDICT_VERSION),
+  key: z.string().regex(/^[0-9a-f]{64}$/), // stepKey(judge, step)
+  judge: z.string(),
+  verdict: verdictSchema,
+  /** For a person to read; the key covers all that the judge saw. */
+  question: z.string(),
+  action: z.string(),
+});
+
+export interface VerdictJournalOptions {
+  /** Longest time that a written line may wait for the disk; 0 = every line is on disk before its verdict is given. */
+  syncEveryMs?: number;
+  onTorn?: (torn: TornLine & { keptAt: string }) => void;
+}
+
+export class VerdictJournal implements AsyncDisposable {
+  readonly file: string;
+  readonly #verdicts: Map<string, Verdict>;
+  readonly #writer: JsonlWriter;
+
+  private constructor(file: string, verdicts: Map<string, Verdict>, writer: JsonlWriter) {
+    this.file = file;
+    this.#verdicts = verdicts;
+    this.#writer = writer;
+  }
+
+  /** Creates the file or goes on after its last whole line. One journal per file at a time, for any number of judges. */
+  static async open(file: string, options: VerdictJournalOptions = {}): Promise<VerdictJournal> {
+    const writer = await JsonlWriter.open(file, options); // sets a torn last line aside
+    try {
+      const verdicts = new Map<string, Verdict>();
+      for await (const record of readRecords(file, recordSchema, {
+        what: "verdict",
+        version: VERDICT_VERSION,
+      })) {
+        verdicts.set(record.key, withoutAbsent(record.verdict));
+      }
+      return new VerdictJournal(file, verdicts, writer);
+    } catch (error) {
+      await writer.close();
+      throw error;
+    }
+  }
+
+  /** Distinct steps with a verdict. */
+  get size(): number {
+    return this.#verdicts.size;
+  }
+
+  get(key: string): Verdict | undefined {
+    return this.#verdicts.get(key);
+  }
+
+  /** Resolves when the line is in the file. A later verdict of the same key replaces an earlier one. */
+  async add(key: string, judge: string, view: StepView, verdict: Verdict): Promise<void> {
+    const { question, action } = view;
+    await this.#writer.append({ version: VERDICT_VERSION, key, judge, verdict, question, action });
+    this.#verdicts.set(key, verdict);
+  }
+
+  sync(): Promise<void> {
+    return this.#writer.sync();
+  }
+
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function withoutAbsent(verdict: z.infer<typeof verdictSchema>): Verdict {
+  if (verdict.status === "failed") return verdict;
+  const { reason, ...rest } = verdict;
+  return reason === undefined ? rest : { ...rest, reason };
+}

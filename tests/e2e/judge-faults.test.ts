@@ -1,0 +1,67 @@
+/** A judge behind a server that fails in every way it can: no verdict is lost, none is counted twice. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { journaledJudge } from "../../src/judge/journaled-judge.js";
+import { PromptedJudge } from "../../src/judge/prompted-judge.js";
+import { EndpointPolicy } from "../../src/policy/endpoint-policy.js";
+import { type Reply, ScriptedServer, texts } from "../support/scripted-server.js";
+import { stepView } from "../support/step-view.js";
+
+let folder: string;
+let file: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "swirl-faults-"));
+  file = join(folder, "verdicts.jsonl");
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const step = (i: number) => stepView({ action: `action ${i}` });
+const lines = async () =>
+  (await readFile(file, "utf8"))
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+
+describe("a judge behind a faulty server", () => {
+  it("loses no verdict and counts none twice over a faulty server: 10,000 steps", async () => {
+    const faults: Reply[] = [
+      { kind: "status", status: 429, headers: { "retry-after": "0.002" } },
+      { kind: "status", status: 500 },
+      { kind: "truncate" },
+      { kind: "close" },
+      { kind: "cut" },
+    ];
+    await using server = await ScriptedServer.start(({ body, attempt, index }) => {
+      const text = body.messages[0]!.content;
+      const i = Number(/action (\d+)\n\[\[END OF LATEST/.exec(text)![1]);
+      if (i % 500 === 7) return { kind: "status", status: 500 }; // these stay out of reach
+      if (attempt < 3 && index % 101 === 0)
+        return index % 2 === 0 ? { kind: "hang" } : { kind: "trickle", everyMs: 20 };
+      if (attempt < 3 && index % 3 === 0) return faults[index % faults.length]!;
+      return texts(`Verdict: ${i % 2 === 0 ? "GOOD" : "BAD"}`);
+    });
+    const policy = await EndpointPolicy.connect({
+      baseURL: server.baseURL,
+      model: "j",
+      probe: false,
+      retryBaseMs: 1,
+      retryMaxMs: 3,
+      timeoutMs: 2_000,
+      concurrency: 24,
+    });
+    const judged = new PromptedJudge({ policy });
+    const judge = await journaledJudge(judged, file, { concurrency: 24 });
+    const verdicts = await Promise.all(Array.from({ length: 10_000 }, (_, i) => judge.judge(step(i))));
+    await judge.close();
+    for (const [i, verdict] of verdicts.entries()) {
+      if (i % 500 === 7) expect(verdict.status).toBe("failed");
+      else expect(verdict).toMatchObject({ status: "ok", good: i % 2 === 0 });
+    }
+    const written = await lines();
+    expect(written).toHaveLength(10_000);
+    expect(new Set(written.map((line) => line.key)).size).toBe(10_000);
+    expect(judge.stats).toMatchObject({ asked: 10_000, failed: 20, cached: 0, shared: 0 });
+  }, 120_000);
+});
