@@ -5,7 +5,7 @@
 import { Presets, SingleBar } from "cli-progress";
 
 export interface ProgressLine {
-  /** Sets how far it is; `note` follows the bar. A total of undefined is not known yet. */
+  /** Sets how far it is; `note` follows the bar. Without a total the last one stays; there may be none yet. */
   update(done: number, total: number | undefined, note?: string): void;
   /** Prints a line above the bar. */
   say(text: string): void;
@@ -34,11 +34,13 @@ function bar(name: string): ProgressLine {
     Presets.shades_classic,
   );
   let started = false;
+  let known: number | undefined;
   return {
     update(done, total, note = "") {
-      if (!started) single.start(total ?? Math.max(1, done), done, { note });
+      known = total ?? known;
+      if (!started) single.start(known ?? Math.max(1, done), done, { note });
       started = true;
-      single.setTotal(total ?? Math.max(1, done));
+      single.setTotal(known ?? Math.max(1, done));
       single.update(done, { note });
     },
     say(text) {
@@ -55,10 +57,12 @@ function lines(name: string): ProgressLine {
   const started = performance.now();
   let last = started;
   let pending = "";
+  let known: number | undefined;
   return {
     update(done, total, note = "") {
+      known = total ?? known;
       const seconds = Math.round((performance.now() - started) / 1000);
-      pending = `${name}: ${done}${total === undefined ? "" : `/${total}`}, ${seconds} s${note ? `, ${note}` : ""}\n`;
+      pending = `${name}: ${done}${known === undefined ? "" : `/${known}`}, ${seconds} s${note ? `, ${note}` : ""}\n`;
       if (performance.now() - last < LINE_EVERY_MS) return;
       last = performance.now();
       process.stderr.write(pending);

@@ -6,11 +6,18 @@ export interface RunPaths {
   manifest: string;
   metrics: string;
   sftMetrics: string;
+  /** Demonstrations as the policy would have written them. */
+  demonstrations: string;
   trajectories: string;
   verdicts: string;
   /** The filter's table, as JSON. */
   filter: string;
-  checkpoints: string; // folder
+  /** The trajectories that the filter hands on. */
+  kept: string;
+  sftCheckpoints: string; // folder; its `latest` is a model folder
+  checkpoints: string; // folder; its `latest` is a model folder
+  /** What each finished stage of `swirl run` gave, as JSON. */
+  stages: string;
   /** The trained policy, as a model folder. */
   policy: string;
   report: string;
@@ -25,10 +32,14 @@ export function runPaths(dir: string): RunPaths {
     manifest: join(dir, "manifest.json"),
     metrics: join(dir, "metrics.jsonl"),
     sftMetrics: join(dir, "sft-metrics.jsonl"),
+    demonstrations: join(dir, "demonstrations.jsonl"),
     trajectories: join(dir, "trajectories.jsonl"),
     verdicts: join(dir, "verdicts.jsonl"),
     filter: join(dir, "filter.json"),
+    kept: join(dir, "kept.jsonl"),
+    sftCheckpoints: join(dir, "sft-checkpoints"),
     checkpoints: join(dir, "checkpoints"),
+    stages: join(dir, "stages.json"),
     policy: join(dir, "policy"),
     report: join(dir, "report.md"),
     reportHtml: join(dir, "report.html"),

@@ -14,6 +14,7 @@
  */
 import { abortedError, mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
+import { failedVerdict } from "../judge/failed-verdict.js";
 import type { Verdict } from "../judge/judge.js";
 import type { Action } from "../policy/policy.js";
 import { stopStrings } from "../synthesize/action-format.js";
@@ -311,7 +312,10 @@ async function judgeActions(
   const judgeOne = async ({ i, j, action }: (typeof work)[number], signal: AbortSignal) => {
     const state = states[i]!;
     const view = options.actions === "logged" ? state.view : freshView(state, action.text);
-    verdicts[i]![j] = await options.judge.judge(view, { signal });
+    verdicts[i]![j] = await options.judge.judge(view, { signal }).catch((error: unknown) => {
+      throwIfAborted(signal);
+      return failedVerdict(error);
+    });
   };
   for await (const _ of mapConcurrent(work, options.judgeConcurrency, judgeOne, options.signal))
     onDone(++done, work.length);

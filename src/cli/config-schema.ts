@@ -1,0 +1,214 @@
+/**
+ * The one config of all verbs. Each section holds the options of its stage (the stage's own schema, so that a new
+ * option is a key here at once) without the live objects a file cannot hold. Unknown keys are errors that name the
+ * key and suggest the nearest. docs/configuration.md explains every key.
+ */
+import { z } from "zod";
+import { SwirlError } from "../errors/swirl-error.js";
+import { filterSchema } from "../filter/filter-trajectories.js";
+import { parseOptions } from "../options/parse-options.js";
+import { endpointOptionsSchema } from "../policy/endpoint-options.js";
+import { rolloutShape } from "../synthesize/rollout-options.js";
+import { synthesizeSchema } from "../synthesize/synthesize.js";
+import { sftSchema } from "../train/sft.js";
+import { trainSchema } from "../train/train-options.js";
+import type { RawConfig } from "./load-config.js";
+
+const path = z.string().min(1);
+
+const DATASETS = ["gsm8k", "hotpotqa", "musique", "2wikimultihopqa", "beerqa", "cofca", "jsonl"] as const;
+
+/** Questions of a file. `skip` and `limit` count questions in the file's order, after `shuffle`. */
+const questionsSchema = z.strictObject({
+  dataset: z.enum(DATASETS),
+  file: path,
+  skip: z.int().min(0).default(0),
+  limit: z.int().min(1).optional(),
+  /** Draws the questions with the run's seed instead of taking the first ones. */
+  shuffle: z.boolean().default(false),
+});
+
+const taskKinds = {
+  calculator: z.strictObject({ kind: z.literal("calculator"), callLimit: z.int().min(1).default(10) }),
+  search: z.strictObject({
+    kind: z.literal("search"),
+    callLimit: z.int().min(1).default(5),
+    /** Passages: [{title, text}] or {title: [sentences]} as JSON. */
+    corpus: path,
+    /** Passages a search returns. */
+    topK: z.int().min(1).default(1),
+  }),
+};
+
+/** An OpenAI-compatible server. The key is read from the variable named by apiKeyVariable, never from the file. */
+const endpointSchema = endpointOptionsSchema
+  .omit({ apiKey: true, headers: true })
+  .extend({ apiKeyVariable: z.string().min(1).optional() });
+
+const judgeKinds = {
+  /** The ready-made checks of the task; see src/judge/rules. */
+  rules: z.strictObject({ kind: z.literal("rules") }),
+  prompted: z.strictObject({
+    kind: z.literal("prompted"),
+    /** A model folder, or an endpoint. */
+    model: path.optional(),
+    endpoint: endpointSchema.optional(),
+    votes: z.int().min(1).default(1),
+    temperature: z.number().min(0).optional(),
+    maxNewTokens: z.int().min(1).default(512),
+    retries: z.int().min(0).default(2),
+    mode: z.enum(["text", "logprobs"]).default("text"),
+    threshold: z.number().gt(0).max(1).default(0.5),
+    /** Steps judged at once. */
+    concurrency: z.int().min(1).default(16),
+  }),
+};
+
+/** Where a stage saves is the run directory's business; how often is the config's. */
+const checkpointsSchema = z.strictObject({
+  every: z.int().min(1).default(20),
+  keep: z.int().min(1).default(2),
+  dtype: z.enum(["float32", "bfloat16"]).optional(),
+});
+
+const sections = {
+  rollout: z.strictObject(rolloutShape),
+  sft: sftSchema
+    .omit({
+      policy: true,
+      trajectories: true,
+      checkpoints: true,
+      metricsFile: true,
+      seed: true,
+      onStep: true,
+      onProgress: true,
+      onNote: true,
+      signal: true,
+    })
+    .extend({
+      demonstrations: questionsSchema.optional(),
+      trajectories: path.optional(),
+      checkpoints: z.unknown().optional(),
+    }),
+  synthesize: synthesizeSchema.pick({
+    samples: true,
+    temperature: true,
+    concurrency: true,
+    maxFailuresInARow: true,
+  }),
+  filter: filterSchema.pick({ equalN: true }).extend({ kind: filterSchema.shape.kind.default("process") }),
+  train: trainSchema
+    .omit({
+      policy: true,
+      trajectories: true,
+      judge: true,
+      checkpoints: true,
+      metricsFile: true,
+      validate: true,
+      maxNewTokens: true,
+      judgeConcurrency: true,
+      seed: true,
+      onStep: true,
+      onProgress: true,
+      onNote: true,
+      signal: true,
+    })
+    .extend({
+      /** A model folder; default: the model that training starts from. Loaded only where klWeight > 0. */
+      reference: path.optional(),
+      klWeight: z.number().min(0).default(0.05),
+      checkpoints: z.unknown().optional(),
+    }),
+  evaluate: z.strictObject({
+    /** Which weights `swirl run` evaluates: the config's model, the one RL starts from, the trained one. */
+    at: z
+      .array(z.enum(["base", "start", "trained"]))
+      .min(1)
+      .default(["start", "trained"]),
+    /** Questions in flight. */
+    concurrency: z.int().min(1).default(16),
+    /** 0 = greedy. */
+    temperature: z.number().min(0).default(0),
+  }),
+} as const;
+
+const rootSchema = z.strictObject({
+  model: path.optional(),
+  output: path.optional(),
+  device: z.string().default("auto"),
+  dtype: z.enum(["float32", "bfloat16"]).default("float32"),
+  threads: z.int().min(0).default(0),
+  memoryBudget: z.int().min(0).default(0),
+  seed: z.int().min(0).default(0),
+  task: z.unknown().optional(),
+  questions: z.unknown().optional(),
+  rollout: z.unknown().optional(),
+  sft: z.unknown().optional(),
+  synthesize: z.unknown().optional(),
+  judge: z.unknown().optional(),
+  rewardJudge: z.unknown().optional(),
+  filter: z.unknown().optional(),
+  train: z.unknown().optional(),
+  evaluate: z.unknown().optional(),
+});
+
+export type Config = ReturnType<typeof parseConfig>;
+export type TaskConfig = z.output<typeof taskKinds.calculator> | z.output<typeof taskKinds.search>;
+export type JudgeConfig = z.output<typeof judgeKinds.rules> | z.output<typeof judgeKinds.prompted>;
+export type QuestionsConfig = z.output<typeof questionsSchema>;
+
+/** The config with every default filled in. `task`, `questions`, `sft` stay undefined where the file has none. */
+export function parseConfig(raw: RawConfig) {
+  const root = parseOptions(rootSchema, raw, "config");
+  const judge = root.judge === undefined ? undefined : judgeOf(root.judge, "config judge");
+  return {
+    ...root,
+    task: root.task === undefined ? undefined : (byKind(taskKinds, root.task, "config task") as TaskConfig),
+    questions: parseOptions(questionSetsSchema, root.questions, "config questions"),
+    rollout: parseOptions(sections.rollout, root.rollout, "config rollout"),
+    sft:
+      root.sft === undefined
+        ? undefined
+        : withCheckpoints(parseOptions(sections.sft, root.sft, "config sft"), "sft"),
+    synthesize: parseOptions(sections.synthesize, root.synthesize, "config synthesize"),
+    judge: judge ?? judgeOf({ kind: "rules" }, "config judge"),
+    rewardJudge:
+      root.rewardJudge === undefined
+        ? (judge ?? judgeOf({ kind: "rules" }, "config judge"))
+        : judgeOf(root.rewardJudge, "config rewardJudge"),
+    filter: parseOptions(sections.filter, root.filter, "config filter"),
+    train: withCheckpoints(parseOptions(sections.train, root.train, "config train"), "train"),
+    evaluate: parseOptions(sections.evaluate, root.evaluate, "config evaluate"),
+  };
+}
+
+const questionSetsSchema = z.strictObject({
+  train: questionsSchema.optional(),
+  test: questionsSchema.optional(),
+});
+
+function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Section, name: string) {
+  const checkpoints = parseOptions(checkpointsSchema, section.checkpoints, `config ${name}.checkpoints`);
+  return { ...section, checkpoints };
+}
+
+function judgeOf(value: unknown, where: string): JudgeConfig {
+  const judge = byKind(judgeKinds, value, where) as JudgeConfig;
+  if (judge.kind === "prompted" && (judge.model === undefined) === (judge.endpoint === undefined))
+    throw new SwirlError("CONFIG", `${where}: a prompted judge needs a model or an endpoint, one of them`, {
+      remedy: 'give "model": a model folder, or "endpoint": { "baseURL": …, "model": … }',
+      details: { field: where },
+    });
+  return judge;
+}
+
+/** Picks the schema that `kind` names, so that an unknown key is told for that kind. */
+function byKind(kinds: Record<string, z.ZodObject>, value: unknown, where: string): unknown {
+  const kind = (value as { kind?: unknown } | null)?.kind;
+  const schema = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+  if (schema) return parseOptions(schema, value, where);
+  throw new SwirlError("CONFIG", `${where}: kind is ${JSON.stringify(kind) ?? "missing"}`, {
+    remedy: `kind is one of ${Object.keys(kinds).join(", ")}`,
+    details: { field: `${where.replace("config ", "")}.kind` },
+  });
+}

@@ -1,0 +1,84 @@
+/** `swirl filter`: trajectories.jsonl and verdicts.jsonl to kept.jsonl, and a table of what each filter keeps. */
+import type { FilterTable } from "../filter/filter-table.js";
+import { runVerb } from "./run-verb.js";
+import { required, type Session } from "./session.js";
+import { verb } from "./verb.js";
+
+export const filterVerb = () =>
+  verb({
+    name: "filter",
+    summary: "select trajectories to train on; writes kept.jsonl",
+    flags: [
+      {
+        flags: "--kind <kind>",
+        path: "filter.kind",
+        help: 'none, process, outcome or both (default: "process")',
+      },
+      {
+        flags: "--equal-n <n>",
+        path: "filter.equalN",
+        kind: "json",
+        help: "keep exactly this many (default: all that pass)",
+      },
+    ],
+    resume: "Run the same command again.",
+    run: (invocation) =>
+      runVerb(invocation, {
+        plan: ({ config, paths }) => [
+          `filter ${paths.trajectories} by ${config.filter.kind}, with the verdicts in ${paths.verdicts} (missing ones are asked for)`,
+          `write ${paths.kept}`,
+        ],
+        execute: filterStage,
+        format: ({ text, file }) => `${text}\n${file}`,
+      }),
+  });
+
+export interface FilterStageResult {
+  table: FilterTable;
+  text: string;
+  file: string;
+}
+
+export async function filterStage(session: Session): Promise<FilterStageResult> {
+  const [
+    { filterTrajectories },
+    { formatFilterTable },
+    { judgeSteps },
+    { readTrajectories },
+    { openJudge },
+    { openTask },
+  ] = await Promise.all([
+    import("../filter/filter-trajectories.js"),
+    import("../filter/filter-table.js"),
+    import("../judge/judge-steps.js"),
+    import("../trajectory/store.js"),
+    import("./open-judge.js"),
+    import("./open-task.js"),
+  ]);
+  const { writeFileAtomic } = await import("../run-directory/atomic-write.js");
+  const { config, paths, signal } = session;
+  required(config, "task");
+  const task = await openTask(session);
+  const { kind, equalN } = config.filter;
+  const needsVerdicts = kind === "process" || kind === "both";
+  await using open = needsVerdicts ? await openJudge(session, "judge") : undefined;
+  const pool = readTrajectories(paths.trajectories);
+  const judged = open
+    ? judgeSteps(pool, { judge: open.judge, concurrency: open.concurrency, signal })
+    : unjudged(pool);
+  const bar = session.progress("filter");
+  const { kept, table } = await filterTrajectories(judged, {
+    kind,
+    outcome: task.matcher,
+    ...(equalN === undefined ? {} : { equalN, seed: config.seed }),
+    signal,
+    onProgress: (progress) => bar.update(progress.done, progress.total, `${progress.kept} kept`),
+  });
+  bar.stop();
+  await writeFileAtomic(paths.kept, kept.map((trajectory) => `${JSON.stringify(trajectory)}\n`).join(""));
+  return { table, text: formatFilterTable(table), file: paths.kept };
+}
+
+async function* unjudged<T>(pool: AsyncIterable<T>): AsyncGenerator<{ trajectory: T }> {
+  for await (const trajectory of pool) yield { trajectory };
+}

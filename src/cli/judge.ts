@@ -1,0 +1,70 @@
+/** `swirl judge`: a verdict for every step of trajectories.jsonl, in verdicts.jsonl. */
+import { runVerb } from "./run-verb.js";
+import type { Session } from "./session.js";
+import { verb } from "./verb.js";
+
+export const judgeVerb = () =>
+  verb({
+    name: "judge",
+    summary: "judge every step of trajectories.jsonl; writes verdicts.jsonl",
+    flags: [
+      {
+        flags: "--judge-model <dir>",
+        path: "judge.model",
+        kind: "path",
+        help: "model folder; with --set judge.kind=prompted",
+      },
+      { flags: "--votes <n>", path: "judge.votes", kind: "json", help: "of a prompted judge (default: 1)" },
+    ],
+    details:
+      'The judge is config "judge": { "kind": "rules" } (default) or { "kind": "prompted", … }; see docs/configuration.md.',
+    resume: "Run the same command again: verdicts are kept.",
+    run: (invocation) =>
+      runVerb(invocation, {
+        plan: ({ config, paths }) => [
+          `judge every step of ${paths.trajectories} with ${config.judge.kind === "rules" ? "the task's rules" : "a prompted judge"}`,
+          `append to ${paths.verdicts}, asking for none that is there`,
+        ],
+        execute: judgeStage,
+        format: ({ trajectories, steps, good, bad, failed, file }) =>
+          [
+            `${steps} steps of ${trajectories} trajectories judged: ${good} good, ${bad} bad, ${failed} failed`,
+            `mean process label ${steps > failed ? ((100 * good) / (good + bad)).toFixed(1) : "–"} %`,
+            file,
+          ].join("\n"),
+      }),
+  });
+
+export interface JudgeResult {
+  trajectories: number;
+  steps: number;
+  good: number;
+  bad: number;
+  failed: number;
+  file: string;
+}
+
+export async function judgeStage(session: Session): Promise<JudgeResult> {
+  const [{ judgeSteps }, { readTrajectories }, { openJudge }, { noVerdicts }] = await Promise.all([
+    import("../judge/judge-steps.js"),
+    import("../trajectory/store.js"),
+    import("./open-judge.js"),
+    import("../judge/judged-trajectory.js"),
+  ]);
+  const { paths, signal } = session;
+  await using open = await openJudge(session, "judge");
+  const bar = session.progress("judge");
+  let counts = noVerdicts();
+  const judged = judgeSteps(readTrajectories(paths.trajectories), {
+    judge: open.judge,
+    concurrency: open.concurrency,
+    signal,
+    onProgress: (now) => {
+      counts = now;
+      bar.update(now.trajectories, undefined, `${now.steps} steps, ${now.failed} failed`);
+    },
+  });
+  for await (const _ of judged);
+  bar.stop();
+  return { ...counts, file: paths.verdicts };
+}

@@ -1,0 +1,80 @@
+/** The judge a config describes, remembering its verdicts in the run directory. Disposing it frees its model. */
+import { SwirlError } from "../errors/swirl-error.js";
+import { type JournaledJudge, journaledJudge } from "../judge/journaled-judge.js";
+import type { Judge } from "../judge/judge.js";
+import { PromptedJudge } from "../judge/prompted-judge.js";
+import { ruleJudges } from "../judge/rules/rule-judges.js";
+import { EndpointPolicy } from "../policy/endpoint-policy.js";
+import type { Policy } from "../policy/policy.js";
+import type { JudgeConfig } from "./config-schema.js";
+import { defined } from "./defined.js";
+import { loadPolicy, required, type Session } from "./session.js";
+
+export interface OpenJudge extends AsyncDisposable {
+  judge: JournaledJudge;
+  /** Judgements in flight. */
+  concurrency: number;
+}
+
+/** Rules are instant; a model is asked this many at a time. */
+const RULES_CONCURRENCY = 16;
+
+export async function openJudge(session: Session, which: "judge" | "rewardJudge"): Promise<OpenJudge> {
+  const config = session.config[which];
+  const task = required(session.config, "task");
+  const policy = config.kind === "prompted" ? await judgePolicy(session, config, which) : undefined;
+  const concurrency = config.kind === "prompted" ? config.concurrency : RULES_CONCURRENCY;
+  const inner: Judge =
+    config.kind === "prompted"
+      ? prompted(config, policy!, task.kind, session.config.seed)
+      : ruleJudges[task.kind]();
+  const judge = await journaledJudge(inner, session.paths.verdicts, { concurrency });
+  return {
+    judge,
+    concurrency,
+    async [Symbol.asyncDispose]() {
+      await judge.close();
+      await policy?.dispose();
+    },
+  };
+}
+
+type PromptedConfig = Extract<JudgeConfig, { kind: "prompted" }>;
+
+async function judgePolicy(session: Session, config: PromptedConfig, which: string): Promise<Policy> {
+  if (config.model !== undefined) return loadPolicy(session, config.model, { trainable: false });
+  const { apiKeyVariable, ...endpoint } = config.endpoint!;
+  return EndpointPolicy.connect({
+    ...defined(endpoint),
+    ...(apiKeyVariable === undefined ? {} : { apiKey: secret(apiKeyVariable, which) }),
+  });
+}
+
+function prompted(
+  config: PromptedConfig,
+  policy: Policy,
+  task: "calculator" | "search",
+  seed: number,
+): Judge {
+  const { votes, temperature, maxNewTokens, retries, mode, threshold } = config;
+  return new PromptedJudge({
+    policy,
+    votes,
+    ...(temperature === undefined ? {} : { temperature }),
+    maxNewTokens,
+    retries,
+    mode,
+    threshold,
+    criterion: task === "calculator" ? "math" : "step",
+    seed,
+  });
+}
+
+function secret(variable: string, which: string): string {
+  const value = process.env[variable];
+  if (value) return value;
+  throw new SwirlError("CONFIG", `config ${which}: the environment variable ${variable} is not set`, {
+    remedy: `export ${variable}=…`,
+    details: { field: `${which}.endpoint.apiKeyVariable` },
+  });
+}

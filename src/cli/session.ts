@@ -1,0 +1,97 @@
+/** What a verb works with: the resolved config, the run directory's paths, the signal, and a place to talk. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import { type RunPaths, runPaths } from "../run-directory/layout.js";
+import type { Config } from "./config-schema.js";
+import { type ProgressLine, progressLine } from "./progress-bar.js";
+import type { Invocation } from "./verb.js";
+import type { Weights } from "./weights.js";
+
+export interface Session {
+  config: Config;
+  signal: AbortSignal;
+  json: boolean;
+  /** Throws CONFIG unless the config says where the run directory is. */
+  readonly paths: RunPaths;
+  progress(name: string): ProgressLine;
+  /** A line on stderr, not with --json. */
+  say(text: string): void;
+}
+
+export async function openSession(invocation: Invocation): Promise<Session> {
+  const [{ loadConfig }, { parseConfig }] = await Promise.all([
+    import("./load-config.js"),
+    import("./config-schema.js"),
+  ]);
+  const config = parseConfig(await loadConfig(invocation));
+  const { signal, json } = invocation;
+  return {
+    config,
+    signal,
+    json,
+    get paths() {
+      return runPaths(required(config, "output"));
+    },
+    progress: (name) => progressLine(name, { quiet: json }),
+    say: (text) => {
+      if (!json) process.stderr.write(`${text}\n`);
+    },
+  };
+}
+
+const REMEDIES = {
+  model: 'give a Hugging Face model folder: --model DIR, or "model" in the config',
+  output: 'give a folder for the run: --output DIR, or "output" in the config',
+  task: 'give "task" in the config: { "kind": "calculator" } or { "kind": "search", "corpus": FILE }',
+} as const;
+
+export function required<Key extends keyof typeof REMEDIES>(
+  config: Config,
+  key: Key,
+): NonNullable<Config[Key]> {
+  const value = config[key];
+  if (value !== undefined) return value as NonNullable<Config[Key]>;
+  throw new SwirlError("CONFIG", `config: ${key} is missing`, {
+    remedy: REMEDIES[key],
+    details: { field: key },
+  });
+}
+
+/** The model folder that holds these weights. Throws CONFIG when their stage has not run in this directory. */
+export function weightsFolder(session: Session, weights: Weights): string {
+  const { config } = session;
+  if (weights === "base" || (weights === "start" && !config.sft)) return required(config, "model");
+  const { paths } = session;
+  const folder = join(weights === "start" ? paths.sftCheckpoints : paths.checkpoints, "latest");
+  if (existsSync(folder)) return folder;
+  const stage = weights === "start" ? "sft" : "train";
+  throw new SwirlError("CONFIG", `there are no ${weights} weights: ${folder} does not exist`, {
+    remedy: `run \`swirl ${stage}\` with this config first`,
+    details: { file: folder },
+  });
+}
+
+/** Loads a model with the config's device, type, threads and memory. */
+export async function loadPolicy(
+  session: Session,
+  folder: string,
+  options: { trainable: boolean },
+): Promise<NativePolicy> {
+  const { NativePolicy } = await import("../policy/native-policy.js");
+  const { device, dtype, threads, memoryBudget } = session.config;
+  const bar = session.progress("load");
+  const policy = await NativePolicy.load(folder, {
+    device,
+    dtype,
+    threads,
+    memoryBudget,
+    trainable: options.trainable,
+    signal: session.signal,
+    onProgress: (done, total) => bar.update(done, total),
+  });
+  bar.stop();
+  if (policy.note) session.say(policy.note);
+  return policy;
+}

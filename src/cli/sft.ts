@@ -1,0 +1,132 @@
+/** `swirl sft`: supervised fine-tuning on demonstrations or trajectories; weights in sft/checkpoints/latest. */
+import { SwirlError } from "../errors/swirl-error.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
+import type { QuestionsConfig } from "./config-schema.js";
+import { defined } from "./defined.js";
+import { runVerb } from "./run-verb.js";
+import { loadPolicy, required, type Session } from "./session.js";
+import { verb } from "./verb.js";
+
+export const sftVerb = () =>
+  verb({
+    name: "sft",
+    summary: "fine-tune on demonstrations or trajectories; writes sft/checkpoints",
+    flags: [
+      {
+        flags: "--trajectories <file>",
+        path: "sft.trajectories",
+        kind: "path",
+        help: "train on these instead of demonstrations",
+      },
+      { flags: "--epochs <n>", path: "sft.epochs", kind: "json", help: "passes over the data (default: 1)" },
+      {
+        flags: "--batch-size <n>",
+        path: "sft.batchSize",
+        kind: "json",
+        help: "trajectories per update (default: 16)",
+      },
+      { flags: "--lr <rate>", path: "sft.lr", kind: "json", help: "peak learning rate (default: 2e-5)" },
+    ],
+    resume: "Run the same command again: it goes on from the newest checkpoint.",
+    run: (invocation) =>
+      runVerb(invocation, {
+        plan: (session) => {
+          const { config, paths } = session;
+          const { demonstrations, trajectories, epochs, steps, batchSize, lr } = section(session);
+          const source =
+            trajectories ?? `${demonstrations?.limit ?? "all"} demonstrations of ${demonstrations?.file}`;
+          return [
+            `fine-tune ${required(config, "model")} on ${source}`,
+            `${steps ? `${steps} updates` : `${epochs ?? 1} epochs`} of ${batchSize} trajectories, learning rate ${lr}`,
+            `write checkpoints into ${paths.sftCheckpoints}, going on from the newest one there`,
+          ];
+        },
+        execute: sftStage,
+        format: (r) =>
+          `${r.steps} updates on ${r.trajectories} trajectories (${r.actions} actions), last loss ${r.last?.loss?.toFixed(4) ?? "–"}\n${r.model}`,
+      }),
+  });
+
+function section(session: Session) {
+  const { sft } = session.config;
+  const fail = (what: string) => {
+    throw new SwirlError("CONFIG", `config: sft ${what}`, {
+      remedy:
+        'give "sft": { "demonstrations": { "dataset": …, "file": … } } or { "trajectories": FILE }, one of them',
+      details: { field: "sft" },
+    });
+  };
+  if (!sft) return fail("is missing") as never;
+  if ((sft.demonstrations === undefined) === (sft.trajectories === undefined))
+    fail("needs demonstrations or trajectories, one of them");
+  return sft;
+}
+
+export async function sftStage(session: Session) {
+  const [{ sft }, { readTrajectories }] = await Promise.all([
+    import("../train/sft.js"),
+    import("../trajectory/store.js"),
+  ]);
+  const { config, paths, signal } = session;
+  const { demonstrations, trajectories, checkpoints, ...options } = section(session);
+  await using policy = await loadPolicy(session, required(config, "model"), { trainable: true });
+  const data = trajectories ? readTrajectories(trajectories) : await replay(session, policy, demonstrations!);
+  const bar = session.progress("sft");
+  const result = await sft({
+    ...defined(options),
+    policy,
+    trajectories: data,
+    seed: config.seed,
+    checkpoints: { ...defined(checkpoints), folder: paths.sftCheckpoints },
+    metricsFile: paths.sftMetrics,
+    signal,
+    onProgress: ({ step, totalSteps, phase }) =>
+      bar.update(step, totalSteps, phase === "checkpoint" ? "checkpoint" : ""),
+    onStep: ({ step, loss }) => bar.update(step, undefined, `loss ${loss?.toFixed(4) ?? "skipped"}`),
+    onNote: (text) => session.say(text),
+  });
+  bar.stop();
+  return { ...result, model: `${paths.sftCheckpoints}/latest` };
+}
+
+/** Demonstrations as this policy would have written them; kept in sft/trajectories.jsonl for people to read. */
+async function replay(
+  session: Session,
+  policy: NativePolicy,
+  source: QuestionsConfig,
+): Promise<Trajectory[]> {
+  const [{ demonstrate }, { openTask }, { openDemonstrations }, { writeFileAtomic }, { mkdir }, { dirname }] =
+    await Promise.all([
+      import("../train/demonstrations.js"),
+      import("./open-task.js"),
+      import("./open-demonstrations.js"),
+      import("../run-directory/atomic-write.js"),
+      import("node:fs/promises"),
+      import("node:path"),
+    ]);
+  const { config, paths, signal } = session;
+  const task = await openTask(session);
+  const demonstrations = await openDemonstrations(session, source);
+  const bar = session.progress("replay");
+  const trajectories: Trajectory[] = [];
+  const rejected: string[] = [];
+  const replayed = demonstrate(demonstrations, {
+    ...defined(config.rollout),
+    policy,
+    task,
+    signal,
+    onRejected: ({ question, reason }) => rejected.push(`${question.id}: ${reason}`),
+  });
+  for await (const trajectory of replayed) {
+    trajectories.push(trajectory);
+    bar.update(trajectories.length + rejected.length, demonstrations.length);
+  }
+  bar.stop();
+  if (rejected.length > 0)
+    session.say(`${rejected.length} of ${demonstrations.length} demonstrations left out, as ${rejected[0]}`);
+  await mkdir(dirname(paths.demonstrations), { recursive: true });
+  const lines = trajectories.map((trajectory) => `${JSON.stringify(trajectory)}\n`);
+  await writeFileAtomic(paths.demonstrations, lines.join(""));
+  return trajectories;
+}

@@ -1,0 +1,121 @@
+/** `swirl synthesize`: stage 1, questions to trajectories.jsonl. */
+import { SwirlError } from "../errors/swirl-error.js";
+import type { QuestionsConfig } from "./config-schema.js";
+import { defined } from "./defined.js";
+import { runVerb } from "./run-verb.js";
+import { loadPolicy, type Session, weightsFolder } from "./session.js";
+import { type Flag, verb } from "./verb.js";
+
+export const QUESTION_FLAGS: readonly Flag[] = [
+  {
+    flags: "--dataset <name>",
+    path: "questions.train.dataset",
+    help: "gsm8k, hotpotqa, musique, 2wikimultihopqa, beerqa, cofca, jsonl",
+  },
+  { flags: "--questions <file>", path: "questions.train.file", kind: "path", help: "the dataset's file" },
+  {
+    flags: "--limit <n>",
+    path: "questions.train.limit",
+    kind: "json",
+    help: "questions taken (default: all)",
+  },
+];
+
+export const synthesizeVerb = () =>
+  verb({
+    name: "synthesize",
+    summary: "roll out training questions with live tools; writes trajectories.jsonl",
+    flags: [
+      ...QUESTION_FLAGS,
+      {
+        flags: "--samples <n>",
+        path: "synthesize.samples",
+        kind: "json",
+        help: "trajectories per question (default: 5)",
+      },
+      {
+        flags: "--temperature <t>",
+        path: "synthesize.temperature",
+        kind: "json",
+        help: "of sampling (default: 1)",
+      },
+      {
+        flags: "--concurrency <n>",
+        path: "synthesize.concurrency",
+        kind: "json",
+        help: "trajectories in flight (default: 16)",
+      },
+    ],
+    resume: "Run the same command again: finished trajectories are kept.",
+    run: (invocation) =>
+      runVerb(invocation, {
+        plan: (session) => {
+          const { config, paths } = session;
+          const { samples } = config.synthesize;
+          const { file, limit } = trainQuestions(session);
+          return [
+            `roll out ${limit ?? "all"} questions of ${file} × ${samples} with ${weightsFolder(session, "start")}`,
+            `append to ${paths.trajectories}, keeping what is there`,
+          ];
+        },
+        execute: synthesizeStage,
+        format: ({ trajectories, ends, file }) =>
+          [
+            `${trajectories} trajectories in ${file}`,
+            ...Object.entries(ends).map(([end, n]) => `  ${end.padEnd(11)} ${n}`),
+          ].join("\n"),
+      }),
+  });
+
+export interface SynthesizeResult {
+  trajectories: number;
+  /** How they ended, those of earlier runs included. */
+  ends: Record<string, number>;
+  file: string;
+}
+
+export async function synthesizeStage(session: Session): Promise<SynthesizeResult> {
+  const { config, paths, signal } = session;
+  const [{ synthesize }, { readTrajectories }, { openTask }, { openQuestions }] = await Promise.all([
+    import("../synthesize/synthesize.js"),
+    import("../trajectory/store.js"),
+    import("./open-task.js"),
+    import("./open-questions.js"),
+  ]);
+  const task = await openTask(session);
+  const questions = await openQuestions(session, trainQuestions(session));
+  await using policy = await loadPolicy(session, weightsFolder(session, "start"), { trainable: false });
+  const bar = session.progress("synthesize");
+  const trajectories = synthesize(questions, {
+    ...defined(config.rollout),
+    ...config.synthesize,
+    policy,
+    task,
+    seed: config.seed,
+    output: paths.trajectories,
+    signal,
+    onProgress: ({ done, total, tokens, failed, notice }) => {
+      if (notice) session.say(notice);
+      bar.update(done, total, `${tokens} tokens${failed > 0 ? `, ${failed} failed` : ""}`);
+    },
+  });
+  for await (const _ of trajectories);
+  bar.stop();
+  const ends: Record<string, number> = {};
+  let count = 0;
+  for await (const { end } of readTrajectories(paths.trajectories)) {
+    ends[end] = (ends[end] ?? 0) + 1;
+    count++;
+  }
+  return { trajectories: count, ends, file: paths.trajectories };
+}
+
+/** Throws CONFIG where the config has no training questions. */
+export function trainQuestions(session: Session): QuestionsConfig {
+  const { train } = session.config.questions;
+  if (train) return train;
+  throw new SwirlError("CONFIG", "config: questions.train is missing", {
+    remedy: 'give "questions": { "train": { "dataset": …, "file": … } }, or --dataset and --questions',
+    details: { field: "questions.train" },
+  });
+}

@@ -1,0 +1,104 @@
+/** `swirl train`: stage 2, step-wise RL on kept.jsonl; weights in checkpoints/latest. */
+import { defined } from "./defined.js";
+import { runVerb } from "./run-verb.js";
+import { loadPolicy, type Session, weightsFolder } from "./session.js";
+import { verb } from "./verb.js";
+
+export const trainVerb = () =>
+  verb({
+    name: "train",
+    summary: "step-wise RL on the states of kept.jsonl; writes checkpoints and metrics.jsonl",
+    flags: [
+      { flags: "--steps <n>", path: "train.steps", kind: "json", help: "updates (default: one epoch)" },
+      {
+        flags: "--epochs <n>",
+        path: "train.epochs",
+        kind: "json",
+        help: "passes over the states (default: 1)",
+      },
+      {
+        flags: "--batch-size <n>",
+        path: "train.batchSize",
+        kind: "json",
+        help: "states per update (default: 32)",
+      },
+      {
+        flags: "--samples-per-state <n>",
+        path: "train.samplesPerState",
+        kind: "json",
+        help: "fresh actions per state (default: 4)",
+      },
+      { flags: "--lr <rate>", path: "train.lr", kind: "json", help: "peak learning rate (default: 1e-6)" },
+      {
+        flags: "--kl-weight <w>",
+        path: "train.klWeight",
+        kind: "json",
+        help: "of the KL term to the starting model (default: 0.05)",
+      },
+      {
+        flags: "--baseline <name>",
+        path: "train.baseline",
+        help: "none, running, group, leave-one-out (default: leave-one-out)",
+      },
+    ],
+    resume: "Run the same command again: it goes on from the newest checkpoint.",
+    run: (invocation) =>
+      runVerb(invocation, {
+        plan: (session) => {
+          const { config, paths } = session;
+          const { steps, epochs, batchSize, samplesPerState = 4, lr, klWeight } = config.train;
+          return [
+            `train ${weightsFolder(session, "start")} on the states of ${paths.kept}`,
+            `${steps ? `${steps} updates` : `${epochs ?? 1} epochs`} of ${batchSize} states × ${samplesPerState} actions, learning rate ${lr}, KL weight ${klWeight}`,
+            `write checkpoints into ${paths.checkpoints}, going on from the newest one there`,
+          ];
+        },
+        execute: trainStage,
+        format: (r) =>
+          [
+            `${r.steps} updates on ${r.states} states; ${r.skippedUpdates} skipped, ${r.judgeFailures} judgements failed`,
+            `${r.tokens} sequence tokens as ${r.treeTokens} tree tokens; last reward ${r.last?.reward?.toFixed(3) ?? "–"}`,
+            r.model,
+          ].join("\n"),
+      }),
+  });
+
+export async function trainStage(session: Session) {
+  const [{ train }, { readTrajectories }, { openJudge }] = await Promise.all([
+    import("../train/train.js"),
+    import("../trajectory/store.js"),
+    import("./open-judge.js"),
+  ]);
+  const { config, paths, signal } = session;
+  const { checkpoints, reference: named, klWeight, ...options } = config.train;
+  const start = weightsFolder(session, "start");
+  await using open = await openJudge(session, "rewardJudge");
+  await using policy = await loadPolicy(session, start, { trainable: true });
+  await using reference =
+    klWeight > 0 ? await loadPolicy(session, named ?? start, { trainable: false }) : undefined;
+  const bar = session.progress("train");
+  let note = "";
+  const result = await train({
+    ...defined(options),
+    policy,
+    ...(reference ? { reference } : {}),
+    klWeight,
+    trajectories: readTrajectories(paths.kept),
+    judge: open.judge,
+    judgeConcurrency: open.concurrency,
+    maxNewTokens: config.rollout.maxNewTokens,
+    seed: config.seed,
+    checkpoints: { ...defined(checkpoints), folder: paths.checkpoints },
+    metricsFile: paths.metrics,
+    signal,
+    onProgress: ({ step, totalSteps, phase, done, total }) =>
+      bar.update(step, totalSteps, `${phase} ${done}/${total}${note}`),
+    onStep: ({ step, reward, kl }) => {
+      note = `, reward ${reward?.toFixed(3) ?? "–"}${kl === null ? "" : `, kl ${kl.toFixed(4)}`}`;
+      bar.update(step, undefined, note.slice(2));
+    },
+    onNote: (text) => session.say(text),
+  });
+  bar.stop();
+  return { ...result, model: `${paths.checkpoints}/latest` };
+}
