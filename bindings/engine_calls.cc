@@ -187,10 +187,14 @@ void EngineCalls::report(const Message& message) {
     on_progress.Call({number(env_, message.done), number(env_, message.total)});
   } catch (const Napi::Error& error) {
     // Its caller looks at the promise, so the exception goes there.
-    const auto again = pending_.find(message.id);  // the callback may have disposed the engine
+    const auto again =
+        pending_.find(message.id);  // the callback may have disposed the engine, or ended the process
     if (again == pending_.end()) return;
-    again->second.watch.thrown = Napi::Persistent(error.Value());
     *again->second.watch.cancelled = true;
+    const Napi::Value thrown = error.Value();
+    again->second.watch.thrown = Napi::Persistent(
+        thrown.IsObject() ? thrown.As<Napi::Object>()
+                          : Napi::Error::New(env_, "onProgress threw a value that is not an object").Value());
   }
 }
 
