@@ -1,0 +1,168 @@
+// Tree attention forward against float64; the sampler's slots; a row alone and among others; repeatability.
+#include "random_tree.h"
+
+namespace {
+
+using check::Array;
+using check::Device;
+using check::Reference;
+using check::Rng;
+using check::Tree;
+
+std::string text(const swirl_attention_shape& s, swirl_dtype dtype, const Tree& tree) {
+  char out[200];
+  std::snprintf(out, sizeof out, "attention heads %d/%d dim %d window %d softcap %g rows %d segments %zu %s",
+                s.heads, s.kv_heads, s.head_dim, s.window, double(s.softcap), tree.rows,
+                tree.query_begin.size(), check::name(dtype));
+  return out;
+}
+
+struct Inputs {
+  check::Strides ld;
+  Array q, k, v;
+  Inputs(Rng& rng, const swirl_attention_shape& s, swirl_dtype dtype, int32_t rows, int32_t slots)
+      : ld{s.heads * s.head_dim + 3, s.kv_heads * s.head_dim + 5, s.kv_heads * s.head_dim + 1,
+           s.heads * s.head_dim + 2},
+        q(Array::random(rng, dtype, size_t(rows) * ld.q, 2)),
+        k(Array::random(rng, dtype, size_t(slots) * ld.k, 2)),
+        v(Array::random(rng, dtype, size_t(slots) * ld.v)) {}
+};
+
+void forward(Device& device, const swirl_attention_shape& s, const Tree& tree, const Inputs& in, Array* out,
+             Array* lse) {
+  const swirl_tree view = tree.view();
+  device.ok(device.k->attention_forward(device.d, &s, &view, in.q.data(), in.ld.q, in.k.data(), in.ld.k,
+                                        in.v.data(), in.ld.v, out->data(), in.ld.o, lse->f(), in.q.dtype()),
+            "attention_forward");
+}
+
+Reference dense(const Array& out, const swirl_attention_shape& s, int32_t rows, int32_t ld) {
+  Reference values;
+  for (int32_t r = 0; r < rows; ++r)
+    for (int32_t i = 0; i < s.heads * s.head_dim; ++i) values.push_back(out[size_t(r) * ld + i]);
+  return values;
+}
+
+void against_float64(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_dtype dtype,
+                     const Tree& tree, int32_t slots) {
+  const Inputs in(rng, s, dtype, tree.rows, slots);
+  Array out(dtype, size_t(tree.rows) * in.ld.o, 5), lse(SWIRL_FLOAT32, size_t(tree.rows) * s.heads);
+  forward(device, s, tree, in, &out, &lse);
+  Reference want, want_lse;
+  check::ReferenceAttention{s, tree, in.ld}.forward(in.q.values(), in.k.values(), in.v.values(), &want,
+                                                    &want_lse);
+  check::close(Array::of(SWIRL_FLOAT32, dense(out, s, tree.rows, in.ld.o)), want,
+               dtype == SWIRL_FLOAT32 ? 1e-5 : 4e-3, text(s, dtype, tree));
+  check::close(lse, want_lse, 2e-6, text(s, dtype, tree) + " lse");
+  for (int32_t r = 0; r < tree.rows; ++r)
+    check::expect(out[size_t(r + 1) * in.ld.o - 1] == 5,
+                  text(s, dtype, tree) + ": wrote between the rows of out");
+  Array again(dtype, size_t(tree.rows) * in.ld.o, 5), lse_again(SWIRL_FLOAT32, lse.size());
+  forward(device, s, tree, in, &again, &lse_again);
+  check::expect(out.same_bits(again) && lse.same_bits(lse_again),
+                text(s, dtype, tree) + ": a second call gave other bits");
+}
+
+// One segment of the tree by itself, even one row of it: the same bits as in the tree.
+void rows_alone(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_dtype dtype, const Tree& tree,
+                int32_t slots) {
+  const Inputs in(rng, s, dtype, tree.rows, slots);
+  Array out(dtype, size_t(tree.rows) * in.ld.o), lse(SWIRL_FLOAT32, size_t(tree.rows) * s.heads);
+  forward(device, s, tree, in, &out, &lse);
+  for (size_t segment = 0; segment < tree.query_begin.size(); ++segment) {
+    const int32_t n = tree.query_end[segment] - tree.query_begin[segment];
+    if (n == 0) continue;
+    // Rows 0 … take - 1 of the segment as a call of its own: the path ends at the last of them.
+    const int32_t take = check::integer(rng, 1, n), skip = check::integer(rng, 0, take - 1);
+    std::vector<int32_t> path = tree.path(segment);
+    path.resize(path.size() - size_t(n - take));
+    Tree alone;
+    alone.rows = tree.query_begin[segment] + take;
+    alone.query_begin = {tree.query_begin[segment] + skip};
+    alone.query_end = {tree.query_begin[segment] + take};
+    for (const int32_t slot : path) {  // the same slots, cut into other intervals
+      if (!alone.path_end.empty() && alone.path_end.back() == slot && check::integer(rng, 0, 7) != 0) {
+        ++alone.path_end.back();
+      } else {
+        alone.path_begin.push_back(slot);
+        alone.path_end.push_back(slot + 1);
+      }
+    }
+    alone.path_offset = {0, int32_t(alone.path_begin.size())};
+    alone.path_length = {int32_t(path.size())};
+    alone.subtree_end = {1};
+    Array out_alone(dtype, size_t(tree.rows) * in.ld.o),
+        lse_alone(SWIRL_FLOAT32, size_t(tree.rows) * s.heads);
+    forward(device, s, alone, in, &out_alone, &lse_alone);
+    for (int32_t row = alone.query_begin[0]; row < alone.query_end[0]; ++row) {
+      check::expect(std::memcmp(out_alone.row(size_t(row) * in.ld.o), out.row(size_t(row) * in.ld.o),
+                                size_t(s.heads * s.head_dim) * out.width()) == 0 &&
+                        std::memcmp(lse_alone.row(size_t(row) * s.heads), lse.row(size_t(row) * s.heads),
+                                    size_t(s.heads) * 4) == 0,
+                    text(s, dtype, tree) + ": row " + std::to_string(row) + " alone has other bits");
+    }
+  }
+}
+
+// The sampler's layout: sequences of one row each that share a prompt's slots, and their own scattered slots.
+Tree decode_step(Rng& rng, int sequences, int prompt, int slots) {
+  std::vector<int32_t> order(static_cast<size_t>(slots - prompt));
+  for (size_t i = 0; i < order.size(); ++i) order[i] = prompt + int32_t(i);
+  std::shuffle(order.begin(), order.end(), rng);
+  Tree tree;
+  tree.rows = sequences;
+  size_t next = 0;
+  for (int s = 0; s < sequences; ++s) {
+    tree.query_begin.push_back(s);
+    tree.query_end.push_back(s + 1);
+    tree.path_begin.push_back(0);
+    tree.path_end.push_back(prompt);
+    const int own = check::integer(rng, 1, 90);
+    for (int i = 0; i < own; ++i) {
+      tree.path_begin.push_back(order[next]);
+      tree.path_end.push_back(order[next] + 1);
+      ++next;
+    }
+    tree.path_offset.push_back(int32_t(tree.path_begin.size()));
+    tree.path_length.push_back(prompt + own);
+    tree.subtree_end.push_back(s + 1);
+  }
+  return tree;
+}
+
+void run(Device& device) {
+  Rng rng(11);
+  for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
+    for (const int dim : {16, 20, 32, 64, 96, 128, 256}) {
+      const swirl_attention_shape shape = {6, 2, dim, 0, float(std::pow(dim, -0.5)), 0};
+      const Tree tree = check::random_tree(rng, 4, 3, {0, 1, 1, 5, 23});
+      against_float64(device, rng, shape, dtype, tree, tree.rows);
+      if (dim <= 64) rows_alone(device, rng, shape, dtype, tree, tree.rows);
+    }
+    for (const int window : {0, 1, 7, 64, 100}) {
+      for (const float softcap : {0.0f, 5.0f}) {
+        const swirl_attention_shape shape = {3, 1, 32, window, 0.2f, softcap};
+        const Tree tree = check::random_tree(rng, 4, 2, {0, 1, 30, 70, 150});
+        against_float64(device, rng, shape, dtype, tree, tree.rows);
+        rows_alone(device, rng, shape, dtype, tree, tree.rows);
+        const Tree step = decode_step(rng, 9, 150, 1200);
+        against_float64(device, rng, shape, dtype, step, 1200);
+        rows_alone(device, rng, shape, dtype, step, 1200);
+      }
+    }
+    const swirl_attention_shape wide = {4, 4, 64, 0, 0.125f, 0};  // no grouping; one long segment
+    const Tree line = check::random_tree(rng, 1, 1, {333});
+    against_float64(device, rng, wide, dtype, line, line.rows);
+    rows_alone(device, rng, wide, dtype, line, line.rows);
+  }
+  const swirl_attention_shape odd = {3, 2, 16, 0, 1, 0};
+  const Tree one = check::random_tree(rng, 1, 1, {1});
+  const swirl_tree view = one.view();
+  check::expect(device.k->attention_forward(device.d, &odd, &view, nullptr, 48, nullptr, 32, nullptr, 32,
+                                            nullptr, 48, nullptr, SWIRL_FLOAT32) == SWIRL_INVALID,
+                "attention: 3 heads over 2 key heads must be refused");
+}
+
+}  // namespace
+
+int main() { return check::test_main("attention_forward", run); }
