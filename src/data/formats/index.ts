@@ -1,0 +1,28 @@
+/** The datasets by name, in the order in which a row is compared with them. */
+import { beerqa } from "./beerqa.js";
+import { cofca } from "./cofca.js";
+import type { Format } from "./format.js";
+import { gsm8k } from "./gsm8k.js";
+import { hotpotqa } from "./hotpotqa.js";
+import { jsonl } from "./jsonl.js";
+import { musique } from "./musique.js";
+import { twoWiki } from "./two-wiki.js";
+
+export const FORMATS = {
+  gsm8k,
+  musique,
+  "2wikimultihopqa": twoWiki,
+  hotpotqa,
+  beerqa,
+  cofca,
+  jsonl,
+} as const satisfies Record<string, Format>;
+
+export type FormatName = keyof typeof FORMATS;
+export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
+
+/** The dataset that a row looks like; undefined when it looks like none. */
+export function recogniseFormat(row: unknown): FormatName | undefined {
+  if (typeof row !== "object" || row === null || Array.isArray(row)) return undefined;
+  return FORMAT_NAMES.find((name) => FORMATS[name].recognises(row as Record<string, unknown>));
+}

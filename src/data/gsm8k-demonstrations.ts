@@ -1,0 +1,73 @@
+/**
+ * GSM8K's own solutions as demonstrations of tool use: each `<<48/2=24>>` is one calculator call, what is said before it
+ * is the thought. The result that follows an annotation is left out of it: only the tool may give it.
+ */
+import { parseRecord } from "../jsonl/jsonl-reader.js";
+import type { Demonstration, DemonstrationStep } from "../train/demonstrations.js";
+import { finalAnswer, gsm8k, gsm8kSchema } from "./formats/gsm8k.js";
+import { readRows } from "./read-rows.js";
+
+export interface Gsm8kDemonstrationsOptions {
+  offset?: number;
+  limit?: number;
+  /** Name of the tool that is called. Default "calculator". */
+  tool?: string;
+}
+
+/** In the file's order; ids are those of `readQuestions`. Solutions without an annotation are left out. */
+export async function* readGsm8kDemonstrations(
+  file: string,
+  options: Gsm8kDemonstrationsOptions = {},
+): AsyncGenerator<Demonstration, void, undefined> {
+  const { offset = 0, limit = Number.POSITIVE_INFINITY, tool = "calculator" } = options;
+  let index = 0;
+  let count = 0;
+  for await (const { row, line, fallbackId } of readRows(file, "gsm8k")) {
+    if (count >= limit) return;
+    if (index++ < offset) continue;
+    const { answer } = parseRecord(row, gsm8kSchema, { what: "gsm8k", file, line });
+    const solution = solutionSteps(answer, tool);
+    if (solution.steps.length === 0) continue;
+    count++;
+    yield { question: gsm8k.question(row, fallbackId), ...solution };
+  }
+}
+
+/** One solution, taken apart. */
+export function solutionSteps(solution: string, tool = "calculator"): Omit<Demonstration, "question"> {
+  const steps: DemonstrationStep[] = [];
+  let carried: string[] = [];
+  const body = solution.slice(0, solution.lastIndexOf("####"));
+  for (const line of body.split("\n")) {
+    const parts = line.split(/<<([^<>]*)>>/);
+    // parts: text, annotation, text, annotation, …, text
+    for (let at = 1; at < parts.length; at += 2) {
+      const last = at + 2 >= parts.length;
+      const before = parts[at - 1]!.replace(/\s*=\s*[$€£]?\s*$/, "");
+      const after = last ? withoutResult(parts[at + 1]!) : "";
+      const thought = [...carried, joinThought(before, after)].filter((text) => text !== "").join("\n");
+      carried = [];
+      const equals = parts[at]!.lastIndexOf("=");
+      const input = (equals < 0 ? parts[at]! : parts[at]!.slice(0, equals)).trim();
+      const observation = equals < 0 ? "" : parts[at]!.slice(equals + 1).trim();
+      if (input === "") continue;
+      steps.push({ thought, call: { name: tool, input }, ...(observation && { observation }) });
+      if (!last) parts[at + 1] = withoutResult(parts[at + 1]!);
+    }
+    if (parts.length === 1 && line.trim() !== "") carried.push(line.trim());
+  }
+  const conclusion = carried.join("\n");
+  return { steps, ...(conclusion && { conclusion }), answer: finalAnswer(solution) };
+}
+
+/** The text after an annotation begins with its result. */
+function withoutResult(text: string): string {
+  return text.replace(/^\s*[-$€£]*\s*(?:\d[\d,]*\d|\d)?(?:\.\d+)?\s*%?/, "");
+}
+
+function joinThought(before: string, after: string): string {
+  const joined = /^[.,;:!?)]/.test(after)
+    ? `${before.trimEnd()}${after}`
+    : `${before.trimEnd()} ${after.trimStart()}`;
+  return joined.trim();
+}
