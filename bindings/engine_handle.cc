@@ -125,7 +125,7 @@ void EngineHandle::set_token_bytes(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
   constexpr auto op = "logprobs";
   return rejecting(*calls_, [&] {
-    auto sequences = read_sequences(Argument(info[0], "sequences", op), config_, false, op);
+    auto sequences = read_sequences(Argument(info[0], "sequences", op), config_, false);
     const Argument options(info[1], "options", op);
     const auto temperature = static_cast<float>(options["temperature"].number(0));
     if (!(temperature > 0)) options["temperature"].refuse("greater than 0");
@@ -142,9 +142,8 @@ Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
   constexpr auto op = "gradients";
   return rejecting(*calls_, [&] {
-    const Argument batch(info[0], "batch", op);
-    auto sequences = read_sequences(batch, config_, true, op);
-    const LossOptions loss = read_loss(Argument(info[1], "loss", op), batch, sequences);
+    auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
+    const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     return calls_->start(
         op, info[2],
         [sequences = std::move(sequences), loss](Engine& engine, const Call& call) -> EngineCalls::Finish {
@@ -158,9 +157,8 @@ Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
   constexpr auto op = "update";
   return rejecting(*calls_, [&] {
-    const Argument batch(info[0], "batch", op);
-    auto sequences = read_sequences(batch, config_, true, op);
-    const LossOptions loss = read_loss(Argument(info[1], "loss", op), batch, sequences);
+    auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
+    const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     const OptimizerOptions optimizer = read_optimizer(Argument(info[2], "optimizer", op));
     return calls_->start(op, info[3],
                          [sequences = std::move(sequences), loss, optimizer, shown = step_](

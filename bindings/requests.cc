@@ -98,8 +98,7 @@ TensorKind read_tensor_kind(const Argument& argument) {
                                       {"adam_v", TensorKind::kAdamV}});
 }
 
-std::vector<Sequence> read_sequences(const Argument& batch, const ModelConfig& config, bool train,
-                                     const char* op) {
+std::vector<Sequence> read_sequences(const Argument& batch, const ModelConfig& config, bool train) {
   std::vector<Sequence> sequences;
   for (const Argument& element : batch.elements()) {
     Sequence s;
@@ -131,11 +130,10 @@ std::vector<Sequence> read_sequences(const Argument& batch, const ModelConfig& c
     sequences.push_back(std::move(s));
   }
   if (sequences.empty()) batch.refuse("at least one sequence");
-  validate(config, sequences, op);
   return sequences;
 }
 
-LossOptions read_loss(const Argument& loss, const Argument& batch, const std::vector<Sequence>& sequences) {
+LossOptions read_loss(const Argument& loss) {
   LossOptions o;
   o.loss = loss["loss"].choice<Loss>({{"reinforce", Loss::kReinforce}, {"ppo-clip", Loss::kPpoClip}});
   o.aggregation = loss["aggregation"].choice<Aggregation>({{"sequence-sum", Aggregation::kSequenceSum},
@@ -152,14 +150,6 @@ LossOptions read_loss(const Argument& loss, const Argument& batch, const std::ve
     temperature.refuse("greater than 0", "log-probs at temperature 0 are not defined");
   o.tree = loss["tree"].boolean();
   o.max_tokens_per_micro_batch = static_cast<int32_t>(loss["maxTokensPerMicroBatch"].integer(0));
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    const std::string at = batch.field() + "[" + std::to_string(i) + "]";
-    if (o.kl_weight > 0 && sequences[i].reference_logprobs.empty()) {
-      loss["klWeight"].refuse(
-          "0 while " + at + ".referenceLogprobs is missing: there is nothing to stay close to",
-          "score the batch with the reference policy first, or set klWeight to 0");
-    }
-  }
   return o;
 }
 

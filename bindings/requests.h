@@ -17,9 +17,8 @@ swirl_dtype read_dtype(const Argument&);
 
 // With advantages and reference log-probs when `train`. Checked against the model: every sequence can be
 // scored.
-std::vector<Sequence> read_sequences(const Argument&, const ModelConfig&, bool train, const char* op);
-// Settings that would silently do nothing for this batch are refused.
-LossOptions read_loss(const Argument&, const Argument& batch, const std::vector<Sequence>&);
+std::vector<Sequence> read_sequences(const Argument&, const ModelConfig&, bool train);
+LossOptions read_loss(const Argument&);
 OptimizerOptions read_optimizer(const Argument&);
 
 // `has_token_bytes`: stop strings can be seen.

@@ -24,6 +24,23 @@ void stop_if_cancelled(const Call& call, const char* op) {
   }
 }
 
+// What the engine may hold; refuses, before anything is allocated, a model whose weights alone do not fit.
+uint64_t budget_for(const EngineOptions& options, Device& device) {
+  swirl_device_info info{};
+  device.check(device.kernels().describe(device.handle(), &info), "describe");
+  const uint64_t budget =
+      options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
+  uint64_t weights = Parameters::bytes(options.config, options.dtype, false);
+  if (options.trainable && options.dtype == SWIRL_BFLOAT16) weights += 2 * weights;  // and the float32 master
+  if (weights > budget) {
+    throw Error("MEMORY", "createEngine",
+                "the weights need " + mebibytes(weights) + "; the budget is " + mebibytes(budget) + " (" +
+                    mebibytes(info.memory_free) + " are free on " + info.name + ")",
+                "raise memoryBudget, use dtype: \"bfloat16\" or trainable: false, or a smaller model");
+  }
+  return budget;
+}
+
 // Which scored tokens use each label, so that a shared label gets the sum of their derivatives.
 struct LabelUsers {
   struct User {
@@ -54,6 +71,7 @@ struct Engine::State {
   explicit State(const EngineOptions& o)
       : options(o),
         device(o.device, o.threads),
+        budget(budget_for(o, device)),
         parameters(device, options.config, o.dtype, o.trainable),
         model(device, options.config, o.dtype, parameters),
         head(device, options.config, o.dtype, parameters, model),
@@ -62,8 +80,8 @@ struct Engine::State {
         sampler(device, options.config, o.dtype, model, head, workspace) {}
 
   EngineOptions options;
-  uint64_t budget = 0;
   Device device;
+  uint64_t budget;
   Parameters parameters;
   Model model;
   Head head;
@@ -144,11 +162,6 @@ struct Engine::State {
 Engine::Engine(const EngineOptions& options) {
   validate(options.config);
   state_ = std::make_unique<State>(options);
-  swirl_device_info info{};
-  state_->device.check(state_->device.kernels().describe(state_->device.handle(), &info), "describe");
-  state_->budget = options.memory_budget
-                       ? options.memory_budget
-                       : state_->device.bytes() + static_cast<uint64_t>(double(info.memory_free) * 0.8);
 }
 
 Engine::~Engine() = default;

@@ -85,7 +85,7 @@ describe("a batch", () => {
 
   it("refuses a KL weight without reference log-probs: it would do nothing", async () => {
     const error = await failure(() => engine.gradients([good], tinyLoss({ klWeight: 0.1 })));
-    expect(error.message).toMatch(/klWeight is 0.1.*batch\[0\]\.referenceLogprobs is missing/);
+    expect(error.message).toMatch(/sequence 0: referenceLogprobs is missing/);
     expect(error.remedy).toMatch(/reference policy/);
   });
 
