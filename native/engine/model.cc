@@ -22,7 +22,7 @@ Activations Model::plan(Arena& arena, int32_t rows, bool backward) const {
   const auto lay_out = [&](LayerActivations& a) {
     a.input = arena.take<float>(t * c_.width);
     if (c_.qk_norm) {
-      a.qkv_raw = arena.take_bytes(t * c_.qkv_width() * d);
+      a.qk_raw = arena.take<float>(t * (c_.q_width() + c_.kv_width()));
       a.q_rstd = arena.take<float>(t * c_.heads);
       a.k_rstd = arena.take<float>(t * c_.kv_heads);
     }
@@ -157,27 +157,39 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
   const float offset = c_.norm_offset ? 1.f : 0.f;
 
   norm(t, x.input, w.input_norm, a.normed, dtype_, a.rstd);
-  void* projected = c_.qk_norm ? x.qkv_raw : x.qkv;
-  product(false, true, t, qkv, c_.width, a.normed, c_.width, p_.matrix(w.qkv), c_.width, 0, projected, qkv,
-          dtype_, "q, k, v projection");
-  if (c_.qkv_bias) {
-    device_.check(k.bias_forward(device, t, qkv, projected, qkv, dtype_, p_.vector(w.qkv_bias)), "bias");
-  }
   if (c_.qk_norm) {
-    device_.check(k.rmsnorm_forward(device, t, c_.heads, c_.head_dim, x.qkv_raw, qkv, dtype_,
+    // q and k stay in float32 until their norm: rounded before it, the error would pass through 1 / rms.
+    const int32_t qk = q + kv;
+    product(false, true, t, qk, c_.width, a.normed, c_.width, p_.matrix(w.qkv), c_.width, 0, x.qk_raw, qk,
+            SWIRL_FLOAT32, "q, k projection");
+    product(false, true, t, kv, c_.width, a.normed, c_.width, p_.matrix(w.qkv + int64_t(qk) * c_.width),
+            c_.width, 0, at(x.qkv, qk), qkv, dtype_, "v projection");
+    if (c_.qkv_bias) {
+      device_.check(k.bias_forward(device, t, qk, x.qk_raw, qk, SWIRL_FLOAT32, p_.vector(w.qkv_bias)),
+                    "bias");
+      device_.check(k.bias_forward(device, t, kv, at(x.qkv, qk), qkv, dtype_, p_.vector(w.qkv_bias + qk)),
+                    "bias");
+    }
+    device_.check(k.rmsnorm_forward(device, t, c_.heads, c_.head_dim, x.qk_raw, qk, SWIRL_FLOAT32,
                                     p_.vector(w.q_norm), offset, c_.norm_eps, x.qkv, qkv, dtype_, x.q_rstd),
                   "q norm");
     device_.check(
-        k.rmsnorm_forward(device, t, c_.kv_heads, c_.head_dim, at(x.qkv_raw, q), qkv, dtype_,
+        k.rmsnorm_forward(device, t, c_.kv_heads, c_.head_dim, x.qk_raw + q, qk, SWIRL_FLOAT32,
                           p_.vector(w.k_norm), offset, c_.norm_eps, at(x.qkv, q), qkv, dtype_, x.k_rstd),
         "k norm");
+  } else {
+    product(false, true, t, qkv, c_.width, a.normed, c_.width, p_.matrix(w.qkv), c_.width, 0, x.qkv, qkv,
+            dtype_, "q, k, v projection");
+    if (c_.qkv_bias) {
+      device_.check(k.bias_forward(device, t, qkv, x.qkv, qkv, dtype_, p_.vector(w.qkv_bias)), "bias");
+    }
   }
   device_.check(k.rope(device, t, c_.heads + c_.kv_heads, c_.head_dim, x.qkv, qkv, dtype_, r.position,
                        cosine(l), sine(l), 0),
                 "rope");
 
   void* keys = at(x.qkv, q);
-  void* values = at(projected, q + kv);
+  void* values = at(x.qkv, q + kv);
   int32_t stride = qkv;
   if (cache) {
     void* cached_keys = at(cache->keys, int64_t(l) * cache->slots * kv);
@@ -300,7 +312,7 @@ void Model::attention_backward(int32_t l, const Rows& r, const Activations& a) {
           "attention output projection, input gradient");
 
   const swirl_attention_shape s = attention_shape(l);
-  void* values = at(c_.qk_norm ? x.qkv_raw : x.qkv, q + kv);
+  void* values = at(x.qkv, q + kv);
   device_.check(
       k.attention_backward(device, &s, &r.tree, t, x.qkv, qkv, at(x.qkv, q), qkv, values, qkv, x.attention, q,
                            x.lse, a.dattention, q, a.dqkv, at(a.dqkv, q), at(a.dqkv, q + kv), dtype_),
@@ -309,11 +321,12 @@ void Model::attention_backward(int32_t l, const Rows& r, const Activations& a) {
                        cosine(l), sine(l), 1),
                 "rope backward");
   if (c_.qk_norm) {
-    device_.check(k.rmsnorm_backward(device, t, c_.heads, c_.head_dim, x.qkv_raw, qkv, dtype_,
+    const int32_t qk = q + kv;
+    device_.check(k.rmsnorm_backward(device, t, c_.heads, c_.head_dim, x.qk_raw, qk, SWIRL_FLOAT32,
                                      p_.vector(w.q_norm), offset, x.q_rstd, a.dqkv, qkv, dtype_, a.dqkv, qkv,
                                      dtype_, 0, p_.gradient(w.q_norm)),
                   "q norm backward");
-    device_.check(k.rmsnorm_backward(device, t, c_.kv_heads, c_.head_dim, at(x.qkv_raw, q), qkv, dtype_,
+    device_.check(k.rmsnorm_backward(device, t, c_.kv_heads, c_.head_dim, x.qk_raw + q, qk, SWIRL_FLOAT32,
                                      p_.vector(w.k_norm), offset, x.k_rstd, at(a.dqkv, q), qkv, dtype_,
                                      at(a.dqkv, q), qkv, dtype_, 0, p_.gradient(w.k_norm)),
                   "k norm backward");

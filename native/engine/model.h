@@ -23,7 +23,7 @@ struct CacheView {
 // T = rows. D: compute dtype. Pointers a family does not need are null.
 struct LayerActivations {
   float* input = nullptr;          // [T, width] residual stream
-  void* qkv_raw = nullptr;         // [T, qkv] D, before the head norms
+  float* qk_raw = nullptr;         // [T, q + k] before the head norms
   void* qkv = nullptr;             // [T, qkv] D, after rope
   float* q_rstd = nullptr;         // [T, heads]
   float* k_rstd = nullptr;         // [T, kv_heads]
