@@ -248,7 +248,7 @@ describe("learning", () => {
     ["log-probs of another length", { behaviorLogprobs: [0, 0] }, {}, "batch[1].behaviorLogprobs", /4/],
     ["an unknown key", { reward: 1 }, {}, "batch[1].reward", /unknown/],
     ["ppo-clip without behaviour", {}, { loss: "ppo-clip" }, "batch[0].behaviorLogprobs", /ppo-clip/],
-    ["KL without reference", {}, { klWeight: 0.1 }, "loss.klWeight", /referenceLogprobs/],
+    ["KL without reference", {}, { klWeight: 0.1 }, "batch[0].referenceLogprobs", /klWeight 0.1/],
   ];
   it.each(cases)("names the field of %s, and changes nothing", async (_, part, options, field, message) => {
     await using learner = await load();

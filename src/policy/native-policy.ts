@@ -26,6 +26,8 @@ import { ActQueue } from "./act-queue.js";
 import { type Checkpoint, loadWeights, openCheckpoint } from "./checkpoint/checkpoint.js";
 import { saveCheckpoint } from "./checkpoint/save-checkpoint.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
+import { joinTokens } from "./join-tokens.js";
+import { chooseNatively } from "./native-choice.js";
 import {
   type GenerateOptions,
   generateOptionsSchema,
@@ -197,25 +199,12 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     return {
       ...context,
       messages: [...context.messages, { role: "assistant", content, ...calls }, observation],
-      tokens: joined(this.#contextTokens(context), written, turn),
+      tokens: joinTokens(this.#contextTokens(context), written, turn),
     };
   }
 
   async choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult> {
-    const { lead, choices, ...sampling } = options;
-    const [action] = await this.act(context, { ...sampling, n: 1, stop: [lead] });
-    const led = action!.text.endsWith(lead);
-    const text = led ? action!.text : `${action!.text.trimEnd()}\n${lead}`;
-    // A token may reach past the lead; then the text, which does not, is encoded anew.
-    const exact = led && this.tokenizer.decode(action!.tokens!) === text;
-    const written = exact ? action!.tokens! : this.tokenizer.encode(text, { continues: true });
-    const before = joined(this.#contextTokens(context), written);
-    const sequences = choices.map((choice) => ({
-      tokens: joined(before, this.tokenizer.encode(` ${choice}`, { continues: true })),
-      actionStart: before.length,
-    }));
-    const logprobs = await this.logprobs(sequences, options.signal ? { signal: options.signal } : {});
-    return { text, logprobs: logprobs.map((values) => values.reduce((sum, value) => sum + value, 0)) };
+    return await chooseNatively(this, context, options);
   }
 
   // Tokens: scoring, sampling, learning
@@ -233,7 +222,7 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
   async update(batch: readonly TrainSequence[], options: UpdateOptions = {}): Promise<UpdateMetrics> {
     const { signal, onProgress, optimizer, ...loss } = parseOptions(updateOptionsSchema, options, "update");
     this.#requireTrainable("update");
-    const sequences = toTrainSequences(batch, loss.loss === "ppo-clip");
+    const sequences = toTrainSequences(batch, loss);
     return await this.#engine.update(sequences, loss, optimizer, call(signal, onProgress));
   }
 
@@ -241,11 +230,7 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
   async gradients(batch: readonly TrainSequence[], options: LossOptions = {}): Promise<UpdateMetrics> {
     const { signal, onProgress, ...loss } = parseOptions(lossOptionsSchema, options, "gradients");
     this.#requireTrainable("gradients");
-    return await this.#engine.gradients(
-      toTrainSequences(batch, loss.loss === "ppo-clip"),
-      loss,
-      call(signal, onProgress),
-    );
+    return await this.#engine.gradients(toTrainSequences(batch, loss), loss, call(signal, onProgress));
   }
 
   /** `n` completions of each prompt; prompt i uses stream `seed + i`. Rejects with code "ABORTED" on abort. */
@@ -400,14 +385,4 @@ function toPrompt(tokens: Int32Array, seed: number | undefined): NativePrompt {
     tokens,
     seed: seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed)),
   };
-}
-
-function joined(...parts: Int32Array[]): Int32Array {
-  const out = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

@@ -38,7 +38,7 @@ const trainKeys = ["tokens", "actionStart", "advantage", "behaviorLogprobs", "re
 
 export function toTrainSequences(
   batch: readonly TrainSequence[],
-  needsBehavior: boolean,
+  loss: { loss: string; klWeight: number },
 ): NativeTrainSequence[] {
   return list(batch, "batch").map((sequence, i) => {
     const at = `batch[${i}]`;
@@ -51,12 +51,20 @@ export function toTrainSequences(
         "check the rewards this batch was made of",
       );
     }
-    if (needsBehavior && sequence.behaviorLogprobs === undefined) {
+    if (loss.loss === "ppo-clip" && sequence.behaviorLogprobs === undefined) {
       throw invalid(
         `${at}.behaviorLogprobs`,
         undefined,
         'present: loss "ppo-clip" compares with the policy that sampled',
         'pass the log-probs recorded with the action, or use loss "reinforce"',
+      );
+    }
+    if (loss.klWeight > 0 && sequence.referenceLogprobs === undefined) {
+      throw invalid(
+        `${at}.referenceLogprobs`,
+        undefined,
+        `present: with klWeight ${loss.klWeight} there must be a reference to stay close to`,
+        "score the batch with the reference policy first, or set klWeight to 0",
       );
     }
     return {
