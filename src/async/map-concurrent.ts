@@ -5,6 +5,7 @@
  * the signal aborts, or the consumer stops early, no further item is pulled, the calls in flight are told through
  * their own signal and awaited, and only then does the iteration end: nothing is left running behind the caller.
  */
+import { setMaxListeners } from "node:events";
 import { SwirlError } from "../errors/swirl-error.js";
 
 export async function* mapConcurrent<Item, Result>(
@@ -15,6 +16,7 @@ export async function* mapConcurrent<Item, Result>(
 ): AsyncGenerator<Result, void, undefined> {
   const stop = new AbortController();
   const inner = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  setMaxListeners(0, inner); // every call in flight listens
   const iterator = iterate(source);
   const inFlight = new Map<number, Promise<{ key: number; result: Result }>>();
   let exhausted = false;
