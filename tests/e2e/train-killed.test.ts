@@ -13,7 +13,7 @@ import { type Compiled, compile } from "../support/compile.js";
 import { writeTinyModel } from "../support/tiny-world.js";
 
 /** 200 before a release. */
-const POINTS = Number(process.env.SWIRL_STRESS ?? 8);
+const POINTS = Number(process.env.SWIRL_STRESS ?? 5);
 
 let compiled: Compiled;
 let folder: string;
