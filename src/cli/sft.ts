@@ -100,7 +100,7 @@ async function replay(
     await Promise.all([
       import("../train/demonstrations.js"),
       import("./open-task.js"),
-      import("./open-demonstrations.js"),
+      import("./open-questions.js"),
       import("../run-directory/atomic-write.js"),
       import("node:fs/promises"),
       import("node:path"),

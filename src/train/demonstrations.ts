@@ -152,14 +152,17 @@ function problemOf(demonstration: Demonstration, trajectory: Trajectory): string
   return undefined;
 }
 
-/** Whether the tool's text ends in the expected one: the same number to a hundredth, or the same words. */
+/** Whether the tool's result shows the expected one: the same number to a hundredth, or its words. */
 function agrees(found: string, expected: string): boolean {
-  const [a, b] = [lastNumber(found), lastNumber(expected)];
-  if (a !== undefined && b !== undefined) return Math.abs(a - b) <= 0.01 * Math.max(1, Math.abs(b));
-  return found.includes(expected.trim());
+  const result = found.slice(found.indexOf(" -> ") + 1);
+  const wanted = number(expected);
+  if (wanted === undefined) return result.includes(expected.trim());
+  const shown = number(result.replace(/^-> /, ""));
+  return shown !== undefined && Math.abs(shown - wanted) <= 0.01 * Math.max(1, Math.abs(wanted));
 }
 
-function lastNumber(text: string): number | undefined {
-  const numbers = text.replaceAll(",", "").match(/-?\d*\.?\d+/g);
-  return numbers ? Number(numbers.at(-1)) : undefined;
+/** The number that a text is; undefined when it is something else. */
+function number(text: string): number | undefined {
+  const digits = text.trim().replace(/[,$%]/g, "");
+  return /^-?(\d+\.?\d*|\.\d+)$/.test(digits) ? Number(digits) : undefined;
 }

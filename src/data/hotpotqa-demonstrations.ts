@@ -1,0 +1,67 @@
+/**
+ * HotpotQA's supporting facts as demonstrations of search: one query per supporting article, by its title, then the
+ * answer. The observations are left to the real search; a demonstration whose query does not bring its article up is
+ * refused when it is replayed.
+ *
+ * The first query has to be one that the question alone suggests: the article whose title it mentions most of. Rows
+ * where it mentions none are left out, for a policy could only learn to guess from them.
+ */
+import { z } from "zod";
+import { parseRecord } from "../jsonl/jsonl-reader.js";
+import type { Demonstration } from "../train/demonstrations.js";
+import { readJsonRows } from "./json-rows.js";
+
+const rowSchema = z.object({
+  _id: z.string().min(1),
+  question: z.string().trim().min(1),
+  answer: z.string().trim().min(1),
+  supporting_facts: z.array(z.tuple([z.string(), z.int()])).min(1),
+});
+
+export interface HotpotqaDemonstrationsOptions {
+  offset?: number;
+  limit?: number;
+  /** Name of the tool that is called. Default "search". */
+  tool?: string;
+}
+
+/** In the file's order; ids are those of `readQuestions`. @throws SwirlError RECORD naming file, line and field. */
+export async function* readHotpotqaDemonstrations(
+  file: string,
+  options: HotpotqaDemonstrationsOptions = {},
+): AsyncGenerator<Demonstration, void, undefined> {
+  const { offset = 0, limit = Number.POSITIVE_INFINITY, tool = "search" } = options;
+  let index = 0;
+  let count = 0;
+  for await (const { value, line } of readJsonRows(file)) {
+    if (count >= limit) return;
+    if (index++ < offset) continue;
+    const row = parseRecord(value, rowSchema, { what: "hotpotqa", file, line });
+    const titles = queryOrder(row.question, [...new Set(row.supporting_facts.map(([title]) => title))]);
+    if (titles === undefined) continue;
+    count++;
+    yield {
+      question: { id: row._id, question: row.question, answers: [row.answer] },
+      steps: titles.map((title) => ({ thought: "", call: { name: tool, input: title }, observation: title })),
+      answer: row.answer,
+    };
+  }
+}
+
+/** Titles by how much of them the question mentions, most first; undefined when it mentions nothing of any. */
+export function queryOrder(question: string, titles: readonly string[]): string[] | undefined {
+  const asked = new Set(words(question));
+  const mentioned = titles.map((title) => {
+    const parts = words(title);
+    return { title, share: parts.filter((word) => asked.has(word)).length / Math.max(1, parts.length) };
+  });
+  mentioned.sort((a, b) => b.share - a.share); // stable: equals stay in the row's order
+  return mentioned[0]!.share > 0 ? mentioned.map(({ title }) => title) : undefined;
+}
+
+/** Words of three letters and more, and numbers, in lower case. */
+function words(text: string): string[] {
+  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter(
+    (word) => word.length > 2 || /\d/.test(word),
+  );
+}
