@@ -18,7 +18,7 @@ void embedding_rows(int64_t begin, int64_t end, int32_t width, const int32_t* to
 inline void add_scaled(int32_t width, const float* from, float scale, float* to) {
   const V factor = splat(scale);
   int32_t i = 0;
-  for (; i + kLanes <= width; i += kLanes) store(to + i, load(to + i) + load(from + i) * factor);
+  for (; i + kLanes <= width; i += kLanes) store(to + i, fma(load(from + i), factor, load(to + i)));
   for (; i < width; ++i) to[i] += from[i] * scale;
 }
 

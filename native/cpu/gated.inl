@@ -13,7 +13,7 @@ SWIRL_INLINE V activate(V x, V* derivative) {
     if (derivative != nullptr) *derivative = fma(y, 1.0f - s, s);
     return y;
   }
-  const V square = x * x;
+  const V square = min(x * x, splat(1e4f));  // past it the sigmoid is 0 or 1, and inf · 0 must not arise
   const V inner = splat(1.5957691216057308f) * x * fma(square, splat(0.044715f), splat(1.0f));
   const V s = sigmoid(inner);
   const V y = x * s;

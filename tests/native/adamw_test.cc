@@ -1,0 +1,75 @@
+// AdamW against torch's formula in float64 over ten steps; the sum of squares.
+#include "check.h"
+
+namespace {
+
+using check::Array;
+using check::Device;
+using check::Reference;
+using check::Rng;
+
+void steps(Device& device, Rng& rng, size_t count, swirl_dtype dtype) {
+  const double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0.1, factor = 0.7;
+  Array weight = Array::random(rng, SWIRL_FLOAT32, count), m(SWIRL_FLOAT32, count), v(SWIRL_FLOAT32, count);
+  Array compute(dtype, count);
+  Reference w = weight.values(), mean(count, 0), square(count, 0);
+  for (int step = 1; step <= 10; ++step) {
+    Array gradient = Array::random(rng, SWIRL_FLOAT32, count, 0.1);
+    const swirl_adamw o = {
+        lr, beta1, beta2, eps, decay, 1 - std::pow(beta1, step), 1 - std::pow(beta2, step), factor};
+    device.ok(
+        device.k->adamw(device.d, count, &o, weight.f(), gradient.f(), m.f(), v.f(), compute.data(), dtype),
+        "adamw");
+    for (size_t i = 0; i < count; ++i) {
+      const double g = gradient[i] * factor;
+      w[i] *= 1 - lr * decay;
+      mean[i] = beta1 * mean[i] + (1 - beta1) * g;
+      square[i] = beta2 * square[i] + (1 - beta2) * g * g;
+      w[i] -=
+          lr / o.bias_correction1 * mean[i] / (std::sqrt(square[i]) / std::sqrt(o.bias_correction2) + eps);
+    }
+  }
+  check::close(weight, w, 1e-6, "adamw weight");
+  check::close(m, mean, 1e-6, "adamw m");
+  check::close(v, square, 1e-6, "adamw v");
+  check::close(compute, weight.values(), dtype == SWIRL_FLOAT32 ? 0 : 4e-3, "adamw compute copy");
+  const swirl_adamw o = {lr, beta1, beta2, eps, decay, 0.1, 0.001, 1};
+  Array gradient(SWIRL_FLOAT32, count, 1), alone(weight), m2(m), v2(v);
+  device.ok(device.k->adamw(device.d, count, &o, weight.f(), gradient.f(), m.f(), v.f(), nullptr, dtype),
+            "adamw");
+  device.ok(
+      device.k->adamw(device.d, count, &o, alone.f(), gradient.f(), m2.f(), v2.f(), alone.f(), SWIRL_FLOAT32),
+      "adamw");
+  check::expect(weight.same_bits(alone),
+                "adamw: without a copy, or with the weight as its own copy, the same bits");
+}
+
+void squares(Device& device, Rng& rng, size_t count) {
+  Array x = Array::random(rng, SWIRL_FLOAT32, count);
+  double want = 0, got = 0, again = 0;
+  for (size_t i = 0; i < count; ++i) want += x[i] * x[i];
+  device.ok(device.k->sum_of_squares(device.d, count, x.f(), &got), "sum_of_squares");
+  device.ok(device.k->sum_of_squares(device.d, count, x.f(), &again), "sum_of_squares");
+  check::expect(std::fabs(got - want) <= 1e-12 * want && got == again,
+                "sum_of_squares of " + std::to_string(count));
+  Device other(device.d == nullptr ? 1 : 2);
+  other.ok(other.k->sum_of_squares(other.d, count, x.f(), &again), "sum_of_squares");
+  check::expect(got == again, "sum_of_squares: the threads change the bits");
+  if (count == 0) return;
+  for (const double broken : {double(NAN), double(INFINITY)}) {
+    x.set(count / 2, broken);
+    device.ok(device.k->sum_of_squares(device.d, count, x.f(), &got), "sum_of_squares");
+    check::expect(!std::isfinite(got), "sum_of_squares: must not be finite");
+  }
+}
+
+void run(Device& device) {
+  Rng rng(31);
+  for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16})
+    for (const size_t count : {size_t(1), size_t(37), size_t(70001)}) steps(device, rng, count, dtype);
+  for (const size_t count : {size_t(0), size_t(1), size_t(1001), size_t(200003)}) squares(device, rng, count);
+}
+
+}  // namespace
+
+int main() { return check::test_main("adamw", run); }

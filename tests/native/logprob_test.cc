@@ -1,0 +1,161 @@
+// Log-probs, entropy and the gradient of logits against float64 and finite differences; forks and rows
+// without labels; a row alone and among others; never above zero.
+#include "check.h"
+
+namespace {
+
+using check::Array;
+using check::Device;
+using check::Reference;
+using check::Rng;
+
+struct Labels {
+  std::vector<int32_t> offset{0}, target;
+  swirl_labels view() const {
+    return {int32_t(offset.size()) - 1, int32_t(target.size()), offset.data(), target.data()};
+  }
+};
+
+Labels random_labels(Rng& rng, int rows, int vocab) {
+  Labels out;
+  for (int r = 0; r < rows; ++r) {
+    const int count = check::integer(rng, 0, 3);
+    for (int i = 0; i < count; ++i)  // sometimes the same token twice: identical siblings
+      out.target.push_back(i > 0 && check::integer(rng, 0, 1) ? out.target.back()
+                                                              : check::integer(rng, 0, vocab - 1));
+    out.offset.push_back(int32_t(out.target.size()));
+  }
+  return out;
+}
+
+struct Scale {
+  double softcap, temperature;
+  double z(double logit) const {
+    return (softcap > 0 ? softcap * std::tanh(logit / softcap) : logit) / temperature;
+  }
+};
+
+void row_reference(const double* logits, int vocab, const Scale& scale, double* lse, double* entropy) {
+  double top = -1e300, total = 0, weighted = 0;
+  for (int i = 0; i < vocab; ++i) top = std::max(top, scale.z(logits[i]));
+  for (int i = 0; i < vocab; ++i) total += std::exp(scale.z(logits[i]) - top);
+  *lse = top + std::log(total);
+  for (int i = 0; i < vocab; ++i) weighted += std::exp(scale.z(logits[i]) - *lse) * scale.z(logits[i]);
+  *entropy = *lse - weighted;
+}
+
+void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float temperature, double spread) {
+  char what[120];
+  std::snprintf(what, sizeof what, "logprob rows %d vocab %d softcap %g temperature %g ", rows, vocab,
+                double(softcap), double(temperature));
+  Array logits = Array::random(rng, SWIRL_FLOAT32, size_t(rows) * vocab, spread);
+  const Labels labels = random_labels(rng, rows, vocab);
+  const swirl_labels view = labels.view();
+  const size_t count = labels.target.size();
+  Array logprob(SWIRL_FLOAT32, count), lse(SWIRL_FLOAT32, size_t(rows)), entropy(SWIRL_FLOAT32, size_t(rows));
+  device.ok(device.k->logprob_forward(device.d, vocab, logits.f(), softcap, temperature, &view, logprob.f(),
+                                      lse.f(), entropy.f()),
+            "logprob_forward");
+  const Scale scale{softcap, temperature};
+  const Reference x = logits.values();
+  Reference want(count), want_lse(size_t(rows), 0), want_entropy(size_t(rows), 0);
+  for (int r = 0; r < rows; ++r) {
+    row_reference(&x[size_t(r) * vocab], vocab, scale, &want_lse[size_t(r)], &want_entropy[size_t(r)]);
+    for (int32_t l = labels.offset[size_t(r)]; l < labels.offset[size_t(r) + 1]; ++l) {
+      want[size_t(l)] = scale.z(x[size_t(r) * vocab + labels.target[size_t(l)]]) - want_lse[size_t(r)];
+      check::expect(logprob[size_t(l)] <= 0, std::string(what) + "a log-prob above 0");
+    }
+  }
+  check::close(logprob, want, 3e-6, std::string(what) + "logprob", 1);
+  check::close(lse, want_lse, 1e-6, std::string(what) + "lse", 1);
+  check::close(entropy, want_entropy, 3e-5, std::string(what) + "entropy", 1);
+  const int alone = check::integer(rng, 0, rows - 1);
+  Labels only;
+  only.target.assign(labels.target.begin() + labels.offset[size_t(alone)],
+                     labels.target.begin() + labels.offset[size_t(alone) + 1]);
+  only.offset.push_back(int32_t(only.target.size()));
+  const swirl_labels only_view = only.view();
+  Array logprob1(SWIRL_FLOAT32, only.target.size() + 1), lse1(SWIRL_FLOAT32, 1), entropy1(SWIRL_FLOAT32, 1);
+  device.ok(device.k->logprob_forward(device.d, vocab, logits.f() + size_t(alone) * vocab, softcap,
+                                      temperature, &only_view, logprob1.f(), lse1.f(), entropy1.f()),
+            "logprob_forward");
+  check::expect(lse1[0] == lse[size_t(alone)] && entropy1[0] == entropy[size_t(alone)] &&
+                    std::memcmp(logprob1.data(), logprob.row(size_t(labels.offset[size_t(alone)])),
+                                only.target.size() * 4) == 0,
+                std::string(what) + "a row alone has other bits");
+
+  Array coefficient = Array::random(rng, SWIRL_FLOAT32, count);
+  const Reference c = coefficient.values();
+  for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
+    Array gradient(dtype, logits.size(), 4);
+    device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &view,
+                                         coefficient.f(), lse.f(), gradient.data(), dtype),
+              "logprob_backward");
+    Reference wanted(x.size(), 0);
+    for (int r = 0; r < rows; ++r)
+      for (int32_t l = labels.offset[size_t(r)]; l < labels.offset[size_t(r) + 1]; ++l)
+        for (int i = 0; i < vocab; ++i) {
+          const double logit = x[size_t(r) * vocab + i], z = scale.z(logit);
+          const double slope = (softcap > 0 ? 1 - std::pow(z * temperature / softcap, 2) : 1) / temperature;
+          wanted[size_t(r) * vocab + i] +=
+              c[size_t(l)] * ((i == labels.target[size_t(l)] ? 1 : 0) - std::exp(z - want_lse[size_t(r)])) *
+              slope;
+        }
+    check::close(gradient, wanted, dtype == SWIRL_FLOAT32 ? 1e-5 : 4e-3, std::string(what) + "gradient",
+                 1e-2);
+    if (dtype == SWIRL_BFLOAT16) continue;
+    if (x.size() < 4000) {
+      check::finite_differences(
+          x,
+          [&](const Reference& at) {
+            double total = 0, row_lse = 0, row_entropy = 0;
+            for (int r = 0; r < rows; ++r) {
+              row_reference(&at[size_t(r) * vocab], vocab, scale, &row_lse, &row_entropy);
+              for (int32_t l = labels.offset[size_t(r)]; l < labels.offset[size_t(r) + 1]; ++l)
+                total += c[size_t(l)] * (scale.z(at[size_t(r) * vocab + labels.target[size_t(l)]]) - row_lse);
+            }
+            return total;
+          },
+          gradient, 1 + x.size() / 41, 1e-5, std::string(what) + "gradient", 0.01);
+    }
+    Array in_place(logits);
+    device.ok(device.k->logprob_backward(device.d, vocab, in_place.f(), softcap, temperature, &view,
+                                         coefficient.f(), lse.f(), in_place.data(), SWIRL_FLOAT32),
+              "logprob_backward");
+    check::expect(in_place.same_bits(gradient), std::string(what) + "in place differs");
+  }
+}
+
+void run(Device& device) {
+  Rng rng(23);
+  for (const float softcap : {0.0f, 30.0f})
+    for (const float temperature : {1.0f, 0.7f}) {
+      one(device, rng, 5, 7, softcap, temperature, 3);
+      one(device, rng, 11, 257, softcap, temperature, 10);
+      one(device, rng, 4, 9001, softcap, temperature, 10);
+      one(device, rng, 3, 49152, softcap, temperature, 20);
+    }
+  // One certain token: log-prob exactly 0 or a hair below, never above.
+  Array sure(SWIRL_FLOAT32, 100, -50);
+  sure.set(42, 60.3);
+  const Labels label{{0, 1}, {42}};
+  const swirl_labels view = label.view();
+  float logprob = 1, lse = 0, entropy = 1;
+  device.ok(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &view, &logprob, &lse, &entropy),
+            "logprob_forward");
+  check::expect(logprob <= 0 && logprob > -1e-5 && entropy >= -1e-6 && entropy < 1e-6,
+                "logprob: a certain token");
+  sure.set(7, NAN);
+  device.ok(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &view, &logprob, &lse, &entropy),
+            "logprob_forward");
+  check::expect(std::isnan(logprob) && std::isnan(lse), "logprob: a NaN logit must reach the log-prob");
+  const Labels outside{{0, 1}, {100}};
+  const swirl_labels bad = outside.view();
+  check::expect(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &bad, &logprob, &lse, &entropy) ==
+                    SWIRL_INVALID,
+                "logprob: a label outside the vocabulary must be refused");
+}
+
+}  // namespace
+
+int main() { return check::test_main("logprob", run); }

@@ -1,0 +1,87 @@
+// add, bias, gather, scatter, scatter-add.
+#include "check.h"
+
+namespace {
+
+using check::Array;
+using check::Device;
+using check::Reference;
+using check::Rng;
+
+void moves(Device& device, Rng& rng, swirl_dtype dtype, int width) {
+  const int rows = 23, places = 60, ld_from = width + 3, ld_to = width + 5;
+  std::vector<int32_t> index(static_cast<size_t>(places));
+  for (int i = 0; i < places; ++i) index[size_t(i)] = i;
+  std::shuffle(index.begin(), index.end(), rng);
+  index.resize(size_t(rows));
+  const Array many = Array::random(rng, dtype, size_t(places) * ld_from),
+              few = Array::random(rng, dtype, size_t(rows) * ld_from);
+  Array gathered(dtype, size_t(rows) * ld_to, 3), scattered(dtype, size_t(places) * ld_to, 3);
+  device.ok(device.k->gather_rows(device.d, rows, width, index.data(), many.data(), ld_from, gathered.data(),
+                                  ld_to, dtype),
+            "gather_rows");
+  device.ok(device.k->scatter_rows(device.d, rows, width, index.data(), few.data(), ld_from, scattered.data(),
+                                   ld_to, dtype),
+            "scatter_rows");
+  Reference want_gathered(gathered.size(), 3), want_scattered(scattered.size(), 3);
+  for (int r = 0; r < rows; ++r)
+    for (int i = 0; i < width; ++i) {
+      want_gathered[size_t(r) * ld_to + i] = many[size_t(index[size_t(r)]) * ld_from + i];
+      want_scattered[size_t(index[size_t(r)]) * ld_to + i] = few[size_t(r) * ld_from + i];
+    }
+  check::close(gathered, want_gathered, 0, "gather_rows");
+  check::close(scattered, want_scattered, 0, "scatter_rows");
+  if (dtype != SWIRL_FLOAT32) return;
+  const Array before = Array::random(rng, dtype, size_t(places) * ld_to);
+  Array sums(before), from(few);
+  device.ok(
+      device.k->scatter_add_rows(device.d, rows, width, index.data(), from.f(), ld_from, sums.f(), ld_to),
+      "scatter_add_rows");
+  Reference want = before.values();
+  for (int r = 0; r < rows; ++r)
+    for (int i = 0; i < width; ++i)
+      want[size_t(index[size_t(r)]) * ld_to + i] += few[size_t(r) * ld_from + i];
+  check::close(sums, want, 1e-7, "scatter_add_rows");
+}
+
+void bias(Device& device, Rng& rng, swirl_dtype dtype, int rows, int width) {
+  const int ld = width + 2;
+  const Array before = Array::random(rng, dtype, size_t(rows) * ld);
+  Array vector = Array::random(rng, SWIRL_FLOAT32, size_t(width));
+  Array x(before);
+  device.ok(device.k->bias_forward(device.d, rows, width, x.data(), ld, dtype, vector.f()), "bias_forward");
+  Reference want = before.values(), sums = vector.values();
+  for (int r = 0; r < rows; ++r)
+    for (int i = 0; i < width; ++i) {
+      want[size_t(r) * ld + i] += vector[size_t(i)];
+      sums[size_t(i)] += before[size_t(r) * ld + i];
+    }
+  check::close(x, want, dtype == SWIRL_FLOAT32 ? 1e-7 : 4e-3, "bias_forward");
+  Array gradient(vector), again(vector);
+  for (Array* to : {&gradient, &again})
+    device.ok(device.k->bias_backward(device.d, rows, width, before.data(), ld, dtype, to->f()),
+              "bias_backward");
+  check::close(gradient, sums, 1e-6, "bias_backward");
+  check::expect(gradient.same_bits(again), "bias_backward: other bits at a second call");
+}
+
+void run(Device& device) {
+  Rng rng(19);
+  for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
+    for (const int width : {1, 19, 128}) moves(device, rng, dtype, width);
+    bias(device, rng, dtype, 1, 33);
+    bias(device, rng, dtype, 131, 70);
+    bias(device, rng, dtype, 2500, 3);
+  }
+  for (const size_t count : {size_t(1), size_t(33), size_t(200000)}) {
+    Array x = Array::random(rng, SWIRL_FLOAT32, count), y = Array::random(rng, SWIRL_FLOAT32, count);
+    Reference want = y.values();
+    for (size_t i = 0; i < count; ++i) want[i] += x[i];
+    device.ok(device.k->add(device.d, count, x.f(), y.f()), "add");
+    check::close(y, want, 1e-7, "add");
+  }
+}
+
+}  // namespace
+
+int main() { return check::test_main("rows", run); }
