@@ -42,6 +42,7 @@ test("an early return stops the calls in flight and waits for them", async () =>
   for await (const _ of mapConcurrent([0, 1, 2, 3], 4, async (i, signal) => {
     running++;
     if (i > 0) await sleep(10_000, undefined, { signal }).catch(() => stopped++);
+    else while (running < 4) await sleep(1);
     running--;
     return i;
   })) {
@@ -86,4 +87,50 @@ test("abort rejects with ABORTED", async () => {
   await expect(running).rejects.toMatchObject({ code: "ABORTED" });
   const late = collect(mapConcurrent([1], 1, async (i) => i, controller.signal));
   await expect(late).rejects.toMatchObject({ code: "ABORTED" });
+});
+
+test("a slow source does not hold back results that are there", async () => {
+  let release: () => void = () => {};
+  async function* source() {
+    yield 1;
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    yield 2;
+  }
+  const seen: number[] = [];
+  for await (const i of mapConcurrent(source(), 4, async (n) => n)) {
+    seen.push(i);
+    release(); // the source goes on only once the first result has come out
+  }
+  expect(seen).toEqual([1, 2]);
+});
+
+test("a source that throws ends the iteration with its error, after the calls in flight", async () => {
+  let running = 0;
+  async function* source() {
+    yield 1;
+    throw new Error("source");
+  }
+  const run = collect(
+    mapConcurrent(source(), 4, async (n, signal) => {
+      running++;
+      await sleep(10_000, undefined, { signal }).catch(() => {});
+      running--;
+      return n;
+    }),
+  );
+  await expect(run).rejects.toThrow("source");
+  expect(running).toBe(0);
+});
+
+test("a source that fails while the consumer is busy is no unhandled rejection", async () => {
+  async function* source() {
+    yield 1;
+    throw new Error("late");
+  }
+  const run = async () => {
+    for await (const _ of mapConcurrent(source(), 2, async (n) => n)) await sleep(20);
+  };
+  await expect(run()).rejects.toThrow("late");
 });

@@ -1,11 +1,3 @@
-/**
- * Maps an iterable with at most `concurrency` calls in flight, yielding results as they finish (not in order).
- *
- * The source is pulled lazily: never more than `concurrency` items ahead of what has finished. When a call throws,
- * the signal aborts, or the consumer stops early, no further item is pulled, the calls in flight are told through
- * their own signal and awaited, and only then does the iteration end: nothing is left running behind the caller.
- */
-import { setMaxListeners } from "node:events";
 import { SwirlError } from "../errors/swirl-error.js";
 
 export async function* mapConcurrent<Item, Result>(
@@ -16,40 +8,48 @@ export async function* mapConcurrent<Item, Result>(
 ): AsyncGenerator<Result, void, undefined> {
   const stop = new AbortController();
   const inner = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-  setMaxListeners(0, inner); // every call in flight listens
   const iterator = iterate(source);
-  const inFlight = new Map<number, Promise<{ key: number; result: Result }>>();
+  const inFlight = new Map<number, Promise<Event<Item, Result>>>();
+  let pulling: Promise<Event<Item, Result>> | undefined;
   let exhausted = false;
   let key = 0;
   try {
     for (;;) {
       throwIfAborted(signal);
-      while (!exhausted && inFlight.size < concurrency) {
-        const next = await iterator.next();
-        throwIfAborted(signal);
-        if (next.done) {
-          exhausted = true;
-          break;
-        }
-        const mine = key++;
-        const running = call(next.value, inner).then((result) => ({ key: mine, result }));
-        running.catch(() => {}); // its rejection is taken from the race below, or awaited in finally
-        inFlight.set(mine, running);
+      if (!exhausted && !pulling && inFlight.size < concurrency) {
+        pulling = Promise.resolve(iterator.next()).then((pulled) => ({ pulled }));
+        pulling.catch(() => {}); // taken from the race below, or awaited in finally
       }
-      if (inFlight.size === 0) return;
-      const done = await Promise.race(inFlight.values()).catch((error) => {
+      // A slow source does not hold back what has finished; a fast one fills the free places first.
+      const waiting = [...(pulling ? [pulling] : []), ...inFlight.values()];
+      if (waiting.length === 0) return;
+      const event = await Promise.race(waiting).catch((error) => {
         throwIfAborted(signal); // whatever form the call gave to the abort
         throw error;
       });
-      inFlight.delete(done.key);
-      yield done.result;
+      if ("result" in event) {
+        inFlight.delete(event.key);
+        yield event.result;
+        continue;
+      }
+      pulling = undefined;
+      if (event.pulled.done) {
+        exhausted = true;
+        continue;
+      }
+      const mine = key++;
+      const running = call(event.pulled.value, inner).then((result) => ({ key: mine, result }));
+      running.catch(() => {}); // its rejection is taken from the race above, or awaited in finally
+      inFlight.set(mine, running);
     }
   } finally {
     stop.abort();
-    await Promise.allSettled(inFlight.values());
+    await Promise.allSettled([...inFlight.values(), pulling]);
     await iterator.return?.();
   }
 }
+
+type Event<Item, Result> = { key: number; result: Result } | { pulled: IteratorResult<Item> };
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortedError(signal);

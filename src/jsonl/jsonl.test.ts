@@ -164,7 +164,7 @@ test("resumeJsonl takes out what is to be made again and goes on after the rest"
   const file = join(dir, "a.jsonl");
   await fs.writeFile(
     file,
-    ["a", "b", "c"].map((name) => `${JSON.stringify({ version: 2, name })}\n`).join("") + '{"ver',
+    `${["a", "b", "c"].map((name) => `${JSON.stringify({ version: 2, name })}\n`).join("")}{"ver`,
   );
   const torn: string[] = [];
   const writer = await resumeJsonl(file, {
@@ -177,4 +177,25 @@ test("resumeJsonl takes out what is to be made again and goes on after the rest"
   expect(torn).toEqual(['{"ver']);
   expect((await collect(read(file))).map((row) => row.name)).toEqual(["a", "c", "d"]);
   expect((await fs.readdir(dir)).sort()).toEqual(["a.jsonl", "a.jsonl.torn"]);
+});
+
+test("whatever bytes a file holds, the reader gives records or a SwirlError", async () => {
+  const file = join(dir, "fuzz.jsonl");
+  const line = Buffer.from('{"version":2,"name":"x","nested":{"n":1}}\n{"version":2,"name":"y"}\n');
+  let state = 1;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  let refused = 0;
+  for (let round = 0; round < 300; round++) {
+    const bytes = Buffer.from(line);
+    for (let flips = 1 + random(4); flips > 0; flips--) bytes[random(bytes.length)] = random(256);
+    await fs.writeFile(file, bytes);
+    await collect(read(file)).catch((error) => {
+      refused++;
+      expect(error).toMatchObject({ name: "SwirlError", code: "RECORD", details: { file } });
+    });
+  }
+  expect(refused).toBeGreaterThan(100);
 });

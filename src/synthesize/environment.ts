@@ -1,10 +1,10 @@
 /** What a rollout runs in: policy, task, format and options, checked against each other once. */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Policy } from "../policy/policy.js";
+import type { Message, Policy } from "../policy/policy.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";
 import type { RolloutOptions } from "./rollout-options.js";
-import { requireTagInput } from "./run-call.js";
+import { requireTagInput, toolSpec } from "./run-call.js";
 import type { Task } from "./task.js";
 
 export interface Environment {
@@ -37,11 +37,18 @@ export function environment(policy: Policy, task: Task, options: RolloutOptions)
     );
   }
   if (options.format === "tags") task.tools.forEach(requireTagInput);
-  return {
-    policy,
-    task,
-    format: actionFormat(options.format, task.tools, task.answerTag),
-    callLimit,
-    options,
-  };
+  const format = actionFormat(options.format, task.tools, task.answerTag);
+  if (format.kind === "chat-template" && ignoresTools(policy, task.prompt("?", format, callLimit), task)) {
+    refuse("format", "the chat template of this model does not show tools", 'use format: "tags"');
+  }
+  return { policy, task, format, callLimit, options };
+}
+
+/** Whether the prompt comes out the same with and without tools. Unknown, so false, for a policy without tokens. */
+function ignoresTools(policy: Policy, prompt: Message[], task: Task): boolean {
+  const shown = policy.begin(prompt, task.tools.map(toolSpec)).tokens;
+  const plain = policy.begin(prompt).tokens;
+  return (
+    shown !== undefined && plain?.length === shown.length && plain.every((token, i) => token === shown[i])
+  );
 }

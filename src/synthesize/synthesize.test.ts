@@ -92,6 +92,19 @@ test("a run stopped anywhere resumes to the same file content, each id once", as
   }
 });
 
+test("a file cut at any byte, as a kill leaves it, resumes to the same content", async () => {
+  const output = join(dir, "t.jsonl");
+  const few = questions.slice(0, 2);
+  const whole = content(await collect(synthesize(few, options({ output }))));
+  const bytes = await fs.readFile(output);
+  for (let i = 0; i < 60; i++) {
+    const file = join(dir, `cut${i}.jsonl`);
+    await fs.writeFile(file, bytes.subarray(0, Math.floor((bytes.length * ((i * 37) % 60)) / 59)));
+    await collect(synthesize(few, options({ output: file })));
+    expect(content(await collect(readTrajectories(file)))).toEqual(whole);
+  }
+});
+
 test("failed trajectories are records, and are made again on resume", async () => {
   const output = join(dir, "t.jsonl");
   let down = true;

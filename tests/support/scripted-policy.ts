@@ -34,7 +34,12 @@ export class ScriptedPolicy implements Policy {
       messages: [...messages],
     };
     if (tools) context.tools = tools;
-    if (this.exact) context.tokens = Int32Array.from([...messages.flatMap(turn), ROLE.assistant]);
+    if (this.exact)
+      context.tokens = Int32Array.from([
+        ...(tools ? turn({ role: "system", content: JSON.stringify(tools) }) : []),
+        ...messages.flatMap(turn),
+        ROLE.assistant,
+      ]);
     return context;
   }
 

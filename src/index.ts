@@ -1,0 +1,97 @@
+/**
+ * swirl-rl: step-wise reinforcement learning (SWiRL) for multi-step reasoning and tool use.
+ *
+ * Goldie, Mirhoseini, Zhou, Cai, Manning, "Synthetic Data Generation & Multi-Step RL for Reasoning & Tool Use",
+ * arXiv 2504.04736v2. What is done differently from the paper, or where the paper says nothing and we had to choose:
+ *
+ *  1. Prompts are in our own words, as one user turn; tags, call limits (5 searches, 10 calculations) and result
+ *     format are the paper's. Calls in the model's own chat template are offered beside the tags.
+ *  2. The limit counts calls: after the last one the policy acts once more, to answer. A call beyond it is not
+ *     executed and ends the trajectory. The paper leaves open whether its limit counts calls or actions.
+ *  3. Sampling: temperature 1, 512 tokens an action; greedy for solve and evaluate.
+ *  4. A malformed action ends the trajectory; a repeated call is executed (and left to the judge); earlier chains of
+ *     thought stay in the states. Each is an option. The paper's text and its figure 3 disagree on the last.
+ *  5. The calculator is a grammar of its own, not SymPy. Search is BM25 by default, an embedding index where one is
+ *     served; one passage a call is our reading of the paper.
+ *  6. Judges are any policy, prompted or through the probability of its verdict, or rules. Votes, thresholds, retries
+ *     and what a failed judgement means (it masks the step, it is not a zero) are ours.
+ *  7. Filters draw their equal-size subsample after filtering, by a hash of the trajectory id. The paper fixes the
+ *     number across filters and does not say how it draws.
+ *  8. Optimizer: REINFORCE with leave-one-out baselines over G = 4 fresh actions a state and a KL penalty (k3
+ *     estimator) in the loss, AdamW. The paper cites Gemma 2's policy gradient without its settings. PPO clipping,
+ *     other baselines and estimators, and re-weighting logged actions (`actions: "logged"`, another algorithm) are
+ *     options.
+ *  9. The update of a batch runs on the prefix tree of its sub-trajectories and is exact: the same sum that the
+ *     separate sequences would give.
+ * 10. Answers are matched exactly (search) or as numbers (calculator) unless a judge with the answer key is given; the
+ *     paper uses a model for both. Every rate has a 95 % interval, every difference a paired one.
+ */
+
+// Data
+export * from "./data/index.js";
+// Errors
+export { type ErrorCode, type ErrorDetails, SwirlError } from "./errors/swirl-error.js";
+// Stage 3: solve, evaluate
+export type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "./evaluate/answer-matcher.js";
+export {
+  answerNumber,
+  bestOver,
+  exactMatch,
+  f1,
+  normalizeAnswer,
+  numericEqual,
+} from "./evaluate/answers/index.js";
+export {
+  type EvaluateOptions,
+  type EvaluateProgress,
+  type Evaluation,
+  evaluate,
+} from "./evaluate/evaluate.js";
+export { type EvaluationRecord, readEvaluations } from "./evaluate/evaluation-record.js";
+export { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./evaluate/interval.js";
+export { exactMatcher, f1Matcher, numericMatcher } from "./evaluate/matchers.js";
+export { type Estimate, type EvaluationSummary, improvement, summarize } from "./evaluate/summary.js";
+export type { FilterKind, FilterReason } from "./filter/filter-reasons.js";
+export { type FilterRow, type FilterTable, formatFilterTable } from "./filter/filter-table.js";
+export {
+  type FilterItem,
+  type FilterOptions,
+  type FilterProgress,
+  type FilterResult,
+  filterTrajectories,
+} from "./filter/filter-trajectories.js";
+export * from "./judge/index.js";
+// Policies
+export * from "./policy/index.js";
+export { type InitializeOptions, initializePolicy } from "./policy/initialize-policy.js";
+export { writeReport } from "./run-directory/report/write-report.js";
+// Runs
+export { RunDirectory, type RunDirectoryOptions } from "./run-directory/run-directory.js";
+export { type SolveOptions, solve } from "./solve/solve.js";
+// Stage 1: synthesize, judge, filter
+export { actionFormat, stopStrings } from "./synthesize/action-format.js";
+export { type MalformedReason, type ParsedAction, parseAction } from "./synthesize/parse-action.js";
+export { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./synthesize/synthesize.js";
+export { defineTask, type Task, type TaskOptions } from "./synthesize/task.js";
+export { calculatorTask, searchTask } from "./synthesize/tasks.js";
+// Tools and tasks
+export { calculator } from "./tools/calculator/index.js";
+export { type AnyTool, type Tool, type ToolContext, tool } from "./tools/tool.js";
+// Stage 2: step-wise RL, and SFT on the same records
+export { type DemonstrateOptions, type Demonstration, demonstrate } from "./train/demonstrations.js";
+export { type SftOptions, type SftResult, sft } from "./train/sft.js";
+export { type TrainResult, train } from "./train/train.js";
+export type { TrainOptions } from "./train/train-options.js";
+export type { TrainRecord, UpdateRecord } from "./train/train-record.js";
+// Records
+export { decompose, rebuildStates, type SubTrajectory } from "./trajectory/decompose.js";
+export type { Question } from "./trajectory/question.js";
+export { stepViews } from "./trajectory/step-views.js";
+export { openTrajectoryWriter, readTrajectories, type TrajectoryWriter } from "./trajectory/store.js";
+export {
+  type ActionFormat,
+  type Step,
+  TRAJECTORY_VERSION,
+  type Trajectory,
+  trajectorySchema,
+} from "./trajectory/trajectory.js";
