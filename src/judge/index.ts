@@ -4,7 +4,7 @@ export { type Calibration, calibrate, type LabelledStep, type Rate } from "./cal
 export { foolingSteps } from "./fooling-steps.js";
 export { type JournaledJudge, type JournaledJudgeOptions, journaledJudge } from "./journaled-judge.js";
 export type { Judge, StepView, Verdict } from "./judge.js";
-export { type JudgeStepsOptions, judgeSteps } from "./judge-steps.js";
+export { type JudgeProgress, type JudgeStepsOptions, judgeSteps } from "./judge-steps.js";
 export {
   addVerdicts,
   type JudgedTrajectory,

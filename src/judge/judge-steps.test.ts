@@ -73,7 +73,16 @@ describe("judgeSteps", () => {
     ]);
     expect(judged[2]!.verdicts).toEqual([]);
     expect(most).toBe(3);
-    expect(told.at(-1)).toEqual({ trajectories: 6, steps: 12, good: 4, bad: 4, failed: 4 });
+    expect(told.at(-1)).toEqual({
+      stage: "judge",
+      done: 6,
+      total: 6,
+      trajectories: 6,
+      steps: 12,
+      good: 4,
+      bad: 4,
+      failed: 4,
+    });
   });
 
   it("pulls its source lazily", async () => {

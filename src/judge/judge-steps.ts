@@ -15,6 +15,12 @@ import { failedVerdict } from "./failed-verdict.js";
 import type { Judge, StepView, Verdict } from "./judge.js";
 import { addVerdicts, type JudgedTrajectory, noVerdicts, type VerdictCounts } from "./judged-trajectory.js";
 
+export interface JudgeProgress extends VerdictCounts {
+  stage: "judge";
+  done: number; // trajectories
+  total: number | undefined; // unknown for an async iterable
+}
+
 const optionsSchema = z.strictObject({
   judge: judgeSchema,
   /** Steps judged at once. */
@@ -22,7 +28,7 @@ const optionsSchema = z.strictObject({
   maxFailuresInARow: z.int().min(1).default(100),
   signal: signalSchema.optional(),
   /** Told after each trajectory, in order. */
-  onProgress: callback<VerdictCounts>().optional(),
+  onProgress: callback<JudgeProgress>().optional(),
 });
 
 export type JudgeStepsOptions = z.input<typeof optionsSchema>;
@@ -47,6 +53,7 @@ export async function* judgeSteps(
     const verdicts = await Promise.all(views.map((view) => limit(() => guard.judge(view, inner))));
     return { index, judged: { trajectory, verdicts } };
   };
+  const total = Array.isArray(trajectories) ? trajectories.length : undefined;
   let counts = noVerdicts();
   const early = new Map<number, JudgedTrajectory>();
   let next = 0;
@@ -60,7 +67,7 @@ export async function* judgeSteps(
     for (let ready = early.get(next); ready !== undefined; ready = early.get(next)) {
       early.delete(next++);
       counts = addVerdicts(counts, ready.verdicts);
-      onProgress?.(counts);
+      onProgress?.({ stage: "judge", done: counts.trajectories, total, ...counts });
       yield ready;
     }
   }
