@@ -27,7 +27,7 @@ export async function* readPassages(
   const seen = new Set<string>();
   for (const file of typeof files === "string" ? [files] : files) {
     for await (const passage of filePassages(file)) {
-      const key = createHash("sha1").update(`${passage.title}\n${passage.text}`).digest("latin1");
+      const key = createHash("sha1").update(`${passage.title}\n${passage.text}`).digest("base64");
       if (passage.text === "" || seen.has(key)) continue;
       seen.add(key);
       yield passage;
