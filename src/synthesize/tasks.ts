@@ -33,7 +33,7 @@ export function calculatorTask(tool: AnyTool, options: { callLimit?: number } = 
       introduction: "Solve the problem below, step by step. Leave the arithmetic to the calculator.",
       call: "calculation",
       input: "expression",
-      example: "48 / 2 -> 24.0",
+      example: "48 / 2 -> 24",
       answer: "The answer itself is a single number.",
     },
   });
