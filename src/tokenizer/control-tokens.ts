@@ -39,6 +39,10 @@ export function sanitize(text: string): string {
 export class ControlTokens {
   readonly #byContent: Map<string, AddedToken>;
   readonly #pattern: RegExp | undefined;
+  /** Proper beginnings and ends of control tokens. */
+  readonly #beginnings = new Set<string>();
+  readonly #endings = new Set<string>();
+  readonly #longest: number;
 
   constructor(tokens: readonly AddedToken[]) {
     this.#byContent = new Map(tokens.filter((token) => token.content).map((token) => [token.content, token]));
@@ -47,6 +51,13 @@ export class ControlTokens {
       contents.length > 0
         ? new RegExp(`(?<!${MARK})(?:${contents.map(escapePattern).join("|")})`, "g")
         : undefined;
+    this.#longest = contents[0]?.length ?? 0;
+    for (const content of contents) {
+      for (let cut = 1; cut < content.length; cut++) {
+        this.#beginnings.add(content.slice(0, cut));
+        this.#endings.add(content.slice(cut));
+      }
+    }
   }
 
   /**
@@ -91,23 +102,20 @@ export class ControlTokens {
     return pieces;
   }
 
-  /** Whether `text` begins with what could be the rest of a control token. */
+  /** Whether `text` begins with what could be the rest of a control token, or lies within one. */
   #mayFinish(text: string): boolean {
-    for (const content of this.#byContent.keys()) {
-      for (let cut = 1; cut < content.length; cut++) {
-        const rest = content.slice(cut);
-        if (text.startsWith(rest) || rest.startsWith(text)) return true;
-      }
+    for (let length = Math.min(this.#longest, text.length); length > 0; length--) {
+      if (this.#endings.has(text.slice(0, length))) return true;
     }
+    if (text.length >= this.#longest) return false;
+    for (const content of this.#byContent.keys()) if (content.indexOf(text, 1) > 0) return true;
     return false;
   }
 
   /** Marks every place near the end from where the text is the beginning of a control token. */
   #markOpenEnds(text: string, marked: Set<number>): void {
-    for (const content of this.#byContent.keys()) {
-      for (let length = Math.min(content.length - 1, text.length); length > 0; length--) {
-        if (text.endsWith(content.slice(0, length))) marked.add(text.length - length);
-      }
+    for (let length = Math.min(this.#longest, text.length); length > 0; length--) {
+      if (this.#beginnings.has(text.slice(text.length - length))) marked.add(text.length - length);
     }
   }
 }
