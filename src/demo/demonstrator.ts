@@ -40,14 +40,14 @@ export interface MistakeRates {
 }
 
 export const DEMONSTRATION_MISTAKES: MistakeRates = {
-  answersEarly: 0.06,
+  answersEarly: 0.04,
   answersBeforeThird: 0.55,
   repeats: 0.05,
-  wrongOrder: 0.03,
+  wrongOrder: 0.02,
   staleResult: 0.05,
-  slips: 0.05,
+  slips: 0.03,
   wrongOperator: 0.02,
-  wrongAnswer: 0.04,
+  wrongAnswer: 0.03,
 };
 
 export interface Turn {

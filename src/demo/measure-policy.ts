@@ -1,0 +1,76 @@
+/** How good a policy is on the held-out questions: sampled and greedy accuracy, and its steps under both judges. */
+import { type EvaluateOptions, evaluate } from "../evaluate/evaluate.js";
+import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
+import type { EvaluationSummary } from "../evaluate/summary.js";
+import { summarize } from "../evaluate/summary.js";
+import { type Calibration, calibrate, type LabelledStep } from "../judge/calibration.js";
+import type { Judge } from "../judge/judge.js";
+import { stepViews } from "../trajectory/step-views.js";
+import { oracleJudge } from "./judges.js";
+import type { WorldQuestion } from "./world.js";
+
+/** One policy on the held-out questions. */
+export interface DemoEvaluation {
+  /** Actions sampled at temperature 1, as in training. Its process label is the process judge's. */
+  sampled: EvaluationSummary;
+  /** The most probable token every time. */
+  greedy: EvaluationSummary;
+  /** The steps of the sampled trajectories again, labelled by the oracle. */
+  oracleLabel: NonNullable<EvaluationSummary["processLabel"]>;
+  /** The process judge on these steps, the oracle taken for the truth. */
+  calibration: Calibration;
+  records: EvaluationRecord[]; // sampled
+  greedyRecords: EvaluationRecord[];
+}
+
+export interface MeasureOptions
+  extends Omit<EvaluateOptions, "judge" | "temperature" | "output" | "onProgress"> {
+  judge: Judge;
+  /** Files of both evaluations. */
+  sampledFile: string;
+  greedyFile: string;
+  onProgress: (done: number, total: number, note: string) => void;
+}
+
+export async function measurePolicy(
+  questions: readonly WorldQuestion[],
+  options: MeasureOptions,
+): Promise<DemoEvaluation> {
+  const { judge, sampledFile, greedyFile, onProgress, ...shared } = options;
+  const run = (temperature: number, output: string, offset: number) =>
+    evaluate([...questions], {
+      ...shared,
+      judge,
+      temperature,
+      output,
+      onProgress: ({ done, correct, decided }) =>
+        onProgress(
+          offset + done,
+          2 * questions.length,
+          `${temperature === 0 ? "greedy" : "sampled"}: ${Math.round((100 * correct) / Math.max(1, decided))} % right`,
+        ),
+    });
+  const { summary: sampled, records } = await run(1, sampledFile, 0);
+  const { summary: greedy, records: greedyRecords } = await run(0, greedyFile, questions.length);
+
+  const oracle = oracleJudge(questions);
+  const labelled: LabelledStep[] = [];
+  const byOracle: EvaluationRecord[] = [];
+  for (const record of records) {
+    const views = stepViews(record.trajectory);
+    const verdicts = await Promise.all(views.map((view) => oracle.judge(view)));
+    byOracle.push({ ...record, judge: oracle.id, verdicts });
+    for (const [i, view] of views.entries()) {
+      const verdict = verdicts[i]!;
+      if (verdict.status === "ok") labelled.push({ id: `${record.id}/${i}`, view, good: verdict.good });
+    }
+  }
+  return {
+    sampled,
+    greedy,
+    oracleLabel: summarize(byOracle).processLabel!,
+    calibration: await calibrate(judge, labelled),
+    records,
+    greedyRecords,
+  };
+}
