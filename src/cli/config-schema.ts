@@ -33,10 +33,12 @@ const taskKinds = {
   search: z.strictObject({
     kind: z.literal("search"),
     callLimit: z.int().min(1).default(5),
-    /** Passages: [{title, text}] or {title: [sentences]} as JSON. */
-    corpus: path,
+    /** Passages: [{title, text}] or {title: [sentences]} as JSON, JSONL, or dataset files with their contexts. */
+    corpus: z.union([path, z.array(path).min(1)]),
     /** Passages a search returns. */
-    topK: z.int().min(1).default(1),
+    topK: z.int().min(1).max(100).default(1),
+    /** Characters of a search's result. */
+    maxCharacters: z.int().min(20).default(2000),
   }),
 };
 

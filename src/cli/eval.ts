@@ -4,7 +4,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { EvaluationSummary } from "../evaluate/summary.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { runVerb } from "./run-verb.js";
+import { executeVerb } from "./execute-verb.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
 import { verb } from "./verb.js";
 import { type Weights, weightsOption } from "./weights.js";
@@ -37,7 +37,7 @@ export const evalVerb = () =>
     resume: "Run the same command again: questions that are done are kept.",
     run: (invocation) => {
       const weights = invocation.own.weights as Weights | undefined;
-      return runVerb(invocation, {
+      return executeVerb(invocation, {
         plan: (session) => {
           const chosen = weights ?? newest(session);
           const { file, limit } = testQuestions(session);

@@ -1,6 +1,6 @@
 /** `swirl filter`: trajectories.jsonl and verdicts.jsonl to kept.jsonl, and a table of what each filter keeps. */
 import type { FilterTable } from "../filter/filter-table.js";
-import { runVerb } from "./run-verb.js";
+import { executeVerb } from "./execute-verb.js";
 import { required, type Session } from "./session.js";
 import { verb } from "./verb.js";
 
@@ -23,7 +23,7 @@ export const filterVerb = () =>
     ],
     resume: "Run the same command again.",
     run: (invocation) =>
-      runVerb(invocation, {
+      executeVerb(invocation, {
         plan: ({ config, paths }) => [
           `filter ${paths.trajectories} by ${config.filter.kind}, with the verdicts in ${paths.verdicts} (missing ones are asked for)`,
           `write ${paths.kept}`,

@@ -1,5 +1,5 @@
 /** `swirl judge`: a verdict for every step of trajectories.jsonl, in verdicts.jsonl. */
-import { runVerb } from "./run-verb.js";
+import { executeVerb } from "./execute-verb.js";
 import type { Session } from "./session.js";
 import { verb } from "./verb.js";
 
@@ -20,7 +20,7 @@ export const judgeVerb = () =>
       'The judge is config "judge": { "kind": "rules" } (default) or { "kind": "prompted", … }; see docs/configuration.md.',
     resume: "Run the same command again: verdicts are kept.",
     run: (invocation) =>
-      runVerb(invocation, {
+      executeVerb(invocation, {
         plan: ({ config, paths }) => [
           `judge every step of ${paths.trajectories} with ${config.judge.kind === "rules" ? "the task's rules" : "a prompted judge"}`,
           `append to ${paths.verdicts}, asking for none that is there`,

@@ -15,16 +15,12 @@ const PATHS = [
   "model",
   "output",
   "questions.*.file",
-  "questions.*.corpus",
   "sft.demonstrations.file",
-  "sft.demonstrations.corpus",
   "sft.trajectories",
   "task.corpus",
-  "task.index",
   "judge.model",
   "rewardJudge.model",
   "train.reference",
-  "train.trajectories",
 ].map((path) => path.split("."));
 
 export async function loadConfig(
@@ -93,6 +89,8 @@ function resolvePaths(config: RawConfig, path: readonly string[], base: string):
     const value = config[name];
     if (rest.length === 0) {
       if (typeof value === "string") config[name] = resolve(base, value);
+      else if (Array.isArray(value))
+        config[name] = value.map((item) => (typeof item === "string" ? resolve(base, item) : item));
     } else if (typeof value === "object" && value !== null) {
       resolvePaths(value as RawConfig, rest, base);
     }

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Sequence } from "../policy/sequences.js";
-import { print } from "./run-verb.js";
+import { print } from "./execute-verb.js";
 import { loadPolicy, openSession, required, weightsFolder } from "./session.js";
 import { verb } from "./verb.js";
 

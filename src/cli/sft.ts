@@ -4,7 +4,7 @@ import type { NativePolicy } from "../policy/native-policy.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { runVerb } from "./run-verb.js";
+import { executeVerb } from "./execute-verb.js";
 import { loadPolicy, required, type Session } from "./session.js";
 import { verb } from "./verb.js";
 
@@ -30,7 +30,7 @@ export const sftVerb = () =>
     ],
     resume: "Run the same command again: it goes on from the newest checkpoint.",
     run: (invocation) =>
-      runVerb(invocation, {
+      executeVerb(invocation, {
         plan: (session) => {
           const { config, paths } = session;
           const { demonstrations, trajectories, epochs, steps, batchSize, lr } = section(session);

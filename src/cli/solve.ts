@@ -4,7 +4,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
 import { defined } from "./defined.js";
 import { newest } from "./eval.js";
-import { runVerb } from "./run-verb.js";
+import { executeVerb } from "./execute-verb.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
 import { verb } from "./verb.js";
 import { type Weights, weightsOption } from "./weights.js";
@@ -22,7 +22,7 @@ export const solveVerb = () =>
     run: (invocation) => {
       const question = invocation.args[0]!.trim();
       const weights = invocation.own.weights as Weights | undefined;
-      return runVerb(invocation, {
+      return executeVerb(invocation, {
         plan: (session) => [
           `solve ${JSON.stringify(question)} with ${weightsFolder(session, weights ?? newest(session))}`,
         ],

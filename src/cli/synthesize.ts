@@ -2,7 +2,7 @@
 import { SwirlError } from "../errors/swirl-error.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { runVerb } from "./run-verb.js";
+import { executeVerb } from "./execute-verb.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
 import { type Flag, verb } from "./verb.js";
 
@@ -48,7 +48,7 @@ export const synthesizeVerb = () =>
     ],
     resume: "Run the same command again: finished trajectories are kept.",
     run: (invocation) =>
-      runVerb(invocation, {
+      executeVerb(invocation, {
         plan: (session) => {
           const { config, paths } = session;
           const { samples } = config.synthesize;

@@ -1,6 +1,6 @@
 /** `swirl train`: stage 2, step-wise RL on kept.jsonl; weights in checkpoints/latest. */
 import { defined } from "./defined.js";
-import { runVerb } from "./run-verb.js";
+import { executeVerb } from "./execute-verb.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
 import { verb } from "./verb.js";
 
@@ -43,7 +43,7 @@ export const trainVerb = () =>
     ],
     resume: "Run the same command again: it goes on from the newest checkpoint.",
     run: (invocation) =>
-      runVerb(invocation, {
+      executeVerb(invocation, {
         plan: (session) => {
           const { config, paths } = session;
           const { steps, epochs, batchSize, samplesPerState = 4, lr, klWeight } = config.train;

@@ -69,20 +69,21 @@ export function verb(definition: VerbDefinition): Command {
     command.addOption(
       new Option("--set <path=value>", "any place of the config, as train.lr=1e-5; the value is JSON or text")
         .argParser((value, previous: string[]) => [...previous, value])
-        .default([], "none"),
+        .default([], "nothing"),
     );
-    command.option("--dry-run", "print the resolved config and what would be done, and do nothing", false);
+    command.option("--dry-run", "print the resolved config and what would be done, and do nothing");
   }
-  command.option("--json", "print one JSON object instead of text", false);
+  command.option("--json", "print one JSON object instead of text");
   for (const flag of flags) command.addOption(new Option(flag.flags, flag.help));
   if (definition.details) command.addHelpText("after", `\n${definition.details}`);
   command.action(async () => {
     const options = command.opts() as Record<string, unknown>;
+    const overrides = overridesOf(command, flags, options);
     const stop = interruptible(definition.resume);
     try {
       await definition.run({
         config: options.config as string | undefined,
-        overrides: overridesOf(command, flags, options),
+        overrides,
         dryRun: options.dryRun === true,
         json: options.json === true,
         args: command.args,

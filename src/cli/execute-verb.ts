@@ -10,7 +10,7 @@ export interface ConfigVerb<Result> {
   format: (result: Result) => string;
 }
 
-export async function runVerb<Result>(invocation: Invocation, steps: ConfigVerb<Result>): Promise<void> {
+export async function executeVerb<Result>(invocation: Invocation, steps: ConfigVerb<Result>): Promise<void> {
   const { openSession } = await import("./session.js");
   const session = await openSession(invocation);
   const plan = steps.plan(session);

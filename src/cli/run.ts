@@ -1,0 +1,164 @@
+/**
+ * `swirl run`: the whole loop into one run directory. (sft) → synthesize → judge → filter → train, and an evaluation
+ * of each of the weights that config `evaluate.at` names. Every stage resumes where it stopped; stages.json holds what
+ * each finished one gave, so a second run of the same config goes straight to where the first one ended.
+ */
+import type { RunDirectory } from "../run-directory/run-directory.js";
+import type { Config } from "./config-schema.js";
+import { type EvaluationResult, evaluateStage, testQuestions } from "./eval.js";
+import { executeVerb } from "./execute-verb.js";
+import { filterStage } from "./filter.js";
+import { judgeStage } from "./judge.js";
+import { required, type Session } from "./session.js";
+import { sftStage } from "./sft.js";
+import { synthesizeStage, trainQuestions } from "./synthesize.js";
+import { table } from "./table.js";
+import { trainStage } from "./train.js";
+import { verb } from "./verb.js";
+import type { Weights } from "./weights.js";
+
+export const runVerb = () =>
+  verb({
+    name: "run",
+    summary: "the whole loop: sft, synthesize, judge, filter, train, evaluate before and after",
+    details: "Examples of configs: examples/gsm8k and examples/hotpotqa. Every key: docs/configuration.md.",
+    resume: "Run the same command again: every stage goes on where it stopped.",
+    run: (invocation) =>
+      executeVerb(invocation, {
+        plan: (session) => {
+          required(session.config, "model");
+          required(session.config, "task");
+          trainQuestions(session);
+          testQuestions(session);
+          return [
+            `in ${session.paths.config.replace(/[^/]*$/, "")}`,
+            ...stages(session).map(({ name }) => name),
+          ];
+        },
+        execute: runStages,
+        format: ({ text }) => text,
+      }),
+  });
+
+interface Stage {
+  name: string;
+  run: (session: Session) => Promise<unknown>;
+}
+
+function stages({ config }: Session): Stage[] {
+  const evaluations = (weights: Weights): Stage[] =>
+    config.evaluate.at.includes(weights)
+      ? [{ name: `evaluate ${weights}`, run: (session) => evaluateStage(session, weights) }]
+      : [];
+  return [
+    ...evaluations("base"),
+    ...(config.sft ? [{ name: "sft", run: sftStage }] : []),
+    ...evaluations("start"),
+    { name: "synthesize", run: synthesizeStage },
+    { name: "judge", run: judgeStage },
+    { name: "filter", run: filterStage },
+    { name: "train", run: trainStage },
+    ...evaluations("trained"),
+  ];
+}
+
+interface RunResult {
+  folder: string;
+  report: string;
+  stages: Record<string, unknown>;
+  text: string;
+}
+
+async function runStages(session: Session): Promise<RunResult> {
+  const { config, paths } = session;
+  const directory = await openDirectory(config);
+  const done = await readStages(paths.stages);
+  const { writeJson } = await import("../run-directory/run-directory.js");
+  for (const { name, run } of stages(session)) {
+    if (done[name] !== undefined) {
+      session.say(`${name}: done before`);
+      continue;
+    }
+    session.signal.throwIfAborted();
+    session.say(`${name} …`);
+    const started = performance.now();
+    const result = (await run(session)) as object;
+    done[name] = { ...result, seconds: Math.round((performance.now() - started) / 100) / 10 };
+    await writeJson(paths.stages, done);
+  }
+  const { writeReport } = await import("../run-directory/report/write-report.js");
+  const { markdown } = await writeReport(directory.dir);
+  return {
+    folder: directory.dir,
+    report: markdown,
+    stages: done,
+    text: summary(done, directory.dir, markdown),
+  };
+}
+
+async function openDirectory(config: Config): Promise<RunDirectory> {
+  const [{ RunDirectory }, { loadAddonFrom }] = await Promise.all([
+    import("../run-directory/run-directory.js"),
+    import("../native/load-addon.js"),
+  ]);
+  const { questions, sft, task } = config;
+  const files: Record<string, string | undefined> = {
+    model: config.model,
+    train: questions.train?.file,
+    test: questions.test?.file,
+    sft: sft?.trajectories ?? sft?.demonstrations?.file,
+    ...(task?.kind === "search"
+      ? Object.fromEntries([task.corpus].flat().map((file, i) => [`corpus ${i + 1}`, file]))
+      : {}),
+  };
+  const inputs = Object.fromEntries(
+    Object.entries(files).filter((entry): entry is [string, string] => !!entry[1]),
+  );
+  const { output, ...rest } = config;
+  return RunDirectory.open(required(config, "output"), {
+    config: rest, // a run that was moved is the same run
+    inputs,
+    seeds: { run: config.seed },
+    addon: loadAddonFrom().addon.version,
+    device: config.device,
+  });
+}
+
+async function readStages(file: string): Promise<Record<string, unknown>> {
+  const { readFile } = await import("node:fs/promises");
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "{}";
+    throw error;
+  });
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+function summary(done: Record<string, unknown>, folder: string, report: string): string {
+  const evaluations = Object.entries(done).flatMap(([name, result]) =>
+    name.startsWith("evaluate ") ? [result as EvaluationResult & { seconds: number }] : [],
+  );
+  const percent = (value: number) => (100 * value).toFixed(1);
+  const rows = evaluations.map(({ weights, summary: { accuracy, processLabel, toolCallsPerQuestion } }) => [
+    weights,
+    percent(accuracy.value),
+    `[${percent(accuracy.low)}, ${percent(accuracy.high)}]`,
+    String(accuracy.n),
+    processLabel ? percent(processLabel.value) : "–",
+    processLabel ? `[${percent(processLabel.low)}, ${percent(processLabel.high)}]` : "",
+    toolCallsPerQuestion.toFixed(2),
+  ]);
+  const times = Object.entries(done).map(([name, result]) => [
+    name,
+    (result as { seconds: number }).seconds.toFixed(1),
+  ]);
+  return [
+    table(["weights", "accuracy %", "95 %", "n", "process label %", "95 %", "calls"], rows),
+    "",
+    table(["stage", "seconds"], times),
+    "",
+    (done.filter as { text?: string } | undefined)?.text ?? "",
+    "",
+    `run directory ${folder}`,
+    `report        ${report}`,
+  ].join("\n");
+}
