@@ -39,11 +39,22 @@ export interface LoadedAddon {
 
 let loaded: LoadedAddon | undefined;
 
+/**
+ * OpenMP reads these once, when the addon brings it in. Its default is to spin for milliseconds at every barrier, which
+ * on a machine whose cores are shared costs ten times the work itself; a short spin costs an idle machine nothing we
+ * could measure (docs/lab-notes.md). A user's own setting stands.
+ */
+function waitBriefly(): void {
+  if (process.env.OMP_WAIT_POLICY || process.env.GOMP_SPINCOUNT) return;
+  process.env.GOMP_SPINCOUNT = "1000";
+}
+
 /** The raw addon and the file it came from. Throws DEVICE with every load error and the remedy. */
 export function loadAddonFrom(): LoadedAddon {
   if (loaded) return loaded;
   const problems: string[] = [];
   const paths = addonPaths();
+  waitBriefly();
   for (const path of paths) {
     if (statSync(path, { throwIfNoEntry: false }) === undefined) {
       problems.push(`${path}: not there`);
