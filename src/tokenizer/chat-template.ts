@@ -13,6 +13,9 @@ import type { Tokenizer } from "./tokenizer.js";
 
 /** Stands for an assistant's turn while a template is asked what follows one. */
 const SENTINEL = "qzsentinelzq";
+const QUESTION: Message = { role: "user", content: "question" };
+/** Nine characters, since Mistral's templates check. */
+const CALL_ID = "call00001";
 
 interface TemplateSource {
   name: string;
@@ -77,21 +80,35 @@ export class ChatTemplate {
    * `<tool_call>`, but no token marked special.
    */
   renderAction(message: Pick<Message, "content" | "toolCalls">): Int32Array {
-    const question: Message = { role: "user", content: "question" };
-    const before = this.#renderOrFail([question], undefined, true);
-    const whole = this.#renderOrFail([question, { role: "assistant", ...message }], undefined, false);
-    const written = whole.startsWith(before) ? whole.slice(before.length) : undefined;
-    if (written === undefined) {
-      // A generation prompt that opens a thought differs from a finished turn; bare text still continues it.
-      if (!message.toolCalls?.length) return this.#bareAction(message.content);
-      throw this.#unsupported("does not write an assistant's tool calls after its generation prompt");
-    }
-    const pieces = this.guard.content.split(written);
-    const end = pieces.findLastIndex((piece) => piece.id === this.endOfTurn);
-    if (end < 0) throw this.#unsupported("does not end this turn of an assistant as it ends its other turns");
-    return this.tokenizer.encodePieces(pieces.slice(0, end + 1), true);
+    const action: Message = { role: "assistant", ...message };
+    const id = message.toolCalls?.[0]?.id ?? CALL_ID;
+    const reply: Message = message.toolCalls?.length
+      ? { role: "tool", content: "reply", toolCallId: id }
+      : { role: "user", content: "reply" };
+    // As it stands inside a conversation, unless that leaves out what was written (a thought); then as its last turn.
+    const written = this.#written([action, reply]) ?? this.#written([action]);
+    if (written) return this.tokenizer.encodePieces(written, true);
+    if (!message.toolCalls?.length) return this.#bareAction(message.content);
+    throw this.#unsupported("does not write an assistant's tool calls after its generation prompt");
   }
 
+  /** What the template writes of the first of `turns`, if it continues the generation prompt and holds its text. */
+  #written(turns: readonly [Message, ...Message[]]): Piece[] | undefined {
+    try {
+      const before = this.#render([QUESTION], undefined, true);
+      const whole = this.#render([QUESTION, ...turns], undefined, false);
+      const content = this.guard.assistant.guard(turns[0].content.trim());
+      if (!whole.startsWith(before) || !whole.includes(content, before.length)) return undefined;
+      const pieces = this.guard.content.split(whole.slice(before.length));
+      const end = pieces.findIndex((piece) => piece.id === this.endOfTurn);
+      return end < 0 ? undefined : pieces.slice(0, end + 1);
+    } catch (error) {
+      if (error instanceof TemplateRefusal) return undefined;
+      throw error;
+    }
+  }
+
+  /** Text after a generation prompt that a finished turn does not repeat, such as one that opens a thought. */
   #bareAction(content: string): Int32Array {
     const pieces = this.guard.content.split(this.guard.assistant.guard(content));
     return Int32Array.of(...this.tokenizer.encodePieces(pieces, true), this.endOfTurn);
@@ -105,10 +122,7 @@ export class ChatTemplate {
 
   #findEndOfTurn(): number {
     const rendered = this.#renderOrFail(
-      [
-        { role: "user", content: "question" },
-        { role: "assistant", content: SENTINEL },
-      ],
+      [QUESTION, { role: "assistant", content: SENTINEL }],
       undefined,
       false,
     );
@@ -135,8 +149,7 @@ export class ChatTemplate {
 
   /** What the template writes from the end of an assistant's turn to the beginning of its next one. */
   #afterAction(observation: Message, tools: readonly ToolSpec[] | undefined): Piece[] {
-    const question: Message = { role: "user", content: "question" };
-    const callId = observation.toolCallId ?? "call00001"; // nine characters: Mistral's templates check
+    const callId = observation.toolCallId ?? CALL_ID;
     const reply: Message = observation.role === "tool" ? { ...observation, toolCallId: callId } : observation;
     const plain: Message = { role: "assistant", content: SENTINEL };
     const calling: Message = {
@@ -148,7 +161,7 @@ export class ChatTemplate {
     // Most templates take a reply to any action; some take a tool's reply only after a call.
     for (const action of observation.role === "tool" ? [plain, calling] : [plain]) {
       try {
-        const rendered = this.#render([question, action, reply], tools, true);
+        const rendered = this.#render([QUESTION, action, reply], tools, true);
         const pieces = this.guard.content.split(afterSentinel(rendered) ?? "");
         const end = pieces.findIndex((piece) => piece.id === this.endOfTurn);
         if (end >= 0 && contains(pieces.slice(end), observation.content)) return pieces.slice(end);
