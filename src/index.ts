@@ -75,8 +75,7 @@ export { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./s
 export { defineTask, type Task, type TaskOptions } from "./synthesize/task.js";
 export { calculatorTask, searchTask } from "./synthesize/tasks.js";
 // Tools and tasks
-export { calculator } from "./tools/calculator/index.js";
-export { type AnyTool, type Tool, type ToolContext, tool } from "./tools/tool.js";
+export * from "./tools/index.js";
 // Stage 2: step-wise RL, and SFT on the same records
 export { type DemonstrateOptions, type Demonstration, demonstrate } from "./train/demonstrations.js";
 export { type SftOptions, type SftResult, sft } from "./train/sft.js";

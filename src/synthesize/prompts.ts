@@ -63,8 +63,8 @@ export function taskPrompt({ question, tools, format, callLimit, wording }: Task
 }
 
 function callRule(tool: AnyTool, tag: string): string {
-  const what = tool.description.trim().replace(/\.$/, "");
-  return `${what}: write the input between <${tag}> and </${tag}>.`;
+  const what = tool.description.trim().replace(/\.?$/, ".");
+  return `Tool ${tool.name}: ${what} To use it, write the input between <${tag}> and </${tag}>.`;
 }
 
 /** What the environment says instead of a result. */
