@@ -41,16 +41,20 @@ SWIRL_INLINE V multiply_add(V a, V b, V c) { return fma(a, b, c); }
 // One panel: to[u * width + r] = unit u of line r, for r < lines (zeros up to width) and u < units, where
 // unit u holds k = u · kDepth … of `depth` elements in all. The source's lines lie along memory: from[r * ld
 // + k].
-template <class T>
-SWIRL_INLINE void pack_lines(const T* from, int64_t ld, int lines, int width, int units, int depth,
-                             float* to) {
+template <int kWidth, class T>
+SWIRL_INLINE void pack_lines(const T* from, int64_t ld, int lines, int units, int depth, float* to) {
+  constexpr int width = kWidth;
   for (int u = 0; u < units; u += kLanes) {
     const int left = depth - u * kDepth;
     const int count = units - u < kLanes ? units - u : kLanes;
     for (int r = 0; r < width; r += kLanes) {
       V line[kLanes];
-      for (int i = 0; i < kLanes; ++i)
-        line[i] = r + i < lines ? load_units(from + (r + i) * ld + u * kDepth, left) : zeros();
+      for (int i = 0; i < kLanes; ++i) {
+        const T* p = from + (r + i) * ld + u * kDepth;
+        line[i] = r + i < lines ? load_units(p, left) : zeros();
+        // The lines of the next panel: too many short streams for the processor to foresee.
+        if (kWidth > kTileRows) __builtin_prefetch(p + kWidth * ld, 0, 2);
+      }
       transpose(line);
       const int span = width - r < kLanes ? width - r : kLanes;
       float* target = to + static_cast<int64_t>(u) * width + r;
@@ -93,7 +97,7 @@ void pack(const T* matrix, int64_t ld, bool columns, int64_t first, int count, i
     if (columns) {
       pack_columns(matrix + begin * ld + first + line, ld, lines, kWidth, units, depth, to);
     } else {
-      pack_lines(matrix + (first + line) * ld + begin, ld, lines, kWidth, units, depth, to);
+      pack_lines<kWidth>(matrix + (first + line) * ld + begin, ld, lines, units, depth, to);
     }
     to += static_cast<int64_t>(units) * kWidth;
   }
