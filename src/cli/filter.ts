@@ -55,7 +55,10 @@ export async function filterStage(session: Session): Promise<FilterStageResult> 
     import("./open-judge.js"),
     import("./open-task.js"),
   ]);
-  const { writeFileAtomic } = await import("../run-directory/atomic-write.js");
+  const [{ writeFileAtomic }, { writeJson }] = await Promise.all([
+    import("../run-directory/atomic-write.js"),
+    import("../run-directory/run-directory.js"),
+  ]);
   const { config, paths, signal } = session;
   required(config, "task");
   const task = await openTask(session);
@@ -76,6 +79,7 @@ export async function filterStage(session: Session): Promise<FilterStageResult> 
   });
   bar.stop();
   await writeFileAtomic(paths.kept, kept.map((trajectory) => `${JSON.stringify(trajectory)}\n`).join(""));
+  await writeJson(paths.filter, table);
   return { table, text: formatFilterTable(table), file: paths.kept };
 }
 

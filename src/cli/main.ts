@@ -2,6 +2,7 @@
 /** The command `swirl`. Verbs are one file each; what is heavy is loaded when a verb runs. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { demoVerb } from "./demo.js";
 import { doctorVerb } from "./doctor-verb.js";
 import { evalVerb } from "./eval.js";
 import { filterVerb } from "./filter.js";
@@ -25,6 +26,7 @@ const program = new Command("swirl")
   .addHelpText("after", "\nA first look, without any download: swirl demo");
 
 const verbs = [
+  demoVerb,
   runVerb,
   sftVerb,
   synthesizeVerb,

@@ -100,5 +100,6 @@ export async function trainStage(session: Session) {
     onNote: (text) => session.say(text),
   });
   bar.stop();
-  return { ...result, model: `${paths.checkpoints}/latest` };
+  await policy.save(paths.policy);
+  return { ...result, model: paths.policy };
 }

@@ -13,9 +13,11 @@ import { tool } from "../../src/tools/tool.js";
 import { type Demonstration, demonstrate } from "../../src/train/demonstrations.js";
 import type { Trajectory } from "../../src/trajectory/trajectory.js";
 
-const CONTEXT = 256;
-
-export async function writeTinyModel(folder: string, seed = 1): Promise<void> {
+export async function writeTinyModel(
+  folder: string,
+  options: { seed?: number; context?: number } = {},
+): Promise<void> {
+  const { seed = 1, context = 256 } = options;
   await initializePolicy(folder, {
     config: {
       architectures: ["LlamaForCausalLM"],
@@ -27,7 +29,7 @@ export async function writeTinyModel(folder: string, seed = 1): Promise<void> {
       num_attention_heads: 2,
       num_key_value_heads: 1,
       hidden_act: "silu",
-      max_position_embeddings: CONTEXT,
+      max_position_embeddings: context,
       rms_norm_eps: 1e-6,
       rope_theta: 10000,
       tie_word_embeddings: true,
@@ -39,7 +41,7 @@ export async function writeTinyModel(folder: string, seed = 1): Promise<void> {
     seed,
     files: {
       "tokenizer.json": JSON.stringify(tokenizerJson()),
-      "tokenizer_config.json": JSON.stringify(tokenizerConfig(CONTEXT)),
+      "tokenizer_config.json": JSON.stringify(tokenizerConfig(context)),
     },
   });
 }
