@@ -134,3 +134,18 @@ test("a source that fails while the consumer is busy is no unhandled rejection",
   };
   await expect(run()).rejects.toThrow("late");
 });
+
+test("many calls that listen to their signal are no leak", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error) => warnings.push(warning.name);
+  process.on("warning", note);
+  const listen = async (i: number, signal: AbortSignal) => {
+    signal.addEventListener("abort", () => {});
+    await sleep(1);
+    return i;
+  };
+  await collect(mapConcurrent([...Array(40).keys()], 40, listen));
+  await sleep(5);
+  process.off("warning", note);
+  expect(warnings).toEqual([]);
+});

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { SwirlError } from "../errors/swirl-error.js";
 
 export async function* mapConcurrent<Item, Result>(
@@ -8,6 +9,7 @@ export async function* mapConcurrent<Item, Result>(
 ): AsyncGenerator<Result, void, undefined> {
   const stop = new AbortController();
   const inner = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  setMaxListeners(0, inner); // every call in flight listens
   const iterator = iterate(source);
   const inFlight = new Map<number, Promise<Event<Item, Result>>>();
   let pulling: Promise<Event<Item, Result>> | undefined;
