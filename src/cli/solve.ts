@@ -43,7 +43,7 @@ async function solveStage(session: Session, question: string, weights: Weights):
   const task = await openTask(session);
   await using policy = await loadPolicy(session, weightsFolder(session, weights), { trainable: false });
   const { config, signal } = session;
-  return solve(question, {
+  return await solve(question, {
     ...defined(config.rollout),
     policy,
     task,
