@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sampleRun } from "../../../tests/support/sample-run.js";
 import { RunDirectory } from "../run-directory.js";
-import { intervalChart, lineChart, niceTicks, runningMean } from "./svg-chart.js";
+import { intervalChart, lineChart, niceTicks, runningMean, thin } from "./svg-chart.js";
 import { writeReport } from "./write-report.js";
 
 let dir: string;
@@ -86,4 +86,14 @@ test("charts stay inside their view box", () => {
 
 test("the running mean is of the window's values only", () => {
   expect(runningMean([2, 4, 6, 8], 2)).toEqual([2, 3, 5, 7]);
+  expect(runningMean([2, 4, 6], 5)).toEqual([2, 3, 4]);
+});
+
+test("a long run's chart stays small, and keeps its first and last update", () => {
+  const chart = lineChart(
+    Array.from({ length: 200_000 }, (_, i) => ({ x: i + 1, y: Math.sin(i) })),
+    "t",
+  );
+  expect(chart.length).toBeLessThan(60_000);
+  expect(thin([1, 2, 3, 4, 5], 3)).toEqual([1, 3, 5]);
 });

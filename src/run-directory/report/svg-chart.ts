@@ -5,10 +5,18 @@
 
 const WIDTH = 460;
 const HEIGHT = 190;
+const MAX_POINTS = 1000;
 const MARGIN = { left: 46, right: 14, top: 10, bottom: 24 };
 
 /** A curve over training steps: every value faint, and their running mean over a tenth of the run in full. */
-export function lineChart(points: readonly { x: number; y: number }[], title: string): string {
+export function lineChart(all: readonly { x: number; y: number }[], title: string): string {
+  const smooth = runningMean(
+    all.map((point) => point.y),
+    Math.max(1, Math.round(all.length / 10)),
+  );
+  // More points than pixels would only make the page slow.
+  const points = thin(all, MAX_POINTS);
+  const mean = thin(smooth, MAX_POINTS);
   const xs = points.map((point) => point.x);
   const ys = points.map((point) => point.y);
   const yTicks = niceTicks(Math.min(...ys), Math.max(...ys), 4);
@@ -19,7 +27,6 @@ export function lineChart(points: readonly { x: number; y: number }[], title: st
   const y = scale(yTicks[0]!, yTicks.at(-1)!, HEIGHT - MARGIN.bottom, MARGIN.top);
   const path = (values: readonly number[]) =>
     values.map((value, i) => `${i === 0 ? "M" : "L"}${fix(x(xs[i]!))} ${fix(y(value))}`).join("");
-  const mean = runningMean(ys, Math.max(1, Math.round(points.length / 10)));
   const last = mean.at(-1)!;
   return svg(WIDTH, HEIGHT, title, [
     ...yTicks.map(
@@ -72,10 +79,17 @@ export function intervalChart(rows: readonly IntervalRow[], title: string): stri
 
 /** Mean of each value and up to `window - 1` before it. */
 export function runningMean(values: readonly number[], window: number): number[] {
-  return values.map((_, i) => {
-    const from = Math.max(0, i - window + 1);
-    return values.slice(from, i + 1).reduce((sum, value) => sum + value, 0) / (i + 1 - from);
+  let sum = 0;
+  return values.map((value, i) => {
+    sum += value - (i >= window ? values[i - window]! : 0);
+    return sum / Math.min(i + 1, window);
   });
+}
+
+/** At most `limit` of the items, evenly spread, the first and the last among them. */
+export function thin<T>(items: readonly T[], limit: number): T[] {
+  if (items.length <= limit) return [...items];
+  return Array.from({ length: limit }, (_, i) => items[Math.round((i * (items.length - 1)) / (limit - 1))]!);
 }
 
 /** Round numbers that span [low, high], about `count` steps; at least two, also when low = high. */
