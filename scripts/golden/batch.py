@@ -50,3 +50,9 @@ def make_batch(seed: int = 7) -> list[dict]:
     alone = [(prompt[0] + 1) % VOCABULARY]
     add(alone, tokens(rng, 6), 0.7)
     return batch
+
+
+def make_long(seed: int = 13) -> list[dict]:
+    """Sixteen unrelated sequences, scored from their second token on: enough labels to compare rounding errors."""
+    rng = random.Random(seed)
+    return [dict(tokens=tokens(rng, 64), actionStart=1) for _ in range(16)]

@@ -18,7 +18,7 @@ from transformers.utils import logging
 
 import families
 import losses
-from batch import make_batch
+from batch import make_batch, make_long
 from truth import Float64
 
 OUT = Path(__file__).resolve().parents[2] / "tests" / "golden"
@@ -163,27 +163,32 @@ def make_case(name: str, out: Path, batch: list[dict]) -> None:
     with torch.no_grad():
         pairs32 = [losses.token_logprobs(float32, s) for s in batch]
         logprobs16 = torch.cat([losses.token_logprobs(bfloat16, s)[0] for s in batch])
+        long = make_long()
+        long32, long16 = (torch.cat([losses.token_logprobs(m, s)[0] for s in long]) for m in (float32, bfloat16))
         with Float64():
             pairs = [losses.token_logprobs(truth, s) for s in batch]
             warm = torch.cat([losses.token_logprobs(truth, s, 0.7)[0] for s in batch])
+            exact_long = torch.cat([losses.token_logprobs(truth, s)[0] for s in long])
     exact = torch.cat([p for p, _ in pairs])
     tensors |= {
-        "logprobs": exact, "logprobs.temperature": warm,
+        "logprobs": exact, "logprobs.temperature": warm, "logprobs.long": exact_long,
         "logprobs.float32": torch.cat([p for p, _ in pairs32]),
         "behavior": torch.cat([s["behavior"] for s in batch]),
         "reference": torch.cat([s["reference"] for s in batch]),
     }
 
-    def logprob_errors(found: torch.Tensor) -> dict:
-        difference = found.double() - exact
+    def logprob_errors(found: torch.Tensor, truth: torch.Tensor) -> dict:
+        difference = found.double() - truth
         return dict(max=difference.abs().max().item(), rms=difference.pow(2).mean().sqrt().item())
 
     expected = dict(
         stored=families.STORED[name], layout="transformers 5" if name in families.NEW else "before",
         entropy=torch.cat([e for _, e in pairs]).mean().item(),
         clipRatio=losses.clip_ratio([p for p, _ in pairs], batch, BASE),
-        torchError=dict(float32=dict(logprobs=logprob_errors(tensors["logprobs.float32"])),
-                        bfloat16=dict(logprobs=logprob_errors(logprobs16))),
+        torchError=dict(
+            float32=dict(logprobs=logprob_errors(tensors["logprobs.float32"], exact), long=logprob_errors(long32, exact_long)),
+            bfloat16=dict(logprobs=logprob_errors(logprobs16, exact), long=logprob_errors(long16, exact_long)),
+        ),
         losses={}, optimizer=OPTIMIZER,
     )
 
@@ -241,6 +246,8 @@ def main() -> None:
     batch = make_batch()
     (options.out / "batch.json").write_text(
         "[\n" + ",\n".join(json.dumps(sequence) for sequence in batch) + "\n]\n")
+    (options.out / "long.json").write_text(
+        "[\n" + ",\n".join(json.dumps(sequence) for sequence in make_long()) + "\n]\n")
     for name in options.only:
         make_case(name, options.out, batch)
 

@@ -21,6 +21,8 @@ describe.each(models)("%s", (name) => {
     expect(maxDistance(found, golden.logprobs)).toBeLessThan(2e-4);
     const warm = flat(await engine.logprobs(golden.batch, { temperature: 0.7, tree: true }));
     expect(maxDistance(warm, golden.logprobsAtTemperature)).toBeLessThan(2e-4);
+    const long = flat(await engine.logprobs(golden.long, { temperature: 1, tree: true }));
+    expect(maxDistance(long, golden.longLogprobs)).toBeLessThan(2e-4);
   });
 
   it("every loss, its gradients within 1e-5 of each tensor's norm", async () => {

@@ -5,6 +5,7 @@ import type {
   Dtype,
   NativeLossOptions,
   NativeOptimizerOptions,
+  NativeSequence,
   NativeTrainSequence,
 } from "../../src/native/addon.js";
 import { Engine } from "../../src/native/engine.js";
@@ -31,8 +32,12 @@ interface Expected {
   optimizer: NativeOptimizerOptions;
   steps?: { loss: number; gradNorm: number }[];
   torchError: {
-    float32: { logprobs: { max: number; rms: number }; steps?: Record<string, TensorErrors> };
-    bfloat16: { logprobs: { max: number; rms: number } };
+    float32: {
+      logprobs: { max: number; rms: number };
+      long: { max: number; rms: number };
+      steps?: Record<string, TensorErrors>;
+    };
+    bfloat16: { logprobs: { max: number; rms: number }; long: { max: number; rms: number } };
   };
   losses: Record<
     string,
@@ -55,6 +60,9 @@ export interface Golden {
   /** Truth by label: [labels], sequences one after another. */
   logprobs: Float64Array;
   logprobsAtTemperature: Float64Array; // 0.7
+  /** Unrelated sequences, scored from their second token on, and their truth. */
+  long: NativeSequence[];
+  longLogprobs: Float64Array;
   /** Parameters' gradients under a loss, or their values after a step, by prefix: "gradient.reinforce.", "step10." */
   tensors(prefix: string): Promise<Map<string, Float32Array>>;
 }
@@ -69,7 +77,7 @@ export async function readGolden(name: string): Promise<Golden> {
   const behavior = new Float32Array(await read("behavior"));
   const reference = new Float32Array(await read("reference"));
   let label = 0;
-  const batch = readBatch().map(({ tokens, actionStart, advantage }): NativeTrainSequence => {
+  const batch = readJson("batch.json").map(({ tokens, actionStart, advantage }): NativeTrainSequence => {
     const end = label + tokens.length - actionStart;
     const sequence = {
       tokens: Int32Array.from(tokens),
@@ -88,6 +96,11 @@ export async function readGolden(name: string): Promise<Golden> {
     batch,
     logprobs: new Float64Array(await read("logprobs")),
     logprobsAtTemperature: new Float64Array(await read("logprobs.temperature")),
+    long: readJson("long.json").map(({ tokens, actionStart }) => ({
+      tokens: Int32Array.from(tokens),
+      actionStart,
+    })),
+    longLogprobs: new Float64Array(await read("logprobs.long")),
     async tensors(prefix) {
       const found = new Map<string, Float32Array>();
       for (const entry of file.tensors.filter((tensor) => tensor.name.startsWith(prefix))) {
@@ -98,9 +111,8 @@ export async function readGolden(name: string): Promise<Golden> {
   };
 }
 
-/** The batch without what belongs to a model. */
-export function readBatch(): { tokens: number[]; actionStart: number; advantage: number }[] {
-  return JSON.parse(readFileSync(join(root, "batch.json"), "utf8"));
+function readJson(file: string): { tokens: number[]; actionStart: number; advantage: number }[] {
+  return JSON.parse(readFileSync(join(root, file), "utf8"));
 }
 
 export async function engineOf(

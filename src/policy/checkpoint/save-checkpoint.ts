@@ -59,11 +59,14 @@ export async function saveCheckpoint(
       return { name: entry.name, dtype, shape: entry.shape, read: () => readAs(engine, parameter, dtype) };
     }),
   }));
-  const json = options.dtype ? withDtype(source.config.json, options.dtype) : source.config.json;
+  const { text } = source.config;
   await writeCheckpointFolder(target, {
     files,
     sharded: source.weights.sharded,
-    beside: { "config.json": { text: jsonText(json) }, ...(await carried(source.folder)) },
+    beside: {
+      "config.json": { text: options.dtype ? withDtype(text, options.dtype) : text },
+      ...(await carried(source.folder)),
+    },
   });
 }
 
@@ -77,7 +80,8 @@ export async function saveNewCheckpoint(
   engine: WeightReader,
   options: { dtype: Dtype; beside?: Record<string, string> },
 ): Promise<void> {
-  const text = jsonText(withDtype(config, options.dtype));
+  const { torch_dtype: _, ...rest } = config;
+  const text = `${configText({ ...rest, dtype: options.dtype })}\n`;
   const { model } = parseModelConfig(text, join(target, "config.json"));
   const dtype = elementType(options.dtype);
   const tensors = parametersOf(model).map(
@@ -112,13 +116,20 @@ function elementType(dtype: Dtype): ElementType {
   return dtype === "float32" ? "F32" : "BF16";
 }
 
-/** Under the name the layout uses: `dtype` since transformers 5, `torch_dtype` before. */
-function withDtype(json: Record<string, unknown>, dtype: Dtype): Record<string, unknown> {
-  return { ...json, ["torch_dtype" in json ? "torch_dtype" : "dtype"]: dtype };
+/** Edits the text, so that numbers keep their spelling. `dtype` since transformers 5, `torch_dtype` before. */
+function withDtype(text: string, dtype: Dtype): string {
+  const field = /("(?:torch_)?dtype"\s*:\s*)"[^"]*"/g;
+  return field.test(text)
+    ? text.replace(field, `$1"${dtype}"`)
+    : text.replace("{", `{\n  "dtype": "${dtype}",`);
 }
 
-function jsonText(json: Record<string, unknown>): string {
-  return `${JSON.stringify(json, null, 2)}\n`;
+/** JSON in which the fields that transformers wants as floats look like floats. */
+function configText(config: Record<string, unknown>): string {
+  return JSON.stringify(config, null, 2).replace(
+    /("(?:final|attn)_logit_softcapping": \d+)(?=,?\n)/g,
+    "$1.0",
+  );
 }
 
 async function carried(folder: string): Promise<Record<string, { copyOf: string }>> {
