@@ -9,6 +9,9 @@ import { EndpointPolicy } from "../../src/policy/endpoint-policy.js";
 import { type Reply, ScriptedServer, texts } from "../support/scripted-server.js";
 import { stepView } from "../support/step-view.js";
 
+/** 10,000 before a release (SWIRL_STRESS). */
+const STEPS = process.env.SWIRL_STRESS ? 10_000 : 2_000;
+
 let folder: string;
 let file: string;
 beforeAll(async () => {
@@ -25,7 +28,7 @@ const lines = async () =>
     .map((line) => JSON.parse(line));
 
 describe("a judge behind a faulty server", () => {
-  it("loses no verdict and counts none twice over a faulty server: 10,000 steps", async () => {
+  it("loses no verdict and counts none twice over a faulty server", async () => {
     const faults: Reply[] = [
       { kind: "status", status: 429, headers: { "retry-after": "0.002" } },
       { kind: "status", status: 500 },
@@ -53,15 +56,15 @@ describe("a judge behind a faulty server", () => {
     });
     const judged = new PromptedJudge({ policy });
     const judge = await journaledJudge(judged, file, { concurrency: 24 });
-    const verdicts = await Promise.all(Array.from({ length: 10_000 }, (_, i) => judge.judge(step(i))));
+    const verdicts = await Promise.all(Array.from({ length: STEPS }, (_, i) => judge.judge(step(i))));
     await judge.close();
     for (const [i, verdict] of verdicts.entries()) {
       if (i % 500 === 7) expect(verdict.status).toBe("failed");
       else expect(verdict).toMatchObject({ status: "ok", good: i % 2 === 0 });
     }
     const written = await lines();
-    expect(written).toHaveLength(10_000);
-    expect(new Set(written.map((line) => line.key)).size).toBe(10_000);
-    expect(judge.stats).toMatchObject({ asked: 10_000, failed: 20, cached: 0, shared: 0 });
+    expect(written).toHaveLength(STEPS);
+    expect(new Set(written.map((line) => line.key)).size).toBe(STEPS);
+    expect(judge.stats).toMatchObject({ asked: STEPS, failed: STEPS / 500, cached: 0, shared: 0 });
   }, 120_000);
 });
