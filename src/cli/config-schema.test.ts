@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseConfig } from "./config-schema.js";
@@ -55,4 +56,93 @@ describe("parseConfig", () => {
     expect(parseConfig({ judge }).rewardJudge).toMatchObject(judge);
     expect(parseConfig({ judge, rewardJudge: { kind: "rules" } }).rewardJudge).toEqual({ kind: "rules" });
   });
+});
+
+describe("docs/configuration.md", () => {
+  /** Keys and defaults of the tables below a heading. */
+  function documented(heading: string): Record<string, unknown>[] {
+    const text = readFileSync("docs/configuration.md", "utf8");
+    const section = text.split(/^## /m).find((part) => part.startsWith(heading));
+    if (!section) throw new Error(`no section ${heading}`);
+    return section
+      .split("| key | default | meaning |")
+      .slice(1)
+      .map((table) =>
+        Object.fromEntries(
+          [...table.matchAll(/^\| `(\w+)` \| (.*?) \|/gm)].map(([, key, value]) => [
+            key,
+            value === "–" ? undefined : JSON.parse(value!.replaceAll("`", "")),
+          ]),
+        ),
+      );
+  }
+  const source = { dataset: "gsm8k", file: "f" };
+  const config = parseConfig({
+    questions: { train: source },
+    sft: { trajectories: "t" },
+    judge: { kind: "prompted", model: "m" },
+    rewardJudge: { kind: "rules" },
+    task: { kind: "search", corpus: "c" },
+  });
+  const prompted = config.judge;
+  const calculator = parseConfig({ task: { kind: "calculator" } }).task;
+
+  it.each([
+    [
+      "Top level",
+      0,
+      config,
+      [
+        "task",
+        "questions",
+        "rollout",
+        "sft",
+        "synthesize",
+        "judge",
+        "rewardJudge",
+        "filter",
+        "train",
+        "evaluate",
+      ],
+    ],
+    ["`task`", 0, calculator, []],
+    ["`task`", 1, config.task, ["corpus"]],
+    ["`questions.train`", 0, config.questions.train, ["dataset", "file"]],
+    ["`rollout`", 0, config.rollout, []],
+    ["`sft`", 0, config.sft, ["trajectories", "checkpoints"]],
+    ["`synthesize`", 0, config.synthesize, []],
+    ["`judge`", 0, config.rewardJudge, []],
+    ["`judge`", 1, prompted, ["model"]],
+    ["`filter`", 0, config.filter, []],
+    ["`train`", 0, config.train, ["checkpoints"]],
+    ["`sft.checkpoints`", 0, config.train.checkpoints, []],
+    ["`evaluate`", 0, config.evaluate, []],
+  ])("has every default of %s, table %i", (heading, table, value, given) => {
+    const expected = Object.entries(value as object).filter(
+      ([key, item]) => !given.includes(key) && item !== undefined,
+    );
+    expect(documented(heading)[table]).toMatchObject(Object.fromEntries(expected));
+  });
+
+  it.each(["rollout", "sft", "synthesize", "filter", "train", "evaluate"])(
+    "has no key of %s that there is not",
+    (name) => {
+      const table = documented(`\`${name}\``)[0]!;
+      const unknown = `${name}: no such key`;
+      for (const key of Object.keys(table)) {
+        let problem = "";
+        try {
+          parseConfig({ [name]: { [key]: { [unknown]: 1 } } });
+        } catch (error) {
+          problem = String(error);
+        }
+        expect(problem, key).not.toMatch(new RegExp(`\\b${key}: unknown option`));
+      }
+      expect(message({ [name]: { [unknown]: 1 } })).toMatch(/takes: /);
+      const known = message({ [name]: { [unknown]: 1 } })
+        .split("takes: ")[1]!
+        .split(", ");
+      expect(Object.keys(table).sort()).toEqual(known.sort());
+    },
+  );
 });
