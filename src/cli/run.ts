@@ -3,6 +3,7 @@
  * of each of the weights that config `evaluate.at` names. Every stage resumes where it stopped; stages.json holds what
  * each finished one gave, so a second run of the same config goes straight to where the first one ended.
  */
+import { throwIfAborted } from "../async/map-concurrent.js";
 import type { RunDirectory } from "../run-directory/run-directory.js";
 import type { Config } from "./config-schema.js";
 import { type EvaluationResult, evaluateStage, testQuestions } from "./eval.js";
@@ -79,7 +80,7 @@ async function runStages(session: Session): Promise<RunResult> {
       session.say(`${name}: done before`);
       continue;
     }
-    session.signal.throwIfAborted();
+    throwIfAborted(session.signal);
     session.say(`${name} …`);
     const started = performance.now();
     const result = (await run(session)) as object;
