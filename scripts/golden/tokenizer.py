@@ -9,6 +9,9 @@ style of the large families, and cases.json for each of them and for SmolLM2:
     conversations  prompt messages -> ids up to the generation prompt; then an action and the observation after it,
                    and the ids of the whole conversation up to the next generation prompt
 
+AutoTokenizer is not used: for SmolLM2 transformers 5 takes its own GPT-2 tokenizer, which leaves out the Digits step of
+tokenizer.json. The two differ on characters such as U+00BD; tokenizer.json is what the model was trained with.
+
 Needs: tokenizers >= 0.21, transformers >= 5.
 """
 
@@ -17,7 +20,7 @@ import os
 import sys
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 CORPUS = [
     "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May.",
@@ -158,6 +161,7 @@ def encode_plain(fast, text, controls):
 TEXTS = [
     "", " ", "\n", "\n\n", "Hello world! 123", "Café déjà vu.", "  multiple   spaces", "a\u200bb\u00a0c\ttab\r\nline",
     "48 / 2 -> 24.0", "日本語のテキスト", "emoji 👩‍👩‍👧 🇫🇷 e\u0301", "<answer>72</answer>", "x" * 300, "don't we'll I'M",
+    "1 \u00bd cups, 2\u00b2 and \u216b and \u0661", "a\u0085b \u0085 c\ufeffd \ufeff", "  ", "\n  \n\n   x  ", "\u2581a\u2581\u2581b",
     "<table> and <unwritten> stay what they are", "1,234.50 + $10 = 1234567",
 ]
 
@@ -219,7 +223,7 @@ def write_cases(path, fast, style):
 
 def main(smollm2, out):
     os.makedirs(f"{out}/smollm2", exist_ok=True)
-    write_cases(f"{out}/smollm2/cases.json", AutoTokenizer.from_pretrained(smollm2), "smollm2")
+    write_cases(f"{out}/smollm2/cases.json", PreTrainedTokenizerFast.from_pretrained(smollm2), "smollm2")
     for style, parts in {"chatml-tools": byte_level(), "turns": sentence_piece(False), "instruct": sentence_piece(True)}.items():
         write_cases(f"{out}/{style}/cases.json", write_tokenizer(f"{out}/{style}", *parts), style)
 

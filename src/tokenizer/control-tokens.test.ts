@@ -7,6 +7,7 @@ const token = (content: string, id: number, strip = false) => ({
   special: true,
   lstrip: strip,
   rstrip: strip,
+  normalized: false,
 });
 const control = new ControlTokens([
   token("<a>", 0),

@@ -12,6 +12,8 @@ export interface AddedToken {
   special: boolean;
   lstrip: boolean;
   rstrip: boolean;
+  /** Looked for in normalised text, not in the text as it is. */
+  normalized: boolean;
 }
 
 /** Stands before every character at which no control token may begin. */

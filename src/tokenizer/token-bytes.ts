@@ -2,7 +2,7 @@
  * The UTF-8 bytes that every token id stands for, so that the sampler can see stop strings across token borders.
  *
  * Byte-level BPE: each character of a token is one byte (GPT-2's alphabet). SentencePiece: "▁" is a space, and
- * `<0xAB>` is one byte where the tokenizer falls back to bytes. Added tokens are their own text.
+ * `<0xAB>` is one byte where the tokenizer falls back to bytes. Byte-level BPE's added tokens are their own text.
  */
 export interface TokenBytes {
   /** All tokens' bytes, one after the other. */
@@ -27,7 +27,7 @@ export function tokenBytes(
 ): TokenBytes {
   const parts = contents.map((content, id) => {
     if (content === undefined) return new Uint8Array(0);
-    if (added.has(id)) return encoder.encode(content);
+    if (added.has(id) && options.byteLevel) return encoder.encode(content);
     return pieceBytes(content, options);
   });
   const offsets = new Int32Array(parts.length + 1);

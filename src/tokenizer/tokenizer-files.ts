@@ -21,7 +21,14 @@ export interface TokenizerFiles {
 
 /** What this package reads of tokenizer.json; the rest goes to the tokenizers package as it is. */
 export interface TokenizerJson {
-  added_tokens: { id: number; content: string; special?: boolean; lstrip?: boolean; rstrip?: boolean }[];
+  added_tokens: {
+    id: number;
+    content: string;
+    special?: boolean;
+    lstrip?: boolean;
+    rstrip?: boolean;
+    normalized?: boolean;
+  }[];
   model: {
     type?: string;
     vocab: Record<string, number> | [string, number][];

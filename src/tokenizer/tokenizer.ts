@@ -17,6 +17,7 @@ import {
   SECTION,
   sanitize,
 } from "./control-tokens.js";
+import { exactPreTokenizer } from "./exact-steps.js";
 import { type TokenBytes, tokenBytes } from "./token-bytes.js";
 import { readTokenizerFiles, type TokenizerFiles, type TokenizerJson } from "./tokenizer-files.js";
 
@@ -45,6 +46,8 @@ export class Tokenizer {
   readonly #added: ReadonlySet<number>;
   readonly #control: ControlTokens;
   readonly #special: ControlTokens;
+  /** Added tokens that are ordinary text, such as runs of blanks. */
+  readonly #literal: ControlTokens;
   readonly #specialIds: ReadonlySet<number>;
   readonly #plain: HuggingFaceTokenizer;
   readonly #stripsFirstSpace: boolean;
@@ -82,6 +85,7 @@ export class Tokenizer {
     this.#added = new Set(added.map((token) => token.id));
     this.#control = new ControlTokens(control);
     this.#special = new ControlTokens(added.filter((token) => token.special));
+    this.#literal = new ControlTokens(added.filter((token) => !control.includes(token) && !token.normalized));
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
     this.#stripsFirstSpace = stripsFirstSpace(json.decoder);
@@ -114,7 +118,15 @@ export class Tokenizer {
   }
 
   #encodePlain(text: string, continues: boolean): number[] {
-    if (text === "") return [];
+    const ids: number[] = [];
+    for (const [index, piece] of this.#literal.split(text).entries()) {
+      if (piece.id !== undefined) ids.push(piece.id);
+      else for (const id of this.#encodeWords(piece.text ?? "", continues || index > 0)) ids.push(id);
+    }
+    return ids;
+  }
+
+  #encodeWords(text: string, continues: boolean): number[] {
     try {
       if (!continues) return this.#plain.encode(text, { add_special_tokens: false }).ids;
       // A token that no text holds stands first, so that the text is not the first section of its sequence.
@@ -123,10 +135,7 @@ export class Tokenizer {
       throw new SwirlError(
         "INPUT",
         `a text of ${text.length} characters cannot be encoded: ${(cause as Error).message}`,
-        {
-          remedy: "shorten the text",
-          cause,
-        },
+        { remedy: "shorten the text", cause },
       );
     }
   }
@@ -272,11 +281,13 @@ function hideControlTokens(json: TokenizerJson, control: readonly AddedToken[], 
   const hidden = new Map(control.map((token) => [token.content, hiddenName(token.id)]));
   const rename = (content: string) => hidden.get(content) ?? content;
   const { model } = json;
-  const kept = json.added_tokens.filter((token) => !hidden.has(token.content));
+  // Those matched before normalisation are found by Tokenizer itself; the package would also match them after it.
+  const kept = json.added_tokens.filter((token) => !hidden.has(token.content) && token.normalized);
   const reserved = { id: vocabSize, content: SECTION, special: false, normalized: false };
   return {
     ...json,
     post_processor: null,
+    pre_tokenizer: exactPreTokenizer(json.pre_tokenizer),
     added_tokens: [...kept, reserved],
     model: {
       ...model,
