@@ -1,14 +1,14 @@
 /**
  * The judge the demo filters and rewards with: rules over what a reader of the conversation can see. It knows no
- * fact, no plan and no gold answer, and it is fallible on purpose, like a real judge: it does not check in which
- * order relations and numbers are taken, nor whether an operator belongs to the number beside it.
+ * fact, no plan and no gold answer, and it is fallible on purpose, like a real judge: it does not check in which order
+ * relations and numbers are taken, and it does not notice that an earlier step was wrong.
  *
  * A call is good if it is no repeat, continues from the newest result (or from the question, if there is none) and
  * takes something from the question that was not used yet. An answer is good if as many calls were answered as the
  * question asks for and it is the newest result.
  */
 import type { StepView } from "../judge/judge.js";
-import { RELATION_WORDS, readQuestion } from "./language.js";
+import { type QuestionReading, RELATION_WORDS, readQuestion } from "./language.js";
 import { lastNumber, sameText } from "./oracle.js";
 
 export interface Judgement {
@@ -40,7 +40,7 @@ export function judgeProcess(step: StepView): Judgement {
   const input = step.call.input.trim();
   if (calls.some(({ call }) => sameText(call, input))) return bad("the call was made before");
   return question.entity === undefined
-    ? judgeExpression(input, question.numbers, calls, newest)
+    ? judgeExpression(input, question, calls, newest)
     : judgeQuery(input, question.relations, newest === undefined ? question.entity : result(newest), calls);
 }
 
@@ -61,19 +61,21 @@ function judgeQuery(
 
 function judgeExpression(
   text: string,
-  given: readonly number[],
+  { numbers, operators }: QuestionReading,
   calls: readonly { call: string }[],
   newest: string | undefined,
 ): Judgement {
-  const [, left, , right] = /^(\d+) ([-+*/]) (\d+)$/.exec(text) ?? [];
+  const [, left, sign, right] = /^(\d+) ([-+*/]) (\d+)$/.exec(text) ?? [];
   if (left === undefined || right === undefined) return bad("it is not one operation on two numbers");
-  const from = newest === undefined ? given[0] : lastNumber(newest);
+  const from = newest === undefined ? numbers[0] : lastNumber(newest);
   const pair = [Number(left), Number(right)];
   if (!pair.includes(from!)) return bad(`${from} is not continued from`);
   const operand = pair[0] === from ? pair[1]! : pair[0]!;
   const used = calls.flatMap(({ call }) => call.split(" ").map(Number));
-  if (!given.slice(1).includes(operand)) return bad(`${operand} is not in the question`);
+  const clause = numbers.indexOf(operand, 1) - 1;
+  if (clause < 0) return bad(`${operand} is not in the question`);
   if (used.includes(operand)) return bad(`${operand} was used before`);
+  if (operators[clause] !== sign) return bad(`the question does not say ${sign} ${operand}`);
   return good("it continues from the newest amount");
 }
 

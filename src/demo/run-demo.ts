@@ -180,6 +180,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
       steps,
       lr,
       klWeight,
+      schedule: "linear",
+      lrFloor: 0.1,
       maxNewTokens: settings.maxNewTokens,
       seed,
       checkpoints: { folder: run.paths.checkpoints, every: 20, keep: 1 },

@@ -16,10 +16,10 @@ export interface DemoSettings {
 }
 
 export const DEMO_SETTINGS: DemoSettings = {
-  world: { trainEntities: 200, heldOutEntities: 80, demonstrations: 10000, train: 2000, heldOut: 400 },
-  sft: { batchSize: 16, steps: 1800, lr: 3e-3, warmupSteps: 40, beta2: 0.99 },
+  world: { trainEntities: 200, heldOutEntities: 80, demonstrations: 14000, train: 2000, heldOut: 400 },
+  sft: { batchSize: 16, steps: 2600, lr: 3e-3, warmupSteps: 40, beta2: 0.99 },
   synthesize: { samples: 2 },
-  train: { samplesPerState: 4, batchSize: 96, steps: 100, lr: 5e-4, klWeight: 0.02 },
+  train: { samplesPerState: 4, batchSize: 96, steps: 150, lr: 5e-4, klWeight: 0.02 },
   maxNewTokens: 16,
   callLimit: 5,
   concurrency: 256,
