@@ -1,0 +1,23 @@
+/** G fresh actions at every state of a question: the sampling of one step-wise RL step. */
+import type { Bench } from "tinybench";
+import type { Engine } from "../src/native/engine.js";
+import type { Tree } from "./shape.js";
+
+export function generateBench(bench: Bench, engine: Engine, tree: Tree): void {
+  const { G, a } = tree.shape;
+  let seed = 0n; // another seed each time: nothing but the prompts' KV could be reused
+  bench.add("generate, all states at once", () =>
+    engine.generate(
+      tree.states.map((tokens) => ({ tokens, seed: seed++ })),
+      {
+        n: G,
+        maxNewTokens: a,
+        temperature: 1,
+        topK: 0,
+        topP: 1,
+        stopTokens: new Int32Array(),
+        stopStrings: [],
+      },
+    ),
+  );
+}
