@@ -31,7 +31,7 @@ export interface TokenizerJson {
   }[];
   model: {
     type?: string;
-    vocab: Record<string, number> | [string, number][];
+    vocab: Record<string, number>;
     merges?: (string | [string, string])[];
     unk_token?: string | null;
     byte_fallback?: boolean;
@@ -89,11 +89,14 @@ export function checkTokenizerJson(value: Record<string, unknown>, file: string)
   const model = value.model as TokenizerJson["model"] | null | undefined;
   if (typeof model !== "object" || model === null) throw invalid(file, "model", "is missing");
   const type = model.type ?? (Array.isArray(model.vocab) ? "Unigram" : "BPE");
-  if (type !== "BPE" && type !== "Unigram") {
-    throw invalid(file, "model.type", `is ${JSON.stringify(type)}; BPE and Unigram are supported`);
+  if (type !== "BPE") {
+    throw invalid(
+      file,
+      "model.type",
+      `is ${JSON.stringify(type)}; BPE is supported, as all decoders here use`,
+    );
   }
-  if (type === "BPE") checkBpe(model, file);
-  else checkUnigram(model, file);
+  checkBpe(model, file);
   const added = value.added_tokens ?? [];
   if (!Array.isArray(added)) throw invalid(file, "added_tokens", "must be a list");
   for (const [index, token] of added.entries()) {
@@ -125,16 +128,6 @@ function checkBpe(model: TokenizerJson["model"], file: string): void {
         ? merge.includes(" ")
         : Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === "string");
     if (!ok) throw invalid(file, `model.merges[${index}]`, "must be two tokens");
-  }
-}
-
-function checkUnigram(model: TokenizerJson["model"], file: string): void {
-  if (!Array.isArray(model.vocab)) throw invalid(file, "model.vocab", "must be a list of [piece, score]");
-  if (model.vocab.length > MAX_ID) throw invalid(file, "model.vocab", `has more than ${MAX_ID} pieces`);
-  for (const [index, entry] of model.vocab.entries()) {
-    if (!Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "number") {
-      throw invalid(file, `model.vocab[${index}]`, "must be [piece, score]");
-    }
   }
 }
 

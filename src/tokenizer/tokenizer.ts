@@ -9,15 +9,9 @@ import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { SwirlError } from "../errors/swirl-error.js";
 import { ChatTemplate } from "./chat-template.js";
-import {
-  type AddedToken,
-  ControlTokens,
-  hiddenName,
-  type Piece,
-  SECTION,
-  sanitize,
-} from "./control-tokens.js";
-import { exactPreTokenizer } from "./exact-steps.js";
+import { type AddedToken, ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
+import { hasStep, spaceSymbol, stripsFirstSpace } from "./decoder-steps.js";
+import { plainTokenizerJson } from "./plain-tokenizer.js";
 import { type TokenBytes, tokenBytes } from "./token-bytes.js";
 import { readTokenizerFiles, type TokenizerFiles, type TokenizerJson } from "./tokenizer-files.js";
 
@@ -77,6 +71,7 @@ export class Tokenizer {
         special: token.special === true,
         lstrip: token.lstrip === true,
         rstrip: token.rstrip === true,
+        normalized: token.normalized === true,
       }),
     );
     const control = added.filter((token) => token.special || isWritten(token.content, templates));
@@ -90,7 +85,7 @@ export class Tokenizer {
     this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
     this.#stripsFirstSpace = stripsFirstSpace(json.decoder);
     try {
-      this.#plain = new HuggingFaceTokenizer(hideControlTokens(json, control, this.vocabSize), files.config);
+      this.#plain = new HuggingFaceTokenizer(plainTokenizerJson(json, control, this.vocabSize), files.config);
     } catch (cause) {
       throw new SwirlError("CHECKPOINT", `${this.file} cannot be used: ${(cause as Error).message}`, {
         remedy: "save the tokenizer with a current version of transformers",
@@ -266,9 +261,7 @@ function isWritten(content: string, templates: readonly string[]): boolean {
 }
 
 function contentsById(json: TokenizerJson, added: readonly AddedToken[]): (string | undefined)[] {
-  const entries: [string, number][] = Array.isArray(json.model.vocab)
-    ? json.model.vocab.map(([piece], id) => [piece, id])
-    : Object.entries(json.model.vocab);
+  const entries: [string, number][] = Object.entries(json.model.vocab);
   for (const token of added) entries.push([token.content, token.id]);
   const size = entries.reduce((largest, [, id]) => Math.max(largest, id + 1), 0);
   const contents: (string | undefined)[] = new Array(size).fill(undefined);
@@ -276,77 +269,9 @@ function contentsById(json: TokenizerJson, added: readonly AddedToken[]): (strin
   return contents;
 }
 
-/** The same tokenizer without a way from text to a control token: neither as an added token nor as a merge or piece. */
-function hideControlTokens(json: TokenizerJson, control: readonly AddedToken[], vocabSize: number) {
-  const hidden = new Map(control.map((token) => [token.content, hiddenName(token.id)]));
-  const rename = (content: string) => hidden.get(content) ?? content;
-  const { model } = json;
-  // Those matched before normalisation are found by Tokenizer itself; the package would also match them after it.
-  const kept = json.added_tokens.filter((token) => !hidden.has(token.content) && token.normalized);
-  const reserved = { id: vocabSize, content: SECTION, special: false, normalized: false };
-  return {
-    ...json,
-    post_processor: null,
-    pre_tokenizer: exactPreTokenizer(json.pre_tokenizer),
-    added_tokens: [...kept, reserved],
-    model: {
-      ...model,
-      unk_token: typeof model.unk_token === "string" ? rename(model.unk_token) : model.unk_token,
-      vocab: Array.isArray(model.vocab)
-        ? model.vocab.map(([piece, score]) => [rename(piece), score])
-        : Object.fromEntries(Object.entries(model.vocab).map(([piece, id]) => [rename(piece), id])),
-      ...(model.merges && {
-        merges: model.merges.filter((merge) => {
-          const parts = typeof merge === "string" ? merge.split(" ", 2) : merge;
-          return !hidden.has(parts.join(""));
-        }),
-      }),
-    },
-  };
-}
-
 /** A token in a config is a string or an object with `content`. */
 function tokenContent(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   const content = (value as { content?: unknown } | null | undefined)?.content;
   return typeof content === "string" ? content : undefined;
-}
-
-interface Step {
-  type?: string;
-  decoders?: Step[];
-  pretokenizers?: Step[];
-  replacement?: string;
-  pattern?: { String?: string };
-  content?: string;
-  start?: number;
-  prepend_scheme?: string;
-  add_prefix_space?: boolean;
-}
-
-function steps(step: unknown): Step[] {
-  if (typeof step !== "object" || step === null) return [];
-  const inner = (step as Step).decoders ?? (step as Step).pretokenizers;
-  return inner ? inner.flatMap(steps) : [step as Step];
-}
-
-function hasStep(step: unknown, type: string): boolean {
-  return steps(step).some((one) => one.type === type);
-}
-
-function spaceSymbol(decoder: unknown): string | undefined {
-  for (const step of steps(decoder)) {
-    if (step.type === "Metaspace") return step.replacement ?? "▁";
-    if (step.type === "Replace" && step.content === " ") return step.pattern?.String;
-  }
-  return undefined;
-}
-
-/** Llama 2's and Mistral's decoders take away the space that their encoders put first. */
-function stripsFirstSpace(decoder: unknown): boolean {
-  return steps(decoder).some(
-    (step) =>
-      (step.type === "Strip" && step.content === " " && (step.start ?? 0) > 0) ||
-      (step.type === "Metaspace" && step.prepend_scheme !== "never" && step.add_prefix_space !== false),
-  );
 }
