@@ -74,6 +74,8 @@ export { type MalformedReason, type ParsedAction, parseAction } from "./synthesi
 export { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./synthesize/synthesize.js";
 export { defineTask, type Task, type TaskOptions } from "./synthesize/task.js";
 export { calculatorTask, searchTask } from "./synthesize/tasks.js";
+// Tokenizer and chat template
+export * from "./tokenizer/index.js";
 // Tools and tasks
 export * from "./tools/index.js";
 // Stage 2: step-wise RL, and SFT on the same records
