@@ -107,7 +107,9 @@ async function main(): Promise<void> {
   const goldens = await Promise.all(models.map(readGolden));
   for (const golden of goldens) {
     const { logprobs, gradients, worst: tensor } = await against(golden, "float32");
-    lines.push(`| ${golden.name} | ${logprobs} | ${gradients} | ${tensor} | ${(await tenSteps(golden)) || "–"} |`);
+    lines.push(
+      `| ${golden.name} | ${logprobs} | ${gradients} | ${tensor} | ${(await tenSteps(golden)) || "–"} |`,
+    );
   }
   lines.push(
     "",

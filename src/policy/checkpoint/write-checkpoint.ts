@@ -4,7 +4,7 @@
  * - a target that did not exist appears whole or not at all
  * - a target that existed keeps loading its old weights until the last rename; a sharded one that is interrupted in
  *   between fails to load for want of its index, and is never a mixture
- * A failure removes the temporary folder and leaves the target as it was.
+ * A failure removes the temporary folder; one before the first rename (a full disk, say) leaves the target as it was.
  */
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
