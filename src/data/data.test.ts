@@ -99,8 +99,10 @@ describe.skipIf(!existsSync(shared))("the real files", () => {
   });
 
   it("turns GSM8K's solutions into calls that the calculator answers as they say", async () => {
-    const demonstrations = await all(readGsm8kDemonstrations(join(shared, "gsm8k/train.jsonl")));
-    expect(demonstrations.length).toBeGreaterThan(7_300);
+    const demonstrations = await all(
+      readGsm8kDemonstrations(join(shared, "gsm8k/train.jsonl"), { limit: 3_000 }),
+    );
+    expect(demonstrations.length).toBe(3_000);
     let calls = 0;
     let agreeing = 0;
     for (const { steps, answer, question } of demonstrations) {
@@ -115,7 +117,7 @@ describe.skipIf(!existsSync(shared))("the real files", () => {
         }
       }
     }
-    expect(calls).toBeGreaterThan(20_000);
+    expect(calls).toBeGreaterThan(8_000);
     expect(agreeing / calls).toBeGreaterThan(0.97);
     const some = await all(
       readGsm8kDemonstrations(join(shared, "gsm8k/train.jsonl"), { offset: 3, limit: 2 }),
