@@ -35,6 +35,8 @@ struct Attention {
       : shape(s), tree(t), group(s.heads / s.kv_heads), tile_rows(std::max(1, kTileQueries / group)) {}
 
   int32_t rows_of(int32_t segment) const { return tree.query_end[segment] - tree.query_begin[segment]; }
+  // Rows of scratch a tile needs: its queries, and one more to fill the last pair.
+  int64_t tile_queries() const { return static_cast<int64_t>(tile_rows) * group + 1; }
   // Path position of a segment's first row.
   int32_t start_of(int32_t segment) const { return tree.path_length[segment] - rows_of(segment); }
   int32_t first_visible(int32_t position) const {
@@ -131,7 +133,8 @@ class PathWalk {
   int32_t length_;
 };
 
-inline int32_t padded_head(int32_t head_dim) { return static_cast<int32_t>(round_up(head_dim, 16)); }
+// Elements of a head's row in scratch: a whole number of vectors in every variant.
+inline int32_t padded_head(int32_t head_dim) { return static_cast<int32_t>(round_up(head_dim, 32)); }
 
 swirl_status check_attention(swirl_device*, const char* op, const swirl_attention_shape&);
 

@@ -2,6 +2,8 @@
 // order.
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
+#include <type_traits>
 
 #include "native/cpu/attention.h"
 #include "native/cpu/isa.h"
@@ -23,6 +25,7 @@ struct Gradient {
 }  // namespace
 }  // namespace swirl
 
+#define SWIRL_WITH_PAIRS
 #define SWIRL_BODY "native/cpu/attention_backward.inl"
 #include "native/cpu/each_isa.h"
 
@@ -37,6 +40,29 @@ int64_t cut_rows(const Attention& attention, int32_t rows, QueryTile* tiles) {
       tiles[count++] = {s, s + 1, begin, std::min(begin + rows, attention.tree.query_end[s]), 0};
   }
   return count;
+}
+
+// dk and dv (`keys`) or dq of one tile, by the best variant for T.
+template <class T>
+void gradient_tile(const Attention& attention, const QueryTile& tile, bool keys, int32_t kv_head,
+                   const Gradient<T>& g, void* scratch) {
+#if defined(__x86_64__)
+  if constexpr (std::is_same<T, bfloat16>::value) {
+    if (isa() >= Isa::kAvx512Bf16) {
+      if (keys) {
+        avx512_bf16::key_gradient_tile(attention, tile, kv_head, g, scratch);
+      } else {
+        avx512_bf16::query_gradient_tile(attention, tile, kv_head, g, scratch);
+      }
+      return;
+    }
+  }
+#endif
+  if (keys) {
+    SWIRL_DISPATCH(key_gradient_tile(attention, tile, kv_head, g, scratch));
+  } else {
+    SWIRL_DISPATCH(query_gradient_tile(attention, tile, kv_head, g, scratch));
+  }
 }
 
 int64_t bound(const Attention& attention, int32_t rows) {
@@ -59,7 +85,7 @@ swirl_status attention_backward(swirl_device* device, const swirl_attention_shap
   const size_t key_list = static_cast<size_t>(bound(attention, kKeyBlock)) * sizeof(QueryTile);
   const size_t row_count = static_cast<size_t>(rows);
   const size_t shared = query_list + key_list + row_count * (static_cast<size_t>(shape->heads) + 1) * 4;
-  const size_t bytes = plain::backward_scratch(attention);
+  const size_t bytes = plain::BackwardScratch::bytes(attention);
   if (!device->reserve_shared(shared) || !device->reserve(bytes))
     return out_of_scratch(device, "attention_backward", bytes);
   char* place = static_cast<char*>(device->shared());
@@ -98,15 +124,11 @@ swirl_status attention_backward(swirl_device* device, const swirl_attention_shap
     // longest paths.
     const int64_t kv_heads = shape->kv_heads;
     parallel_for(device, (key_count + query_count) * kv_heads, 1, [&](int64_t i, int64_t) {
-      const int64_t tile = i / kv_heads;
-      const int32_t kv_head = static_cast<int32_t>(i % kv_heads);
-      void* scratch = device->scratch(thread_index());
-      if (tile < key_count) {
-        SWIRL_DISPATCH(key_gradient_tile(attention, key_tiles[tile], kv_head, g, scratch));
-      } else {
-        const QueryTile& at = query_tiles[query_count - 1 - (tile - key_count)];
-        SWIRL_DISPATCH(query_gradient_tile(attention, at, kv_head, g, scratch));
-      }
+      const int64_t at = i / kv_heads;
+      const bool keys = at < key_count;
+      const QueryTile& tile = keys ? key_tiles[at] : query_tiles[query_count - 1 - (at - key_count)];
+      gradient_tile(attention, tile, keys, static_cast<int32_t>(i % kv_heads), g,
+                    device->scratch(thread_index()));
     });
   });
   return SWIRL_OK;

@@ -22,17 +22,18 @@ void delta_rows(int64_t begin, int64_t end, int32_t heads, int32_t head_dim, con
   }
 }
 
-// Rows of a tile, widened: q, dout [rows · group, width]; lse, delta [rows · group].
+// Rows of a tile: q, dout as lines [rows · group, units]; lse, delta [rows · group].
 template <class T>
 void load_queries(const Attention& attention, const Gradient<T>& g, int32_t kv_head, int32_t begin,
                   int32_t end, float* q, float* dout, float* lse, float* delta) {
-  const int32_t group = attention.group, head_dim = attention.shape.head_dim, width = padded_head(head_dim);
+  const int32_t group = attention.group, head_dim = attention.shape.head_dim;
+  const int32_t units = padded_head(head_dim) / kDepth;
   int64_t m = 0;
   for (int32_t row = begin; row < end; ++row) {
     for (int32_t i = 0; i < group; ++i, ++m) {
       const int64_t head = static_cast<int64_t>(kv_head) * group + i;
-      load_head(g.q + row * g.ldq + head * head_dim, head_dim, width, q + m * width);
-      load_head(g.dout + row * g.lddo + head * head_dim, head_dim, width, dout + m * width);
+      load_line(g.q + row * g.ldq + head * head_dim, head_dim, units, q + m * units);
+      load_line(g.dout + row * g.lddo + head * head_dim, head_dim, units, dout + m * units);
       lse[m] = g.lse[static_cast<int64_t>(row) * attention.shape.heads + head];
       delta[m] = g.delta[static_cast<int64_t>(row) * attention.shape.heads + head];
     }
@@ -77,75 +78,84 @@ SWIRL_INLINE void store_head(const float* from, int32_t head_dim, T* to) {
   if (d < head_dim) store_n(to + d, load_n(from + d, head_dim - d), head_dim - d);
 }
 
-// Scratch of either pass, in floats: q, dout [queries, width]; p, ds [queries, kKeyBlock]; four key blocks of
-// [kKeyBlock, width]; two more for the sums; lse, delta [queries].
-static inline size_t backward_scratch(const Attention& attention) {
-  const size_t queries = static_cast<size_t>(attention.tile_rows) * static_cast<size_t>(attention.group);
-  const size_t width = static_cast<size_t>(padded_head(attention.shape.head_dim));
-  return (3 * queries * width + 2 * queries * kKeyBlock + 6 * width * kKeyBlock + 2 * queries + 64) *
-         sizeof(float);
-}
-
+// One thread's scratch in either pass.
 struct BackwardScratch {
-  float *q, *dout, *dq, *p, *ds, *k, *k_turned, *v, *v_turned, *dk, *dv, *lse, *delta;
+  float *q, *dout;              // lines [tile_queries, units]
+  float *q_stack, *dout_stack;  // the same, stacked
+  float* dq;                    // [tile_queries, width]
+  float *p, *ds;                // [tile_queries, kKeyBlock]
+  float *k, *v;                 // a key block as lines,
+  float *k_turned, *v_turned;   // turned,
+  float* k_stack;               // stacked
+  float *dk, *dv;               // [kKeyBlock, width]
+  float *lse, *delta;           // [tile_queries]
+
+  static size_t bytes(const Attention& attention) {
+    const size_t queries = static_cast<size_t>(round_up(attention.tile_queries(), 16));
+    const size_t width = static_cast<size_t>(padded_head(attention.shape.head_dim));
+    return (5 * queries * width + 2 * queries * kKeyBlock + 7 * width * kKeyBlock + 2 * queries) *
+           sizeof(float);
+  }
   BackwardScratch(const Attention& attention, void* memory) {
-    const int64_t queries = static_cast<int64_t>(attention.tile_rows) * attention.group;
-    const int64_t width = padded_head(attention.shape.head_dim), keys = width * kKeyBlock;
+    const int64_t queries = round_up(attention.tile_queries(), 16),
+                  width = padded_head(attention.shape.head_dim);
     float* place = static_cast<float*>(memory);
     const auto next = [&place](int64_t count) {
       float* out = place;
       place += count;
       return out;
     };
-    q = next(queries * width);
-    dout = next(queries * width);
-    dq = next(queries * width);
-    p = next(queries * kKeyBlock);
-    ds = next(queries * kKeyBlock);
-    k = next(keys);
-    k_turned = next(keys);
-    v = next(keys);
-    v_turned = next(keys);
-    dk = next(keys);
-    dv = next(keys);
-    lse = next(queries);
-    delta = next(queries);
+    for (float** at : {&q, &dout, &q_stack, &dout_stack, &dq}) *at = next(queries * width);
+    for (float** at : {&p, &ds}) *at = next(queries * kKeyBlock);
+    for (float** at : {&k, &v, &k_turned, &v_turned, &k_stack, &dk, &dv}) *at = next(width * kKeyBlock);
+    for (float** at : {&lse, &delta}) *at = next(queries);
   }
 };
+
+// Products q·k (into p) and dout·v (into ds) of a tile's queries with a key block.
+static inline void score_products(const Attention& attention, int32_t queries, const BackwardScratch& at) {
+  const int32_t head_dim = attention.shape.head_dim, line = padded_head(head_dim) / kDepth;
+  const int32_t units = (head_dim + kDepth - 1) / kDepth;
+  matmul<false>(queries, kKeyBlock, units, at.q, line, 1, at.k_turned, kKeyBlock, at.p, kKeyBlock);
+  matmul<false>(queries, kKeyBlock, units, at.dout, line, 1, at.v_turned, kKeyBlock, at.ds, kKeyBlock);
+}
+
+template <class T>
+void load_key_block(const Attention& attention, const KeyBlock& block, int32_t kv_head, const Gradient<T>& g,
+                    const BackwardScratch& at) {
+  const int32_t head_dim = attention.shape.head_dim, units = padded_head(head_dim) / kDepth;
+  const int64_t head = static_cast<int64_t>(kv_head) * head_dim;
+  load_keys(block, g.k + head, g.ldk, head_dim, units, at.k);
+  load_keys(block, g.v + head, g.ldv, head_dim, units, at.v);
+  turn(at.k, units, at.k_turned);
+  turn(at.v, units, at.v_turned);
+}
 
 // dq of one query tile (of one segment).
 template <class T>
 void query_gradient_tile(const Attention& attention, const QueryTile& tile, int32_t kv_head,
                          const Gradient<T>& g, void* memory) {
-  const BackwardScratch scratch(attention, memory);
+  const BackwardScratch at(attention, memory);
   const int32_t group = attention.group, head_dim = attention.shape.head_dim, width = padded_head(head_dim);
-  const int32_t rows = tile.end - tile.begin;
-  const int64_t at = static_cast<int64_t>(kv_head) * head_dim;
-  load_queries(attention, g, kv_head, tile.begin, tile.end, scratch.q, scratch.dout, scratch.lse,
-               scratch.delta);
-  std::memset(scratch.dq, 0, static_cast<size_t>(rows * group) * static_cast<size_t>(width) * sizeof(float));
+  const int32_t rows = tile.end - tile.begin, queries = rows * group;
+  load_queries(attention, g, kv_head, tile.begin, tile.end, at.q, at.dout, at.lse, at.delta);
+  std::memset(at.dq, 0, static_cast<size_t>(queries) * static_cast<size_t>(width) * sizeof(float));
   const int32_t* position = g.position + tile.begin;
   PathWalk walk(attention.tree, tile.first);
   KeyBlock block;
   for (int32_t first = attention.first_visible(position[0]) / kKeyBlock * kKeyBlock;
        first <= position[rows - 1]; first += kKeyBlock) {
     walk.block(first, &block);
-    load_keys(block, g.k + at, g.ldk, head_dim, width, scratch.k);
-    load_keys(block, g.v + at, g.ldv, head_dim, width, scratch.v);
-    turn(scratch.k, width, scratch.k_turned);
-    turn(scratch.v, width, scratch.v_turned);
-    matmul<false>(rows * group, kKeyBlock, head_dim, scratch.q, width, 1, scratch.k_turned, kKeyBlock,
-                  scratch.p, kKeyBlock);
-    matmul<false>(rows * group, kKeyBlock, head_dim, scratch.dout, width, 1, scratch.v_turned, kKeyBlock,
-                  scratch.ds, kKeyBlock);
-    score_gradient(attention, rows, position, block.first, block.count, scratch.lse, scratch.delta, scratch.p,
-                   scratch.ds);
-    matmul<true>(rows * group, width, kKeyBlock, scratch.ds, kKeyBlock, 1, scratch.k, width, scratch.dq,
-                 width);
+    load_key_block(attention, block, kv_head, g, at);
+    score_products(attention, queries, at);
+    score_gradient(attention, rows, position, block.first, block.count, at.lse, at.delta, at.p, at.ds);
+    for (int32_t m = 0; m < queries; ++m) scores_to_line(at.ds + static_cast<int64_t>(m) * kKeyBlock);
+    matmul<true>(queries, width, kKeyBlock / kDepth, at.ds, kKeyBlock, 1,
+                 stack(at.k, kKeyBlock, width / kDepth, at.k_stack), width, at.dq, width);
   }
   for (int32_t r = 0; r < rows; ++r)
     for (int32_t i = 0; i < group; ++i)
-      store_head(scratch.dq + (static_cast<int64_t>(r) * group + i) * width, head_dim,
+      store_head(at.dq + (static_cast<int64_t>(r) * group + i) * width, head_dim,
                  g.dq + (tile.begin + r) * g.ldq + (static_cast<int64_t>(kv_head) * group + i) * head_dim);
 }
 
@@ -154,20 +164,16 @@ void query_gradient_tile(const Attention& attention, const QueryTile& tile, int3
 template <class T>
 void key_gradient_tile(const Attention& attention, const QueryTile& tile, int32_t kv_head,
                        const Gradient<T>& g, void* memory) {
-  const BackwardScratch scratch(attention, memory);
+  const BackwardScratch at(attention, memory);
   const int32_t group = attention.group, head_dim = attention.shape.head_dim, width = padded_head(head_dim);
-  const int64_t at = static_cast<int64_t>(kv_head) * head_dim;
   KeyBlock block;
   block.first = g.position[tile.begin];
   block.count = tile.end - tile.begin;
   for (int32_t j = 0; j < block.count; ++j) block.slots[j] = tile.begin + j;
-  load_keys(block, g.k + at, g.ldk, head_dim, width, scratch.k);
-  load_keys(block, g.v + at, g.ldv, head_dim, width, scratch.v);
-  turn(scratch.k, width, scratch.k_turned);
-  turn(scratch.v, width, scratch.v_turned);
+  load_key_block(attention, block, kv_head, g, at);
   const size_t bytes = static_cast<size_t>(width) * kKeyBlock * sizeof(float);
-  std::memset(scratch.dk, 0, bytes);
-  std::memset(scratch.dv, 0, bytes);
+  std::memset(at.dk, 0, bytes);
+  std::memset(at.dv, 0, bytes);
   const int32_t last_key = block.first + block.count - 1;
   const int32_t end = attention.tree.query_end[attention.tree.subtree_end[tile.first] - 1];
   for (int32_t begin = tile.begin; begin < end;) {
@@ -176,22 +182,23 @@ void key_gradient_tile(const Attention& attention, const QueryTile& tile, int32_
       continue;
     }
     const int32_t stop = std::min(end, begin + attention.tile_rows);
-    const int32_t rows = stop - begin, queries = rows * group;
-    load_queries(attention, g, kv_head, begin, stop, scratch.q, scratch.dout, scratch.lse, scratch.delta);
-    matmul<false>(queries, kKeyBlock, head_dim, scratch.q, width, 1, scratch.k_turned, kKeyBlock, scratch.p,
-                  kKeyBlock);
-    matmul<false>(queries, kKeyBlock, head_dim, scratch.dout, width, 1, scratch.v_turned, kKeyBlock,
-                  scratch.ds, kKeyBlock);
-    score_gradient(attention, rows, g.position + begin, block.first, block.count, scratch.lse, scratch.delta,
-                   scratch.p, scratch.ds);
-    matmul<true>(block.count, width, queries, scratch.p, 1, kKeyBlock, scratch.dout, width, scratch.dv,
-                 width);
-    matmul<true>(block.count, width, queries, scratch.ds, 1, kKeyBlock, scratch.q, width, scratch.dk, width);
+    const int32_t rows = stop - begin, queries = rows * group, units = (queries + kDepth - 1) / kDepth;
+    load_queries(attention, g, kv_head, begin, stop, at.q, at.dout, at.lse, at.delta);
+    score_products(attention, queries, at);
+    score_gradient(attention, rows, g.position + begin, block.first, block.count, at.lse, at.delta, at.p,
+                   at.ds);
+    scores_to_stack(at.p, queries);
+    scores_to_stack(at.ds, queries);
+    matmul<true>(block.count, width, units, at.p, 1, kDepth * kKeyBlock,
+                 stack(at.dout, queries, width / kDepth, at.dout_stack), width, at.dv, width);
+    matmul<true>(block.count, width, units, at.ds, 1, kDepth * kKeyBlock,
+                 stack(at.q, queries, width / kDepth, at.q_stack), width, at.dk, width);
     begin = stop;
   }
+  const int64_t head = static_cast<int64_t>(kv_head) * head_dim;
   for (int32_t j = 0; j < block.count; ++j) {
-    store_head(scratch.dk + static_cast<int64_t>(j) * width, head_dim, g.dk + (tile.begin + j) * g.ldk + at);
-    store_head(scratch.dv + static_cast<int64_t>(j) * width, head_dim, g.dv + (tile.begin + j) * g.ldv + at);
+    store_head(at.dk + static_cast<int64_t>(j) * width, head_dim, g.dk + (tile.begin + j) * g.ldk + head);
+    store_head(at.dv + static_cast<int64_t>(j) * width, head_dim, g.dv + (tile.begin + j) * g.ldv + head);
   }
 }
 

@@ -1,11 +1,13 @@
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "native/cpu/attention.h"
 #include "native/cpu/isa.h"
 #include "native/cpu/ops.h"
 #include "native/cpu/types.h"
 
+#define SWIRL_WITH_PAIRS
 #define SWIRL_BODY "native/cpu/attention_forward.inl"
 #include "native/cpu/each_isa.h"
 
@@ -29,17 +31,30 @@ swirl_status attention_forward(swirl_device* device, const swirl_attention_shape
   if (status != SWIRL_OK) return status;
   const Attention attention(*shape, *tree);
   const size_t list = static_cast<size_t>(attention.tile_bound()) * sizeof(QueryTile);
-  const size_t bytes = plain::forward_scratch(attention);
+  const size_t bytes = plain::ForwardScratch::bytes(attention);
   if (!device->reserve_shared(list) || !device->reserve(bytes))
     return out_of_scratch(device, "attention_forward", bytes);
   QueryTile* tiles = static_cast<QueryTile*>(device->shared());
   const int64_t count = attention.cut(tiles);
+  // The last tiles have the longest paths: first.
+  const auto tile_of = [&](int64_t i) -> const QueryTile& { return tiles[count - 1 - i / shape->kv_heads]; };
+  const auto run = [&](const auto& body) { parallel_for(device, count * shape->kv_heads, 1, body); };
+#if defined(__x86_64__)
+  if (dtype == SWIRL_BFLOAT16 && isa() >= Isa::kAvx512Bf16) {
+    using T = bfloat16;
+    run([&](int64_t i, int64_t) {
+      avx512_bf16::forward_tile(attention, tile_of(i), static_cast<int32_t>(i % shape->kv_heads),
+                                static_cast<const T*>(q), ldq, static_cast<const T*>(k), ldk,
+                                static_cast<const T*>(v), ldv, static_cast<T*>(out), ldo, lse,
+                                device->scratch(thread_index()));
+    });
+    return SWIRL_OK;
+  }
+#endif
   with_type(dtype, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
-    parallel_for(device, count * shape->kv_heads, 1, [&](int64_t i, int64_t) {
-      // The last tiles have the longest paths: first.
-      const QueryTile& tile = tiles[count - 1 - i / shape->kv_heads];
-      SWIRL_DISPATCH(forward_tile(attention, tile, static_cast<int32_t>(i % shape->kv_heads),
+    run([&](int64_t i, int64_t) {
+      SWIRL_DISPATCH(forward_tile(attention, tile_of(i), static_cast<int32_t>(i % shape->kv_heads),
                                   static_cast<const T*>(q), ldq, static_cast<const T*>(k), ldk,
                                   static_cast<const T*>(v), ldv, static_cast<T*>(out), ldo, lse,
                                   device->scratch(thread_index())));

@@ -3,152 +3,184 @@
 namespace swirl {
 namespace SWIRL_ISA {
 
-// Adds one key block to the running softmax of queries [queries] of consecutive rows: out, maximum and total
-// are rescaled as the maximum grows. position[row] tells what each row sees.
-static inline void forward_block(const Attention& attention, const KeyBlock& block, const float* keys_turned,
-                                 const float* values, int32_t width, int32_t rows, const int32_t* position,
-                                 const float* q, float* scores, float* out, float* maximum, float* total) {
-  const int32_t group = attention.group;
-  int32_t begin = 0, end = rows;  // the rows that see any of the block; positions rise within a segment
-  const auto sees = [&](int32_t row) {
-    return position[row] >= block.first && attention.first_visible(position[row]) < block.first + block.count;
-  };
-  while (begin < end && !sees(begin)) ++begin;
-  while (end > begin && !sees(end - 1)) --end;
-  if (begin == end) return;
-  const int64_t skip = static_cast<int64_t>(begin) * group;
-  const int32_t queries = (end - begin) * group;
-  matmul<false>(queries, kKeyBlock, attention.shape.head_dim, q + skip * width, width, 1, keys_turned,
-                kKeyBlock, scores + skip * kKeyBlock, kKeyBlock);
+// One query's softmax over a key block: scores [kKeyBlock] become probabilities against the running maximum,
+// as a line; its sums so far [width] and its total are rescaled as the maximum grows. Keys low … high are
+// seen.
+static inline void softmax_step(const swirl_attention_shape& shape, float low, float high, float* s,
+                                int32_t width, float* sums, float* maximum, float* total) {
+  const bool partial = low > 0 || high < kKeyBlock - 1;
   const V lane = lane_numbers();
-  for (int32_t row = begin; row < end; ++row) {
-    const float low = static_cast<float>(attention.first_visible(position[row]) - block.first);
-    const float high = static_cast<float>(std::min(position[row] - block.first, block.count - 1));
-    const bool partial = low > 0 || high < kKeyBlock - 1;
-    for (int32_t m = row * group; m < (row + 1) * group; ++m) {
-      float* s = scores + static_cast<int64_t>(m) * kKeyBlock;
-      if (!sees(row)) {  // a row of another segment, between two that see the block
-        std::memset(s, 0, kKeyBlock * sizeof(float));
-        continue;
-      }
-      V top = splat(-INFINITY);
-      for (int32_t j = 0; j < kKeyBlock; j += kLanes) {
-        V value = score(load(s + j), attention.shape);
-        if (partial) value = keep(value, lane + static_cast<float>(j), low, high, splat(-INFINITY));
-        store(s + j, value);
-        top = max(value, top);
-      }
-      const float before = maximum[m], now = std::max(before, largest(top));
-      const V origin = splat(now);
-      V sums = zeros();
-      for (int32_t j = 0; j < kKeyBlock; j += kLanes) {
-        const V p = exp(load(s + j) - origin);
-        store(s + j, p);
-        sums = sums + p;
-      }
-      if (now != before) {
-        const float shrink = before == -INFINITY ? 0.0f : exp(splat(before - now))[0];
-        float* row_out = out + static_cast<int64_t>(m) * width;
-        for (int32_t d = 0; d < width; d += kLanes) store(row_out + d, load(row_out + d) * shrink);
-        total[m] *= shrink;
-        maximum[m] = now;
-      }
-      total[m] += sum(sums);
-    }
+  constexpr int kVectors = kKeyBlock / kLanes;
+  V value[kVectors], top = splat(-INFINITY);
+#pragma GCC unroll 4
+  for (int i = 0; i < kVectors; ++i) {
+    value[i] = score(load(s + i * kLanes), shape);
+    if (partial)
+      value[i] = keep(value[i], lane + static_cast<float>(i * kLanes), low, high, splat(-INFINITY));
+    top = max(value[i], top);
   }
-  matmul<true>(queries, width, kKeyBlock, scores + skip * kKeyBlock, kKeyBlock, 1, values, width,
-               out + skip * width, width);
+  const float before = *maximum, now = std::max(before, largest(top));
+  const V origin = splat(now);
+  V added = zeros();
+#pragma GCC unroll 4
+  for (int i = 0; i < kVectors; ++i) {
+    const V p = exp(value[i] - origin);
+    store(s + i * kLanes, p);
+    added = added + p;
+  }
+  scores_to_line(s);
+  if (now != before) {
+    const float shrink = before == -INFINITY ? 0.0f : exp(splat(before - now))[0];
+    for (int32_t d = 0; d < width; d += kLanes) store(sums + d, load(sums + d) * shrink);
+    *total *= shrink;
+    *maximum = now;
+  }
+  *total += sum(added);
 }
 
-// Scratch of one tile, in floats: q, out [queries, width]; scores [queries, kKeyBlock]; a key block's rows
-// and its transpose; maximum, total [queries]; positions and rows of the tile.
-static inline size_t forward_scratch(const Attention& attention) {
-  const size_t queries = static_cast<size_t>(attention.tile_rows) * static_cast<size_t>(attention.group);
-  const size_t width = static_cast<size_t>(padded_head(attention.shape.head_dim));
-  return (2 * queries * width + queries * kKeyBlock + 3 * width * kKeyBlock + 2 * queries + 2 * queries +
-          64) *
-         sizeof(float);
+// What a tile keeps while it walks its key blocks; all in one thread's scratch.
+struct ForwardScratch {
+  float* queries;                   // lines [tile_queries, units]
+  float* sums;                      // [tile_queries, width] Σ p · v so far
+  float* scores;                    // [tile_queries, kKeyBlock]
+  float *lines, *turned, *stacked;  // a key block in its layouts
+  float *maximum, *total;           // [tile_queries]
+  int32_t *position, *row;          // [tile_queries] of each row of the tile
+
+  static size_t bytes(const Attention& attention) {
+    const size_t queries = static_cast<size_t>(round_up(attention.tile_queries(), 16));
+    const size_t width = static_cast<size_t>(padded_head(attention.shape.head_dim));
+    return (2 * queries * width + queries * kKeyBlock + 3 * width * kKeyBlock + 4 * queries) * sizeof(float);
+  }
+  ForwardScratch(const Attention& attention, void* memory) {
+    const int64_t most = round_up(attention.tile_queries(), 16),
+                  width = padded_head(attention.shape.head_dim);
+    float* place = static_cast<float*>(memory);
+    const auto next = [&place](int64_t count) {
+      float* out = place;
+      place += count;
+      return out;
+    };
+    queries = next(most * width);
+    sums = next(most * width);
+    scores = next(most * kKeyBlock);
+    lines = next(width * kKeyBlock);
+    turned = next(width * kKeyBlock);
+    stacked = next(width * kKeyBlock);
+    maximum = next(most);
+    total = next(most);
+    position = reinterpret_cast<int32_t*>(next(most));
+    row = reinterpret_cast<int32_t*>(next(most));
+  }
+};
+
+// Adds one key block to rows [first, last) of the tile.
+static inline void forward_block(const Attention& attention, const KeyBlock& block, const float* values,
+                                 const ForwardScratch& at, int32_t first, int32_t last) {
+  const int32_t group = attention.group, width = padded_head(attention.shape.head_dim),
+                units = width / kDepth;
+  const auto sees = [&](int32_t row) {
+    return at.position[row] >= block.first &&
+           attention.first_visible(at.position[row]) < block.first + block.count;
+  };
+  while (first < last && !sees(first)) ++first;
+  while (last > first && !sees(last - 1)) --last;
+  if (first == last) return;
+  const int64_t m0 = static_cast<int64_t>(first) * group;
+  const int32_t queries = (last - first) * group;
+  float* scores = at.scores + m0 * kKeyBlock;
+  matmul<false>(queries, kKeyBlock, (attention.shape.head_dim + kDepth - 1) / kDepth, at.queries + m0 * units,
+                units, 1, at.turned, kKeyBlock, scores, kKeyBlock);
+  for (int32_t row = first; row < last; ++row) {
+    const float low = static_cast<float>(attention.first_visible(at.position[row]) - block.first);
+    const float high = static_cast<float>(std::min(at.position[row] - block.first, block.count - 1));
+    for (int32_t m = row * group; m < (row + 1) * group; ++m) {
+      float* s = at.scores + static_cast<int64_t>(m) * kKeyBlock;
+      if (sees(row)) {
+        softmax_step(attention.shape, low, high, s, width, at.sums + static_cast<int64_t>(m) * width,
+                     at.maximum + m, at.total + m);
+      } else {  // a row of another segment, between two that see the block
+        std::memset(s, 0, kKeyBlock * sizeof(float));
+      }
+    }
+  }
+  matmul<true>(queries, width, kKeyBlock / kDepth, scores, kKeyBlock, 1, values, width, at.sums + m0 * width,
+               width);
+}
+
+// Loads the tile's queries; returns its rows.
+template <class T>
+int32_t load_queries(const Attention& attention, const QueryTile& tile, int32_t kv_head, const T* q,
+                     int64_t ldq, const ForwardScratch& at) {
+  const int32_t group = attention.group, head_dim = attention.shape.head_dim, width = padded_head(head_dim);
+  const swirl_tree& tree = attention.tree;
+  const bool one = tile.last - tile.first == 1;
+  int32_t rows = 0;
+  for (int32_t s = tile.first; s < tile.last; ++s) {
+    const int32_t begin = one ? tile.begin : tree.query_begin[s], end = one ? tile.end : tree.query_end[s];
+    for (int32_t row = begin; row < end; ++row, ++rows) {
+      at.row[rows] = row;
+      at.position[rows] = attention.start_of(s) + row - tree.query_begin[s];
+      for (int32_t g = 0; g < group; ++g) {
+        const int64_t m = static_cast<int64_t>(rows) * group + g;
+        load_line(q + row * ldq + static_cast<int64_t>(kv_head * group + g) * head_dim, head_dim,
+                  width / kDepth, at.queries + m * (width / kDepth));
+        at.maximum[m] = -INFINITY;
+        at.total[m] = 0;
+      }
+    }
+  }
+  std::memset(at.sums, 0, static_cast<size_t>(rows) * static_cast<size_t>(group * width) * sizeof(float));
+  return rows;
 }
 
 template <class T>
 void forward_tile(const Attention& attention, const QueryTile& tile, int32_t kv_head, const T* q, int64_t ldq,
                   const T* k, int64_t ldk, const T* v, int64_t ldv, T* out, int64_t ldo, float* lse,
-                  void* scratch) {
-  const swirl_attention_shape& shape = attention.shape;
+                  void* memory) {
   const swirl_tree& tree = attention.tree;
-  const int32_t group = attention.group, head_dim = shape.head_dim, width = padded_head(head_dim);
-  const int64_t most = static_cast<int64_t>(attention.tile_rows) * group;
-  float* queries = static_cast<float*>(scratch);
-  float* sums = queries + most * width;
-  float* scores = sums + most * width;
-  float* key_rows = scores + most * kKeyBlock;
-  float* keys_turned = key_rows + static_cast<int64_t>(width) * kKeyBlock;
-  float* values = keys_turned + static_cast<int64_t>(width) * kKeyBlock;
-  float* maximum = values + static_cast<int64_t>(width) * kKeyBlock;
-  float* total = maximum + most;
-  int32_t* position = reinterpret_cast<int32_t*>(total + most);
-  int32_t* row_of = position + most;
-
-  int32_t rows = 0;
-  for (int32_t s = tile.first; s < tile.last; ++s) {
-    const bool one = tile.last - tile.first == 1;
-    const int32_t begin = one ? tile.begin : tree.query_begin[s], end = one ? tile.end : tree.query_end[s];
-    for (int32_t row = begin; row < end; ++row) {
-      row_of[rows] = row;
-      position[rows++] = attention.start_of(s) + row - tree.query_begin[s];
-    }
-  }
-  for (int32_t r = 0; r < rows; ++r) {
-    for (int32_t g = 0; g < group; ++g) {
-      const int64_t m = static_cast<int64_t>(r) * group + g;
-      load_head(q + row_of[r] * ldq + static_cast<int64_t>(kv_head * group + g) * head_dim, head_dim, width,
-                queries + m * width);
-      maximum[m] = -INFINITY;
-      total[m] = 0;
-    }
-  }
-  std::memset(sums, 0, static_cast<size_t>(rows) * static_cast<size_t>(group * width) * sizeof(float));
+  const int32_t group = attention.group, head_dim = attention.shape.head_dim, width = padded_head(head_dim);
+  const ForwardScratch at(attention, memory);
+  const int32_t rows = load_queries(attention, tile, kv_head, q, ldq, at);
 
   KeyBlock block;
-  const auto take = [&](PathWalk& walk, int32_t first, int32_t row, int32_t count) {
-    walk.block(first, &block);
-    load_keys(block, k + static_cast<int64_t>(kv_head) * head_dim, ldk, head_dim, width, key_rows);
-    turn(key_rows, width, keys_turned);
-    load_keys(block, v + static_cast<int64_t>(kv_head) * head_dim, ldv, head_dim, width, values);
-    const int64_t m = static_cast<int64_t>(row) * group;
-    forward_block(attention, block, keys_turned, values, width, count, position + row, queries + m * width,
-                  scores + m * kKeyBlock, sums + m * width, maximum + m, total + m);
+  const auto take = [&](PathWalk& walk, int32_t position, int32_t first, int32_t last) {
+    const int64_t head = static_cast<int64_t>(kv_head) * head_dim;
+    walk.block(position, &block);
+    load_keys(block, k + head, ldk, head_dim, width / kDepth, at.lines);
+    turn(at.lines, width / kDepth, at.turned);
+    load_keys(block, v + head, ldv, head_dim, width / kDepth, at.lines);
+    forward_block(attention, block, stack(at.lines, kKeyBlock, width / kDepth, at.stacked), at, first, last);
+  };
+  const auto first_block = [&](int32_t row) {
+    return attention.first_visible(at.position[row]) / kKeyBlock * kKeyBlock;
   };
   // Blocks that all segments share, once for all rows; then each segment's own.
   const int32_t shared = tile.common / kKeyBlock * kKeyBlock;
-  const auto first_block = [&](int32_t row) {
-    return attention.first_visible(position[row]) / kKeyBlock * kKeyBlock;
-  };
   if (shared > 0) {
-    int32_t first = shared;
-    for (int32_t r = 0; r < rows; ++r) first = std::min(first, first_block(r));
+    int32_t position = shared;
+    for (int32_t r = 0; r < rows; ++r) position = std::min(position, first_block(r));
     PathWalk walk(tree, tile.first);
-    for (; first < shared; first += kKeyBlock) take(walk, first, 0, rows);
+    for (; position < shared; position += kKeyBlock) take(walk, position, 0, rows);
   }
   int32_t row = 0;
   for (int32_t s = tile.first; s < tile.last; ++s) {
     const int32_t count = tile.last - tile.first == 1 ? rows : attention.rows_of(s);
     if (count == 0) continue;
     PathWalk walk(tree, s);
-    for (int32_t first = std::max(shared, first_block(row)); first <= position[row + count - 1];
-         first += kKeyBlock)
-      take(walk, first, row, count);
+    for (int32_t p = std::max(shared, first_block(row)); p <= at.position[row + count - 1]; p += kKeyBlock)
+      take(walk, p, row, row + count);
     row += count;
   }
 
   for (int32_t r = 0; r < rows; ++r) {
     for (int32_t g = 0; g < group; ++g) {
-      const int64_t m = static_cast<int64_t>(r) * group + g;
-      const int64_t head = static_cast<int64_t>(kv_head) * group + g;
-      lse[static_cast<int64_t>(row_of[r]) * shape.heads + head] = maximum[m] + std::log(total[m]);
-      const float inverse = 1.0f / total[m];
-      T* to = out + row_of[r] * ldo + head * head_dim;
-      const float* from = sums + m * width;
+      const int64_t m = static_cast<int64_t>(r) * group + g, head = static_cast<int64_t>(kv_head) * group + g;
+      lse[static_cast<int64_t>(at.row[r]) * attention.shape.heads + head] =
+          at.maximum[m] + std::log(at.total[m]);
+      const float inverse = 1.0f / at.total[m];
+      T* to = out + at.row[r] * ldo + head * head_dim;
+      const float* from = at.sums + m * width;
       int32_t d = 0;
       for (; d + kLanes <= head_dim; d += kLanes) store(to + d, load(from + d) * inverse);
       if (d < head_dim) store_n(to + d, load(from + d) * inverse, head_dim - d);

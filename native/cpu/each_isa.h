@@ -42,5 +42,26 @@
 #pragma GCC pop_options
 #endif
 
+// With SWIRL_WITH_PAIRS a fourth time, in swirl::avx512_bf16 and with SWIRL_PAIRS set: bfloat16 dot products.
+#if defined(SWIRL_WITH_PAIRS)
+#if defined(__clang__)
+#pragma clang attribute push( \
+    __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,prefer-vector-width=512")
 #endif
+#define SWIRL_ISA avx512_bf16
+#define SWIRL_PAIRS
+#include SWIRL_BODY
+#undef SWIRL_PAIRS
+#undef SWIRL_ISA
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif  // SWIRL_WITH_PAIRS
+
+#endif  // __x86_64__
 #undef SWIRL_BODY

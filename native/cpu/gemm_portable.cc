@@ -14,27 +14,9 @@
 #include "native/cpu/gemm.h"
 #include "native/cpu/isa.h"
 
+#define SWIRL_WITH_PAIRS
 #define SWIRL_BODY "native/cpu/gemm.inl"
 #include "native/cpu/each_isa.h"
-#if defined(__x86_64__)
-#if defined(__clang__)
-#pragma clang attribute push( \
-    __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,prefer-vector-width=512")
-#endif
-#define SWIRL_ISA avx512_bf16
-#define SWIRL_PAIRS
-#include "native/cpu/gemm.inl"
-#undef SWIRL_PAIRS
-#undef SWIRL_ISA
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif
 
 namespace swirl {
 namespace {

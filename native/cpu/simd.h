@@ -17,6 +17,7 @@
 #if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wpsabi"                // vectors cross no compiled boundary
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own AVX-512 headers (GCC bug 105593)
+#pragma GCC diagnostic ignored "-Wuninitialized"        // the same
 #endif
 
 #define SWIRL_INLINE static inline __attribute__((always_inline))
