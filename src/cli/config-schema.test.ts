@@ -117,7 +117,7 @@ describe("docs/configuration.md", () => {
     ["`train`", 0, config.train, ["checkpoints"]],
     ["`sft.checkpoints`", 0, config.train.checkpoints, []],
     ["`evaluate`", 0, config.evaluate, []],
-  ])("has every default of %s, table %i", (heading, table, value, given) => {
+  ])("has every default of %s, table %i", (heading, table, value, given: string[]) => {
     const expected = Object.entries(value as object).filter(
       ([key, item]) => !given.includes(key) && item !== undefined,
     );

@@ -10,6 +10,7 @@ import { parseOptions } from "../options/parse-options.js";
 import { endpointOptionsSchema } from "../policy/endpoint-options.js";
 import { rolloutShape } from "../synthesize/rollout-options.js";
 import { synthesizeSchema } from "../synthesize/synthesize.js";
+import { embeddingIndexSchema } from "../tools/search/embedding-index.js";
 import { sftSchema } from "../train/sft.js";
 import { trainSchema } from "../train/train-options.js";
 import type { RawConfig } from "./load-config.js";
@@ -28,6 +29,11 @@ const questionsSchema = z.strictObject({
   shuffle: z.boolean().default(false),
 });
 
+/** A server of /v1/embeddings, the key as below. */
+const embeddingSchema = embeddingIndexSchema
+  .omit({ apiKey: true, headers: true, cacheFile: true })
+  .extend({ apiKeyVariable: z.string().min(1).optional() });
+
 const taskKinds = {
   calculator: z.strictObject({ kind: z.literal("calculator"), callLimit: z.int().min(1).default(10) }),
   search: z.strictObject({
@@ -39,6 +45,8 @@ const taskKinds = {
     topK: z.int().min(1).max(100).default(1),
     /** Characters of a search's result. */
     maxCharacters: z.int().min(20).default(2000),
+    /** Ranks by the embeddings of a server instead of BM25. */
+    embedding: embeddingSchema.optional(),
   }),
 };
 

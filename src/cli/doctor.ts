@@ -27,6 +27,8 @@ export interface DoctorReport {
     build: "node-gyp" | "cmake" | "SWIRL_ADDON";
     version: string;
     kernelsVersion: number;
+    /** What matrix products can come from; SWIRL_MATRIX chooses, each device says which runs. */
+    matrixLibraries: string[];
   } | null;
   error?: string;
   devices: DeviceInfo[];
@@ -50,13 +52,12 @@ const instructionSets = [
 
 const rebuild = "then `npm rebuild swirl-rl` (in a clone: `npm install`)";
 
-function deviceFindings(devices: DeviceInfo[], missing: Record<string, string>): DoctorFinding[] {
+function deviceFindings(libraries: readonly string[], missing: Record<string, string>): DoctorFinding[] {
   const findings: DoctorFinding[] = [];
-  const cpu = devices.find((device) => device.name === "cpu");
-  if (cpu && !cpu.matrixLibrary.startsWith("oneDNN"))
+  if (!libraries.includes("onednn"))
     findings.push({
-      what: `CPU matrix products come from the portable kernels (${cpu.matrixLibrary})`,
-      why: "oneDNN is faster, most of all in bfloat16",
+      what: "this build has no oneDNN; matrix products come from the portable kernels",
+      why: "a second matrix library to choose, with SWIRL_MATRIX=onednn",
       remedy: `apt-get install libdnnl-dev (Fedora: onednn-devel, Arch: onednn), without SWIRL_ONEDNN=0; ${rebuild}`,
     });
   for (const [name, reason] of Object.entries(missing))
@@ -90,10 +91,16 @@ export async function doctor(): Promise<DoctorReport> {
       : path.includes("build-native")
         ? "cmake"
         : "node-gyp";
-    report.addon = { path, build, version: addon.version, kernelsVersion: addon.kernelsVersion };
+    report.addon = {
+      path,
+      build,
+      version: addon.version,
+      kernelsVersion: addon.kernelsVersion,
+      matrixLibraries: addon.matrixLibraries,
+    };
     report.devices = addon.devices();
     report.missingDevices = addon.missing();
-    report.findings = deviceFindings(report.devices, report.missingDevices);
+    report.findings = deviceFindings(addon.matrixLibraries, report.missingDevices);
   } catch (error) {
     report.error = error instanceof Error ? error.message : String(error);
     report.findings.push({
@@ -132,6 +139,7 @@ export function formatDoctor(report: DoctorReport): string {
   if (report.addon)
     lines.push(
       `native engine: ${relative(packageRoot, report.addon.path)} (built by ${report.addon.build}, kernel table ${report.addon.kernelsVersion})`,
+      `  built with matrix libraries: ${report.addon.matrixLibraries.join(", ")} (SWIRL_MATRIX chooses)`,
       ...report.devices.flatMap(deviceLines),
     );
   else lines.push(`native engine: none\n${report.error}`);

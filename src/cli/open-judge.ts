@@ -1,5 +1,4 @@
 /** The judge a config describes, remembering its verdicts in the run directory. Disposing it frees its model. */
-import { SwirlError } from "../errors/swirl-error.js";
 import { type JournaledJudge, journaledJudge } from "../judge/journaled-judge.js";
 import type { Judge } from "../judge/judge.js";
 import { PromptedJudge } from "../judge/prompted-judge.js";
@@ -8,6 +7,7 @@ import { EndpointPolicy } from "../policy/endpoint-policy.js";
 import type { Policy } from "../policy/policy.js";
 import type { JudgeConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
+import { secret } from "./secret.js";
 import { loadPolicy, required, type Session } from "./session.js";
 
 export interface OpenJudge extends AsyncDisposable {
@@ -46,7 +46,9 @@ async function judgePolicy(session: Session, config: PromptedConfig, which: stri
   const { apiKeyVariable, ...endpoint } = config.endpoint!;
   return EndpointPolicy.connect({
     ...defined(endpoint),
-    ...(apiKeyVariable === undefined ? {} : { apiKey: secret(apiKeyVariable, which) }),
+    ...(apiKeyVariable === undefined
+      ? {}
+      : { apiKey: secret(apiKeyVariable, `${which}.endpoint.apiKeyVariable`) }),
   });
 }
 
@@ -67,14 +69,5 @@ function prompted(
     threshold,
     criterion: task === "calculator" ? "math" : "step",
     seed,
-  });
-}
-
-function secret(variable: string, which: string): string {
-  const value = process.env[variable];
-  if (value) return value;
-  throw new SwirlError("CONFIG", `config ${which}: the environment variable ${variable} is not set`, {
-    remedy: `export ${variable}=…`,
-    details: { field: `${which}.endpoint.apiKeyVariable` },
   });
 }

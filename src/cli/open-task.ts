@@ -1,18 +1,45 @@
 /** The task a config describes: prompt, tools, call limit, answer matcher. */
+import { mkdir } from "node:fs/promises";
 import { readPassages } from "../data/read-passages.js";
 import type { Task } from "../synthesize/task.js";
 import { calculatorTask, searchTask } from "../synthesize/tasks.js";
 import { calculator } from "../tools/calculator/index.js";
-import { Bm25Index, search } from "../tools/search/index.js";
+import { Bm25Index, EmbeddingIndex, search } from "../tools/search/index.js";
+import type { TaskConfig } from "./config-schema.js";
+import { defined } from "./defined.js";
+import { secret } from "./secret.js";
 import { required, type Session } from "./session.js";
+
+type EmbeddingConfig = NonNullable<Extract<TaskConfig, { kind: "search" }>["embedding"]>;
 
 export async function openTask(session: Session): Promise<Task> {
   const task = required(session.config, "task");
   const { callLimit } = task;
   if (task.kind === "calculator") return calculatorTask(calculator(), { callLimit });
-  const { corpus, topK, maxCharacters } = task;
-  const bar = session.progress("index");
-  const index = await Bm25Index.build(readPassages(corpus));
-  bar.stop();
+  const { corpus, topK, maxCharacters, embedding } = task;
+  const index = embedding
+    ? await embeddings(session, corpus, embedding)
+    : await Bm25Index.build(readPassages(corpus));
   return searchTask(search(index, { topK, maxCharacters }), { callLimit });
+}
+
+/** The vectors stay in the run directory: a corpus is embedded once a run. */
+async function embeddings(
+  session: Session,
+  corpus: string | string[],
+  { apiKeyVariable, ...options }: EmbeddingConfig,
+): Promise<EmbeddingIndex> {
+  if (session.config.output !== undefined) await mkdir(session.config.output, { recursive: true });
+  const bar = session.progress("embed");
+  const index = await EmbeddingIndex.build(readPassages(corpus), {
+    ...defined(options),
+    ...(apiKeyVariable === undefined
+      ? {}
+      : { apiKey: secret(apiKeyVariable, "task.embedding.apiKeyVariable") }),
+    ...(session.config.output === undefined ? {} : { cacheFile: session.paths.embeddings }),
+    signal: session.signal,
+    onProgress: (done, total) => bar.update(done, total),
+  });
+  bar.stop();
+  return index;
 }

@@ -12,6 +12,8 @@ export interface RunPaths {
   verdicts: string;
   /** The filter's table, as JSON. */
   filter: string;
+  /** Vectors of a corpus that is searched by embeddings. */
+  embeddings: string;
   /** The trajectories that the filter hands on. */
   kept: string;
   sftCheckpoints: string; // folder; its `latest` is a model folder
@@ -36,6 +38,7 @@ export function runPaths(dir: string): RunPaths {
     trajectories: join(dir, "trajectories.jsonl"),
     verdicts: join(dir, "verdicts.jsonl"),
     filter: join(dir, "filter.json"),
+    embeddings: join(dir, "embeddings.bin"),
     kept: join(dir, "kept.jsonl"),
     sftCheckpoints: join(dir, "sft-checkpoints"),
     checkpoints: join(dir, "checkpoints"),

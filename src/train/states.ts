@@ -9,7 +9,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { StepView } from "../judge/judge.js";
 import { type ActionText, parseAction } from "../synthesize/parse-action.js";
 import { decompose, type SubTrajectory } from "../trajectory/decompose.js";
-import type { ActionFormat, Trajectory } from "../trajectory/trajectory.js";
+import type { ActionFormat, Step, Trajectory } from "../trajectory/trajectory.js";
 
 export interface TrainingState extends SubTrajectory {
   questionId: string;
@@ -17,6 +17,8 @@ export interface TrainingState extends SubTrajectory {
   tools: readonly string[];
   /** Calls the trajectory may make in all. */
   callLimit: number;
+  /** Of the logged action. */
+  finishReason: Step["finishReason"];
 }
 
 /** Every state of every trajectory, in order. Throws RECORD for one without tokens (rolled out by an endpoint). */
@@ -32,7 +34,8 @@ export function statesOf(trajectory: Trajectory): TrainingState[] {
           details: { field: `steps.${sub.step}`, trajectory: trajectory.id },
         },
       );
-    return { ...sub, questionId, format, tools, callLimit };
+    const { finishReason } = trajectory.steps[sub.step]!;
+    return { ...sub, questionId, format, tools, callLimit, finishReason };
   });
 }
 

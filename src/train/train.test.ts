@@ -174,6 +174,28 @@ describe("train", () => {
     expect(records[1]!.clip_ratio).toBeGreaterThan(0);
   });
 
+  it("leaves out an update that is not finite, and stops after too many", async () => {
+    const policy = await load();
+    const notes: string[] = [];
+    // The first update of the batch sends the weights to 1e30; the second one cannot be computed.
+    const error = await problem(
+      run({
+        policy,
+        loss: "ppo-clip",
+        updatesPerBatch: 3,
+        lr: 1e30,
+        maxGradNorm: 0,
+        maxSkippedUpdates: 1,
+        onNote: (text) => notes.push(text),
+      }),
+    );
+    expect(error.code).toBe("NUMERICS");
+    expect(error.message).toMatch(/2 updates were skipped .* 1 are allowed/);
+    expect(notes).toEqual(["step 1: the loss or its gradient is not finite, weights unchanged"]);
+    for (const weights of await weightsOf(policy)) expect(weights.every(Number.isFinite)).toBe(true);
+    expect(policy.optimizerStep()).toBe(1);
+  });
+
   it("validates every so often", async () => {
     const { records } = await run({
       validate: { every: 2, run: async (_, step) => ({ accuracy: step / 10 }) },

@@ -12,22 +12,19 @@
  * Everything but the judge is a pure function of (weights, trajectories, options): a run killed at any moment and
  * started again goes on from its newest checkpoint to the same weights, bit for bit on the CPU in float32.
  */
-import { abortedError, mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
+import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import { failedVerdict } from "../judge/failed-verdict.js";
 import type { Verdict } from "../judge/judge.js";
-import type { Action } from "../policy/policy.js";
-import { stopStrings } from "../synthesize/action-format.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { advantages, updateRunningBaseline } from "./advantages.js";
-import { type Batch, batchesFrom, groupBy, stepsInEpochs } from "./batches.js";
+import { batchesFrom, groupBy, stepsInEpochs } from "./batches.js";
+import { judgeActions, loggedSample, sampleActions } from "./fresh-actions.js";
 import { MetricsLog } from "./metrics-log.js";
 import { adamwOptions } from "./optimizer-options.js";
 import { rewardOf } from "./reward-map.js";
 import { completionMetrics, rewardMetrics } from "./reward-metrics.js";
-import { STREAM, seedFor } from "./rng.js";
 import { learningRate } from "./schedules.js";
-import { fingerprint, freshView, statesOf, type TrainingState } from "./states.js";
+import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } from "./train-options.js";
 import type { TrainRecord } from "./train-record.js";
 import { newProgress, resumeProgress, saveProgress, setupOf } from "./training-progress.js";
@@ -45,13 +42,6 @@ export interface TrainResult {
   treeTokens: number;
   /** The last update's record; undefined when there was nothing left to do. */
   last: TrainRecord | undefined;
-}
-
-/** An action at a state, with the step it was judged by. */
-interface Sample {
-  tokens: Int32Array; // [tokens of the action]
-  logprobs: Float32Array; // [tokens of the action] under the distribution sampled from
-  text: Pick<Action, "text" | "toolCalls" | "finishReason">;
 }
 
 /**
@@ -262,64 +252,6 @@ async function collectStates(
       details: { field: "trajectories" },
     });
   return states;
-}
-
-/** G actions for every state, one call a state: the policy batches them and computes a shared prefix once. */
-async function sampleActions(
-  options: ResolvedTrainOptions,
-  batch: Batch,
-  states: readonly TrainingState[],
-  onDone: (done: number, total: number) => void,
-): Promise<Sample[][]> {
-  let done = 0;
-  return Promise.all(
-    states.map(async (state, i) => {
-      const actions = await options.policy.act(
-        { messages: [], tokens: state.state },
-        {
-          n: options.samplesPerState,
-          maxNewTokens: options.maxNewTokens,
-          temperature: options.temperature,
-          stop: stopStrings(state.format),
-          seed: seedFor(options.seed, { stream: STREAM.action, step: batch.step, item: batch.items[i]! }),
-          ...withSignal(options.signal),
-        },
-      );
-      onDone(++done, states.length);
-      return actions.map((action) => ({ tokens: action.tokens!, logprobs: action.logprobs!, text: action }));
-    }),
-  );
-}
-
-function loggedSample(state: TrainingState): Sample {
-  return {
-    tokens: state.action,
-    logprobs: state.logprobs,
-    text: { text: state.view.action, finishReason: "stop" },
-  };
-}
-
-/** Verdicts [states][actions]. */
-async function judgeActions(
-  options: ResolvedTrainOptions,
-  states: readonly TrainingState[],
-  actions: readonly (readonly Sample[])[],
-  onDone: (done: number, total: number) => void,
-): Promise<Verdict[][]> {
-  const verdicts: Verdict[][] = actions.map(() => []);
-  const work = actions.flatMap((row, i) => row.map((action, j) => ({ i, j, action })));
-  let done = 0;
-  const judgeOne = async ({ i, j, action }: (typeof work)[number], signal: AbortSignal) => {
-    const state = states[i]!;
-    const view = options.actions === "logged" ? state.view : freshView(state, action.text);
-    verdicts[i]![j] = await options.judge.judge(view, { signal }).catch((error: unknown) => {
-      throwIfAborted(signal);
-      return failedVerdict(error);
-    });
-  };
-  for await (const _ of mapConcurrent(work, options.judgeConcurrency, judgeOne, options.signal))
-    onDone(++done, work.length);
-  return verdicts;
 }
 
 function lossOptions(options: ResolvedTrainOptions) {
