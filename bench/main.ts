@@ -119,7 +119,7 @@ update              ${pad(rate(ours.update.median))} ${pad(rate(b1.update.median
 peak memory, MiB    ${pad(Math.round(ours.peakBytes / 2 ** 20))} ${pad(Math.round(b1.peakBytes / 2 ** 20))}   ${(b1.peakBytes / ours.peakBytes).toFixed(1)}×
 tree tokens/s: log-probs ${Math.round(tree.treeTokens / ours.logprobs.median)}, update ${Math.round(ours.treeTokens / ours.update.median)}
 B1 pads to ${b1.paddedTokens} tokens, ran ${options.rows} of ${tree.sequences.length} rows of equal cost, scaled; were it to pad nothing: ${withoutPadding.logprobs.toFixed(1)}× and ${withoutPadding.update.toFixed(1)}×
-${peaks}
+${compared.disagreement === null ? "" : `log-probs agree with B1's within ${compared.disagreement.toFixed(4)} nats a token\n`}${peaks}
 `);
 }
 
