@@ -69,6 +69,12 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   stop_at_exit(env, environment->engines);
   exports.Set("version", SWIRL_VERSION);
   exports.Set("kernelsVersion", Napi::Number::New(env, SWIRL_KERNELS_VERSION));
+  Napi::Array libraries = Napi::Array::New(env);
+  libraries.Set(0u, "portable");
+#if defined(SWIRL_ONEDNN)
+  libraries.Set(1u, "onednn");
+#endif
+  exports.Set("matrixLibraries", libraries);
   exports.Set("devices", Napi::Function::New(env, devices, "devices"));
   exports.Set("missing", Napi::Function::New(env, missing, "missing"));
   exports.Set("createEngine", Napi::Function::New(env, create_engine, "createEngine"));

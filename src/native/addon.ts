@@ -196,6 +196,8 @@ export interface DeviceInfo {
 export interface NativeAddon {
   version: string;
   kernelsVersion: number;
+  /** What the CPU's matrix products can come from in this build; SWIRL_MATRIX chooses, devices() says which runs. */
+  matrixLibraries: ("portable" | "onednn")[];
   devices(): DeviceInfo[];
   /** Why a device is not there, by name: { cuda: "built without a CUDA compiler" } */
   missing(): Record<string, string>;
