@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "native/cpu/device.h"
 #include "native/cpu/isa.h"
@@ -12,59 +13,105 @@
 namespace swirl {
 namespace {
 
-// Sorts `order` (token ids, all still in play) by falling z, ties by token, and returns how many tokens top_k
-// and then top_p leave. Only as much is sorted as the cut needs.
-int64_t cut(const float* z, int64_t vocab, const swirl_sampling& options, int32_t* order) {
-  const auto before = [z](int32_t a, int32_t b) { return z[a] > z[b] || (z[a] == z[b] && a < b); };
-  int64_t kept = vocab;
-  if (options.top_k > 0 && options.top_k < vocab) {
-    kept = options.top_k;
-    std::nth_element(order, order + kept - 1, order + vocab, before);
-  }
-  if (!(options.top_p < 1)) return kept;
-  const float top = z[*std::min_element(order, order + kept, before)];
-  double total = 0;
-  for (int64_t i = 0; i < kept; ++i) total += std::exp(static_cast<double>(z[order[i]] - top));
-  double left = static_cast<double>(options.top_p) * total;
-  int64_t sorted = 0;
-  for (int64_t i = 0; i < kept; ++i) {
-    if (i == sorted) {
-      sorted = std::min<int64_t>(kept, std::max<int64_t>(128, 4 * sorted));
-      std::partial_sort(order + i, order + sorted, order + kept, before);
-    }
-    left -= std::exp(static_cast<double>(z[order[i]] - top));
-    if (left <= 0) return i + 1;
-  }
-  return kept;
-}
+// Tokens ordered by falling z, ties by token, without sorting them: buckets of nearly equal weight, of which
+// only the one that a cut falls into is sorted. weight = exp(z - largest z) is in [0, 1], so its upper bits
+// order it.
+class Ranking {
+ public:
+  static constexpr int32_t kBuckets = (0x3f800000 >> 18) + 1;
 
-// From the tokens that the cut leaves, renormalised.
-void sample_cut(const float* z, int64_t vocab, const swirl_sampling& options, float uniform, int32_t* order,
-                int32_t* token, float* logprob) {
-  for (int64_t i = 0; i < vocab; ++i) {
-    if (std::isnan(z[i])) {  // has no place in an order; the caller sees it in the log-prob
-      *token = 0;
-      *logprob = z[i];
-      return;
+  // members [vocab] is scratch.
+  Ranking(const float* z, const float* weight, int32_t vocab, int32_t* members)
+      : z_(z), weight_(weight), vocab_(vocab), members_(members) {
+    for (int32_t i = 0; i < vocab; ++i) {
+      const int32_t b = bucket(weight[i]);
+      mass_[b] += static_cast<double>(weight[i]);
+      ++count_[b];
     }
-    order[i] = static_cast<int32_t>(i);
   }
-  const int64_t kept = cut(z, vocab, options, order);
-  std::sort(order, order + kept);
-  float top = z[order[0]];
-  for (int64_t i = 1; i < kept; ++i) top = std::max(top, z[order[i]]);
+
+  // Keeps the first tokens until there are `most` of them.
+  void keep_count(int32_t most) {
+    if (most < vocab_) cut(most, [](double, double count) { return count; });
+  }
+  // Keeps the first tokens until they weigh `share` of what is kept now.
+  void keep_mass(double share) {
+    cut(share * kept_mass_or_all(), [](double mass, double) { return mass; });
+  }
+  bool keeps(int32_t token) const {
+    return all_ || z_[token] > last_z_ || (z_[token] == last_z_ && token <= last_token_);
+  }
+
+ private:
+  static int32_t bucket(float weight) {
+    uint32_t bits;
+    std::memcpy(&bits, &weight, 4);
+    return static_cast<int32_t>(bits >> 18);
+  }
+  double kept_mass_or_all() const {
+    if (!all_) return kept_mass_;
+    double total = 0;
+    for (const double mass : mass_) total += mass;
+    return total;
+  }
+
+  // Keeps tokens in order until amount(mass, count) of them reaches the goal.
+  template <class Amount>
+  void cut(double goal, const Amount& amount) {
+    double mass = 0, count = 0;
+    int32_t b = kBuckets - 1;
+    while (b > 0 && amount(mass + mass_[b], count + count_[b]) < goal) {
+      mass += mass_[b];
+      count += count_[b];
+      --b;
+    }
+    int32_t found = 0;
+    for (int32_t i = 0; i < vocab_; ++i)
+      if (bucket(weight_[i]) == b && keeps(i)) members_[found++] = i;
+    if (found == 0) return;  // rounding put the goal past the last token kept
+    std::sort(members_, members_ + found,
+              [this](int32_t a, int32_t c) { return z_[a] > z_[c] || (z_[a] == z_[c] && a < c); });
+    int32_t last = 0;
+    for (;; ++last) {
+      mass += static_cast<double>(weight_[members_[last]]);
+      count += 1;
+      if (last + 1 == found || amount(mass, count) >= goal) break;
+    }
+    all_ = false;
+    kept_mass_ = mass;
+    last_token_ = members_[last];
+    last_z_ = z_[last_token_];
+  }
+
+  const float *z_, *weight_;
+  int32_t vocab_;
+  int32_t* members_;
+  double mass_[kBuckets] = {};
+  int32_t count_[kBuckets] = {};
+  bool all_ = true;
+  double kept_mass_ = 0;
+  float last_z_ = 0;
+  int32_t last_token_ = 0;
+};
+
+// From the tokens that top_k and then top_p leave, renormalised.
+void sample_cut(const float* z, const float* weight, int32_t vocab, const swirl_sampling& options,
+                float largest, float uniform, int32_t* members, int32_t* token, float* logprob) {
+  Ranking ranking(z, weight, vocab, members);
+  if (options.top_k > 0) ranking.keep_count(options.top_k);
+  if (options.top_p < 1) ranking.keep_mass(static_cast<double>(options.top_p));
   double total = 0;
-  for (int64_t i = 0; i < kept; ++i) total += std::exp(static_cast<double>(z[order[i]] - top));
+  for (int32_t i = 0; i < vocab; ++i)
+    if (ranking.keeps(i)) total += static_cast<double>(weight[i]);
   double left = static_cast<double>(uniform) * total;
-  int32_t picked = order[0];
-  for (int64_t i = 0; i < kept; ++i) {
-    const double p = std::exp(static_cast<double>(z[order[i]] - top));
-    if (p > 0) picked = order[i];
-    if (left < p) break;
-    left -= p;
+  for (int32_t i = 0; i < vocab; ++i) {
+    if (!ranking.keeps(i) || !(weight[i] > 0)) continue;
+    *token = i;
+    if (left < static_cast<double>(weight[i])) break;
+    left -= static_cast<double>(weight[i]);
   }
-  *token = picked;
-  *logprob = std::min(0.0f, static_cast<float>(static_cast<double>(z[picked] - top) - std::log(total)));
+  *logprob = std::min(0.0f, static_cast<float>(static_cast<double>(z[*token]) - static_cast<double>(largest) -
+                                               std::log(total)));
 }
 
 }  // namespace
@@ -80,7 +127,7 @@ swirl_status sample(swirl_device* device, int32_t rows, int32_t vocab, const flo
   const LogitScale scale = {softcap, greedy ? 1.0f : 1.0f / options->temperature};
   const size_t chunks = static_cast<size_t>(round_up(ceil_div(vocab, kLogitChunk) * sizeof(LogitChunk), 64));
   const size_t words = static_cast<size_t>(round_up(vocab, 16)) * 4;
-  const size_t bytes = greedy || whole ? chunks : 2 * words;
+  const size_t bytes = greedy || whole ? chunks : 3 * words;
   if (!device->reserve(bytes)) return out_of_scratch(device, "sample", bytes);
   parallel_for(device, rows, 1, [&](int64_t row, int64_t) {
     const float* from = logits + row * vocab;
@@ -93,9 +140,16 @@ swirl_status sample(swirl_device* device, int32_t rows, int32_t vocab, const flo
                                   token + row, logprob + row));
     } else {
       float* z = reinterpret_cast<float*>(scratch);
-      SWIRL_DISPATCH(scale_row(from, vocab, scale, z));
-      sample_cut(z, vocab, *options, uniform[row], reinterpret_cast<int32_t*>(scratch + words), token + row,
-                 logprob + row);
+      float* weight = reinterpret_cast<float*>(scratch + words);
+      float largest = 0;
+      SWIRL_DISPATCH(weigh_row(from, vocab, scale, z, weight, &largest));
+      if (std::isnan(largest)) {  // has no place in an order; the caller sees it in the log-prob
+        token[row] = 0;
+        logprob[row] = largest;
+        return;
+      }
+      sample_cut(z, weight, vocab, *options, largest, uniform[row],
+                 reinterpret_cast<int32_t*>(scratch + 2 * words), token + row, logprob + row);
     }
   });
   return SWIRL_OK;

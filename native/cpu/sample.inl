@@ -50,11 +50,29 @@ inline void sample_whole(const float* logits, int64_t vocab, const LogitScale& s
   *logprob = logprob_of(scaled_one(logits[picked], scale), summary.lse);
 }
 
-// z[vocab] of every token.
-inline void scale_row(const float* logits, int64_t vocab, const LogitScale& scale, float* z) {
+// z [vocab] of every token and weight [vocab] = exp(z - largest z). *largest_out: the largest z, NaN when any
+// z is.
+inline void weigh_row(const float* logits, int64_t vocab, const LogitScale& scale, float* z, float* weight,
+                      float* largest_out) {
+  V top = splat(-INFINITY), poison = zeros();  // poison: NaN in a lane that saw one
   int64_t i = 0;
-  for (; i + kLanes <= vocab; i += kLanes) store(z + i, scaled(load(logits + i), scale));
-  for (; i < vocab; ++i) z[i] = scaled_one(logits[i], scale);
+  for (; i + kLanes <= vocab; i += kLanes) {
+    const V value = scaled(load(logits + i), scale);
+    store(z + i, value);
+    top = max(value, top);
+    poison = value != value ? value : poison;
+  }
+  float largest_z = largest(top), check = sum(poison);
+  for (; i < vocab; ++i) {
+    z[i] = scaled_one(logits[i], scale);
+    largest_z = z[i] > largest_z ? z[i] : largest_z;
+    if (z[i] != z[i]) check = z[i];
+  }
+  *largest_out = check != 0 ? NAN : largest_z;  // a NaN differs from 0
+  if (check != 0) return;
+  const V origin = splat(largest_z);
+  for (i = 0; i + kLanes <= vocab; i += kLanes) store(weight + i, exp(load(z + i) - origin));
+  for (; i < vocab; ++i) weight[i] = exp(splat(z[i] - largest_z))[0];
 }
 
 }  // namespace SWIRL_ISA
