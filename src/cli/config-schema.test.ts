@@ -51,6 +51,11 @@ describe("parseConfig", () => {
     ).toMatch(/apiKey/);
   });
 
+  it("takes a judge with a model for a prompted one", () => {
+    expect(parseConfig({ judge: { model: "/m" } }).judge).toMatchObject({ kind: "prompted", votes: 1 });
+    expect(parseConfig({ judge: {} }).judge).toEqual({ kind: "rules" });
+  });
+
   it("uses the filter's judge for rewards unless there is another", () => {
     const judge = { kind: "prompted", model: "/m" };
     expect(parseConfig({ judge }).rewardJudge).toMatchObject(judge);

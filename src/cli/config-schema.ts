@@ -203,7 +203,10 @@ function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Sec
 }
 
 function judgeOf(value: unknown, where: string): JudgeConfig {
-  const judge = byKind(judgeKinds, value, where) as JudgeConfig;
+  const given = value as { kind?: unknown; model?: unknown; endpoint?: unknown };
+  // A model or an endpoint says which kind it is: `--judge-model DIR` is enough.
+  const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");
+  const judge = byKind(judgeKinds, { ...given, kind }, where) as JudgeConfig;
   if (judge.kind === "prompted" && (judge.model === undefined) === (judge.endpoint === undefined))
     throw new SwirlError("CONFIG", `${where}: a prompted judge needs a model or an endpoint, one of them`, {
       remedy: 'give "model": a model folder, or "endpoint": { "baseURL": …, "model": … }',

@@ -12,7 +12,7 @@ export const judgeVerb = () =>
         flags: "--judge-model <dir>",
         path: "judge.model",
         kind: "path",
-        help: "model folder; with --set judge.kind=prompted",
+        help: "model folder of a prompted judge",
       },
       { flags: "--votes <n>", path: "judge.votes", kind: "json", help: "of a prompted judge (default: 1)" },
     ],

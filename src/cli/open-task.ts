@@ -19,7 +19,7 @@ export async function openTask(session: Session): Promise<Task> {
   const { corpus, topK, maxCharacters, embedding } = task;
   const index = embedding
     ? await embeddings(session, corpus, embedding)
-    : await Bm25Index.build(readPassages(corpus));
+    : await Bm25Index.build(counted(session, readPassages(corpus)));
   return searchTask(search(index, { topK, maxCharacters }), { callLimit });
 }
 
@@ -42,4 +42,16 @@ async function embeddings(
   });
   bar.stop();
   return index;
+}
+
+/** The same passages, with progress. */
+async function* counted<T>(session: Session, passages: AsyncIterable<T>): AsyncGenerator<T> {
+  const bar = session.progress("index");
+  let count = 0;
+  for await (const passage of passages) {
+    count++;
+    if (count % 1000 === 0) bar.update(count, undefined, "passages");
+    yield passage;
+  }
+  bar.stop();
 }

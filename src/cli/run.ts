@@ -72,6 +72,7 @@ interface RunResult {
 
 async function runStages(session: Session): Promise<RunResult> {
   const { config, paths } = session;
+  session.say("reading the inputs …");
   const directory = await openDirectory(config);
   const done = await readStages(paths.stages);
   const { writeJson } = await import("../run-directory/run-directory.js");

@@ -18,6 +18,8 @@ export interface Session {
   progress(name: string): ProgressLine;
   /** A line on stderr, not with --json. */
   say(text: string): void;
+  /** The same, but a text that was said before is not said again. */
+  sayOnce(text: string): void;
 }
 
 export async function openSession(invocation: Invocation): Promise<Session> {
@@ -27,6 +29,10 @@ export async function openSession(invocation: Invocation): Promise<Session> {
   ]);
   const config = parseConfig(await loadConfig(invocation));
   const { signal, json } = invocation;
+  const said = new Set<string>();
+  const say = (text: string) => {
+    if (!json) process.stderr.write(`${text}\n`);
+  };
   return {
     config,
     signal,
@@ -35,8 +41,10 @@ export async function openSession(invocation: Invocation): Promise<Session> {
       return runPaths(required(config, "output"));
     },
     progress: (name) => progressLine(name, { quiet: json }),
-    say: (text) => {
-      if (!json) process.stderr.write(`${text}\n`);
+    say,
+    sayOnce: (text) => {
+      if (!said.has(text)) say(text);
+      said.add(text);
     },
   };
 }
@@ -92,6 +100,6 @@ export async function loadPolicy(
     onProgress: (done, total) => bar.update(done, total),
   });
   bar.stop();
-  if (policy.note) session.say(policy.note);
+  if (policy.note) session.sayOnce(policy.note);
   return policy;
 }

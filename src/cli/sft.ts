@@ -82,7 +82,7 @@ export async function sftStage(session: Session) {
     metricsFile: paths.sftMetrics,
     signal,
     onProgress: ({ step, totalSteps, phase }) =>
-      bar.update(step, totalSteps, phase === "checkpoint" ? "checkpoint" : ""),
+      bar.update(step, totalSteps, phase === "update" ? undefined : phase),
     onStep: ({ step, loss }) => bar.update(step, undefined, `loss ${loss?.toFixed(4) ?? "skipped"}`),
     onNote: (text) => session.say(text),
   });

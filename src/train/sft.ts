@@ -47,7 +47,7 @@ export const sftSchema = z.strictObject({
   onProgress: callback<{
     step: number;
     totalSteps: number;
-    phase: "update" | "checkpoint";
+    phase: "resume" | "update" | "checkpoint";
     done: number;
     total: number;
   }>().optional(),
@@ -100,7 +100,10 @@ export async function sft(input: SftOptions): Promise<SftResult> {
     fingerprint(trajectories.flat()),
   );
   let progress = newProgress("sft", setup);
-  if (options.checkpoints) progress = await resumeProgress(policy, progress, options.checkpoints, note);
+  if (options.checkpoints) {
+    options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
+    progress = await resumeProgress(policy, progress, options.checkpoints, note);
+  }
   const resumedFrom = progress.step;
   const log = options.metricsFile ? await MetricsLog.open(options.metricsFile, resumedFrom) : undefined;
   let savedStep = resumedFrom;

@@ -81,7 +81,8 @@ export const trainSchema = z.strictObject({
   signal: signalSchema.optional(),
 });
 
-export type TrainPhase = "sample" | "judge" | "reference" | "update" | "checkpoint";
+/** resume: looking for a checkpoint and verifying it. */
+export type TrainPhase = "resume" | "sample" | "judge" | "reference" | "update" | "checkpoint";
 
 export type TrainOptions = z.input<typeof trainSchema>;
 

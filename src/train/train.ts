@@ -80,7 +80,10 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
     fingerprint(states),
   );
   let progress = newProgress("train", setup);
-  if (options.checkpoints) progress = await resumeProgress(policy, progress, options.checkpoints, note);
+  if (options.checkpoints) {
+    options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
+    progress = await resumeProgress(policy, progress, options.checkpoints, note);
+  }
   const resumedFrom = progress.step;
   const log = options.metricsFile ? await MetricsLog.open(options.metricsFile, resumedFrom) : undefined;
   let savedStep = resumedFrom;

@@ -109,6 +109,7 @@ export async function resumeProgress(
       },
     );
   await policy.loadOptimizer(join(found.folder, OPTIMIZER));
+  note(`going on after ${saved.step} updates, from ${found.folder}`);
   return saved;
 }
 
