@@ -258,4 +258,23 @@ describe("dispose", () => {
     }
     expect(residents.at(-1)! - residents[4]!).toBeLessThan(200 * 2 ** 20);
   });
+
+  it("keeps memory flat over thousands of calls, refused and aborted ones among them", async () => {
+    const engine = await tinyEngine();
+    const batch = tinyBatch(4, 16);
+    const round = async () => {
+      const controller = new AbortController();
+      const aborted = engine.gradients(batch, tinyLoss(), { signal: controller.signal });
+      controller.abort();
+      await aborted.catch(() => undefined);
+      await engine
+        .logprobs([{ tokens: Int32Array.of(1), actionStart: 0 }], { temperature: 1, tree: true })
+        .catch(() => 0);
+      await engine.update(batch, tinyLoss(), tinyOptimizer());
+    };
+    for (let i = 0; i < 300; i++) await round();
+    const before = process.memoryUsage.rss();
+    for (let i = 0; i < 1500; i++) await round();
+    expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 2 ** 20);
+  });
 });
