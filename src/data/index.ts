@@ -4,6 +4,7 @@ export {
   readGsm8kDemonstrations,
   solutionSteps,
 } from "./gsm8k-demonstrations.js";
+export { type HotpotqaDemonstrationsOptions, readHotpotqaDemonstrations } from "./hotpotqa-demonstrations.js";
 export type { Passage } from "./passage.js";
 export { readPassages } from "./read-passages.js";
 export { type ReadQuestionsOptions, readQuestions } from "./read-questions.js";
