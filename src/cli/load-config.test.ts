@@ -58,6 +58,10 @@ describe("loadConfig", () => {
       dtype: "float32",
     });
     const error = await problem(load(config));
+    const path = "questions.train.file";
+    expect(await load(config, [{ path, value: "/f" }])).toMatchObject({
+      questions: { train: { file: "/f" } },
+    });
     expect(error.message).toMatch(/questions\.train\.file needs the environment variable DATA/);
   });
 

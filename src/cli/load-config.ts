@@ -30,7 +30,8 @@ export async function loadConfig(
   let config: RawConfig = {};
   if (invocation.config !== undefined) {
     const file = resolve(invocation.config);
-    config = expand(await readConfig(file), environment, file) as RawConfig;
+    const replaced = new Set(invocation.overrides.map(({ path }) => path));
+    config = expand(await readConfig(file), { environment, file, replaced }) as RawConfig;
     for (const path of PATHS) resolvePaths(config, path, dirname(file));
   }
   for (const { path, value } of invocation.overrides) put(config, path.split("."), value);
@@ -59,8 +60,17 @@ async function readConfig(file: string): Promise<RawConfig> {
   return value as RawConfig;
 }
 
+interface Expansion {
+  environment: NodeJS.ProcessEnv;
+  file: string;
+  /** Places that a flag replaces: what they would need does not matter. */
+  replaced: ReadonlySet<string>;
+}
+
 /** ${NAME} becomes the variable, ${NAME:-text} the variable or else the text. */
-function expand(value: unknown, environment: NodeJS.ProcessEnv, file: string, at = ""): unknown {
+function expand(value: unknown, expansion: Expansion, at = ""): unknown {
+  const { environment, file, replaced } = expansion;
+  if (replaced.has(at)) return value;
   if (typeof value === "string")
     return value.replace(
       /\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}/g,
@@ -73,11 +83,11 @@ function expand(value: unknown, environment: NodeJS.ProcessEnv, file: string, at
         });
       },
     );
-  if (Array.isArray(value)) return value.map((item, i) => expand(item, environment, file, `${at}[${i}]`));
+  if (Array.isArray(value)) return value.map((item, i) => expand(item, expansion, `${at}[${i}]`));
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).map(([key, item]) => [
     key,
-    expand(item, environment, file, at ? `${at}.${key}` : key),
+    expand(item, expansion, at ? `${at}.${key}` : key),
   ]);
   return Object.fromEntries(entries);
 }
