@@ -39,9 +39,14 @@ describe("planEpoch", () => {
 });
 
 describe("batchesFrom", () => {
-  it("resumed at any step gives the batches of the uninterrupted run", () => {
-    const all = take(30, 0);
-    for (let step = 0; step < 30; step++) expect(take(30 - step, step)).toEqual(all.slice(step));
+  it("resumed at any of 1,000 steps goes on with the batches of the uninterrupted run", () => {
+    const all = take(1002, 0);
+    for (let step = 0; step < 1000; step++) expect(take(2, step)).toEqual(all.slice(step, step + 2));
+    const perEpoch = new Map<number, number[]>();
+    for (const { epoch, items } of all) perEpoch.set(epoch, [...(perEpoch.get(epoch) ?? []), ...items]);
+    const last = all.at(-1)!.epoch; // may be cut off
+    for (const [epoch, trained] of perEpoch)
+      if (epoch < last) expect(trained.sort((a, b) => a - b)).toEqual(items.map((_, i) => i)); // each item once
   });
 
   it("shuffles anew each epoch", () => {
