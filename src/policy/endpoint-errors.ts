@@ -23,6 +23,8 @@ export function classifyEndpointError(error: unknown): Disposition {
   if (error instanceof APIError && typeof error.status === "number") {
     if (error.code === "insufficient_quota") return { retry: false };
     if (!RETRIED_STATUS.has(error.status) && error.status < 500) return { retry: false };
+    // llama-cpp-python reports a request it does not understand as its own fault.
+    if (/\b\d+ validation errors?:/.test(error.message)) return { retry: false };
     const afterMs = retryAfterMs((name) => error.headers?.get(name));
     return afterMs === undefined ? { retry: true } : { retry: true, afterMs };
   }

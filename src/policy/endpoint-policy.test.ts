@@ -56,12 +56,14 @@ describe("EndpointPolicy requests", () => {
       stream: false,
     });
     await t.policy.act(t.context);
+    expect(t.server.arrivals[1]!.body.top_p).toBe(1);
     expect(Object.keys(t.server.arrivals[1]!.body).sort()).toEqual([
       "max_tokens",
       "messages",
       "model",
       "stream",
       "temperature",
+      "top_p",
     ]);
   });
 
@@ -175,6 +177,14 @@ describe("EndpointPolicy faults", () => {
       details: { status, attempts: 1, model: "m" },
     });
     expect(t.server.arrivals).toHaveLength(1);
+  });
+
+  it("does not retry a refused request that the server calls its own error", async () => {
+    const body = {
+      error: { message: "[2 validation errors: {'type': 'missing'}]", type: "internal_server_error" },
+    };
+    await using t = await connected(() => ({ kind: "status", status: 500, body }));
+    await expect(t.policy.act(t.context)).rejects.toMatchObject({ details: { status: 500, attempts: 1 } });
   });
 
   it("names host, status, attempts and a remedy when retries are used up", async () => {

@@ -195,7 +195,8 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       messages: requestMessages(context.messages),
       ...(context.tools ? { tools: requestTools(context.tools) } : {}),
       temperature: sampling.temperature,
-      ...(sampling.topP < 1 ? { top_p: sampling.topP } : {}),
+      // Said even when it is off: servers have defaults of their own (0.95 in llama.cpp).
+      top_p: sampling.topP,
       // Not OpenAI's: sent only when asked for, since strict servers refuse fields they do not know.
       ...(sampling.topK > 0 ? { top_k: sampling.topK } : {}),
       ...(stop.length > 0 ? { stop } : {}),
