@@ -4,8 +4,6 @@
 namespace swirl {
 namespace SWIRL_ISA {
 
-constexpr int kTileRows = kLanes == 16 ? 14 : (kLanes == 8 ? 6 : 4);
-constexpr int kTileColumns = 2 * kLanes;
 #if defined(SWIRL_PAIRS)
 constexpr int kDepth = 2;  // elements of k in a unit
 
@@ -53,7 +51,7 @@ SWIRL_INLINE void pack_lines(const T* from, int64_t ld, int lines, int units, in
         const T* p = from + (r + i) * ld + u * kDepth;
         line[i] = r + i < lines ? load_units(p, left) : zeros();
         // The lines of the next panel: too many short streams for the processor to foresee.
-        if (kWidth > kTileRows) __builtin_prefetch(p + kWidth * ld, 0, 2);
+        if (kWidth > kLanes) __builtin_prefetch(p + kWidth * ld, 0, 2);
       }
       transpose(line);
       const int span = width - r < kLanes ? width - r : kLanes;
@@ -77,7 +75,8 @@ SWIRL_INLINE void pack_columns(const T* from, int64_t ld, int lines, int width, 
     float* target = to + static_cast<int64_t>(u) * width;
     for (int r = 0; r < width; r += kLanes) {
       const int span = width - r < kLanes ? width - r : kLanes;
-      const int have = lines - r < 0 ? 0 : (lines - r < span ? lines - r : span);
+      const int there = u * kDepth < depth ? lines - r : 0;
+      const int have = there < 0 ? 0 : (there < span ? there : span);
       const V unit = interleave(p + r, q != nullptr ? q + r : nullptr, have);
       if (span == kLanes) {
         store(target + r, unit);
@@ -103,80 +102,17 @@ void pack(const T* matrix, int64_t ld, bool columns, int64_t first, int count, i
   }
 }
 
-// out = prev + sum, or sum where prev is null, for `columns` columns.
-template <int kRows, class Out>
-SWIRL_INLINE void store_tile(V (&sum)[kRows][2], const float* prev, int64_t ld_prev, Out* out, int64_t ld_out,
-                             int columns) {
-  if (columns == kTileColumns) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-      for (int j = 0; j < 2; ++j) {
-        V x = sum[i][j];
-        if (prev != nullptr) x = load(prev + i * ld_prev + j * kLanes) + x;
-        store(out + i * ld_out + j * kLanes, x);
-      }
-    }
-    return;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      const int width = columns - j * kLanes < kLanes ? columns - j * kLanes : kLanes;
-      if (width <= 0) continue;
-      V x = sum[i][j];
-      if (prev != nullptr) x = load_n(prev + i * ld_prev + j * kLanes, width) + x;
-      store_n(out + i * ld_out + j * kLanes, x, width);
-    }
-  }
-}
+}  // namespace SWIRL_ISA
+}  // namespace swirl
 
-// One register tile: out[kRows, columns] = prev + A · B over a block of k.
-template <int kRows, class Out>
-void multiply(int units, const float* a, const float* b, const float* prev, int64_t ld_prev, Out* out,
-              int64_t ld_out, int columns) {
-  V sum[kRows][2];
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = zeros();
-  for (int u = 0; u < units; ++u) {
-    const V b0 = load(b), b1 = load(b + kLanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const V x = splat(a[i]);
-      sum[i][0] = multiply_add(x, b0, sum[i][0]);
-      sum[i][1] = multiply_add(x, b1, sum[i][1]);
-    }
-    a += kTileRows;
-    b += kTileColumns;
-  }
-  store_tile<kRows>(sum, prev, ld_prev, out, ld_out, columns);
-}
+#if defined(SWIRL_TILES)
+#include "native/cpu/gemm_tiles.inl"
+#else
+#include "native/cpu/gemm_vectors.inl"
+#endif
 
-template <int kRows, class Out>
-void multiply_rows(int rows, int units, const float* a, const float* b, const float* prev, int64_t ld_prev,
-                   Out* out, int64_t ld_out, int columns) {
-  if (rows >= kRows) {
-    multiply<kRows>(units, a, b, prev, ld_prev, out, ld_out, columns);
-  } else if constexpr (kRows > 1) {
-    multiply_rows<kRows - 1>(rows, units, a, b, prev, ld_prev, out, ld_out, columns);
-  }
-}
-
-// All register tiles of packed A [rows] against packed B [columns].
-template <class Out>
-void multiply_panels(int rows, int columns, int units, const float* a, const float* b, const float* prev,
-                     int64_t ld_prev, Out* out, int64_t ld_out) {
-  for (int i = 0; i < rows; i += kTileRows) {
-    const float* tile_a = a + static_cast<int64_t>(i) * units;
-    for (int j = 0; j < columns; j += kTileColumns) {
-      multiply_rows<kTileRows>(rows - i, units, tile_a, b + static_cast<int64_t>(j) * units,
-                               prev != nullptr ? prev + i * ld_prev + j : nullptr, ld_prev,
-                               out + i * ld_out + j, ld_out,
-                               columns - j < kTileColumns ? columns - j : kTileColumns);
-    }
-  }
-}
+namespace swirl {
+namespace SWIRL_ISA {
 
 // C's block at (row, column). T is the type of A and B, Out that of C.
 template <class T, class Out>
@@ -197,14 +133,13 @@ void product_block_typed(const Product& p, const Blocks& blocks, const Scratch& 
   int32_t k = 0;
   do {
     const int depth = p.k - k < blocks.k ? p.k - k : blocks.k;
-    const int units = (depth + kDepth - 1) / kDepth;
+    const int units = ((depth + kDepth - 1) / kDepth + kUnitStep - 1) / kUnitStep * kUnitStep;
     const bool last = k + depth >= p.k;
     pack<kTileColumns>(static_cast<const T*>(p.b), p.ldb, !p.transpose_b, column, columns, k, units, depth,
                        packed_b);
     for (int i = 0; i < rows; i += blocks.pack_rows) {
       const int count = rows - i < blocks.pack_rows ? rows - i : blocks.pack_rows;
-      pack<kTileRows>(static_cast<const T*>(p.a), p.lda, p.transpose_a, row + i, count, k, units, depth,
-                      packed_a);
+      pack_left(static_cast<const T*>(p.a), p.lda, p.transpose_a, row + i, count, k, units, depth, packed_a);
       Out* out = c + i * static_cast<int64_t>(p.ldc);
       if constexpr (kSums) {
         float* sums = scratch.c + static_cast<int64_t>(i) * blocks.columns;

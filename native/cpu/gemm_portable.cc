@@ -2,12 +2,13 @@
 // processor has them, else float32 arithmetic (bfloat16 widened while packing).
 //
 // Order of a sum, for every element of C: the k range is cut into equal blocks whose size depends on k alone;
-// within a block one accumulator runs over k in order (in pairs for bfloat16 dot products), and block sums
-// are added to C in order. Nothing else enters: not m, not n, not the place in C, not the threads. So a row's
-// bits are the same alone and among a thousand.
+// within a block one accumulator runs over k in order (in pairs for bfloat16 dot products, in steps of 32 for
+// AMX), and block sums are added to C in order. Nothing else enters: not m, not n, not the place in C, not
+// the threads. So a row's bits are the same alone and among a thousand.
 #include "native/cpu/gemm_portable.h"
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 #include "native/cpu/device.h"
@@ -18,16 +19,45 @@
 #define SWIRL_BODY "native/cpu/gemm.inl"
 #include "native/cpu/each_isa.h"
 
+// The same once more for AMX.
+#if defined(__x86_64__) && defined(__linux__)
+#if defined(__clang__)
+#pragma clang attribute push(                                                                            \
+    __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target( \
+    "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16,prefer-vector-width=512")
+#endif
+namespace swirl {
+namespace amx_bf16 {
+using namespace avx512;
+}
+}  // namespace swirl
+#define SWIRL_ISA amx_bf16
+#define SWIRL_PAIRS
+#define SWIRL_TILES
+#include "native/cpu/gemm.inl"
+#undef SWIRL_TILES
+#undef SWIRL_PAIRS
+#undef SWIRL_ISA
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
 namespace swirl {
 namespace {
-
-bool dot_products(swirl_dtype dtype) { return dtype == SWIRL_BFLOAT16 && isa() >= Isa::kAvx512Bf16; }
 
 struct Tile {
   int rows, columns;  // of C in registers
 };
 
-Tile register_tile() {
+Tile register_tile(swirl_dtype dtype) {
+  if (dtype == SWIRL_BFLOAT16 && isa() >= Isa::kAmxBf16) return {32, 32};
   if (isa() >= Isa::kAvx512) return {14, 32};
   if (isa() == Isa::kAvx2) return {6, 16};
   return {4, 8};
@@ -35,15 +65,15 @@ Tile register_tile() {
 
 // Blocks for the caches. Only block_k changes the bits, and it depends on k and the type alone.
 Blocks choose_blocks(const Product& p, int threads) {
-  const Tile tile = register_tile();
+  const Tile tile = register_tile(p.dtype);
   Blocks out;
-  out.pairs = dot_products(p.dtype);
+  out.pairs = p.dtype == SWIRL_BFLOAT16 && isa() >= Isa::kAvx512Bf16;
   const int64_t limit = out.pairs ? 768 : 384;
   const int64_t cuts = std::max<int64_t>(1, ceil_div(p.k, limit));
   out.k = static_cast<int32_t>(round_up(ceil_div(p.k, cuts), 32));
   out.tile_rows = tile.rows;
   out.tile_columns = tile.columns;
-  out.pack_rows = tile.rows * 10;
+  out.pack_rows = tile.rows * (tile.rows > 16 ? 5 : 10);
   int64_t rows = std::min<int64_t>(p.m, 1024), columns = std::min<int64_t>(p.n, 384);
   // Halve the larger side until every thread finds about four blocks, or the blocks are small.
   while (threads > 1 && ceil_div(p.m, rows) * ceil_div(p.n, columns) < 4 * threads) {
@@ -67,6 +97,12 @@ Blocks choose_blocks(const Product& p, int threads) {
 
 void run_block(const Product& p, const Blocks& blocks, const Scratch& scratch, int32_t row, int32_t column) {
 #if defined(__x86_64__)
+#if defined(__linux__)
+  if (blocks.pairs && isa() >= Isa::kAmxBf16) {
+    amx_bf16::product_block(p, blocks, scratch, row, column);
+    return;
+  }
+#endif
   if (blocks.pairs) {
     avx512_bf16::product_block(p, blocks, scratch, row, column);
     return;
@@ -77,10 +113,7 @@ void run_block(const Product& p, const Blocks& blocks, const Scratch& scratch, i
 
 }  // namespace
 
-const char* portable_name() {
-  if (isa() >= Isa::kAvx512Bf16) return "avx512_bf16";
-  return isa_name(isa());
-}
+const char* portable_name() { return isa_name(isa()); }
 
 swirl_status portable_product(swirl_device* device, const Product& p) {
   const Blocks blocks = choose_blocks(p, device->threads);

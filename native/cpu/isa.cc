@@ -25,7 +25,10 @@ bool has_avx512_bf16() {
 
 // CPUID leaf 7: AMX-BF16 is EDX bit 22, AMX-TILE bit 24. Linux hands out the tile registers only on request.
 bool has_amx_bf16() {
-#if defined(__linux__)
+#if defined(SWIRL_AMX_EMULATED)  // gemm_tiles.inl
+  const char* wish = std::getenv("SWIRL_ISA");
+  return wish != nullptr && std::strcmp(wish, "amx_bf16") == 0;
+#elif defined(__linux__)
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   if ((d >> 22 & 1u) == 0 || (d >> 24 & 1u) == 0) return false;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the kernels and every per-op test with plain c++ and runs them: tests/native/run.sh [op …]. No CMake needed.
-# SWIRL_ONEDNN=0 leaves oneDNN out; SANITIZE=address,undefined (or thread) builds with sanitizers. Each test runs once
-# for every instruction set of the processor.
+# SWIRL_ONEDNN=0 leaves oneDNN out; SANITIZE=address,undefined (or thread) builds with sanitizers; EMULATE_AMX=1 puts
+# memory in the place of AMX's tile registers, so that the AMX product is tested where there is no AMX. Each test runs
+# once for every instruction set of the processor.
 set -e
 cd "$(dirname "$0")/../.."
 flags="-std=c++17 -O2 -fno-math-errno -fopenmp -Wall -Wextra -Wno-unused-parameter -I."
@@ -16,7 +17,12 @@ if [ "$SWIRL_ONEDNN" != 0 ] && echo '#include <dnnl.h>' | c++ -E - >/dev/null 2>
   library=-ldnnl
   out=$out-onednn
 fi
+if [ -n "$EMULATE_AMX" ]; then
+  flags="$flags -DSWIRL_AMX_EMULATED"
+  out=$out-amx
+fi
 mkdir -p "$out"
+export ASAN_OPTIONS=allocator_may_return_null=1
 objects=
 for source in native/cpu/*.cc; do
   object="$out/$(basename "$source" .cc).o"
