@@ -202,12 +202,13 @@ std::vector<std::vector<float>> Engine::logprobs(const std::vector<Sequence>& se
   const std::vector<size_t> ends = s.cut(sequences, order, tree, 0, false, "logprobs");
   std::vector<std::vector<float>> out(sequences.size());
   size_t begin = 0;
+  const auto look = [&] { stop_if_cancelled(call, "logprobs"); };
   for (const size_t end : ends) {
-    stop_if_cancelled(call, "logprobs");
+    look();
     const TokenTree t = build_tree(sequences, order, begin, end, tree);
     const State::Workspace w = s.prepare(t, false);
     const Rows rows = upload(t, s.device, s.lists);
-    s.model.forward(rows, w.activations, nullptr);
+    s.model.forward(rows, w.activations, nullptr, look);
     const Head::Result result = s.head.run(t, w.activations, w.head, temperature, nullptr);
     for (size_t i = begin; i < end; ++i) {
       for (const int32_t label : t.sequence_label[i - begin]) out[order[i]].push_back(result.logprob[label]);
@@ -254,13 +255,14 @@ UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, 
   m.micro_batches = static_cast<int64_t>(ends.size());
   double entropy = 0, kl = 0, clipped = 0, logprob_sum = 0;
   size_t begin = 0;
+  const auto look = [&] { stop_if_cancelled(call, op); };
   for (const size_t end : ends) {
-    stop_if_cancelled(call, op);
+    look();
     const TokenTree t = build_tree(sequences, order, begin, end, loss.tree);
     const LabelUsers users(t);
     const Workspace w = prepare(t, true);
     const Rows rows = upload(t, device, lists);
-    model.forward(rows, w.activations, nullptr);
+    model.forward(rows, w.activations, nullptr, look);
     device.check(device.kernels().zero(device.handle(), w.activations.gradient,
                                        size_t(t.rows()) * options.config.width * sizeof(float)),
                  "zero");
@@ -287,7 +289,7 @@ UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, 
       }
     };
     const Head::Result result = head.run(t, w.activations, w.head, loss.temperature, &coefficients);
-    model.backward(rows, w.activations);
+    model.backward(rows, w.activations, look);
 
     for (size_t row = 0; row < t.label_row.size(); ++row) {
       const int32_t uses = users.offset[t.label_offset[row + 1]] - users.offset[t.label_offset[row]];

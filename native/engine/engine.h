@@ -97,7 +97,8 @@ struct Estimate {
   uint64_t bytes = 0, budget = 0;
 };
 
-// How a long call is watched. `cancelled` is looked at between micro-batches and decode steps.
+// How a long call is watched. `cancelled` is looked at between layers and between decode steps, never inside
+// an optimizer step.
 struct Call {
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(int64_t done, int64_t total)> progress;

@@ -137,12 +137,14 @@ void Model::logits(int32_t rows, const void* y, float* out) {
           c_.vocab, SWIRL_FLOAT32, "language-model head");
 }
 
-void Model::forward(const Rows& r, const Activations& a, const CacheView* cache) {
+void Model::forward(const Rows& r, const Activations& a, const CacheView* cache,
+                    const BetweenLayers& between_layers) {
   const swirl_kernels& k = device_.kernels();
   device_.check(k.embedding_forward(device_.handle(), r.rows, c_.width, r.token, p_.matrix(p_.embedding()),
                                     dtype_, c_.embed_scale, a.layers[0].input),
                 "embedding");
   for (int32_t l = 0; l < c_.layers; ++l) {
+    if (between_layers) between_layers();
     attention_block(l, r, a, cache);
     mlp_block(l, r, a, l + 1 < c_.layers ? a.layers[l + 1].input : a.output);
   }
@@ -243,8 +245,9 @@ void Model::mlp_block(int32_t l, const Rows& r, const Activations& a, float* out
   }
 }
 
-void Model::backward(const Rows& r, const Activations& a) {
+void Model::backward(const Rows& r, const Activations& a, const BetweenLayers& between_layers) {
   for (int32_t l = c_.layers - 1; l >= 0; --l) {
+    if (between_layers) between_layers();
     mlp_backward(l, r, a);
     attention_backward(l, r, a);
   }

@@ -4,6 +4,7 @@
 #ifndef SWIRL_ENGINE_MODEL_H_
 #define SWIRL_ENGINE_MODEL_H_
 
+#include <functional>
 #include <vector>
 
 #include "parameters.h"
@@ -58,10 +59,13 @@ class Model {
   // Lays out activations for `rows` rows. backward: every layer keeps its own.
   Activations plan(Arena&, int32_t rows, bool backward) const;
 
+  // Called between layers; what it throws ends the pass. Empty: nothing is called.
+  using BetweenLayers = std::function<void()>;
+
   // Runs every layer; the residual stream ends in a.output. Rope tables must reach the highest position + 1.
-  void forward(const Rows&, const Activations& a, const CacheView* cache);
+  void forward(const Rows&, const Activations& a, const CacheView* cache, const BetweenLayers& = {});
   // a.gradient holds the gradient of a.output; parameter gradients accumulate.
-  void backward(const Rows&, const Activations& a);
+  void backward(const Rows&, const Activations& a, const BetweenLayers& = {});
 
   void reach_position(int32_t positions);  // grows the rope tables
 

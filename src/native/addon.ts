@@ -145,7 +145,7 @@ export interface NativeGenerateStats {
 }
 
 export interface Call {
-  /** Set to non-zero by an AbortSignal; the engine looks between micro-batches and decode steps. */
+  /** Set to non-zero by an AbortSignal; the engine looks between layers and decode steps. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 }

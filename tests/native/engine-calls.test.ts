@@ -153,7 +153,7 @@ describe("abort", () => {
     expect((error.cause as Error).message).toBe("enough");
   });
 
-  it("stops a running call between micro-batches and leaves the weights as they were", async () => {
+  it("stops a running call and leaves the weights as they were", async () => {
     const engine = await tinyEngine();
     const { name } = engine.parameters()[0]!;
     const before = await engine.readTensor(name, "weight", "float32");
@@ -172,6 +172,25 @@ describe("abort", () => {
     expect(error.code).toBe("ABORTED");
     expect(await engine.readTensor(name, "weight", "float32")).toEqual(before);
     expect(engine.optimizerStep()).toBe(0);
+  });
+
+  it("stops inside a long micro-batch", async () => {
+    const deep = {
+      ...tinyOptions(),
+      memoryBudget: 2 ** 31,
+      config: { ...tinyOptions().config, layers: 64, slidingLayers: Array(64).fill(false) },
+    };
+    const engine = new Engine(deep);
+    engines.push(engine);
+    const whole = tinyLoss({ maxTokensPerMicroBatch: 0 });
+    const begun = performance.now();
+    const { microBatches } = await engine.gradients(tinyBatch(64), whole);
+    const uninterrupted = performance.now() - begun;
+    expect(microBatches).toBe(1);
+    const again = performance.now();
+    const signal = AbortSignal.timeout(Math.ceil(uninterrupted / 10));
+    expect((await rejection(engine.gradients(tinyBatch(64), whole, { signal }))).code).toBe("ABORTED");
+    expect(performance.now() - again).toBeLessThan(uninterrupted / 2);
   });
 
   it("takes a queued call out of the queue without waiting for the one before it", async () => {
