@@ -4,7 +4,7 @@
  * The native engine is the one of this clone and the dependencies are links to this clone's, so that it takes seconds
  * and no network. With SWIRL_PACKAGE_INSTALL=1 (in .ci/run) npm installs the tarball, and builds the engine from it.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -112,4 +112,24 @@ it("brings the swirl command", () => {
   else env.SWIRL_ADDON = loadAddonFrom().path;
   const report = run(process.execPath, ["node_modules/swirl-rl/dist/cli/main.js", "doctor", "--json"], env);
   expect(JSON.parse(report).addon).not.toBeNull();
+});
+
+it("says what to install when the engine does not build, and fails", () => {
+  const script = join(project, "node_modules/swirl-rl/scripts/install.mjs");
+  const built = spawnSync(process.execPath, [script], {
+    env: { ...process.env, CXX: "/bin/false", CC: "/bin/false" },
+    encoding: "utf8",
+  });
+  expect(built.status).toBe(1);
+  expect(built.stderr).toContain("apt-get install g++ make python3");
+});
+
+it("skips the build when asked to, and says what that means", () => {
+  const script = join(project, "node_modules/swirl-rl/scripts/install.mjs");
+  const skipped = spawnSync(process.execPath, [script], {
+    env: { ...process.env, SWIRL_SKIP_BUILD: "1" },
+    encoding: "utf8",
+  });
+  expect(skipped.status).toBe(0);
+  expect(skipped.stdout).toContain("only endpoints can be policies");
 });
