@@ -1,0 +1,33 @@
+// SWiRL in twenty lines: node examples/library.ts MODEL_FOLDER train.jsonl   (Node 22.18+; or compile it with tsc)
+import {
+  calculator,
+  calculatorTask,
+  filterTrajectories,
+  formatFilterTable,
+  judgeSteps,
+  Policy,
+  readQuestions,
+  ruleJudges,
+  synthesize,
+  train,
+} from "swirl-rl";
+
+const [model = "SmolLM2-135M-Instruct", file = "train.jsonl"] = process.argv.slice(2);
+await using policy = await Policy.load(model, { dtype: "bfloat16" });
+const task = calculatorTask(calculator());
+const judge = ruleJudges.calculator();
+
+const questions = readQuestions(file, { format: "gsm8k", limit: 100 });
+const trajectories = synthesize(questions, { policy, task, samples: 4, concurrency: 64, maxNewTokens: 96 });
+const { kept, table } = await filterTrajectories(judgeSteps(trajectories, { judge }), { kind: "process" });
+console.log(formatFilterTable(table));
+
+await train({
+  policy,
+  judge,
+  trajectories: kept,
+  steps: 20,
+  lr: 1e-5,
+  onStep: ({ step, reward }) => console.log(step, reward),
+});
+await policy.save("trained"); // a Hugging Face folder
