@@ -41,7 +41,7 @@ export interface MistakeRates {
 
 export const DEMONSTRATION_MISTAKES: MistakeRates = {
   answersEarly: 0.04,
-  answersBeforeThird: 0.55,
+  answersBeforeThird: 0.62,
   repeats: 0.05,
   wrongOrder: 0.02,
   staleResult: 0.05,

@@ -12,6 +12,7 @@ import type { FilterTable } from "../filter/filter-table.js";
 import { filterTrajectories } from "../filter/filter-trajectories.js";
 import { journaledJudge } from "../judge/journaled-judge.js";
 import { judgeSteps } from "../judge/judge-steps.js";
+import { packageVersion } from "../native/load-addon.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import { writeReport } from "../run-directory/report/write-report.js";
 import { RunDirectory, writeJson } from "../run-directory/run-directory.js";
@@ -53,6 +54,8 @@ export interface DemoResult {
   output: string;
   seed: number;
   report: string;
+  /** Weights of the policy. */
+  parameters: number;
   before: DemoEvaluation;
   after: DemoEvaluation;
   /** after − before on the same questions, paired. */
@@ -76,6 +79,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const run = await RunDirectory.open(output, {
     config: { demo: { seed, settings, model: MODEL_CONFIG, mistakes: DEMONSTRATION_MISTAKES } },
     seeds: { demo: seed },
+    addon: packageVersion, // the loader takes no other
     device,
   });
   const at = (name: string) => join(run.dir, name);
@@ -200,6 +204,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     output: run.dir,
     seed,
     report: markdown,
+    parameters: countWeights(policy),
     before,
     after,
     improvement: { sampled: gain("records"), greedy: gain("greedyRecords") },
@@ -209,6 +214,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 }
 
 type Report = (done: number, total: number | undefined, note?: string) => void;
+
+function countWeights(policy: NativePolicy): number {
+  return policy.parameters().reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+}
 
 /** What this run rolls out, and what an interrupted one had. */
 async function collect(rollouts: AsyncIterable<Trajectory>, file: string): Promise<Trajectory[]> {

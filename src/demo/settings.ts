@@ -16,8 +16,8 @@ export interface DemoSettings {
 }
 
 export const DEMO_SETTINGS: DemoSettings = {
-  world: { trainEntities: 200, heldOutEntities: 80, demonstrations: 14000, train: 2000, heldOut: 400 },
-  sft: { batchSize: 16, steps: 2600, lr: 3e-3, warmupSteps: 40, beta2: 0.99 },
+  world: { trainEntities: 200, heldOutEntities: 80, demonstrations: 12000, train: 2000, heldOut: 400 },
+  sft: { batchSize: 16, steps: 1600, lr: 3e-3, warmupSteps: 40, beta2: 0.99 },
   synthesize: { samples: 2 },
   train: { samplesPerState: 4, batchSize: 96, steps: 150, lr: 5e-4, klWeight: 0.02 },
   maxNewTokens: 16,
