@@ -38,6 +38,18 @@ describe("ActQueue", () => {
     expect(sizes).toEqual([3, 2]);
   });
 
+  it("lets a whole batch of calls wait on one signal without a warning", async () => {
+    const warnings: string[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning.name);
+    process.on("warning", onWarning);
+    const queue = new ActQueue(async (prompts, { n }) => echo(prompts, n), 64);
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 40 }, (_, t) => queue.push(prompt(t), options, signal)));
+    await sleep(5);
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+  });
+
   it("keeps different options apart and honours the batch limit", async () => {
     const calls: [number, number][] = [];
     const queue = new ActQueue(async (prompts, { n }) => {

@@ -5,6 +5,7 @@
  * Every prompt carries its own seed, so an action does not depend on what it was merged with. A call that is aborted
  * rejects at once; the engine call stops when all of its callers are gone.
  */
+import { setMaxListeners } from "node:events";
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import type { SwirlError } from "../errors/swirl-error.js";
 import type { NativeCompletion, NativeGenerateOptions, NativePrompt } from "../native/addon.js";
@@ -68,7 +69,10 @@ export class ActQueue {
         resolve: settle(resolve),
         reject: settle(reject),
       };
-      signal?.addEventListener("abort", stop, { once: true });
+      if (signal) {
+        setMaxListeners(0, signal); // as many calls as a batch of states holds wait on one signal
+        signal.addEventListener("abort", stop, { once: true });
+      }
       this.#waiting.push(waiting);
       void this.#run();
     });
