@@ -21,7 +21,7 @@ import { loadAddon } from "../src/native/load-addon.js";
 const { values: flags } = parseArgs({
   options: {
     seeds: { type: "string", default: "0,1,2,3,4" },
-    runs: { type: "string", default: "demo-seeds" },
+    runs: { type: "string", default: "runs/demo-seeds" },
     threads: { type: "string", default: "0" },
     out: { type: "string", default: "docs/results" },
   },
