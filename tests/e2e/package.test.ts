@@ -76,7 +76,7 @@ beforeAll(() => {
   link("@types/node");
 }, 600_000);
 
-afterAll(() => rmSync(project, { recursive: true, force: true }));
+afterAll(() => rmSync(project, { recursive: true, force: true }), 60_000);
 
 it("holds what a build from source needs, and no tests", () => {
   const needed = [
@@ -97,7 +97,7 @@ it("holds what a build from source needs, and no tests", () => {
 it("type-checks in a strict project", () => {
   expect(() => run(process.execPath, [join(root, "node_modules/typescript/bin/tsc")])).not.toThrow();
   expect(readdirSync(project)).toContain("main.js");
-});
+}, 300_000);
 
 it("runs there", () => {
   const env = { ...process.env };
