@@ -32,12 +32,15 @@ struct Gradient {
 namespace swirl {
 namespace {
 
-// Segments cut into tiles of at most `rows` rows, each of one segment.
+// Segments cut into tiles of at most `rows` rows, as even as whole sixteens allow, each of one segment.
 int64_t cut_rows(const Attention& attention, int32_t rows, QueryTile* tiles) {
   int64_t count = 0;
   for (int32_t s = 0; s < attention.tree.segments; ++s) {
-    for (int32_t begin = attention.tree.query_begin[s]; begin < attention.tree.query_end[s]; begin += rows)
-      tiles[count++] = {s, s + 1, begin, std::min(begin + rows, attention.tree.query_end[s]), 0};
+    const int32_t begin = attention.tree.query_begin[s], end = attention.tree.query_end[s];
+    if (begin == end) continue;
+    const int64_t pieces = ceil_div(end - begin, rows);
+    const int32_t each = std::min(rows, static_cast<int32_t>(round_up(ceil_div(end - begin, pieces), 16)));
+    for (int32_t row = begin; row < end; row += each) tiles[count++] = {s, s + 1, row, std::min(row + each, end), 0};
   }
   return count;
 }

@@ -40,21 +40,20 @@ void load_queries(const Attention& attention, const Gradient<T>& g, int32_t kv_h
   }
 }
 
-// p and dproduct [queries, kKeyBlock] from products q·k (in p) and dout·v (in ds), for keys at path positions
-// first … first + count - 1.
-static inline void score_gradient(const Attention& attention, int32_t rows, const int32_t* position,
-                                  int32_t first, int32_t count, const float* lse, const float* delta,
-                                  float* p, float* ds) {
+// p and dproduct [queries, kKeyBlock] from products q·k (in p) and dout·v (in ds).
+static inline void score_gradient(const Attention& attention, const KeyBlock& block, int32_t rows,
+                                  const int32_t* position, const float* lse, const float* delta, float* p, float* ds) {
   const V lane = lane_numbers();
+  const int32_t columns = block.columns();
   for (int32_t row = 0; row < rows; ++row) {
-    const float low = static_cast<float>(attention.first_visible(position[row]) - first);
-    const float high = static_cast<float>(std::min(position[row] - first, count - 1));
-    const bool partial = low > 0 || high < kKeyBlock - 1;
+    const float low = static_cast<float>(attention.first_visible(position[row]) - block.first);
+    const float high = static_cast<float>(std::min(position[row] - block.first, block.count - 1));
+    const bool partial = low > 0 || high < static_cast<float>(columns - 1);
     for (int32_t m = row * attention.group; m < (row + 1) * attention.group; ++m) {
       float* p_row = p + static_cast<int64_t>(m) * kKeyBlock;
       float* ds_row = ds + static_cast<int64_t>(m) * kKeyBlock;
       const V origin = splat(lse[m]), mean = splat(delta[m]);
-      for (int32_t j = 0; j < kKeyBlock; j += kLanes) {
+      for (int32_t j = 0; j < columns; j += kLanes) {
         const V s = score(load(p_row + j), attention.shape);
         V probability = exp(s - origin);
         V d = probability * (load(ds_row + j) - mean) * score_slope(s, attention.shape);
@@ -113,11 +112,12 @@ struct BackwardScratch {
 };
 
 // Products q·k (into p) and dout·v (into ds) of a tile's queries with a key block.
-static inline void score_products(const Attention& attention, int32_t queries, const BackwardScratch& at) {
+static inline void score_products(const Attention& attention, int32_t queries, int32_t columns,
+                                  const BackwardScratch& at) {
   const int32_t head_dim = attention.shape.head_dim, line = padded_head(head_dim) / kDepth;
   const int32_t units = (head_dim + kDepth - 1) / kDepth;
-  matmul<false>(queries, kKeyBlock, units, at.q, line, 1, at.k_turned, kKeyBlock, at.p, kKeyBlock);
-  matmul<false>(queries, kKeyBlock, units, at.dout, line, 1, at.v_turned, kKeyBlock, at.ds, kKeyBlock);
+  matmul<false>(queries, columns, units, at.q, line, 1, at.k_turned, kKeyBlock, at.p, kKeyBlock);
+  matmul<false>(queries, columns, units, at.dout, line, 1, at.v_turned, kKeyBlock, at.ds, kKeyBlock);
 }
 
 template <class T>
@@ -127,8 +127,8 @@ void load_key_block(const Attention& attention, const KeyBlock& block, int32_t k
   const int64_t head = static_cast<int64_t>(kv_head) * head_dim;
   load_keys(block, g.k + head, g.ldk, head_dim, units, at.k);
   load_keys(block, g.v + head, g.ldv, head_dim, units, at.v);
-  turn(at.k, units, at.k_turned);
-  turn(at.v, units, at.v_turned);
+  turn(at.k, block.columns(), units, at.k_turned);
+  turn(at.v, block.columns(), units, at.v_turned);
 }
 
 // dq of one query tile (of one segment).
@@ -147,11 +147,11 @@ void query_gradient_tile(const Attention& attention, const QueryTile& tile, int3
        first <= position[rows - 1]; first += kKeyBlock) {
     walk.block(first, &block);
     load_key_block(attention, block, kv_head, g, at);
-    score_products(attention, queries, at);
-    score_gradient(attention, rows, position, block.first, block.count, at.lse, at.delta, at.p, at.ds);
-    for (int32_t m = 0; m < queries; ++m) scores_to_line(at.ds + static_cast<int64_t>(m) * kKeyBlock);
-    matmul<true>(queries, width, kKeyBlock / kDepth, at.ds, kKeyBlock, 1,
-                 stack(at.k, kKeyBlock, width / kDepth, at.k_stack), width, at.dq, width);
+    score_products(attention, queries, block.columns(), at);
+    score_gradient(attention, block, rows, position, at.lse, at.delta, at.p, at.ds);
+    for (int32_t m = 0; m < queries; ++m) scores_to_line(at.ds + static_cast<int64_t>(m) * kKeyBlock, block.columns());
+    matmul<true>(queries, width, block.columns() / kDepth, at.ds, kKeyBlock, 1,
+                 stack(at.k, block.columns(), width / kDepth, at.k_stack), width, at.dq, width);
   }
   for (int32_t r = 0; r < rows; ++r)
     for (int32_t i = 0; i < group; ++i)
@@ -184,11 +184,10 @@ void key_gradient_tile(const Attention& attention, const QueryTile& tile, int32_
     const int32_t stop = std::min(end, begin + attention.tile_rows);
     const int32_t rows = stop - begin, queries = rows * group, units = (queries + kDepth - 1) / kDepth;
     load_queries(attention, g, kv_head, begin, stop, at.q, at.dout, at.lse, at.delta);
-    score_products(attention, queries, at);
-    score_gradient(attention, rows, g.position + begin, block.first, block.count, at.lse, at.delta, at.p,
-                   at.ds);
-    scores_to_stack(at.p, queries);
-    scores_to_stack(at.ds, queries);
+    score_products(attention, queries, block.columns(), at);
+    score_gradient(attention, block, rows, g.position + begin, at.lse, at.delta, at.p, at.ds);
+    scores_to_stack(at.p, queries, block.columns());
+    scores_to_stack(at.ds, queries, block.columns());
     matmul<true>(block.count, width, units, at.p, 1, kDepth * kKeyBlock,
                  stack(at.dout, queries, width / kDepth, at.dout_stack), width, at.dv, width);
     matmul<true>(block.count, width, units, at.ds, 1, kDepth * kKeyBlock,

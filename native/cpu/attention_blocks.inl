@@ -46,19 +46,19 @@ static inline const float* stack(const float* lines, int32_t rows, int32_t units
   return stacked;
 }
 
-// Scores [kKeyBlock] of one query become a line in their own place.
-SWIRL_INLINE void scores_to_line(float* scores) {
-  for (int32_t j = 0; j < kKeyBlock; j += 2 * kLanes) {
+// Scores [columns] of one query become a line in their own place; columns may end in half a vector of the line.
+SWIRL_INLINE void scores_to_line(float* scores, int32_t columns) {
+  for (int32_t j = 0; j < columns; j += 2 * kLanes) {
     const V low = load(scores + j), high = load(scores + j + kLanes);
     store(scores + j / 2, (V)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
   }
 }
 
-// Scores [queries, kKeyBlock] become stacked in their own place: pair i at scores + 2 · i · kKeyBlock.
-static inline void scores_to_stack(float* scores, int32_t queries) {
+// Scores [queries, columns], kKeyBlock apart, become stacked in their own place: pair i at scores + 2 · i · kKeyBlock.
+static inline void scores_to_stack(float* scores, int32_t queries, int32_t columns) {
   for (int32_t m = 0; m < queries; m += 2) {
     float* first = scores + static_cast<int64_t>(m) * kKeyBlock;
-    for (int32_t j = 0; j < kKeyBlock; j += kLanes) {
+    for (int32_t j = 0; j < columns; j += kLanes) {
       const V second = m + 1 < queries ? load(first + kKeyBlock + j) : zeros();
       const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)load(first + j)));
       const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
@@ -79,24 +79,24 @@ SWIRL_INLINE void load_line(const T* from, int32_t head_dim, int32_t units, floa
 }
 
 static inline const float* stack(const float* lines, int32_t, int32_t, float*) { return lines; }
-SWIRL_INLINE void scores_to_line(float*) {}
-static inline void scores_to_stack(float*, int32_t) {}
+SWIRL_INLINE void scores_to_line(float*, int32_t) {}
+static inline void scores_to_stack(float*, int32_t, int32_t) {}
 #endif
 
-// Lines [kKeyBlock, units] of a key block; absent ones are zero. `from` is already at the head.
+// Lines [columns, units] of a key block; absent ones are zero. `from` is already at the head.
 template <class T>
 void load_keys(const KeyBlock& block, const T* from, int64_t ld, int32_t head_dim, int32_t units,
                float* lines) {
   for (int32_t j = 0; j < block.count; ++j)
     load_line(from + block.slots[j] * ld, head_dim, units, lines + static_cast<int64_t>(j) * units);
   std::memset(lines + static_cast<int64_t>(block.count) * units, 0,
-              static_cast<size_t>(kKeyBlock - block.count) * static_cast<size_t>(units) * sizeof(float));
+              static_cast<size_t>(block.columns() - block.count) * static_cast<size_t>(units) * sizeof(float));
 }
 
-// Lines [kKeyBlock, units] as turned.
-static inline void turn(const float* lines, int32_t units, float* turned) {
+// Lines [columns, units] as turned.
+static inline void turn(const float* lines, int32_t columns, int32_t units, float* turned) {
   for (int32_t d = 0; d < units; d += kLanes) {
-    for (int32_t j = 0; j < kKeyBlock; j += kLanes) {
+    for (int32_t j = 0; j < columns; j += kLanes) {
       V line[kLanes];
       for (int i = 0; i < kLanes; ++i) line[i] = load(lines + static_cast<int64_t>(j + i) * units + d);
       transpose(line);

@@ -3,20 +3,19 @@
 namespace swirl {
 namespace SWIRL_ISA {
 
-// One query's softmax over a key block: scores [kKeyBlock] become probabilities against the running maximum,
-// as a line; its sums so far [width] and its total are rescaled as the maximum grows. Keys low … high are
-// seen.
-static inline void softmax_step(const swirl_attention_shape& shape, float low, float high, float* s,
-                                int32_t width, float* sums, float* maximum, float* total) {
-  const bool partial = low > 0 || high < kKeyBlock - 1;
+// One query's softmax over kColumns keys of a block: scores become probabilities against the running maximum, as a
+// line; its sums so far [width] and its total are rescaled as the maximum grows. Keys low … high are seen.
+template <int kColumns>
+void softmax_step(const swirl_attention_shape& shape, float low, float high, float* s, int32_t width, float* sums,
+                  float* maximum, float* total) {
+  const bool partial = low > 0 || high < kColumns - 1;
   const V lane = lane_numbers();
-  constexpr int kVectors = kKeyBlock / kLanes;
+  constexpr int kVectors = kColumns / kLanes;
   V value[kVectors], top = splat(-INFINITY);
 #pragma GCC unroll 4
   for (int i = 0; i < kVectors; ++i) {
     value[i] = score(load(s + i * kLanes), shape);
-    if (partial)
-      value[i] = keep(value[i], lane + static_cast<float>(i * kLanes), low, high, splat(-INFINITY));
+    if (partial) value[i] = keep(value[i], lane + static_cast<float>(i * kLanes), low, high, splat(-INFINITY));
     top = max(value[i], top);
   }
   const float before = *maximum, now = std::max(before, largest(top));
@@ -28,7 +27,7 @@ static inline void softmax_step(const swirl_attention_shape& shape, float low, f
     store(s + i * kLanes, p);
     added = added + p;
   }
-  scores_to_line(s);
+  scores_to_line(s, kColumns);
   if (now != before) {
     const float shrink = before == -INFINITY ? 0.0f : exp(splat(before - now))[0];
     for (int32_t d = 0; d < width; d += kLanes) store(sums + d, load(sums + d) * shrink);
@@ -36,6 +35,21 @@ static inline void softmax_step(const swirl_attention_shape& shape, float low, f
     *maximum = now;
   }
   *total += sum(added);
+}
+
+static inline void softmax_columns(const swirl_attention_shape& shape, int32_t columns, float low, float high, float* s,
+                                   int32_t width, float* sums, float* maximum, float* total) {
+  static_assert(kKeyBlock == 64, "one case for each multiple of 16");
+  switch (columns) {
+    case 16:
+      return softmax_step<16>(shape, low, high, s, width, sums, maximum, total);
+    case 32:
+      return softmax_step<32>(shape, low, high, s, width, sums, maximum, total);
+    case 48:
+      return softmax_step<48>(shape, low, high, s, width, sums, maximum, total);
+    default:
+      return softmax_step<64>(shape, low, high, s, width, sums, maximum, total);
+  }
 }
 
 // What a tile keeps while it walks its key blocks; all in one thread's scratch.
@@ -79,6 +93,7 @@ static inline void forward_block(const Attention& attention, const KeyBlock& blo
                                  const ForwardScratch& at, int32_t first, int32_t last) {
   const int32_t group = attention.group, width = padded_head(attention.shape.head_dim),
                 units = width / kDepth;
+  const int32_t columns = block.columns();
   const auto sees = [&](int32_t row) {
     return at.position[row] >= block.first &&
            attention.first_visible(at.position[row]) < block.first + block.count;
@@ -89,7 +104,7 @@ static inline void forward_block(const Attention& attention, const KeyBlock& blo
   const int64_t m0 = static_cast<int64_t>(first) * group;
   const int32_t queries = (last - first) * group;
   float* scores = at.scores + m0 * kKeyBlock;
-  matmul<false>(queries, kKeyBlock, (attention.shape.head_dim + kDepth - 1) / kDepth, at.queries + m0 * units,
+  matmul<false>(queries, columns, (attention.shape.head_dim + kDepth - 1) / kDepth, at.queries + m0 * units,
                 units, 1, at.turned, kKeyBlock, scores, kKeyBlock);
   for (int32_t row = first; row < last; ++row) {
     const float low = static_cast<float>(attention.first_visible(at.position[row]) - block.first);
@@ -97,14 +112,14 @@ static inline void forward_block(const Attention& attention, const KeyBlock& blo
     for (int32_t m = row * group; m < (row + 1) * group; ++m) {
       float* s = at.scores + static_cast<int64_t>(m) * kKeyBlock;
       if (sees(row)) {
-        softmax_step(attention.shape, low, high, s, width, at.sums + static_cast<int64_t>(m) * width,
+        softmax_columns(attention.shape, columns, low, high, s, width, at.sums + static_cast<int64_t>(m) * width,
                      at.maximum + m, at.total + m);
       } else {  // a row of another segment, between two that see the block
-        std::memset(s, 0, kKeyBlock * sizeof(float));
+        std::memset(s, 0, static_cast<size_t>(columns) * sizeof(float));
       }
     }
   }
-  matmul<true>(queries, width, kKeyBlock / kDepth, scores, kKeyBlock, 1, values, width, at.sums + m0 * width,
+  matmul<true>(queries, width, columns / kDepth, scores, kKeyBlock, 1, values, width, at.sums + m0 * width,
                width);
 }
 
@@ -148,9 +163,9 @@ void forward_tile(const Attention& attention, const QueryTile& tile, int32_t kv_
     const int64_t head = static_cast<int64_t>(kv_head) * head_dim;
     walk.block(position, &block);
     load_keys(block, k + head, ldk, head_dim, width / kDepth, at.lines);
-    turn(at.lines, width / kDepth, at.turned);
+    turn(at.lines, block.columns(), width / kDepth, at.turned);
     load_keys(block, v + head, ldv, head_dim, width / kDepth, at.lines);
-    forward_block(attention, block, stack(at.lines, kKeyBlock, width / kDepth, at.stacked), at, first, last);
+    forward_block(attention, block, stack(at.lines, block.columns(), width / kDepth, at.stacked), at, first, last);
   };
   const auto first_block = [&](int32_t row) {
     return attention.first_visible(at.position[row]) / kKeyBlock * kKeyBlock;
