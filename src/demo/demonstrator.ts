@@ -1,6 +1,6 @@
 /**
  * The demonstrator: answers the demo's questions with the tools, and makes the mistakes people make. Its mistakes
- * are the starting point of the demo: the policy that imitates them gets about two in five held-out questions right.
+ * are the starting point of the demo: the policy that imitates them gets about three in ten held-out questions right.
  *
  * It believes what it reads: after a wrong call it goes on from the wrong result. Its worst habit is to answer a
  * three-step question after two steps more often than not.

@@ -11,12 +11,14 @@ import { type Estimate, improvement } from "../evaluate/summary.js";
 import type { FilterTable } from "../filter/filter-table.js";
 import { filterTrajectories } from "../filter/filter-trajectories.js";
 import { journaledJudge } from "../judge/journaled-judge.js";
+import type { Judge } from "../judge/judge.js";
 import { judgeSteps } from "../judge/judge-steps.js";
 import { packageVersion } from "../native/load-addon.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import { writeReport } from "../run-directory/report/write-report.js";
 import { RunDirectory, writeJson } from "../run-directory/run-directory.js";
 import { synthesize } from "../synthesize/synthesize.js";
+import type { Task } from "../synthesize/task.js";
 import { sft } from "../train/sft.js";
 import { train } from "../train/train.js";
 import { readTrajectories } from "../trajectory/store.js";
@@ -28,7 +30,7 @@ import { type DemoEvaluation, measurePolicy } from "./measure-policy.js";
 import { MODEL_CONFIG, writePolicyFolder } from "./policy-folder.js";
 import { DEMO_SETTINGS, type DemoSettings } from "./settings.js";
 import { demoTask } from "./task.js";
-import { createWorld } from "./world.js";
+import { createWorld, type World } from "./world.js";
 
 export type DemoStage = "demonstrate" | "sft" | "before" | "synthesize" | "judge" | "train" | "after";
 
@@ -65,136 +67,14 @@ export interface DemoResult {
 }
 
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
-  const { output, seed = 0, device = "cpu", threads = 0, settings = DEMO_SETTINGS, signal } = options;
   const began = performance.now();
-  const seconds: DemoResult["seconds"] = {};
-  const timed = async <T>(stage: DemoStage, work: (report: Report) => Promise<T>): Promise<T> => {
-    const started = performance.now();
-    const report: Report = (done, total, note) =>
-      options.onProgress?.({ stage, done, total, ...(note === undefined ? {} : { note }) });
-    const result = await work(report);
-    seconds[stage] = (performance.now() - started) / 1000;
-    return result;
-  };
-  const run = await RunDirectory.open(output, {
-    config: { demo: { seed, settings, model: MODEL_CONFIG, mistakes: DEMONSTRATION_MISTAKES } },
-    seeds: { demo: seed },
-    addon: packageVersion, // the loader takes no other
-    device,
-  });
-  const at = (name: string) => join(run.dir, name);
-  const world = createWorld(seed, settings.world);
-  await writeJson(at("world.json"), world);
-  const task = await demoTask(world.articles, settings.callLimit);
-  const judge = processJudge();
-  const stopping = signal ? { signal } : {};
-  const load = (folder: string, trainable: boolean) =>
-    NativePolicy.load(folder, { device, threads, trainable, maxBatch: 1024, ...stopping });
-  const shape = {
-    task,
-    maxNewTokens: settings.maxNewTokens,
-    concurrency: settings.concurrency,
-    seed,
-    ...stopping,
-  };
-  const measure = (policy: NativePolicy, stage: "before" | "after") =>
-    timed(stage, (report) =>
-      measurePolicy(world.heldOut, {
-        ...shape,
-        policy,
-        judge,
-        sampledFile: run.paths.evaluation(stage),
-        greedyFile: at(`greedy-${stage}.jsonl`),
-        onProgress: report,
-      }),
-    );
-
-  // A policy that imitates imperfect demonstrations.
-  const sftFolder = at("sft-policy");
-  if (!existsSync(sftFolder)) {
-    const model = at("new-policy");
-    if (!existsSync(model)) await writePolicyFolder(model, seed);
-    await using policy = await load(model, true);
-    const demonstrations = await timed("demonstrate", (report) =>
-      collect(
-        synthesize(world.demonstrations, {
-          ...shape,
-          policy: demonstratingPolicy(policy, world.demonstrations),
-          samples: 1,
-          output: at("demonstrations.jsonl"),
-          onProgress: ({ done, total }) => report(done, total),
-        }),
-        at("demonstrations.jsonl"),
-      ),
-    );
-    await timed("sft", (report) =>
-      sft({
-        policy,
-        trajectories: demonstrations,
-        ...settings.sft,
-        schedule: "cosine",
-        seed,
-        checkpoints: { folder: at("sft-checkpoints"), every: 250, keep: 1 },
-        metricsFile: run.paths.sftMetrics,
-        onStep: ({ step, loss }) => report(step, settings.sft.steps, `loss ${loss?.toFixed(3)}`),
-        ...stopping,
-      }),
-    );
-    await policy.save(sftFolder);
-  }
-  await using policy = await load(sftFolder, true);
-  const before = await measure(policy, "before");
-
-  // Stage 1: trajectories of this policy, kept where every step is judged good.
-  const pool = await timed("synthesize", (report) =>
-    collect(
-      synthesize(world.train, {
-        ...shape,
-        policy,
-        samples: settings.synthesize.samples,
-        output: run.paths.trajectories,
-        onProgress: ({ done, total }) => report(done, total),
-      }),
-      run.paths.trajectories,
-    ),
-  );
-  await using journaled = await journaledJudge(judge, run.paths.verdicts);
-  const { kept, table } = await timed("judge", async (report) => {
-    const judged = judgeSteps(pool, {
-      judge: journaled,
-      onProgress: ({ trajectories, good, steps }) =>
-        report(trajectories, pool.length, `${Math.round((100 * good) / steps)} % good`),
-      ...stopping,
-    });
-    return await filterTrajectories(judged, { kind: "process", outcome: task.matcher, ...stopping });
-  });
-  await writeJson(run.paths.filter, table);
-
-  // Stage 2: fresh actions in the kept states, rewarded by the judge.
-  await timed("train", async (report) => {
-    await using reference = await load(sftFolder, false);
-    const { batchSize, samplesPerState, steps, lr, klWeight } = settings.train;
-    await train({
-      policy,
-      reference,
-      trajectories: kept,
-      judge: journaled,
-      batchSize,
-      samplesPerState,
-      steps,
-      lr,
-      klWeight,
-      schedule: "linear",
-      lrFloor: 0.1,
-      maxNewTokens: settings.maxNewTokens,
-      seed,
-      checkpoints: { folder: run.paths.checkpoints, every: 20, keep: 1 },
-      metricsFile: run.paths.metrics,
-      onStep: ({ step, reward }) => report(step, steps, `reward ${reward?.toFixed(3)}`),
-      ...stopping,
-    });
-  });
-  const after = await measure(policy, "after");
+  const demo = await openDemo(options);
+  const { run, seed, seconds } = demo;
+  const imitator = await imitate(demo);
+  await using policy = await demo.load(imitator, true);
+  const before = await measure(demo, policy, "before");
+  const filter = await improve(demo, policy, imitator);
+  const after = await measure(demo, policy, "after");
   await policy.save(run.paths.policy);
   const gain = (records: "records" | "greedyRecords") =>
     improvement(before[records], after[records])!.accuracy;
@@ -208,12 +88,171 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     before,
     after,
     improvement: { sampled: gain("records"), greedy: gain("greedyRecords") },
-    filter: table,
+    filter,
     seconds,
   };
 }
 
 type Report = (done: number, total: number | undefined, note?: string) => void;
+
+/** What every part of a demo works with. */
+interface Demo {
+  run: RunDirectory;
+  seed: number;
+  settings: DemoSettings;
+  world: World;
+  task: Task;
+  judge: Judge;
+  /** The options that all rollouts share. */
+  rollouts: { task: Task; maxNewTokens: number; concurrency: number; seed: number; signal?: AbortSignal };
+  stopping: { signal?: AbortSignal };
+  seconds: DemoResult["seconds"];
+  file: (name: string) => string;
+  load: (folder: string, trainable: boolean) => Promise<NativePolicy>;
+  timed: <T>(stage: DemoStage, work: (report: Report) => Promise<T>) => Promise<T>;
+}
+
+async function openDemo(options: DemoOptions): Promise<Demo> {
+  const { output, seed = 0, device = "cpu", threads = 0, settings = DEMO_SETTINGS, signal } = options;
+  const run = await RunDirectory.open(output, {
+    config: { demo: { seed, settings, model: MODEL_CONFIG, mistakes: DEMONSTRATION_MISTAKES } },
+    seeds: { demo: seed },
+    addon: packageVersion, // the loader takes no other
+    device,
+  });
+  const file = (name: string) => join(run.dir, name);
+  const world = createWorld(seed, settings.world);
+  await writeJson(file("world.json"), world);
+  const { maxNewTokens, concurrency, callLimit } = settings;
+  const task = await demoTask(world.articles, callLimit);
+  const stopping = signal ? { signal } : {};
+  const seconds: DemoResult["seconds"] = {};
+  return {
+    run,
+    seed,
+    settings,
+    world,
+    task,
+    judge: processJudge(),
+    rollouts: { task, maxNewTokens, concurrency, seed, ...stopping },
+    stopping,
+    seconds,
+    file,
+    load: (folder, trainable) =>
+      NativePolicy.load(folder, { device, threads, trainable, maxBatch: 1024, ...stopping }),
+    async timed(stage, work) {
+      const started = performance.now();
+      const result = await work((done, total, note) =>
+        options.onProgress?.({ stage, done, total, ...(note === undefined ? {} : { note }) }),
+      );
+      seconds[stage] = (performance.now() - started) / 1000;
+      return result;
+    },
+  };
+}
+
+/** A new policy, trained to imitate imperfect demonstrations; the folder it is saved in. */
+async function imitate(demo: Demo): Promise<string> {
+  const { run, seed, settings, world, file, timed } = demo;
+  const folder = file("sft-policy");
+  if (existsSync(folder)) return folder;
+  const untrained = file("new-policy");
+  if (!existsSync(untrained)) await writePolicyFolder(untrained, seed);
+  await using policy = await demo.load(untrained, true);
+  const output = file("demonstrations.jsonl");
+  const demonstrations = await timed("demonstrate", (report) =>
+    collect(
+      synthesize(world.demonstrations, {
+        ...demo.rollouts,
+        policy: demonstratingPolicy(policy, world.demonstrations),
+        samples: 1,
+        output,
+        onProgress: ({ done, total }) => report(done, total),
+      }),
+      output,
+    ),
+  );
+  await timed("sft", (report) =>
+    sft({
+      policy,
+      trajectories: demonstrations,
+      ...settings.sft,
+      schedule: "cosine",
+      seed,
+      checkpoints: { folder: file("sft-checkpoints"), every: 250, keep: 1 },
+      metricsFile: run.paths.sftMetrics,
+      onStep: ({ step, loss }) => report(step, settings.sft.steps, `loss ${loss?.toFixed(3)}`),
+      ...demo.stopping,
+    }),
+  );
+  await policy.save(folder);
+  return folder;
+}
+
+/** SWiRL: trajectories of this policy, kept where every step is judged good; then RL on fresh actions in their states. */
+async function improve(demo: Demo, policy: NativePolicy, imitator: string): Promise<FilterTable> {
+  const { run, settings, timed, stopping } = demo;
+  const pool = await timed("synthesize", (report) =>
+    collect(
+      synthesize(demo.world.train, {
+        ...demo.rollouts,
+        policy,
+        samples: settings.synthesize.samples,
+        output: run.paths.trajectories,
+        onProgress: ({ done, total }) => report(done, total),
+      }),
+      run.paths.trajectories,
+    ),
+  );
+  await using judge = await journaledJudge(demo.judge, run.paths.verdicts);
+  const { kept, table } = await timed("judge", async (report) => {
+    const judged = judgeSteps(pool, {
+      judge,
+      onProgress: ({ trajectories, good, steps }) =>
+        report(trajectories, pool.length, `${Math.round((100 * good) / steps)} % good`),
+      ...stopping,
+    });
+    return await filterTrajectories(judged, {
+      kind: "process",
+      outcome: demo.task.matcher, // for the table only
+      ...stopping,
+    });
+  });
+  await writeJson(run.paths.filter, table);
+
+  await timed("train", async (report) => {
+    await using reference = await demo.load(imitator, false);
+    await train({
+      policy,
+      reference,
+      trajectories: kept,
+      judge,
+      ...settings.train,
+      schedule: "linear",
+      lrFloor: 0.1,
+      maxNewTokens: settings.maxNewTokens,
+      seed: demo.seed,
+      checkpoints: { folder: run.paths.checkpoints, every: 20, keep: 1 },
+      metricsFile: run.paths.metrics,
+      onStep: ({ step, reward }) => report(step, settings.train.steps, `reward ${reward?.toFixed(3)}`),
+      ...stopping,
+    });
+  });
+  return table;
+}
+
+function measure(demo: Demo, policy: NativePolicy, stage: "before" | "after"): Promise<DemoEvaluation> {
+  return demo.timed(stage, (report) =>
+    measurePolicy(demo.world.heldOut, {
+      ...demo.rollouts,
+      policy,
+      judge: demo.judge,
+      sampledFile: demo.run.paths.evaluation(stage),
+      greedyFile: demo.file(`greedy-${stage}.jsonl`),
+      onProgress: report,
+    }),
+  );
+}
 
 function countWeights(policy: NativePolicy): number {
   return policy.parameters().reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);

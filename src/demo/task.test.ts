@@ -60,7 +60,7 @@ describe("the demo's task", () => {
 
   it("is solved by a demonstrator without mistakes, whom both judges find faultless", async () => {
     const judges = [processJudge(), oracleJudge(world.heldOut)];
-    for (const question of world.heldOut) {
+    for (const question of world.heldOut.slice(0, 150)) {
       const views = await play(question, NO_MISTAKES, 1);
       expect(views.at(-1)!.answer).toBe(question.answers[0]);
       for (const view of views) {
