@@ -13,8 +13,6 @@ export interface Random {
   pick<T>(items: readonly T[]): T;
   /** A new array with the same items in a random order. */
   shuffle<T>(items: readonly T[]): T[];
-  /** One key, drawn in proportion to its weight. */
-  weighted<K extends string>(weights: Readonly<Record<K, number>>): K;
 }
 
 function fnv1a(text: string): number {
@@ -50,15 +48,6 @@ export function createRandom(seed: number, label: string): Random {
         [out[i], out[j]] = [out[j]!, out[i]!];
       }
       return out;
-    },
-    weighted(weights) {
-      const entries = Object.entries(weights) as [keyof typeof weights, number][];
-      let left = next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
-      for (const [key, weight] of entries) {
-        left -= weight;
-        if (left < 0) return key;
-      }
-      return entries[entries.length - 1]![0];
     },
   };
 }
