@@ -8,7 +8,7 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus, totalmem } from "node:os";
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { DEMONSTRATION_MISTAKES } from "../src/demo/demonstrator.js";
@@ -105,7 +105,8 @@ ${command}
 \`\`\`
 
 Machine: ${cpus()[0]!.model.trim()}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; matrix products by ${cpu.matrixLibrary} (${cpu.isa.join(", ")}); Node ${process.version}.
-The longest seed took ${Math.round(longest)} s from start to report; peak memory of the whole study ${Math.round(process.resourceUsage().maxRSS / 2 ** 10)} MiB.
+The longest seed took ${Math.round(longest)} s from start to report. The load average was
+${loadavg()[0]!.toFixed(1)} when this page was written; above the number of cores it means that other work ran beside it.
 
 ## Result
 
@@ -196,5 +197,6 @@ ${table(
 
 await mkdir(flags.out, { recursive: true });
 await writeFile(join(flags.out, "demo.md"), page);
-await writeFile(join(flags.out, "demo.json"), `${JSON.stringify(all, null, 1)}\n`);
+const figures = all.map(({ output: _, report: __, ...rest }) => rest); // where the runs lay is nobody's concern
+await writeFile(join(flags.out, "demo.json"), `${JSON.stringify(figures, null, 1)}\n`);
 process.stdout.write(`${page}\n`);
