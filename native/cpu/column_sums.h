@@ -1,9 +1,10 @@
 // Sums over rows, for gradients that every row adds to (norm weights, biases): pieces of kRows rows are
-// summed apart, then in order. The pieces depend on the row count only, so the bits do not depend on the
-// threads.
+// summed apart, then in order in float64, since rows of such a gradient nearly cancel. The pieces depend on
+// the row count only, so the bits do not depend on the threads.
 #ifndef SWIRL_CPU_COLUMN_SUMS_H_
 #define SWIRL_CPU_COLUMN_SUMS_H_
 
+#include <algorithm>
 #include <cstring>
 
 #include "native/cpu/device.h"
@@ -12,7 +13,7 @@ namespace swirl {
 
 class ColumnSums {
  public:
-  static constexpr int64_t kRows = 32;
+  static constexpr int64_t kRows = 8;
 
   // Lives in the device's shared scratch until the next op. False when memory is out.
   bool reserve(swirl_device* device, int64_t rows, int64_t width) {
@@ -33,13 +34,21 @@ class ColumnSums {
 
   // to[width] += all pieces, in order.
   void add_to(swirl_device* device, float* to) const {
-    parallel_for(device, width_, pieces_ > 64 ? 64 : width_ + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = 0; i < pieces_; ++i)
-        for (int64_t c = begin; c < end; ++c) to[c] += sums_[i * width_ + c];
+    parallel_for(device, width_, kColumns, [&](int64_t begin, int64_t end) {
+      double sums[kColumns];
+      for (int64_t first = begin; first < end; first += kColumns) {
+        const int64_t columns = std::min(kColumns, end - first);
+        for (int64_t c = 0; c < columns; ++c) sums[c] = to[first + c];
+        for (int64_t i = 0; i < pieces_; ++i)
+          for (int64_t c = 0; c < columns; ++c) sums[c] += sums_[i * width_ + first + c];
+        for (int64_t c = 0; c < columns; ++c) to[first + c] = static_cast<float>(sums[c]);
+      }
     });
   }
 
  private:
+  static constexpr int64_t kColumns = 64;  // summed at a time
+
   int64_t pieces_ = 0, width_ = 0;
   float* sums_ = nullptr;
 };

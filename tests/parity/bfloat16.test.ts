@@ -7,7 +7,8 @@ import { describe, expect, it } from "vitest";
 import { flat, relativeErrors, rmsDistance } from "./distance.js";
 import { engineOf, models, readAll, readGolden, reinforce } from "./golden.js";
 
-const luck = 1.5;
+/** Some 300 tensors are compared, each with one draw of torch's error. */
+const luck = 2;
 
 describe.each(models)("%s", (name) => {
   it("log-probs and gradients are no further from truth than torch's", async () => {

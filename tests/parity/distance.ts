@@ -45,6 +45,20 @@ export function relativeErrors(found: Map<string, Numbers>, truth: Map<string, N
   return { all: Math.sqrt(difference / size), tensors };
 }
 
+/**
+ * q, k and v biases of a layer as the one vector that they are in the engine. A key bias moves all scores of a query
+ * alike, so its gradient is the small rest of sums that cancel (nothing would be left without rotary positions):
+ * beside itself it measures float32, not us.
+ */
+export function joinBiases(tensors: Map<string, Numbers>): Map<string, Numbers> {
+  const out = new Map<string, Numbers>();
+  for (const [name, values] of tensors) {
+    const joined = name.replace(/\.[qkv]_proj\.bias$/, ".qkv.bias");
+    out.set(joined, joined === name ? values : [...Array.from(out.get(joined) ?? []), ...Array.from(values)]);
+  }
+  return out;
+}
+
 export function worst(errors: TensorErrors): { name: string; error: number } {
   return Object.entries(errors.tensors).reduce(
     (most, [name, error]) => (error > most.error || Number.isNaN(error) ? { name, error } : most),

@@ -6,12 +6,12 @@
 import { describe, expect, it } from "vitest";
 import type { NativeTrainSequence } from "../../src/native/addon.js";
 import type { Engine } from "../../src/native/engine.js";
-import { flat, maxDistance, relativeErrors, worst } from "./distance.js";
+import { flat, joinBiases, maxDistance, relativeErrors, worst } from "./distance.js";
 import { engineOf, models, readAll, readGolden, reinforce } from "./golden.js";
 
 async function gradients(engine: Engine, batch: NativeTrainSequence[], options: object) {
   const metrics = await engine.gradients(batch, { ...reinforce, ...options });
-  return { metrics, tensors: await readAll(engine, "gradient") };
+  return { metrics, tensors: joinBiases(await readAll(engine, "gradient")) };
 }
 
 async function expectSame(
