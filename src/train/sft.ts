@@ -9,11 +9,13 @@
  *
  * Resumes like `train`: same weights as the uninterrupted run, bit for bit on the CPU in float32.
  */
+
 import { z } from "zod";
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { callback, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
+import { joinTokens } from "../policy/join-tokens.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { batchesFrom, stepsInEpochs } from "./batches.js";
 import { MetricsLog } from "./metrics-log.js";
@@ -29,7 +31,7 @@ import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import type { UpdateRecord } from "./train-record.js";
 import { newProgress, resumeProgress, saveProgress, setupOf } from "./training-progress.js";
-import { joinTokens, secondsBetween, tooManySkipped, withSignal } from "./update-parts.js";
+import { secondsBetween, tooManySkipped, withSignal } from "./update-parts.js";
 
 export const sftSchema = z.strictObject({
   policy: nativePolicySchema,

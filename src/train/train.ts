@@ -12,9 +12,11 @@
  * Everything but the judge is a pure function of (weights, trajectories, options): a run killed at any moment and
  * started again goes on from its newest checkpoint to the same weights, bit for bit on the CPU in float32.
  */
+
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
+import { joinTokens } from "../policy/join-tokens.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { advantages, updateRunningBaseline } from "./advantages.js";
 import { batchesFrom, groupBy, stepsInEpochs } from "./batches.js";
@@ -28,7 +30,7 @@ import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } from "./train-options.js";
 import type { TrainRecord } from "./train-record.js";
 import { newProgress, resumeProgress, saveProgress, setupOf } from "./training-progress.js";
-import { joinTokens, secondsBetween, tooManySkipped, withSignal } from "./update-parts.js";
+import { secondsBetween, tooManySkipped, withSignal } from "./update-parts.js";
 
 export interface TrainResult {
   /** Updates done in all, those before a resume included. */

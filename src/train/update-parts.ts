@@ -1,14 +1,6 @@
 /** The small parts that train and sft share. Pure. */
 import { SwirlError } from "../errors/swirl-error.js";
 
-/** State and action as one sequence. */
-export function joinTokens(state: Int32Array, action: Int32Array): Int32Array {
-  const whole = new Int32Array(state.length + action.length);
-  whole.set(state);
-  whole.set(action, state.length);
-  return whole;
-}
-
 /** To a thousandth. */
 export function secondsBetween(from: number, to: number): number {
   return Math.round(to - from) / 1000;
