@@ -99,7 +99,8 @@ struct KeyBlock {
   int32_t first = 0, count = 0;
   int32_t slots[kKeyBlock];
 
-  // What is computed: the keys, filled up with zeros to whole vectors. Zeros more or less do not change a row's bits.
+  // What is computed: the keys, filled up with zeros to whole vectors. Zeros more or less do not change a
+  // row's bits.
   int32_t columns() const { return static_cast<int32_t>(round_up(count, 16)); }
 };
 

@@ -40,7 +40,8 @@ int64_t cut_rows(const Attention& attention, int32_t rows, QueryTile* tiles) {
     if (begin == end) continue;
     const int64_t pieces = ceil_div(end - begin, rows);
     const int32_t each = std::min(rows, static_cast<int32_t>(round_up(ceil_div(end - begin, pieces), 16)));
-    for (int32_t row = begin; row < end; row += each) tiles[count++] = {s, s + 1, row, std::min(row + each, end), 0};
+    for (int32_t row = begin; row < end; row += each)
+      tiles[count++] = {s, s + 1, row, std::min(row + each, end), 0};
   }
   return count;
 }

@@ -32,8 +32,12 @@ void load_queries(const Attention& attention, const Gradient<T>& g, int32_t kv_h
   for (int32_t row = begin; row < end; ++row) {
     for (int32_t i = 0; i < group; ++i, ++m) {
       const int64_t head = static_cast<int64_t>(kv_head) * group + i;
-      load_line(g.q + row * g.ldq + head * head_dim, head_dim, units, q + m * units);
-      load_line(g.dout + row * g.lddo + head * head_dim, head_dim, units, dout + m * units);
+      const T *q_line = g.q + row * g.ldq + head * head_dim,
+              *dout_line = g.dout + row * g.lddo + head * head_dim;
+      fetch(q_line + attention.tile_rows * g.ldq, head_dim);
+      fetch(dout_line + attention.tile_rows * g.lddo, head_dim);
+      load_line(q_line, head_dim, units, q + m * units);
+      load_line(dout_line, head_dim, units, dout + m * units);
       lse[m] = g.lse[static_cast<int64_t>(row) * attention.shape.heads + head];
       delta[m] = g.delta[static_cast<int64_t>(row) * attention.shape.heads + head];
     }
@@ -42,7 +46,8 @@ void load_queries(const Attention& attention, const Gradient<T>& g, int32_t kv_h
 
 // p and dproduct [queries, kKeyBlock] from products q·k (in p) and dout·v (in ds).
 static inline void score_gradient(const Attention& attention, const KeyBlock& block, int32_t rows,
-                                  const int32_t* position, const float* lse, const float* delta, float* p, float* ds) {
+                                  const int32_t* position, const float* lse, const float* delta, float* p,
+                                  float* ds) {
   const V lane = lane_numbers();
   const int32_t columns = block.columns();
   for (int32_t row = 0; row < rows; ++row) {
@@ -149,7 +154,8 @@ void query_gradient_tile(const Attention& attention, const QueryTile& tile, int3
     load_key_block(attention, block, kv_head, g, at);
     score_products(attention, queries, block.columns(), at);
     score_gradient(attention, block, rows, position, at.lse, at.delta, at.p, at.ds);
-    for (int32_t m = 0; m < queries; ++m) scores_to_line(at.ds + static_cast<int64_t>(m) * kKeyBlock, block.columns());
+    for (int32_t m = 0; m < queries; ++m)
+      scores_to_line(at.ds + static_cast<int64_t>(m) * kKeyBlock, block.columns());
     matmul<true>(queries, width, block.columns() / kDepth, at.ds, kKeyBlock, 1,
                  stack(at.k, block.columns(), width / kDepth, at.k_stack), width, at.dq, width);
   }

@@ -46,7 +46,8 @@ static inline const float* stack(const float* lines, int32_t rows, int32_t units
   return stacked;
 }
 
-// Scores [columns] of one query become a line in their own place; columns may end in half a vector of the line.
+// Scores [columns] of one query become a line in their own place; columns may end in half a vector of the
+// line.
 SWIRL_INLINE void scores_to_line(float* scores, int32_t columns) {
   for (int32_t j = 0; j < columns; j += 2 * kLanes) {
     const V low = load(scores + j), high = load(scores + j + kLanes);
@@ -54,7 +55,8 @@ SWIRL_INLINE void scores_to_line(float* scores, int32_t columns) {
   }
 }
 
-// Scores [queries, columns], kKeyBlock apart, become stacked in their own place: pair i at scores + 2 · i · kKeyBlock.
+// Scores [queries, columns], kKeyBlock apart, become stacked in their own place: pair i at scores + 2 · i ·
+// kKeyBlock.
 static inline void scores_to_stack(float* scores, int32_t queries, int32_t columns) {
   for (int32_t m = 0; m < queries; m += 2) {
     float* first = scores + static_cast<int64_t>(m) * kKeyBlock;
@@ -83,14 +85,26 @@ SWIRL_INLINE void scores_to_line(float*, int32_t) {}
 static inline void scores_to_stack(float*, int32_t, int32_t) {}
 #endif
 
+// Where rows go on in memory, the next block's are fetched meanwhile: rows of a head lie too far apart for
+// the processor to foresee.
+template <class T>
+SWIRL_INLINE void fetch(const T* line, int32_t head_dim) {
+  for (int32_t d = 0; d < head_dim; d += static_cast<int32_t>(64 / sizeof(T)))
+    __builtin_prefetch(line + d, 0, 2);
+}
+
 // Lines [columns, units] of a key block; absent ones are zero. `from` is already at the head.
 template <class T>
 void load_keys(const KeyBlock& block, const T* from, int64_t ld, int32_t head_dim, int32_t units,
                float* lines) {
-  for (int32_t j = 0; j < block.count; ++j)
-    load_line(from + block.slots[j] * ld, head_dim, units, lines + static_cast<int64_t>(j) * units);
-  std::memset(lines + static_cast<int64_t>(block.count) * units, 0,
-              static_cast<size_t>(block.columns() - block.count) * static_cast<size_t>(units) * sizeof(float));
+  for (int32_t j = 0; j < block.count; ++j) {
+    const T* line = from + block.slots[j] * ld;
+    fetch(line + kKeyBlock * ld, head_dim);
+    load_line(line, head_dim, units, lines + static_cast<int64_t>(j) * units);
+  }
+  std::memset(
+      lines + static_cast<int64_t>(block.count) * units, 0,
+      static_cast<size_t>(block.columns() - block.count) * static_cast<size_t>(units) * sizeof(float));
 }
 
 // Lines [columns, units] as turned.

@@ -3,11 +3,12 @@
 namespace swirl {
 namespace SWIRL_ISA {
 
-// One query's softmax over kColumns keys of a block: scores become probabilities against the running maximum, as a
-// line; its sums so far [width] and its total are rescaled as the maximum grows. Keys low … high are seen.
+// One query's softmax over kColumns keys of a block: scores become probabilities against the running maximum,
+// as a line; its sums so far [width] and its total are rescaled as the maximum grows. Keys low … high are
+// seen.
 template <int kColumns>
-void softmax_step(const swirl_attention_shape& shape, float low, float high, float* s, int32_t width, float* sums,
-                  float* maximum, float* total) {
+void softmax_step(const swirl_attention_shape& shape, float low, float high, float* s, int32_t width,
+                  float* sums, float* maximum, float* total) {
   const bool partial = low > 0 || high < kColumns - 1;
   const V lane = lane_numbers();
   constexpr int kVectors = kColumns / kLanes;
@@ -15,7 +16,8 @@ void softmax_step(const swirl_attention_shape& shape, float low, float high, flo
 #pragma GCC unroll 4
   for (int i = 0; i < kVectors; ++i) {
     value[i] = score(load(s + i * kLanes), shape);
-    if (partial) value[i] = keep(value[i], lane + static_cast<float>(i * kLanes), low, high, splat(-INFINITY));
+    if (partial)
+      value[i] = keep(value[i], lane + static_cast<float>(i * kLanes), low, high, splat(-INFINITY));
     top = max(value[i], top);
   }
   const float before = *maximum, now = std::max(before, largest(top));
@@ -37,8 +39,8 @@ void softmax_step(const swirl_attention_shape& shape, float low, float high, flo
   *total += sum(added);
 }
 
-static inline void softmax_columns(const swirl_attention_shape& shape, int32_t columns, float low, float high, float* s,
-                                   int32_t width, float* sums, float* maximum, float* total) {
+static inline void softmax_columns(const swirl_attention_shape& shape, int32_t columns, float low, float high,
+                                   float* s, int32_t width, float* sums, float* maximum, float* total) {
   static_assert(kKeyBlock == 64, "one case for each multiple of 16");
   switch (columns) {
     case 16:
@@ -112,8 +114,8 @@ static inline void forward_block(const Attention& attention, const KeyBlock& blo
     for (int32_t m = row * group; m < (row + 1) * group; ++m) {
       float* s = at.scores + static_cast<int64_t>(m) * kKeyBlock;
       if (sees(row)) {
-        softmax_columns(attention.shape, columns, low, high, s, width, at.sums + static_cast<int64_t>(m) * width,
-                     at.maximum + m, at.total + m);
+        softmax_columns(attention.shape, columns, low, high, s, width,
+                        at.sums + static_cast<int64_t>(m) * width, at.maximum + m, at.total + m);
       } else {  // a row of another segment, between two that see the block
         std::memset(s, 0, static_cast<size_t>(columns) * sizeof(float));
       }
@@ -165,7 +167,8 @@ void forward_tile(const Attention& attention, const QueryTile& tile, int32_t kv_
     load_keys(block, k + head, ldk, head_dim, width / kDepth, at.lines);
     turn(at.lines, block.columns(), width / kDepth, at.turned);
     load_keys(block, v + head, ldv, head_dim, width / kDepth, at.lines);
-    forward_block(attention, block, stack(at.lines, block.columns(), width / kDepth, at.stacked), at, first, last);
+    forward_block(attention, block, stack(at.lines, block.columns(), width / kDepth, at.stacked), at, first,
+                  last);
   };
   const auto first_block = [&](int32_t row) {
     return attention.first_visible(at.position[row]) / kKeyBlock * kKeyBlock;
