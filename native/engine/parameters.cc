@@ -191,15 +191,14 @@ double Parameters::gradient_norm() const {
 void Parameters::adamw_step(const OptimizerOptions& o, double gradient_scale) {
   begin_moments();
   ++step;
-  swirl_adamw a;
-  a.lr = static_cast<float>(o.lr);
-  a.beta1 = static_cast<float>(o.beta1);
-  a.beta2 = static_cast<float>(o.beta2);
-  a.eps = static_cast<float>(o.eps);
-  a.weight_decay = static_cast<float>(o.weight_decay);
-  a.bias_correction1 = static_cast<float>(1 - std::pow(o.beta1, double(step)));
-  a.bias_correction2 = static_cast<float>(1 - std::pow(o.beta2, double(step)));
-  a.gradient_scale = static_cast<float>(gradient_scale);
+  const swirl_adamw a = {o.lr,
+                         o.beta1,
+                         o.beta2,
+                         o.eps,
+                         o.weight_decay,
+                         1 - std::pow(o.beta1, double(step)),
+                         1 - std::pow(o.beta2, double(step)),
+                         gradient_scale};
   const auto apply = [&](int64_t begin, int64_t count, void* compute) {
     device_.check(device_.kernels().adamw(device_.handle(), count, &a, master_.as<float>() + begin,
                                           gradient_.as<float>() + begin, m_.as<float>() + begin,
