@@ -17,15 +17,17 @@ const POINTS = Number(process.env.SWIRL_STRESS ?? 5);
 
 let compiled: Compiled;
 let folder: string;
-let whole: { hash: string; events: number; metrics: unknown[] };
+let whole: { hash: string; events: number; milliseconds: number; metrics: unknown[] };
 
 beforeAll(async () => {
   compiled = await compile();
   folder = await mkdtemp(join(tmpdir(), "swirl-killed-"));
   await writeTinyModel(join(folder, "model"));
+  const started = performance.now();
   const { output } = await run("whole", { dieAt: 0 });
+  const milliseconds = performance.now() - started;
   const [hash, events] = output.trim().split(" ");
-  whole = { hash: hash!, events: Number(events), metrics: await metrics("whole") };
+  whole = { hash: hash!, events: Number(events), milliseconds, metrics: await metrics("whole") };
 }, 120_000);
 afterAll(async () => {
   await compiled.remove();
@@ -96,7 +98,7 @@ describe("a killed run", () => {
     let kills = 0;
     let last = await run("often", { dieAt: 30 });
     for (; last.signal === "SIGKILL" && kills < 40; kills++)
-      last = await run("often", { dieAt: 0, afterMs: 300 + 30 * kills }); // wherever it is by then
+      last = await run("often", { dieAt: 0, afterMs: whole.milliseconds * (0.25 + 0.04 * kills) }); // wherever it is
     expect(kills).toBeGreaterThan(1);
     expect(last.output.split(" ")[0]).toBe(whole.hash);
     expect(await metrics("often")).toEqual(whole.metrics);
