@@ -41,8 +41,8 @@ let loaded: LoadedAddon | undefined;
 
 /**
  * OpenMP reads these once, when the addon brings it in. Its default is to spin for milliseconds at every barrier, which
- * on a machine whose cores are shared costs ten times the work itself; a short spin costs an idle machine nothing we
- * could measure (docs/lab-notes.md). A user's own setting stands.
+ * on a machine whose cores are shared costs up to ten times the work itself; a short spin costs an idle machine a few
+ * percent at most (docs/lab-notes.md). A user's own setting stands.
  */
 function waitBriefly(): void {
   if (process.env.OMP_WAIT_POLICY || process.env.GOMP_SPINCOUNT) return;
