@@ -12,7 +12,8 @@ import {
   train,
 } from "swirl-rl";
 
-const [model = "SmolLM2-135M-Instruct", file = "train.jsonl"] = process.argv.slice(2);
+// A model that writes the tags already: an untrained 135M one does not, and nothing would pass the filter.
+const [model = "runs/gsm8k/sft-checkpoints/latest", file = "train.jsonl"] = process.argv.slice(2);
 await using policy = await Policy.load(model, { dtype: "bfloat16" });
 const task = calculatorTask(calculator());
 const judge = ruleJudges.calculator();
