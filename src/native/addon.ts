@@ -135,7 +135,7 @@ export interface NativeGenerateOptions {
 export interface NativeCompletion {
   tokens: Int32Array; // includes the token(s) that ended it
   logprobs: Float32Array; // of the distribution sampled from
-  finishReason: "stop" | "length" | "eos" | "aborted";
+  finishReason: "stop" | "length" | "eos";
 }
 
 export interface NativeGenerateStats {

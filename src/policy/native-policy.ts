@@ -185,7 +185,7 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
       text: this.#actionText(sampled, sampling.stop),
       tokens: sampled,
       logprobs,
-      finishReason: finishReason === "aborted" ? "length" : finishReason,
+      finishReason,
     }));
   }
 
@@ -248,7 +248,7 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     const read = prompts.map(({ tokens }, i) =>
       toPrompt(toTokens(tokens, `prompts[${i}].tokens`), seed === undefined ? undefined : seed + i),
     );
-    return (await this.#sample(read, native, call(signal, onProgress))) as Completion[][];
+    return await this.#sample(read, native, call(signal, onProgress));
   }
 
   // State
