@@ -1,6 +1,6 @@
 /**
- * The demo's world, a pure function of its seed: invented people, guilds and towns with one short article per fact,
- * questions of two or three hops over them, and word problems of two or three operations.
+ * Invented worlds, pure functions of their seed: people, guilds and towns with one short article per fact, questions of
+ * several hops over them, and word problems of several operations. `createWorld` makes the demo's: two or three steps.
  *
  * Held out means: held-out lookup questions are about entities no training question, demonstration or state touches
  * (the two halves of the world do not refer to each other; both are in the one index that is searched), and held-out
@@ -54,46 +54,97 @@ export interface World {
   heldOut: WorldQuestion[];
 }
 
+/** What the questions of a list are like. */
+export interface QuestionMix {
+  /** Share of questions that are word problems. */
+  sumShare: number;
+  /** How many steps a question may have, each equally often. */
+  steps: readonly number[];
+  /** No amount is larger than this; at most 99, so that each is one token. Default 99. */
+  largest?: number;
+  /** Some amount of every word problem is at least this. Default 0. */
+  reaches?: number;
+}
+
+export interface QuestionList {
+  half: "train" | "held-out";
+  count: number;
+  mix: QuestionMix;
+  /** No two questions of the list have the same text. */
+  distinct?: boolean;
+}
+
 interface Entity {
   name: string;
   kind: EntityKind;
   facts: Map<string, Entity>;
 }
 
-/** Share of questions that are word problems. */
-const SUM_SHARE = 0.5;
-/** Share of questions with three steps; the others have two. */
-const LONG_SHARE = 0.5;
+const DEMO_MIX: QuestionMix = { sumShare: 0.5, steps: [3, 2] };
 
 const KINDS = Object.keys(RELATIONS) as EntityKind[];
 
 export function createWorld(seed: number, sizes: WorldSizes): World {
+  const { trainEntities, heldOutEntities } = sizes;
+  const list = (half: QuestionList["half"], count: number): QuestionList => ({ half, count, mix: DEMO_MIX });
+  const { articles, questions } = drawWorld(
+    seed,
+    { train: trainEntities, heldOut: heldOutEntities },
+    {
+      demonstration: list("train", sizes.demonstrations),
+      train: list("train", sizes.train),
+      "held-out": list("held-out", sizes.heldOut),
+    },
+  );
+  return {
+    articles,
+    demonstrations: questions.demonstration,
+    train: questions.train,
+    heldOut: questions["held-out"],
+  };
+}
+
+/**
+ * `entities` of each kind in both halves, and one list of questions for every name in `lists`; ids begin with the name.
+ * A word problem's numbers occur in one list only, so the order of the lists matters.
+ */
+export function drawWorld<Name extends string>(
+  seed: number,
+  entities: { train: number; heldOut: number },
+  lists: Readonly<Record<Name, QuestionList>>,
+): { articles: Article[]; questions: Record<Name, WorldQuestion[]> } {
   const random = createRandom(seed, "world");
   const names = random.shuffle(FIRST_WORDS.flatMap((first) => LAST_WORDS.map((last) => `${first} ${last}`)));
-  const trainHalf = createHalf(random, names.splice(0, KINDS.length * sizes.trainEntities));
-  const heldOutHalf = createHalf(random, names.splice(0, KINDS.length * sizes.heldOutEntities));
+  const halves = {
+    train: createHalf(random, names.splice(0, KINDS.length * entities.train)),
+    "held-out": createHalf(random, names.splice(0, KINDS.length * entities.heldOut)),
+  };
   const taken = new Set<string>();
-  const questions = (prefix: string, half: Entity[], count: number): WorldQuestion[] => {
-    const own = createRandom(seed, prefix);
+  const draw = (name: string, { half, count, mix, distinct = false }: QuestionList): WorldQuestion[] => {
+    const own = createRandom(seed, name);
     const fresh = new Set<string>();
+    const texts = new Set<string>();
     const out: WorldQuestion[] = [];
     while (out.length < count) {
-      const question = own.next() < SUM_SHARE ? sumQuestion(own, taken, fresh) : lookup(own, half);
-      out.push({ id: `${prefix}-${out.length}`, ...question });
+      const question =
+        own.next() < mix.sumShare ? sumQuestion(own, mix, taken, fresh) : lookup(own, mix, halves[half]);
+      if (distinct && texts.has(question.question)) continue;
+      texts.add(question.question);
+      out.push({ id: `${name}-${out.length}`, ...question });
     }
     for (const key of fresh) taken.add(key);
     return out;
   };
   return {
-    articles: [...trainHalf, ...heldOutHalf].flatMap((entity) =>
+    articles: [...halves.train, ...halves["held-out"]].flatMap((entity) =>
       [...entity.facts].map(([relation, value]) => ({
         title: entity.name,
         text: factSentence(relation, entity.name, value.name),
       })),
     ),
-    demonstrations: questions("demonstration", trainHalf, sizes.demonstrations),
-    train: questions("train", trainHalf, sizes.train),
-    heldOut: questions("held-out", heldOutHalf, sizes.heldOut),
+    questions: Object.fromEntries(
+      (Object.entries(lists) as [Name, QuestionList][]).map(([name, list]) => [name, draw(name, list)]),
+    ) as Record<Name, WorldQuestion[]>,
   };
 }
 
@@ -115,8 +166,8 @@ function createHalf(random: Random, names: string[]): Entity[] {
 type Drawn = Omit<WorldQuestion, "id">;
 
 /** A walk that visits no entity twice, so that no step's result can be read off an earlier one. */
-function lookup(random: Random, half: readonly Entity[]): Drawn {
-  const hops = random.next() < LONG_SHARE ? 3 : 2;
+function lookup(random: Random, mix: QuestionMix, half: readonly Entity[]): Drawn {
+  const hops = random.pick(mix.steps);
   for (;;) {
     const start = random.pick(half);
     const path = [start];
@@ -142,22 +193,27 @@ function lookup(random: Random, half: readonly Entity[]): Drawn {
  * Amounts are whole and have at most two digits, so that each is one token; the numbers of one problem differ, so that
  * a copied one says where it is from.
  */
-function sumQuestion(random: Random, taken: ReadonlySet<string>, fresh: Set<string>): Drawn {
-  const steps = random.next() < LONG_SHARE ? 3 : 2;
+function sumQuestion(
+  random: Random,
+  { steps: lengths, largest = 99, reaches = 0 }: QuestionMix,
+  taken: ReadonlySet<string>,
+  fresh: Set<string>,
+): Drawn {
+  const steps = random.pick(lengths);
   for (;;) {
-    const plan: SumPlan = { kind: "sum", start: random.integer(2, 99), operations: [] };
+    const plan: SumPlan = { kind: "sum", start: random.integer(2, largest), operations: [] };
     const results: number[] = [];
     let amount = plan.start;
     for (let step = 0; step < steps; step++) {
       const operator = random.pick<Operator>(["+", "+", "-", "-", "*", "/"]);
-      const operand = operator === "*" || operator === "/" ? random.integer(2, 9) : random.integer(2, 89);
+      const operand = operator === "*" || operator === "/" ? random.integer(2, 9) : random.integer(2, largest - 10);
       plan.operations.push({ operator, operand });
       amount = apply(amount, operator, operand);
       results.push(amount);
     }
     const numbers = [plan.start, ...plan.operations.map((o) => o.operand), ...results];
-    if (results.some((n) => n < 2 || n > 99 || !Number.isInteger(n))) continue;
-    if (new Set(numbers).size < numbers.length) continue;
+    if (results.some((n) => n < 2 || n > largest || !Number.isInteger(n))) continue;
+    if (new Set(numbers).size < numbers.length || Math.max(...numbers) < reaches) continue;
     const key = [plan.start, ...plan.operations.map((o) => o.operator + o.operand)].join(" ");
     if (taken.has(key)) continue;
     fresh.add(key);
