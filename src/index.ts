@@ -80,6 +80,7 @@ export * from "./tokenizer/index.js";
 export * from "./tools/index.js";
 // Stage 2: step-wise RL, and SFT on the same records
 export { type DemonstrateOptions, type Demonstration, demonstrate } from "./train/demonstrations.js";
+export { type OutcomeRewardOptions, outcomeReward, type Reward, type RewardContext } from "./train/reward.js";
 export { type SftOptions, type SftResult, sft } from "./train/sft.js";
 export { type TrainResult, train } from "./train/train.js";
 export type { TrainOptions } from "./train/train-options.js";

@@ -5,14 +5,18 @@
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Action, Context, Message, Policy, SamplingOptions } from "../policy/policy.js";
 import { createRandom } from "../random/random.js";
-import { demonstrate, type Turn } from "./demonstrator.js";
+import { DEMONSTRATION_MISTAKES, demonstrate, type Turn } from "./demonstrator.js";
 import type { WorldQuestion } from "./world.js";
 
-/** Log-probs of demonstrations are 0: nobody sampled them. */
-export function demonstratingPolicy(model: NativePolicy, questions: readonly WorldQuestion[]): Policy {
+/** Log-probs of demonstrations are 0: nobody sampled them. `thinks`: with a chain of thought before each call. */
+export function demonstratingPolicy(
+  model: NativePolicy,
+  questions: readonly WorldQuestion[],
+  { thinks = false }: { thinks?: boolean } = {},
+): Policy {
   const byText = new Map(questions.map((question) => [question.question, question]));
   return {
-    id: "demonstrator",
+    id: thinks ? "thinking-demonstrator" : "demonstrator",
     exact: true,
     contextLength: model.contextLength,
     begin: (messages, tools) => model.begin(messages, tools),
@@ -21,7 +25,7 @@ export function demonstratingPolicy(model: NativePolicy, questions: readonly Wor
       const question = byText.get(context.messages[0]!.content)!;
       const random = createRandom(options.seed ?? 0, "demonstration");
       return Array.from({ length: options.n ?? 1 }, () => {
-        const text = demonstrate(question, turnsOf(context.messages), random);
+        const text = demonstrate(question, turnsOf(context.messages), random, DEMONSTRATION_MISTAKES, thinks);
         const tokens = model.tokenizer.encode(text, { continues: true });
         return { text, tokens, logprobs: new Float32Array(tokens.length), finishReason: "stop" };
       });

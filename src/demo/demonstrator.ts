@@ -13,6 +13,7 @@ import {
   LAST_WORDS,
   type LookupPlan,
   lookupQuery,
+  lookupQuestion,
   type Operator,
   type SumPlan,
 } from "./language.js";
@@ -57,16 +58,29 @@ export interface Turn {
 
 type Mistake = keyof MistakeRates | "none";
 
-/** The next action, tags included. */
+/** The next action, tags included; with `thinks`, a chain of thought before it: what is left of the question. */
 export function demonstrate(
   question: WorldQuestion,
   history: readonly Turn[],
   random: Random,
   rates: MistakeRates = DEMONSTRATION_MISTAKES,
+  thinks = false,
+): string {
+  const calls = history.map((turn) => turn.action.slice(turn.action.indexOf("<")));
+  const position = new Set(calls).size; // a repeated call does not count twice
+  const action = act(question, calls, position, history, random, rates);
+  return thinks ? `${remaining(question, position, history)}${action}` : action;
+}
+
+function act(
+  question: WorldQuestion,
+  calls: readonly string[],
+  position: number,
+  history: readonly Turn[],
+  random: Random,
+  rates: MistakeRates,
 ): string {
   const { plan } = question;
-  const calls = history.map((turn) => turn.action);
-  const position = new Set(calls).size; // a repeated call does not count twice
   const steps = question.results.length;
   const results = history.map((turn) => readResult(question, turn.observation));
   const last = results.at(-1);
@@ -118,6 +132,18 @@ function calculate(plan: SumPlan, position: number, from: string, mistake: Mista
 
 function answer(text: string): string {
   return `<answer>${/^\d/.test(text) ? "" : " "}${text}</answer>`;
+}
+
+/** The question that is left after `position` steps, as it would be asked; nothing once all are done. */
+function remaining(question: WorldQuestion, position: number, history: readonly Turn[]): string {
+  const { plan, results } = question;
+  if (position >= results.length) return "";
+  const newest = history.at(-1);
+  const from = newest === undefined ? firstOperand(plan) : readResult(question, newest.observation);
+  if (plan.kind === "lookup")
+    return lookupQuestion({ kind: "lookup", entity: from, relations: plan.relations.slice(position) });
+  const [start, ...clauses] = question.question.split(", ");
+  return [start!.replace(/\d+/, from), ...clauses.slice(position)].join(", ");
 }
 
 function firstOperand(plan: LookupPlan | SumPlan): string {

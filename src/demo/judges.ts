@@ -1,5 +1,11 @@
-/** The demo's two judges. The process judge filters and rewards; the oracle only measures, it has seen the plans. */
+/**
+ * The demo's judges. The process judge filters and rewards; the oracle, which has seen the plans, and the independent
+ * judge, which shares no rule with the process judge, only measure.
+ */
+import type { Judge } from "../judge/judge.js";
 import { RuleJudge } from "../judge/rule-judge.js";
+import { ruleJudges } from "../judge/rules/rule-judges.js";
+import { readQuestion } from "./language.js";
 import { isRightStep } from "./oracle.js";
 import { judgeProcess } from "./process-judge.js";
 import type { WorldQuestion } from "./world.js";
@@ -20,4 +26,13 @@ export function oracleJudge(questions: readonly WorldQuestion[]): RuleJudge {
       return isRightStep(question, step);
     },
   });
+}
+
+/** The package's ready-made rule judges, search or calculator by the kind of the question. Weak, and made elsewhere. */
+export function independentJudge(): Judge {
+  const [search, calculator] = [ruleJudges.search(), ruleJudges.calculator()];
+  return {
+    id: `${search.id}+${calculator.id}`,
+    judge: (step) => (readQuestion(step.question).entity === undefined ? calculator : search).judge(step),
+  };
 }

@@ -206,7 +206,8 @@ function sumQuestion(
     let amount = plan.start;
     for (let step = 0; step < steps; step++) {
       const operator = random.pick<Operator>(["+", "+", "-", "-", "*", "/"]);
-      const operand = operator === "*" || operator === "/" ? random.integer(2, 9) : random.integer(2, largest - 10);
+      const operand =
+        operator === "*" || operator === "/" ? random.integer(2, 9) : random.integer(2, largest - 10);
       plan.operations.push({ operator, operand });
       amount = apply(amount, operator, operand);
       results.push(amount);

@@ -12,6 +12,7 @@ export {
   type VerdictCounts,
   verdictSchema,
 } from "./judged-trajectory.js";
+export { type NoisyJudgeOptions, noisyJudge } from "./noisy-judge.js";
 export { type ProcessBenchOptions, readProcessBench } from "./processbench.js";
 export { PromptedJudge, type PromptedJudgeOptions } from "./prompted-judge.js";
 export { type Rule, type RuleFinding, RuleJudge, type RuleJudgeOptions } from "./rule-judge.js";

@@ -6,7 +6,8 @@
  * abort, and errors that every other trajectory would meet as well (configuration, a disposed policy, NaN log-probs).
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Action, Context, Policy } from "../policy/policy.js";
+import type { Action, Context, Message, Policy, ToolCall } from "../policy/policy.js";
+import { rebuildStates } from "../trajectory/decompose.js";
 import type { Question } from "../trajectory/question.js";
 import { type Step, TRAJECTORY_VERSION, type Trajectory } from "../trajectory/trajectory.js";
 import { stopStrings } from "./action-format.js";
@@ -51,45 +52,14 @@ export async function rollout(
     end: "failed",
     milliseconds: 0,
   };
-  const calls = { used: 0, made: new Set<string>(), askedForAnswer: false };
   try {
     const specs = format.kind === "chat-template" ? task.tools.map(toolSpec) : undefined;
-    let context = policy.begin(prompt, specs);
-    let turn = { keep: 0, append: Array.from(context.tokens ?? []) };
-    for (;;) {
-      const room = roomLeft(policy, context);
-      if (room < 1 && trajectory.steps.length === 0) throw promptTooLong(policy, context);
-      const stepStart = performance.now();
-      const action = await act(
-        world,
-        context,
-        Math.min(room, options.maxNewTokens),
-        deriveSeed(seed, trajectory.steps.length),
-        signal,
-      );
-      const parsed = parseAction(action, format, trajectory.tools);
-      const step = recordStep(turn, action, parsed, performance.now() - stepStart);
-      trajectory.steps.push(step);
-      if (parsed.kind === "answer") {
-        trajectory.end = "answer";
-        trajectory.answer = parsed.answer;
-        onStep?.(step);
-        break;
-      }
-      const reply = await respond(world, parsed, calls, signal);
-      if ("observation" in reply) step.observation = reply.observation;
-      let next: ReturnType<typeof nextTurn> | undefined;
-      if (reply.end === undefined) {
-        next = nextTurn(world, context, action, parsed, step);
-        if (roomLeft(policy, next.context) < 1) reply.end = "length";
-      }
-      onStep?.(step);
-      if (reply.end !== undefined) {
-        trajectory.end = reply.end;
-        break;
-      }
-      ({ context, turn } = next!);
-    }
+    const context = policy.begin(prompt, specs);
+    await play(trajectory, { context, turn: { keep: 0, append: Array.from(context.tokens ?? []) } }, world, {
+      calls: { used: 0, made: new Set(), askedForAnswer: false },
+      signal,
+      onStep,
+    });
   } catch (error) {
     if (!isOwnTrouble(error)) throw error;
     trajectory.end = "failed";
@@ -97,6 +67,111 @@ export async function rollout(
   }
   trajectory.milliseconds = round(performance.now() - start);
   return trajectory;
+}
+
+/**
+ * Another end of a recorded trajectory: up to step `at` as it is, `action` instead of the recorded one, and from there
+ * on fresh. `seed` is that of what is sampled. The record needs tokens: states are those of the record, id for id.
+ */
+export async function continueRollout(
+  recorded: Trajectory,
+  at: number,
+  { action, seed }: { action: Action; seed: number },
+  world: Environment,
+  signal?: AbortSignal,
+): Promise<Trajectory> {
+  const start = performance.now();
+  const steps = recorded.steps.slice(0, at);
+  const { keep, append } = recorded.steps[at]!;
+  const { error: _, answer: __, ...rest } = recorded;
+  const trajectory: Trajectory = { ...rest, steps, seed, end: "failed", policy: world.policy.id };
+  const messages = [
+    ...recorded.prompt,
+    ...steps.flatMap((step): Message[] => [
+      { role: "assistant", content: step.shown ?? step.text },
+      { role: world.format.kind === "tags" ? "user" : "tool", content: step.observation?.text ?? "" },
+    ]),
+  ];
+  const made = steps.flatMap(({ call }) => (call ? [callKey(call)] : []));
+  try {
+    await play(
+      trajectory,
+      { context: { messages, tokens: rebuildStates(recorded)[at]! }, turn: { keep, append } },
+      world,
+      {
+        calls: { used: at, made: new Set(made), askedForAnswer: at > world.callLimit },
+        first: action,
+        signal,
+      },
+    );
+  } catch (error) {
+    if (!isOwnTrouble(error)) throw error;
+    trajectory.error = error.message;
+  }
+  trajectory.milliseconds = round(performance.now() - start);
+  return trajectory;
+}
+
+interface Calls {
+  used: number;
+  made: Set<string>;
+  askedForAnswer: boolean;
+}
+
+/** Appends steps to the trajectory until it ends, and says how. */
+async function play(
+  trajectory: Trajectory,
+  state: { context: Context; turn: { keep: number; append: number[] } },
+  world: Environment,
+  options: {
+    calls: Calls;
+    /** Taken instead of the first action that would be sampled. */
+    first?: Action;
+    signal: AbortSignal | undefined;
+    onStep?: ((step: Step) => void) | undefined;
+  },
+): Promise<void> {
+  const { policy, format } = world;
+  const { calls, signal, onStep } = options;
+  let { context, turn } = state;
+  let given = options.first;
+  for (;;) {
+    const room = roomLeft(policy, context);
+    if (room < 1 && trajectory.steps.length === 0) throw promptTooLong(policy, context);
+    const stepStart = performance.now();
+    const action =
+      given ??
+      (await act(
+        world,
+        context,
+        Math.min(room, world.options.maxNewTokens),
+        deriveSeed(trajectory.seed, trajectory.steps.length),
+        signal,
+      ));
+    given = undefined;
+    const parsed = parseAction(action, format, trajectory.tools);
+    const step = recordStep(turn, action, parsed, performance.now() - stepStart);
+    trajectory.steps.push(step);
+    if (parsed.kind === "answer") {
+      trajectory.end = "answer";
+      trajectory.answer = parsed.answer;
+      onStep?.(step);
+      return;
+    }
+    const reply = await respond(world, parsed, calls, signal);
+    if ("observation" in reply) step.observation = reply.observation;
+    let next: ReturnType<typeof nextTurn> | undefined;
+    if (reply.end === undefined) {
+      next = nextTurn(world, context, action, parsed, step);
+      if (roomLeft(policy, next.context) < 1) reply.end = "length";
+    }
+    onStep?.(step);
+    if (reply.end !== undefined) {
+      trajectory.end = reply.end;
+      return;
+    }
+    ({ context, turn } = next!);
+  }
 }
 
 export function trajectoryId(questionId: string, sample: number): string {
@@ -163,7 +238,7 @@ function recordStep(
 async function respond(
   { task, format, callLimit, options }: Environment,
   parsed: Exclude<ParsedAction, { kind: "answer" }>,
-  calls: { used: number; made: Set<string>; askedForAnswer: boolean },
+  calls: Calls,
   signal: AbortSignal | undefined,
 ): Promise<Reply> {
   const notice = (text: string): Reply => ({ observation: { text, error: true, milliseconds: 0 } });
@@ -182,7 +257,7 @@ async function respond(
     return notice(notices.malformed(parsed.message, format, callLimit - calls.used));
 
   const { name, input } = parsed.call;
-  const key = JSON.stringify([name, input.trim().toLowerCase().replace(/\s+/g, " ")]);
+  const key = callKey(parsed.call);
   if (calls.made.has(key)) {
     if (options.repeatedCall === "end") return { end: "malformed" };
     if (options.repeatedCall === "tell") return notice(notices.repeated(input));
@@ -199,6 +274,11 @@ async function respond(
         : `${input} -> ${text}`;
   const observation = { text: shown, error: result.error, milliseconds: result.milliseconds };
   return result.error && options.toolError === "end" ? { observation, end: "tool-error" } : { observation };
+}
+
+/** Calls that differ in case and spacing only are the same. */
+function callKey({ name, input }: ToolCall): string {
+  return JSON.stringify([name, input.trim().toLowerCase().replace(/\s+/g, " ")]);
 }
 
 function roomLeft(policy: Policy, context: Context): number {

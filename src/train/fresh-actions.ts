@@ -58,6 +58,7 @@ export function loggedSample(state: TrainingState): Sample {
 /** Verdicts [states][actions]. */
 export async function judgeActions(
   options: ResolvedTrainOptions,
+  batch: Batch,
   states: readonly TrainingState[],
   actions: readonly (readonly Sample[])[],
   onDone: (done: number, total: number) => void,
@@ -67,8 +68,7 @@ export async function judgeActions(
   let done = 0;
   const judgeOne = async ({ i, j, action }: (typeof work)[number], signal: AbortSignal) => {
     const state = states[i]!;
-    const view = options.actions === "logged" ? state.view : freshView(state, action.text);
-    verdicts[i]![j] = await options.judge.judge(view, { signal }).catch((error: unknown) => {
+    verdicts[i]![j] = await score(options, batch, i, state, j, action, signal).catch((error: unknown) => {
       throwIfAborted(signal);
       return failedVerdict(error);
     });
@@ -76,4 +76,26 @@ export async function judgeActions(
   for await (const _ of mapConcurrent(work, options.judgeConcurrency, judgeOne, options.signal))
     onDone(++done, work.length);
   return verdicts;
+}
+
+async function score(
+  options: ResolvedTrainOptions,
+  batch: Batch,
+  i: number,
+  state: TrainingState,
+  j: number,
+  action: Sample,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const { judge, reward, policy, temperature, maxNewTokens } = options;
+  if (judge)
+    return judge.judge(options.actions === "logged" ? state.view : freshView(state, action.text), { signal });
+  const { tokens, logprobs, text } = action;
+  const counter = { stream: STREAM.reward, step: batch.step, item: batch.items[i]! };
+  const seed = seedFor(options.seed + j, counter);
+  return reward!.score(
+    state,
+    { ...text, tokens, logprobs },
+    { policy, temperature, maxNewTokens, seed, signal },
+  );
 }

@@ -81,6 +81,7 @@ export const FREE_KEYS = new Set([
   "policy",
   "reference",
   "judge",
+  "reward",
   "trajectories",
 ]);
 

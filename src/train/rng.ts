@@ -7,7 +7,7 @@
  */
 
 /** What a draw is for; two purposes never share a number. */
-export const STREAM = { shuffle: 1, action: 2, sft: 3 } as const;
+export const STREAM = { shuffle: 1, action: 2, sft: 3, reward: 4 } as const;
 
 /** Where in a run a number belongs. All parts are unsigned 32-bit integers. */
 export interface Counter {

@@ -12,6 +12,8 @@ import { decompose, type SubTrajectory } from "../trajectory/decompose.js";
 import type { ActionFormat, Step, Trajectory } from "../trajectory/trajectory.js";
 
 export interface TrainingState extends SubTrajectory {
+  /** The record it is from. */
+  trajectory: Trajectory;
   questionId: string;
   format: ActionFormat;
   tools: readonly string[];
@@ -35,7 +37,7 @@ export function statesOf(trajectory: Trajectory): TrainingState[] {
         },
       );
     const { finishReason } = trajectory.steps[sub.step]!;
-    return { ...sub, questionId, format, tools, callLimit, finishReason };
+    return { ...sub, trajectory, questionId, format, tools, callLimit, finishReason };
   });
 }
 

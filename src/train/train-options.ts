@@ -15,14 +15,22 @@ import {
   optimizerShape,
   trajectoriesSchema,
 } from "./optimizer-options.js";
+import type { Reward } from "./reward.js";
 import { REWARD_MAPS } from "./reward-map.js";
 import type { TrainRecord } from "./train-record.js";
+
+const rewardSchema = z.custom<Reward>(
+  (value) => typeof (value as Partial<Reward> | null | undefined)?.score === "function",
+  { message: "must be a Reward (outcomeReward({ task }), or an object with id and score())" },
+);
 
 export const trainSchema = z.strictObject({
   policy: nativePolicySchema,
   trajectories: trajectoriesSchema,
   /** Scores fresh actions (and logged ones under actions: "logged"). Wrap it in journaledJudge to keep its verdicts. */
-  judge: judgeSchema,
+  judge: judgeSchema.optional(),
+  /** Instead of the judge: scores fresh actions with the whole state at hand. outcomeReward is the one there is. */
+  reward: rewardSchema.optional(),
   /** The initial policy, frozen: needed for klWeight > 0; without a weight it only measures. */
   reference: nativePolicySchema.optional(),
   /** "fresh": sampled now from the policy, judged, never executed (SWiRL). "logged": the recorded ones, reweighted. */
@@ -92,6 +100,10 @@ export type ResolvedTrainOptions = ReturnType<typeof resolveTrainOptions>;
 export function resolveTrainOptions(input: TrainOptions) {
   const options = parseOptions(trainSchema, input, "train");
   const logged = options.actions === "logged";
+  if ((options.judge === undefined) === (options.reward === undefined))
+    throw refuse("judge", `and reward are ${options.judge ? "both" : "neither"} given`, "give one of them");
+  if (logged && options.reward)
+    throw refuse("reward", 'does nothing with actions "logged"', 'give a judge, or actions: "fresh"');
   const samplesPerState = options.samplesPerState ?? (logged ? 1 : 4);
   const baseline = options.baseline ?? (logged || samplesPerState === 1 ? "running" : "leave-one-out");
   const klWeight = options.klWeight ?? (options.reference ? 0.05 : 0);

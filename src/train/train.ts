@@ -55,7 +55,7 @@ export interface TrainResult {
  */
 export async function train(input: TrainOptions): Promise<TrainResult> {
   const options = resolveTrainOptions(input);
-  const { policy, reference, judge, signal } = options;
+  const { policy, reference, signal } = options;
   const note = options.onNote ?? (() => {});
 
   // --- data: states, and the order they are trained in -----------------------------------------------------------
@@ -76,7 +76,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       epochs: undefined,
       steps: options.schedule === "constant" ? undefined : totalSteps,
       policyId: policy.id,
-      judgeId: judge.id,
+      judgeId: (options.judge ?? options.reward)!.id,
       referenceId: reference?.id,
     },
     fingerprint(states),
@@ -115,7 +115,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       const sampled = performance.now();
 
       // --- rewards: judged, never executed -----------------------------------------------------------------------
-      const verdicts = await judgeActions(options, batchStates, actions, phase("judge"));
+      const verdicts = await judgeActions(options, batch, batchStates, actions, phase("judge"));
       const rewards = verdicts.map((row) => row.map((verdict) => rewardOf(verdict, options.rewardMap)));
       const failures = verdicts.flat().filter((verdict) => verdict.status === "failed");
       if (failures.length === verdicts.flat().length) throw nothingJudged(batch.step, failures[0]!);

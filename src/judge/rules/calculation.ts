@@ -18,6 +18,18 @@ export function expressionParses(view: StepView): string | undefined {
   }
 }
 
+/**
+ * Something is calculated: `230`, `(230)` and `-230` are numbers, and `230*1` and `230+0` leave one as it is. A policy
+ * rewarded by rules that let them pass learns to write them (docs/results/first-real-run.md).
+ */
+export function calculatesSomething(view: StepView): string | undefined {
+  if (view.kind !== "call" || view.call === undefined) return undefined;
+  const bare = expressionOf(view.call.input).replace(/[\s()$€£]/g, "");
+  return /^[-+]?(\d[\d,]*\.?\d*|\.\d+)%?([*/]1(\.0+)?|[-+]0(\.0+)?)?$/.test(bare)
+    ? `${bare}: nothing is calculated`
+    : undefined;
+}
+
 /** Chat templates and endpoints give a call's arguments as JSON: {"expression": "48 / 2"}. */
 function expressionOf(input: string): string {
   if (!input.trimStart().startsWith("{")) return input;

@@ -5,7 +5,12 @@
  */
 import type { StepView } from "../judge.js";
 import { RuleJudge } from "../rule-judge.js";
-import { answerFromResults, expressionParses, numbersFromContext } from "./calculation.js";
+import {
+  answerFromResults,
+  calculatesSomething,
+  expressionParses,
+  numbersFromContext,
+} from "./calculation.js";
 import { repeatsNothing, wellFormed } from "./call.js";
 import { answerObserved, queryOnTopic } from "./search.js";
 
@@ -29,12 +34,16 @@ export function judgeByChecks(id: string, checks: readonly Check[]): RuleJudge {
 export const ruleJudges = {
   /** Well-formed, no repeated query, a query on the question's topic, an answer that some result mentions. */
   search: () => judgeByChecks("search.v1", [wellFormed, repeatsNothing, queryOnTopic, answerObserved]),
-  /** Well-formed, no repeated expression, one that parses, with numbers that were given, an answer that is a result. */
+  /**
+   * Well-formed, no repeated expression, one that parses and calculates something, with numbers that were given, an
+   * answer that is a result.
+   */
   calculator: () =>
-    judgeByChecks("calculator.v1", [
+    judgeByChecks("calculator.v2", [
       wellFormed,
       repeatsNothing,
       expressionParses,
+      calculatesSomething,
       numbersFromContext,
       answerFromResults,
     ]),

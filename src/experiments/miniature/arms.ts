@@ -1,0 +1,148 @@
+/**
+ * The arms of the miniature: every policy that is compared, from one base of its seed. What an arm is compared with, and
+ * what the comparison is about, is in comparisons.ts and claims.ts.
+ */
+import type { FilterKind } from "../../filter/filter-table.js";
+import type { Cell, CellWork, SelectWork, SwirlWork } from "../cell.js";
+import type { MiniatureSettings } from "./settings.js";
+import { HELD_OUT, type HeldOut } from "./testbed.js";
+
+export const FILTERS: readonly FilterKind[] = ["none", "process", "outcome", "both"];
+export const GROUP_SIZES = [1, 2, 4, 8] as const;
+export const WRONG = [0.1, 0.3] as const;
+const NEAR: readonly HeldOut[] = ["search", "arithmetic"];
+
+export const BASE = "base";
+export const SWIRL = "swirl/process";
+
+/** The name of a measurement's cell. */
+export function measured(arm: string, questions: HeldOut): string {
+  return `measure ${arm} on ${questions}`;
+}
+
+/** Every policy, with the lists it is measured on. */
+export function arms(): { id: string; on: readonly HeldOut[] }[] {
+  return [
+    { id: BASE, on: HELD_OUT },
+    ...FILTERS.flatMap((filter) => [
+      { id: `sft/${filter}`, on: HELD_OUT },
+      { id: `swirl/${filter}`, on: HELD_OUT },
+    ]),
+    { id: "sft/process, longer", on: HELD_OUT },
+    { id: "swirl/search only", on: HELD_OUT },
+    { id: "swirl/arithmetic only", on: HELD_OUT },
+    { id: "swirl/small data", on: HELD_OUT },
+    { id: "swirl/large data", on: HELD_OUT },
+    { id: "swirl/outcome reward", on: HELD_OUT },
+    { id: "swirl/logged actions", on: NEAR },
+    ...WRONG.map((rate) => ({ id: wrongArm(rate), on: NEAR })),
+    { id: "swirl/no KL", on: HELD_OUT },
+    ...GROUP_SIZES.flatMap((size) => (size === 4 ? [] : [{ id: groupArm(size), on: NEAR }])),
+    { id: "swirl/no baseline", on: NEAR },
+    { id: "swirl/group baseline", on: NEAR },
+    ...THOUGHTS.flatMap((kind) => [
+      { id: `base/thoughts ${kind}`, on: NEAR },
+      { id: `swirl/thoughts ${kind}`, on: NEAR },
+    ]),
+  ];
+}
+
+export const THOUGHTS = ["kept", "stripped"] as const;
+/** The arm with G actions a state; G = 4 is the default. */
+export function groupArm(size: (typeof GROUP_SIZES)[number]): string {
+  return size === 4 ? SWIRL : `swirl/G = ${size}`;
+}
+export function wrongArm(rate: (typeof WRONG)[number]): string {
+  return `swirl/${100 * rate} % wrong`;
+}
+
+export function miniatureCells(seed: number, settings: MiniatureSettings): Cell[] {
+  const { kept, fill, keptSmall, keptLarge, samples, imitation, sft, longSft, swirl } = settings;
+  const cells: Cell[] = [];
+  const add = (id: string, work: CellWork) => cells.push({ id, seed, work });
+  const select = (
+    id: string,
+    rest: Omit<SelectWork, "kind" | "pool" | "count"> & { count?: number; pool?: string },
+  ) => add(id, { kind: "select", pool: "pool", count: kept, ...rest, ...(fill ? { fill } : {}) });
+  const learn = (id: string, selection: string, rest: Partial<SwirlWork> = {}) =>
+    add(id, {
+      kind: "swirl",
+      policy: BASE,
+      selection,
+      reward: "judge",
+      keepThoughts: true,
+      ...rest,
+      train: { ...swirl, maxNewTokens: settings.maxNewTokens, ...rest.train },
+    });
+
+  add(BASE, { kind: "imitate", demonstrations: "plain", keepThoughts: true, sft: imitation });
+  add("pool", { kind: "synthesize", policy: BASE, questions: "train", samples, keepThoughts: true });
+
+  // a. filters
+  for (const filter of FILTERS) {
+    select(`kept/${filter}`, { filter });
+    add(`sft/${filter}`, { kind: "sft", policy: BASE, selection: `kept/${filter}`, sft });
+    learn(`swirl/${filter}`, `kept/${filter}`);
+  }
+  add("sft/process, longer", { kind: "sft", policy: BASE, selection: "kept/process", sft: longSft });
+
+  // b. transfer
+  for (const [name, kind] of [
+    ["search", "lookup"],
+    ["arithmetic", "sum"],
+  ] as const) {
+    select(`kept/${name} only`, { filter: "process", tags: { kind } });
+    learn(`swirl/${name} only`, `kept/${name} only`);
+  }
+
+  // c. size of the data
+  select("kept/small data", { filter: "process", count: keptSmall });
+  learn("swirl/small data", "kept/small data");
+  select("kept/large data", { filter: "process", count: keptLarge, orAll: true });
+  learn("swirl/large data", "kept/large data");
+
+  // e. controls
+  learn("swirl/outcome reward", "kept/process", { reward: "outcome" });
+  // Of process-filtered actions every reward is 1, and nothing is left to weight: logged actions need the unfiltered pool.
+  learn("swirl/logged actions", "kept/none", {
+    train: { actions: "logged", samplesPerState: 1, batchSize: swirl.batchSize * swirl.samplesPerState },
+  });
+  for (const rate of WRONG) {
+    select(`kept/${100 * rate} % wrong`, { filter: "process", wrong: rate });
+    learn(wrongArm(rate), `kept/${100 * rate} % wrong`, { wrong: rate });
+  }
+  learn("swirl/no KL", "kept/process", { train: { klWeight: 0 } });
+  // As many actions an update, whatever G is: fewer states then, or more.
+  const actions = swirl.batchSize * swirl.samplesPerState;
+  for (const size of GROUP_SIZES) {
+    if (size === 4) continue;
+    learn(groupArm(size), "kept/process", { train: { samplesPerState: size, batchSize: actions / size } });
+  }
+  learn("swirl/no baseline", "kept/process", { train: { baseline: "none" } });
+  learn("swirl/group baseline", "kept/process", { train: { baseline: "group" } });
+
+  // Chains of thought, kept or stripped in states: two bases of their own, for a policy must have seen such states.
+  for (const kind of THOUGHTS) {
+    const keepThoughts = kind === "kept";
+    const base = `base/thoughts ${kind}`;
+    add(base, { kind: "imitate", demonstrations: "thinking", keepThoughts, sft: imitation });
+    const pool = `pool/thoughts ${kind}`;
+    add(pool, { kind: "synthesize", policy: base, questions: "thinking-train", samples, keepThoughts });
+    select(`kept/thoughts ${kind}`, { filter: "process", pool, orAll: true });
+    learn(`swirl/thoughts ${kind}`, `kept/thoughts ${kind}`, {
+      policy: base,
+      keepThoughts,
+      train: { maxNewTokens: settings.thinkingMaxNewTokens },
+    });
+  }
+
+  const listsOf = new Map(arms().map(({ id, on }) => [id, on]));
+  return cells.flatMap((cell) => [
+    cell,
+    ...(listsOf.get(cell.id) ?? []).map((questions): Cell => {
+      const keepThoughts = !cell.id.endsWith("thoughts stripped");
+      const work: CellWork = { kind: "measure", policy: cell.id, questions, keepThoughts };
+      return { id: measured(cell.id, questions), seed, work };
+    }),
+  ]);
+}

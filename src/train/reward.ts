@@ -1,0 +1,66 @@
+/**
+ * What a fresh action is worth, where that is not simply the judge's verdict: a reward sees the whole state and may act.
+ *
+ * `outcomeReward` is the control that SWiRL is compared with: reward by outcome alone, on the same states. Each action
+ * is executed and the trajectory played to its end with live tools, by the policy that is being trained, at the
+ * temperature it is trained at; GOOD when the final answer matches the gold answer. One such end is an unbiased estimate
+ * of the action's value, and costs the rest of a rollout.
+ */
+import type { AnswerMatcher } from "../evaluate/answer-matcher.js";
+import { matchAnswer } from "../evaluate/match-answer.js";
+import type { Verdict } from "../judge/judge.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import type { Action } from "../policy/policy.js";
+import { environment } from "../synthesize/environment.js";
+import { continueRollout } from "../synthesize/rollout.js";
+import type { RolloutOptions } from "../synthesize/rollout-options.js";
+import { rolloutSchema } from "../synthesize/rollout-options.js";
+import type { Task } from "../synthesize/task.js";
+import type { TrainingState } from "./states.js";
+
+export interface RewardContext {
+  /** As it is at this update. */
+  policy: NativePolicy;
+  temperature: number;
+  maxNewTokens: number;
+  /** Of this action alone: (run, update, state, action) decide it. */
+  seed: number;
+  signal?: AbortSignal;
+}
+
+export interface Reward {
+  /** Part of what a resumed run must have in common with the one it goes on with. */
+  readonly id: string;
+  score(state: TrainingState, action: Action, context: RewardContext): Promise<Verdict>;
+}
+
+export interface OutcomeRewardOptions {
+  task: Task;
+  /** Default: the task's. */
+  matcher?: AnswerMatcher;
+  /** As the trajectories were rolled out: keepThoughts, malformed, … */
+  rollout?: Partial<Omit<RolloutOptions, "temperature" | "seed" | "maxNewTokens">>;
+}
+
+/** A state without a gold answer, and an answer that could not be checked, are failed verdicts: masked, not zero. */
+export function outcomeReward(options: OutcomeRewardOptions): Reward {
+  const { task, rollout = {} } = options;
+  const matcher = options.matcher ?? task.matcher;
+  return {
+    id: `outcome/${task.name}/${matcher.id}`,
+    async score({ trajectory, step }, action, { policy, temperature, maxNewTokens, seed, signal }) {
+      if (trajectory.gold.length === 0)
+        return { status: "failed", error: `question ${trajectory.questionId} has no gold answer` };
+      const parsed = rolloutSchema.parse({ ...rollout, temperature, maxNewTokens, seed });
+      const world = environment(policy, task, { ...parsed, callLimit: trajectory.callLimit });
+      const end = await continueRollout(trajectory, step, { action, seed }, world, signal);
+      if (end.end === "failed") return { status: "failed", error: end.error ?? "the rollout failed" };
+      const verdict =
+        end.answer === undefined
+          ? ({ status: "ok", correct: false } as const)
+          : await matchAnswer(matcher, end, signal);
+      if (verdict.status === "failed") return verdict;
+      return { status: "ok", good: verdict.correct, score: Number(verdict.correct), votes: 1 };
+    },
+  };
+}
