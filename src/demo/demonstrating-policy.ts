@@ -5,14 +5,14 @@
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Action, Context, Message, Policy, SamplingOptions } from "../policy/policy.js";
 import { createRandom } from "../random/random.js";
-import { DEMONSTRATION_MISTAKES, demonstrate, type Turn } from "./demonstrator.js";
+import { DEMONSTRATION_MISTAKES, demonstrate, type MistakeRates, type Turn } from "./demonstrator.js";
 import type { WorldQuestion } from "./world.js";
 
 /** Log-probs of demonstrations are 0: nobody sampled them. `thinks`: with a chain of thought before each call. */
 export function demonstratingPolicy(
   model: NativePolicy,
   questions: readonly WorldQuestion[],
-  { thinks = false }: { thinks?: boolean } = {},
+  { thinks = false, mistakes = DEMONSTRATION_MISTAKES }: { thinks?: boolean; mistakes?: MistakeRates } = {},
 ): Policy {
   const byText = new Map(questions.map((question) => [question.question, question]));
   return {
@@ -25,7 +25,7 @@ export function demonstratingPolicy(
       const question = byText.get(context.messages[0]!.content)!;
       const random = createRandom(options.seed ?? 0, "demonstration");
       return Array.from({ length: options.n ?? 1 }, () => {
-        const text = demonstrate(question, turnsOf(context.messages), random, DEMONSTRATION_MISTAKES, thinks);
+        const text = demonstrate(question, turnsOf(context.messages), random, mistakes, thinks);
         const tokens = model.tokenizer.encode(text, { continues: true });
         return { text, tokens, logprobs: new Float32Array(tokens.length), finishReason: "stop" };
       });

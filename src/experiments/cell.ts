@@ -76,11 +76,13 @@ export interface SwirlWork {
   wrong?: number;
   keepThoughts: boolean;
 }
-/** One policy on one list of held-out questions, greedy. */
+/** One policy on one list of held-out questions. */
 export interface MeasureWork {
   kind: "measure";
   policy: PolicyId;
   questions: string;
+  /** 0: greedy. */
+  temperature: number;
   keepThoughts: boolean;
 }
 export type CellWork = ImitateWork | SynthesizeWork | SelectWork | SftWork | SwirlWork | MeasureWork;

@@ -22,7 +22,7 @@ const USAGE = `usage: npm run experiments -- ${STUDY_NAMES.join(" | ")} [options
   --report FOLDER      where the report is written (default: below --output)
   --workers N          cells computed at a time (default: miniature one a core, others 1)
   --threads N          CPU threads of a worker, 0 = every core (default: miniature 1, others 0)
-  --only TEXT          only cells whose name holds TEXT, and what they build on
+  --only TEXT          only cells whose name holds TEXT, and what they build on; may be repeated
   --time-budget TIME   stop after that long, such as 40m or 2h; run again to go on
   --report-only        compute nothing
   --smoke              tiny sizes, to see that everything runs
@@ -85,7 +85,7 @@ async function main(args: string[]): Promise<number> {
   return flags.reportOnly || flags.timeBudget !== undefined ? 0 : 130;
 }
 
-function withNeeds(cells: readonly PlannedCell["cell"][], only: string | undefined) {
+function withNeeds(cells: readonly PlannedCell["cell"][], only: string[] | undefined) {
   if (only === undefined) return cells;
   const byId = new Map(cells.map((cell) => [cell.id, cell]));
   const wanted = new Set<string>();
@@ -94,9 +94,9 @@ function withNeeds(cells: readonly PlannedCell["cell"][], only: string | undefin
     wanted.add(id);
     for (const need of needsOf(byId.get(id)!.work)) want(need);
   };
-  for (const { id } of cells) if (id.includes(only)) want(id);
+  for (const { id } of cells) if (only.some((part) => id.includes(part))) want(id);
   if (wanted.size === 0)
-    throw new SwirlError("CONFIG", `--only ${only}: no cell has that in its name`, {
+    throw new SwirlError("CONFIG", `--only ${only.join(", ")}: no cell has that in its name`, {
       remedy: `names are such as ${cells
         .slice(0, 4)
         .map(({ id }) => JSON.stringify(id))
@@ -111,7 +111,7 @@ interface Flags {
   output: string;
   report: string | undefined;
   workers: number | undefined;
-  only: string | undefined;
+  only: string[] | undefined;
   timeBudget: number | undefined; // seconds
   reportOnly: boolean;
 }
@@ -127,7 +127,7 @@ function readFlags(args: string[]): Flags | undefined {
       report: { type: "string" },
       workers: { type: "string" },
       threads: { type: "string" },
-      only: { type: "string" },
+      only: { type: "string", multiple: true },
       "time-budget": { type: "string" },
       "report-only": { type: "boolean", default: false },
       smoke: { type: "boolean", default: false },

@@ -1,7 +1,6 @@
 /** The studies there are, by name. Their options are plain data, so that a worker process opens the same one. */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { DEMONSTRATION_MISTAKES } from "../demo/demonstrator.js";
 import { MODEL_CONFIG } from "../demo/policy-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { miniatureCells } from "./miniature/arms.js";
@@ -36,14 +35,15 @@ export function openStudy(options: StudyOptions): Study {
 
 function miniature({ smoke, threads = 1 }: StudyOptions): Study {
   const settings = smoke ? MINIATURE_SMOKE : MINIATURE;
-  const { entities, demonstrations, train, thinkingTrain, heldOut, callLimit, thinkingMaxNewTokens } =
+  const { entities, demonstrations, mistakes, overlooked, train, thinkingTrain, heldOut, callLimit } =
     settings;
+  const { thinkingMaxNewTokens: maxNewTokens } = settings;
   return {
     name: smoke ? "miniature-smoke" : "miniature",
     testbed: {
-      world: { entities, demonstrations, train, thinkingTrain, heldOut, callLimit, thinkingMaxNewTokens },
+      world: { entities, demonstrations, mistakes, train, thinkingTrain, heldOut, callLimit, maxNewTokens },
+      judge: { overlooked },
       model: MODEL_CONFIG,
-      mistakes: DEMONSTRATION_MISTAKES,
     },
     cells: (seed) => miniatureCells(seed, settings),
     open: (seed, folder) => openMiniature(seed, folder, settings, threads),

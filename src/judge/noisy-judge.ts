@@ -1,7 +1,7 @@
 /**
- * A judge that is wrong on purpose: how much of a gain survives a judge that errs? Of all steps, the share `rate` gets
- * the opposite verdict. Which ones is a hash of the seed and the step, so the same step always gets the same verdict,
- * as from a judge with a blind spot; a failed verdict stays failed.
+ * A judge that is wrong on purpose: how much of a gain survives a judge that errs? Of all steps (or of the good ones, or
+ * of the bad ones) the share `rate` gets the opposite verdict. Which ones is a hash of the seed and the step, so the same
+ * step always gets the same verdict, as from a judge with a blind spot; a failed verdict stays failed.
  */
 import { z } from "zod";
 import { judgeSchema } from "../options/instances.js";
@@ -12,6 +12,8 @@ import { stepKey } from "./step-key.js";
 const optionsSchema = z.strictObject({
   /** Share of verdicts that are turned round. */
   rate: z.number().min(0).max(1),
+  /** Only verdicts of this kind are: "bad" makes a judge that overlooks bad steps and wrongs no good one. */
+  only: z.enum(["good", "bad"]).optional(),
   seed: z.int().min(0).default(0),
 });
 
@@ -19,14 +21,16 @@ export type NoisyJudgeOptions = z.input<typeof optionsSchema>;
 
 export function noisyJudge(judge: Judge, options: NoisyJudgeOptions): Judge {
   parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "noisyJudge");
-  const { rate, seed } = parseOptions(optionsSchema, options, "noisyJudge");
+  const { rate, only, seed } = parseOptions(optionsSchema, options, "noisyJudge");
   return {
     get id() {
-      return `${judge.id}/wrong-${rate}-${seed}`;
+      return `${judge.id}/wrong-${only === undefined ? "" : `${only}-`}${rate}-${seed}`;
     },
     async judge(step, call) {
       const verdict = await judge.judge(step, call);
-      if (verdict.status === "failed" || !isWrong(stepKey(`wrong ${seed}`, step), rate)) return verdict;
+      if (verdict.status === "failed" || (only !== undefined && verdict.good !== (only === "good")))
+        return verdict;
+      if (!isWrong(stepKey(`wrong ${only ?? ""} ${seed}`, step), rate)) return verdict;
       const { good, score, votes } = verdict;
       return { status: "ok", good: !good, score: 1 - score, votes, reason: "turned round" };
     },

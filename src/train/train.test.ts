@@ -2,12 +2,14 @@ import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { tinyJudge, tinyTrajectories, writeTinyModel } from "../../tests/support/tiny-world.js";
+import { tinyJudge, tinyTask, tinyTrajectories, writeTinyModel } from "../../tests/support/tiny-world.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Judge, StepView } from "../judge/judge.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
+import { outcomeReward, type Reward } from "./reward.js";
 import { sft } from "./sft.js";
+import { statesOf } from "./states.js";
 import { train } from "./train.js";
 import type { TrainOptions } from "./train-options.js";
 import type { TrainRecord } from "./train-record.js";
@@ -37,7 +39,7 @@ afterAll(async () => {
 
 const small = { samplesPerState: 4, batchSize: 4, steps: 3, maxNewTokens: 6, lr: 1e-3, seed: 7 } as const;
 
-async function run(options: Partial<TrainOptions>) {
+async function run(options: Omit<Partial<TrainOptions>, "judge"> & { judge?: Judge | undefined }) {
   const records: TrainRecord[] = [];
   const policy = options.policy ?? (await load());
   const result = await train({
@@ -47,7 +49,7 @@ async function run(options: Partial<TrainOptions>) {
     judge: tinyJudge,
     onStep: (record) => records.push(record),
     ...options,
-  });
+  } as TrainOptions);
   return { policy, result, records };
 }
 
@@ -58,6 +60,44 @@ async function problem(promise: Promise<unknown>): Promise<SwirlError> {
 }
 
 describe("train", () => {
+  it("rewards by outcome: each fresh action is played to its end, and only a right answer is worth something", async () => {
+    const seen: { text: string; good: boolean | undefined }[] = [];
+    const inner = outcomeReward({ task: tinyTask });
+    const reward: Reward = {
+      id: inner.id,
+      async score(state, action, context) {
+        const verdict = await inner.score(state, action, context);
+        seen.push({ text: action.text, good: verdict.status === "ok" ? verdict.good : undefined });
+        return verdict;
+      },
+    };
+    const { records } = await run({ judge: undefined, reward, steps: 1 });
+    expect(seen).toHaveLength(records[0]!.samples);
+    expect(seen.every(({ good }) => good === false)).toBe(true); // an untrained policy answers nothing
+
+    const policy = await load();
+    const [state] = statesOf(trajectories[0]!).slice(-1);
+    const context = { policy, temperature: 1, maxNewTokens: 6, seed: 1 };
+    const said = (text: string) => ({
+      text,
+      tokens: policy.tokenizer.encode(text, { continues: true }),
+      finishReason: "stop" as const,
+    });
+    const right = `<answer>${trajectories[0]!.gold[0]}</answer>`;
+    expect(await inner.score(state!, said(right), context)).toMatchObject({ good: true, score: 1 });
+    expect(await inner.score(state!, said("<answer>99</answer>"), context)).toMatchObject({ good: false });
+    const unknown = { ...state!, trajectory: { ...state!.trajectory, gold: [] } };
+    expect(await inner.score(unknown, said(right), context)).toMatchObject({ status: "failed" });
+  });
+
+  it("takes a judge or a reward, not both and not neither, and no reward of logged actions", async () => {
+    const reward = outcomeReward({ task: tinyTask });
+    expect((await problem(run({ reward }))).message).toMatch(/judge and reward are both given/);
+    expect((await problem(run({ judge: undefined }))).message).toMatch(/neither/);
+    const logged = run({ judge: undefined, reward, actions: "logged", samplesPerState: 1 });
+    expect((await problem(logged)).message).toMatch(/reward does nothing/);
+  });
+
   it("samples, judges and updates, and reports under TRL's names", async () => {
     const before = await weightsOf(await load());
     const metricsFile = join(folder, "metrics.jsonl");

@@ -1,4 +1,4 @@
-/** One policy on held-out questions, greedy: answers, and every step under every judge of the testbed. */
+/** One policy on held-out questions: answers, and every step under every judge of the testbed. */
 import { evaluate } from "../../evaluate/evaluate.js";
 import type { EvaluationRecord } from "../../evaluate/evaluation-record.js";
 import { summarize } from "../../evaluate/summary.js";
@@ -16,6 +16,7 @@ export async function measure(work: MeasureWork, context: CellContext): Promise<
     policy,
     task,
     judge,
+    temperature: work.temperature,
     keepThoughts: work.keepThoughts,
     maxNewTokens,
     ...testbed.rollout,

@@ -10,40 +10,36 @@ import { HELD_OUT, type HeldOut } from "./testbed.js";
 export const FILTERS: readonly FilterKind[] = ["none", "process", "outcome", "both"];
 export const GROUP_SIZES = [1, 2, 4, 8] as const;
 export const WRONG = [0.1, 0.3] as const;
-const NEAR: readonly HeldOut[] = ["search", "arithmetic"];
+export const NEAR: readonly HeldOut[] = ["search", "arithmetic"];
 
 export const BASE = "base";
 export const SWIRL = "swirl/process";
 
-/** The name of a measurement's cell. */
-export function measured(arm: string, questions: HeldOut): string {
-  return `measure ${arm} on ${questions}`;
+/** The name of a measurement's cell. Actions are sampled as in training, or greedy. */
+export function measured(arm: string, questions: HeldOut, greedy = false): string {
+  return `measure ${arm} on ${questions}${greedy ? ", greedy" : ""}`;
 }
 
-/** Every policy, with the lists it is measured on. */
-export function arms(): { id: string; on: readonly HeldOut[] }[] {
+/** Every policy, with the lists it is measured on, and whether it is measured greedy as well. */
+export function arms(): { id: string; on: readonly HeldOut[]; greedy: boolean }[] {
+  const everywhere = (id: string, greedy = false) => ({ id, on: HELD_OUT, greedy });
+  const near = (id: string) => ({ id, on: NEAR, greedy: false });
   return [
-    { id: BASE, on: HELD_OUT },
-    ...FILTERS.flatMap((filter) => [
-      { id: `sft/${filter}`, on: HELD_OUT },
-      { id: `swirl/${filter}`, on: HELD_OUT },
-    ]),
-    { id: "sft/process, longer", on: HELD_OUT },
-    { id: "swirl/search only", on: HELD_OUT },
-    { id: "swirl/arithmetic only", on: HELD_OUT },
-    { id: "swirl/small data", on: HELD_OUT },
-    { id: "swirl/large data", on: HELD_OUT },
-    { id: "swirl/outcome reward", on: HELD_OUT },
-    { id: "swirl/logged actions", on: NEAR },
-    ...WRONG.map((rate) => ({ id: wrongArm(rate), on: NEAR })),
-    { id: "swirl/no KL", on: HELD_OUT },
-    ...GROUP_SIZES.flatMap((size) => (size === 4 ? [] : [{ id: groupArm(size), on: NEAR }])),
-    { id: "swirl/no baseline", on: NEAR },
-    { id: "swirl/group baseline", on: NEAR },
-    ...THOUGHTS.flatMap((kind) => [
-      { id: `base/thoughts ${kind}`, on: NEAR },
-      { id: `swirl/thoughts ${kind}`, on: NEAR },
-    ]),
+    everywhere(BASE, true),
+    ...FILTERS.flatMap((filter) => [everywhere(`sft/${filter}`, true), everywhere(`swirl/${filter}`, true)]),
+    near("sft/process, longer"),
+    everywhere("swirl/search only"),
+    everywhere("swirl/arithmetic only"),
+    near("swirl/small data"),
+    near("swirl/large data"),
+    everywhere("swirl/outcome reward"),
+    near("swirl/logged actions"),
+    ...WRONG.map((rate) => near(wrongArm(rate))),
+    everywhere("swirl/no KL"),
+    ...GROUP_SIZES.flatMap((size) => (size === 4 ? [] : [near(groupArm(size))])),
+    near("swirl/no baseline"),
+    near("swirl/group baseline"),
+    ...THOUGHTS.flatMap((kind) => [near(`base/thoughts ${kind}`), near(`swirl/thoughts ${kind}`)]),
   ];
 }
 
@@ -136,13 +132,19 @@ export function miniatureCells(seed: number, settings: MiniatureSettings): Cell[
     });
   }
 
-  const listsOf = new Map(arms().map(({ id, on }) => [id, on]));
-  return cells.flatMap((cell) => [
-    cell,
-    ...(listsOf.get(cell.id) ?? []).map((questions): Cell => {
-      const keepThoughts = !cell.id.endsWith("thoughts stripped");
-      const work: CellWork = { kind: "measure", policy: cell.id, questions, keepThoughts };
-      return { id: measured(cell.id, questions), seed, work };
-    }),
-  ]);
+  const armOf = new Map(arms().map((arm) => [arm.id, arm]));
+  return cells.flatMap((cell) => {
+    const { on = [], greedy = false } = armOf.get(cell.id) ?? {};
+    const keepThoughts = !cell.id.endsWith("thoughts stripped");
+    const measure = (questions: HeldOut, temperature: number): Cell => ({
+      id: measured(cell.id, questions, temperature === 0),
+      seed,
+      work: { kind: "measure", policy: cell.id, questions, temperature, keepThoughts },
+    });
+    return [
+      cell,
+      ...on.map((list) => measure(list, 1)),
+      ...(greedy ? NEAR.map((list) => measure(list, 0)) : []),
+    ];
+  });
 }

@@ -2,11 +2,11 @@
 import type { Share } from "../cell.js";
 import { overSeeds, type SeedMean } from "../report/over-seeds.js";
 import type { StudyResults } from "../results.js";
-import { measured } from "./arms.js";
+import { measured, NEAR } from "./arms.js";
 import type { HeldOut } from "./testbed.js";
 
 /** One list of held-out questions, or both that are like the training questions. */
-export type Where = HeldOut | "near";
+export type Where = HeldOut | "near" | "near, greedy";
 
 export class Outcomes {
   constructor(readonly results: StudyResults) {}
@@ -48,9 +48,12 @@ export class Outcomes {
     where: Where,
     of: (figures: { correct: Share; labels: Record<string, Share> }) => Share,
   ): number[] {
-    const lists: readonly HeldOut[] = where === "near" ? ["search", "arithmetic"] : [where];
+    const greedy = where === "near, greedy";
+    const lists: readonly HeldOut[] = greedy || where === "near" ? NEAR : [where];
     return this.results.seeds.map((seed) => {
-      const shares = lists.map((list) => of(this.results.get(seed, measured(arm, list), "measure").figures));
+      const shares = lists.map((list) =>
+        of(this.results.get(seed, measured(arm, list, greedy), "measure").figures),
+      );
       return sum(shares.map(({ count }) => count)) / sum(shares.map((share) => share.of));
     });
   }

@@ -1,5 +1,4 @@
 /** docs/results/learning.md: every number on the page, and every verdict, is computed here from the cells. */
-import { DEMONSTRATION_MISTAKES } from "../../demo/demonstrator.js";
 import type { FilterKind } from "../../filter/filter-table.js";
 import { machine } from "../report/machine.js";
 import { gain, percent, share, table } from "../report/markdown.js";
@@ -28,7 +27,7 @@ export function miniatureReport(results: StudyResults, settings: MiniatureSettin
 function page(outcomes: Outcomes, settings: MiniatureSettings): string {
   const { seeds, all } = outcomes.results;
   const { swirl, sft, longSft, imitation } = settings;
-  const seconds = all.reduce((sum, result) => sum + result.seconds, 0);
+  const seconds = all.reduce((sum, result) => sum + result.processorSeconds, 0);
   const single =
     seeds.length < 2 ? "\n**One seed only: there are no intervals, and no verdict means anything.**\n" : "";
   const lists = settings.heldOut.toLocaleString("en-US");
@@ -39,11 +38,12 @@ and every verdict on this page is computed from the cells in [learning.json](lea
 ${single}
 - ${seeds.length} seeds (${seeds.join(", ")}). Each makes another world, base policy, trajectories and draws; every arm of a seed starts from
   the same base and answers the same questions.
-- ${lists} held-out questions for each kind, greedy, so ${(2 * settings.heldOut).toLocaleString("en-US")} for an arm where both kinds are pooled. Values in percent.
+- ${lists} held-out questions of each kind, so ${(2 * settings.heldOut).toLocaleString("en-US")} for an arm where both kinds are pooled. Actions are sampled at
+  temperature 1, as in training, unless a table says greedy. Values in percent.
 - Intervals are Student's 95 % intervals over seeds; differences are paired by seed. Bold: the interval excludes 0. With so
   many comparisons, one in twenty true zeros would look like an effect.
 - Machine: ${machine()}.
-- ${(seconds / 3600).toFixed(1)} hours of one core in all.
+- ${(seconds / 3600).toFixed(1)} hours of processor time in all.
 
 ## The paper's claims
 
@@ -76,8 +76,22 @@ ${accuracyTable(outcomes, [
   ...FILTERS.map((filter) => `swirl/${filter}`),
 ])}
 
+Greedy, the most probable action every time:
+
+${table(
+  ["greedy", "accuracy", "− base", `− ${SWIRL}`],
+  [BASE, ...FILTERS.map((filter) => `sft/${filter}`), ...FILTERS.map((filter) => `swirl/${filter}`)].map(
+    (arm) => [
+      arm,
+      share(outcomes.accuracy(arm, "near, greedy")),
+      arm === BASE ? "" : gain(outcomes.difference(arm, BASE, "near, greedy")),
+      arm === SWIRL ? "" : gain(outcomes.difference(arm, SWIRL, "near, greedy")),
+    ],
+  ),
+)}
+
 Equal numbers: every filter hands on ${settings.kept.toLocaleString("en-US")} trajectories of one and the same pool. *SFT, longer* trains ${longSft.steps} instead of ${sft.steps}
-updates, for as long as SWiRL takes: ${cost(outcomes, "sft/process, longer")} s against ${cost(outcomes, SWIRL)} s.
+updates, for as long as SWiRL takes: ${cost(outcomes, "sft/process, longer")} processor seconds against ${cost(outcomes, SWIRL)}.
 
 ${poolTable(outcomes)}
 
@@ -119,7 +133,7 @@ ${swirl.steps} updates: equal compute, so that only the variety of the states di
 
 ## Do the steps become better?
 
-Share of GOOD steps on held-out questions. The *process* judge filters and rewards; the *independent* judge is the package's
+Share of GOOD steps on held-out questions. The *process* judge filters and rewards, and overlooks ${Math.round(100 * settings.overlooked)} % of the bad steps; the *independent* judge is the package's
 weak rule judge, which shares no rule with it; the *oracle* knows the plan of every question and only measures.
 
 ${table(
@@ -181,8 +195,9 @@ kept − stripped, after SWiRL: ${gain(outcomes.difference("swirl/thoughts kept"
 
 The world is the demo's: invented people, guilds and towns to search, word problems to calculate. The policy, a Llama of half a
 million parameters, first imitates a demonstrator who makes mistakes: ${imitation.steps} updates on ${settings.demonstrations.toLocaleString("en-US")} demonstrations. He answers
-after two of three steps in ${Math.round(100 * DEMONSTRATION_MISTAKES.answersBeforeThird)} % of cases, and slips elsewhere. So the base knows every right step and often takes another: there is
-room above it and below. SWiRL: ${swirl.steps} updates of ${swirl.batchSize} states × ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}.
+after two of three steps in ${Math.round(100 * settings.mistakes.answersBeforeThird)} % of cases, and slips elsewhere. So the base knows every right step and often takes another: there is
+room above it and below. The judge knows no plan and no answer, does not notice earlier mistakes, and overlooks
+${Math.round(100 * settings.overlooked)} % of the bad steps, always the same ones, so the process filter lets wrong answers by. SWiRL: ${swirl.steps} updates of ${swirl.batchSize} states × ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}.
 
 What it is not: the mistakes were planted, the judge is made of rules and better than a prompted one, the world is small. It
 says which way an effect goes when a judge works, not how large it is for a large model.
@@ -192,7 +207,7 @@ says which way an effect goes when a judge works, not how large it is for a larg
 Accuracy, both kinds pooled, in percent.
 
 ${table(
-  ["arm", ...seeds.map((seed) => `seed ${seed}`), "seconds"],
+  ["arm", ...seeds.map((seed) => `seed ${seed}`), "processor seconds"],
   arms().map(({ id }) => [
     id,
     ...seeds.map((seed) => percent(outcomes.accuracyOf(id, seed))),
@@ -205,7 +220,8 @@ ${table(
 const JUDGES = ["process", "independent", "oracle"] as const;
 
 function whereTitle(where: Where): string {
-  return where === "near" ? "both kinds" : listTitle(where);
+  if (where === "near") return "both kinds";
+  return where === "near, greedy" ? "both kinds, greedy" : listTitle(where);
 }
 
 function accuracyTable(outcomes: Outcomes, ids: readonly string[]): string {
@@ -240,8 +256,8 @@ function poolTable({ results }: Outcomes): string {
   return table(["filter", "passes, of the pool", "of those, right answers"], rows);
 }
 
-/** Mean seconds that making an arm's policy takes. */
+/** Mean processor seconds that making an arm's policy takes. */
 function cost({ results }: Outcomes, id: string): string {
   const all = results.all.filter((result) => result.id === id);
-  return (all.reduce((sum, { seconds }) => sum + seconds, 0) / all.length).toFixed(0);
+  return (all.reduce((sum, { processorSeconds }) => sum + processorSeconds, 0) / all.length).toFixed(0);
 }

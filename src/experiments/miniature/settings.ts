@@ -2,15 +2,20 @@
  * The miniature study in numbers. The world is the demo's (src/demo), with questions out of the training distribution
  * beside it; the policy is the demo's Llama of half a million parameters.
  *
- * Chosen so that there is room both ways: the base answers some 45 % of the held-out questions, and SWiRL is stopped
- * before it has learned all there is to learn.
+ * Chosen so that there is room both ways: actions are sampled when the arms are compared, which shows every mistake a
+ * policy still makes now and then; the base answers 30 to 60 % of the held-out questions so; SWiRL is stopped before it
+ * has learned all there is to learn; and the judge overlooks bad steps, so that the process filter lets wrong answers by.
  */
+import { DEMONSTRATION_MISTAKES, type MistakeRates } from "../../demo/demonstrator.js";
 import type { SftSettings, TrainSettings } from "../cell.js";
 
 export interface MiniatureSettings {
   /** Entities of each kind in the half that is trained on, and in the half that is held out. */
   entities: { train: number; heldOut: number };
   demonstrations: number;
+  mistakes: MistakeRates;
+  /** Share of bad steps that the training judge calls GOOD, beside what its rules do not see. */
+  overlooked: number;
   /** Questions of stage 1, and trajectories for each. */
   train: number;
   samples: number;
@@ -38,6 +43,8 @@ export interface MiniatureSettings {
 export const MINIATURE: MiniatureSettings = {
   entities: { train: 200, heldOut: 150 },
   demonstrations: 12_000,
+  mistakes: { ...DEMONSTRATION_MISTAKES, answersBeforeThird: 0.5 },
+  overlooked: 0.25,
   train: 8_000,
   samples: 4,
   thinkingTrain: 1_000,

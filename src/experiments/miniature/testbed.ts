@@ -8,6 +8,7 @@ import { writePolicyFolder } from "../../demo/policy-folder.js";
 import { demoTask } from "../../demo/task.js";
 import { drawWorld, type QuestionMix, type WorldQuestion } from "../../demo/world.js";
 import { SwirlError } from "../../errors/swirl-error.js";
+import { noisyJudge } from "../../judge/noisy-judge.js";
 import { NativePolicy } from "../../policy/native-policy.js";
 import { synthesize } from "../../synthesize/synthesize.js";
 import type { Trajectory } from "../../trajectory/trajectory.js";
@@ -60,7 +61,7 @@ export async function openMiniature(
   };
   return {
     task,
-    judge: processJudge(),
+    judge: noisyJudge(processJudge(), { rate: settings.overlooked, only: "bad", seed }),
     measuringJudges: {
       independent: independentJudge(),
       oracle: oracleJudge(HELD_OUT.flatMap((name) => questions[name])),
@@ -83,7 +84,10 @@ export async function openMiniature(
       const { demonstrations } = questions;
       const all: Trajectory[] = [];
       const replayed = synthesize(demonstrations, {
-        policy: demonstratingPolicy(policy, demonstrations, { thinks: name === "thinking" }),
+        policy: demonstratingPolicy(policy, demonstrations, {
+          thinks: name === "thinking",
+          mistakes: settings.mistakes,
+        }),
         task,
         samples: 1,
         keepThoughts,

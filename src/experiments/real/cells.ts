@@ -19,7 +19,7 @@ export function realCells(seed: number, settings: RealSettings): Cell[] {
   const cells: Cell[] = [];
   const add = (id: string, work: CellWork) => cells.push({ id, seed, work });
   const measure = (id: string, policy: PolicyId) =>
-    add(`measure ${id}`, { kind: "measure", policy, questions: "test", keepThoughts: true });
+    add(`measure ${id}`, { kind: "measure", policy, questions: "test", temperature: 0, keepThoughts: true });
   measure("untrained", null);
   add("format SFT", {
     kind: "imitate",
