@@ -18,7 +18,7 @@ let newest: { file: string; trajectories: Trajectory[] } | undefined;
 export async function select(work: SelectWork, context: CellContext): Promise<SelectionFigures> {
   const { seed, testbed, folder, input, signal, onProgress } = context;
   const file = input(work.pool).trajectories;
-  if (newest?.file !== file) newest = { file, trajectories: await readAll(file) };
+  if (newest?.file !== file) newest = { file, trajectories: inOrder(await readAll(file)) };
   const pool = await withTags(newest.trajectories, work, context);
   const judge = work.wrong ? noisyJudge(testbed.judge, { rate: work.wrong, seed }) : testbed.judge;
   const judged: JudgedTrajectory[] = [];
@@ -40,6 +40,11 @@ export async function select(work: SelectWork, context: CellContext): Promise<Se
   }
   await writeFileAtomic(folder.kept, kept.map((trajectory) => `${JSON.stringify(trajectory)}\n`).join(""));
   return { table, kept: kept.length };
+}
+
+/** Of their ids: they were written down as they ended, which is another order every time. */
+function inOrder(trajectories: readonly Trajectory[]): Trajectory[] {
+  return trajectories.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 async function withTags(

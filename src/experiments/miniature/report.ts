@@ -250,7 +250,7 @@ function poolTable({ results }: Outcomes): string {
     return [
       filter,
       share(overSeeds(shares.map((of) => of.kept))),
-      share(overSeeds(shares.map((of) => of.right))),
+      shares.every((of) => of.kept > 0) ? share(overSeeds(shares.map((of) => of.right))) : "–",
     ];
   });
   return table(["filter", "passes, of the pool", "of those, right answers"], rows);
