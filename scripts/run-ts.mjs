@@ -1,4 +1,4 @@
-// Runs a TypeScript file of this repository: `node scripts/run-ts.mjs bench/main.ts --smoke`.
+// Runs a TypeScript file of this repository: `node scripts/run-ts.mjs bench/peers/main.ts --smoke`.
 // Node 20 does not read TypeScript; vite's module runner, which vitest brings, does.
 import { resolve } from "node:path";
 import { runnerImport } from "vite";

@@ -1,0 +1,114 @@
+/**
+ * Our engine as a peer's process: the same requests, so that its memory is measured like everyone's. With
+ * "tree": false every row is a tree of its own (B3).
+ */
+import { createInterface } from "node:readline";
+import type { Dtype, NativeUpdateMetrics } from "../../src/native/addon.js";
+import type { Engine } from "../../src/native/engine.js";
+import { benchEngine } from "../engine.js";
+import type { Row } from "../rows.js";
+import { spread } from "../spread.js";
+import { loss, optimizer } from "../update.bench.js";
+
+interface Request {
+  batches: Row[][];
+  tree: boolean;
+}
+
+let engine: Engine | undefined;
+/** Of an update of one label: AdamW and what else does not depend on the batch. */
+let fixedSeconds = 0;
+
+async function load({ folder, dtype }: { folder: string; dtype: Dtype }): Promise<object> {
+  engine = await benchEngine(folder, dtype);
+  const one = [{ tokens: Int32Array.of(3, 4), actionStart: 1, advantage: 0 }];
+  const times: number[] = [];
+  for (let i = 0; i < 4; i++) times.push(await seconds(() => loaded().update(one, loss, optimizer)));
+  fixedSeconds = spread(times.slice(1)).median; // the first allocates the moments
+  return { stateBytes: engine.memory().bytes, fixedSeconds };
+}
+
+async function logprobs({ batches, tree }: Request): Promise<object> {
+  const sequences = sequencesOf(batches);
+  let values: Float32Array[] = [];
+  const time = await seconds(async () => {
+    values = await loaded().logprobs(sequences, { temperature: 1, tree });
+  });
+  return { seconds: time, sums: values.map((row) => row.reduce((sum, value) => sum + value, 0)) };
+}
+
+async function update({ batches, tree }: Request): Promise<object> {
+  const sequences = sequencesOf(batches);
+  const before = await profile();
+  let metrics: NativeUpdateMetrics | undefined;
+  const time = await seconds(async () => {
+    metrics = await loaded().update(sequences, { ...loss, tree }, optimizer);
+  });
+  const fixed = Math.min(fixedSeconds, time);
+  return { seconds: time - fixed, fixedSeconds: fixed, metrics, products: products(before, await profile()) };
+}
+
+/** Rows with one action each; the engine's own labels are one interval a sequence. */
+function sequencesOf(batches: Row[][]) {
+  return batches.flat().map(({ tokens, actions: [action] }) => ({
+    tokens: Int32Array.from(tokens),
+    actionStart: action!.start,
+    advantage: action!.advantage,
+  }));
+}
+
+interface Profile {
+  peaks: Record<Dtype, { product: number; registers: number }>; // operations a second
+  calls: { call: string; seconds: number; ops: { op: string; seconds: number; flops: number }[] }[];
+}
+
+/** The engine's own timers, where the addon has them. */
+async function profile(): Promise<Profile | undefined> {
+  const timed = loaded() as Engine & { profile?: () => Promise<Profile> };
+  return timed.profile?.();
+}
+
+/** Of the updates between two profiles: seconds in all and inside matrix products, and the products' operations. */
+function products(before: Profile | undefined, after: Profile | undefined): object | undefined {
+  if (!before || !after) return undefined;
+  const sums = (found: Profile) => {
+    const call = found.calls.find(({ call }) => call === "update");
+    const gemm = call?.ops.find(({ op }) => op === "gemm");
+    return { seconds: call?.seconds ?? 0, inside: gemm?.seconds ?? 0, flops: gemm?.flops ?? 0 };
+  };
+  const [from, to] = [sums(before), sums(after)];
+  return {
+    seconds: to.seconds - from.seconds,
+    inside: to.inside - from.inside,
+    flops: to.flops - from.flops,
+  };
+}
+
+function loaded(): Engine {
+  if (!engine) throw new Error("no model is loaded");
+  return engine;
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+/** The machine's matrix peaks by the engine's own products, where the addon measures them. */
+async function peaks(): Promise<object> {
+  return { peaks: (await profile())?.peaks ?? null };
+}
+
+const operations: Record<string, (request: never) => Promise<object>> = {
+  hello: async () => ({}),
+  load,
+  peaks,
+  logprobs,
+  update,
+};
+for await (const line of createInterface({ input: process.stdin })) {
+  const { op, ...request } = JSON.parse(line);
+  process.stdout.write(`${JSON.stringify(await operations[op]!(request as never))}\n`);
+}
+engine?.dispose();

@@ -1,0 +1,96 @@
+/** The peers: how each is started, and which rows it runs in which micro-batches. */
+import { join } from "node:path";
+import { mergedRows, plainRows, type Row, shuffled } from "../rows.js";
+import type { Sequence } from "../shape.js";
+import { PeerProcess } from "./peer-process.js";
+
+export const peerNames = ["b1", "b1-action", "b2", "b3", "trl"] as const;
+export type PeerName = (typeof peerNames)[number];
+
+export interface Peer {
+  title: string;
+  /** Absent for B3, which is our own process. */
+  script?: string;
+  options?: object;
+  environment?: Record<string, string>;
+  /** Rows are padded to the longest of the batch. */
+  padded: boolean;
+  batches(sequences: Sequence[]): Row[][];
+}
+
+/** Rows at a time. */
+const b1Rows = 4;
+const trlRows = 8; // its default
+/** Tokens at a time: beyond this torch's CPU kernels gain nothing and memory grows. */
+const b2Tokens = 4096;
+
+export const peers: Record<PeerName, Peer> = {
+  b1: {
+    title: "B1: Hugging Face + PyTorch, a padded row per sub-trajectory",
+    script: "b1.py",
+    options: { logits: "all" },
+    padded: true,
+    batches: (sequences) => chunks(shuffled(plainRows(sequences)), b1Rows),
+  },
+  "b1-action": {
+    title: "B1 with logits from the first action on",
+    script: "b1.py",
+    options: { logits: "action" },
+    padded: true,
+    batches: (sequences) => chunks(shuffled(plainRows(sequences)), b1Rows),
+  },
+  b2: {
+    title: "B2: PyTorch tuned by hand, without a tree",
+    script: "b2.py",
+    options: { chunkRows: 1024, compile: false },
+    // glibc keeps what torch frees: no page is faulted in twice.
+    environment: {
+      MALLOC_MMAP_MAX_: "0",
+      MALLOC_TRIM_THRESHOLD_: "100000000000",
+      MALLOC_TOP_PAD_: "268435456",
+    },
+    padded: false,
+    batches: (sequences) => ofOneLength(mergedRows(sequences), b2Tokens),
+  },
+  b3: {
+    title: "B3: our engine, every sub-trajectory alone",
+    padded: false,
+    batches: (sequences) => ofOneLength(plainRows(sequences), 1),
+  },
+  trl: {
+    title: "TRL's GRPOTrainer with its defaults",
+    script: "trl_grpo.py",
+    options: { microBatch: trlRows },
+    padded: true,
+    batches: (sequences) => chunks(shuffled(plainRows(sequences)), trlRows),
+  },
+};
+
+export function startPeer(name: PeerName, python: string): PeerProcess {
+  const { script, environment } = peers[name];
+  if (!script) throw new Error(`${name} has no process of its own`);
+  return new PeerProcess(name, python, [join(import.meta.dirname, "python", script)], environment);
+}
+
+export function startOurs(): PeerProcess {
+  const scripts = join(import.meta.dirname, "../../scripts/run-ts.mjs");
+  return new PeerProcess("ours", process.execPath, [scripts, join(import.meta.dirname, "ours.ts")]);
+}
+
+function chunks<T>(items: T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
+
+/** Micro-batches of rows of one length, of about so many tokens; in order of length. */
+function ofOneLength(rows: Row[], tokens: number): Row[][] {
+  const byLength = new Map<number, Row[]>();
+  for (const row of rows) {
+    const length = row.tokens.length;
+    byLength.set(length, [...(byLength.get(length) ?? []), row]);
+  }
+  return [...byLength]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([length, rows]) => chunks(rows, Math.max(1, Math.floor(tokens / length))));
+}

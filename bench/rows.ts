@@ -1,0 +1,37 @@
+/**
+ * Rows: what a trainer without a tree runs the model on. A row has tokens and one or more actions in it;
+ * `sequence` says which sub-trajectory an action ends.
+ */
+import type { Sequence } from "./shape.js";
+
+export interface Row {
+  tokens: number[];
+  actions: { start: number; end: number; advantage: number; sequence: number }[]; // tokens [start, end)
+}
+
+/** One row per sub-trajectory, as trainers of single turns do. */
+export function plainRows(sequences: Sequence[]): Row[] {
+  return sequences.map(({ tokens, actionStart, advantage }, sequence) => ({
+    tokens: [...tokens],
+    actions: [{ start: actionStart, end: tokens.length, advantage, sequence }],
+  }));
+}
+
+/** A sub-trajectory that the next one continues goes into its row: a trajectory of logged actions is one row. */
+export function mergedRows(sequences: Sequence[]): Row[] {
+  const rows: Row[] = [];
+  for (const row of plainRows(sequences)) {
+    const last = rows.at(-1);
+    if (last?.tokens.every((token, i) => token === row.tokens[i])) {
+      last.tokens = row.tokens;
+      last.actions.push(...row.actions);
+    } else rows.push(row);
+  }
+  return rows;
+}
+
+/** A trainer's rows come in no order of length. Deterministic. */
+export function shuffled<T>(rows: T[]): T[] {
+  const step = [37, 41, 43, 47].find((prime) => rows.length % prime !== 0) ?? 1;
+  return rows.map((_, i) => rows[(i * step + 11) % rows.length]!);
+}
