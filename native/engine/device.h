@@ -4,23 +4,27 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "../kernels/profile.h"
 
 namespace swirl {
 
 class Device {
  public:
-  // name: "cpu", "cuda", "cuda:1". Throws Error("DEVICE") with the reason.
-  Device(const std::string& name, int32_t threads);
+  // name: "cpu", "cuda", "cuda:1". Throws Error("DEVICE") with the reason. With `profile` every kernel is
+  // timed, from the table up: nothing else knows.
+  Device(const std::string& name, int32_t threads, bool profile = false);
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
   const swirl_kernels& kernels() const { return *kernels_; }
   swirl_device* handle() const { return handle_; }
+  Profile* profile() const { return profile_.get(); }  // null unless opened with it
 
   // Throws what a failed status means; `op` and `shapes` go into the message.
   void check(swirl_status status, const char* op, const std::string& shapes = "") const;
@@ -37,6 +41,7 @@ class Device {
  private:
   const swirl_kernels* kernels_ = nullptr;
   swirl_device* handle_ = nullptr;
+  std::unique_ptr<Profile> profile_;
   std::atomic<uint64_t> bytes_{0}, peak_bytes_{0};
 };
 

@@ -17,6 +17,8 @@
 
 namespace swirl {
 
+class Profile;  // native/kernels/profile.h
+
 struct EngineOptions {
   ModelConfig config;
   std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
@@ -24,6 +26,7 @@ struct EngineOptions {
   int32_t threads = 0;         // 0 = all cores
   uint64_t memory_budget = 0;  // bytes in all; 0 = 80 % of what is free
   bool trainable = true;
+  bool profile = false;  // times every kernel; see Engine::profile
 };
 
 struct ParameterInfo {
@@ -134,6 +137,7 @@ class Engine {
   uint64_t bytes() const;                                        // any thread
   uint64_t peak_bytes() const;                                   // any thread
   uint64_t budget() const;                                       // any thread
+  Profile* profile();                                            // null unless options.profile
 
  private:
   struct State;

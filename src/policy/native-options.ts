@@ -23,6 +23,8 @@ export const loadOptionsSchema = z.strictObject({
   memoryBudget: z.int().min(0).default(0),
   /** false leaves out gradients and optimizer state: a judge, or the reference of a KL penalty. */
   trainable: z.boolean().default(true),
+  /** Times every kernel; `profile()` gives the result. */
+  profile: z.boolean().default(false),
   /** Completions sampled in one engine call when concurrent act calls are merged. */
   maxBatch: z.int().min(1).default(64),
   /** Replaces the model's own chat template. */
