@@ -108,11 +108,11 @@ __device__ __forceinline__ Rank cut(const CutRow& row, Rank kept, int32_t most, 
   Rank high =
       bucket > 0 ? (static_cast<Rank>(least_in(bucket - 1, row.largest)) << 32) - 1 : ~static_cast<Rank>(0);
   if (low < kept) low = kept;
-  if (at.rest + 1 == h->amount[bucket] && kByCount) return low;
-  while (low < high) {  // ranks low … high, of which at.rest + 1 stay
+  bool done = at.rest + 1 == h->amount[bucket];  // the whole bucket stays
+  __syncthreads();
+  while (!done && low < high) {  // ranks low … high, of which at.rest + 1 stay
     int shift = 0;
     while ((high - low) >> shift >= kBuckets) ++shift;
-    __syncthreads();
     clear(h);
     for (int32_t i = static_cast<int32_t>(threadIdx.x); i < row.vocab; i += kCutThreads) {
       const float z = row.z(i);
@@ -128,7 +128,8 @@ __device__ __forceinline__ Rank cut(const CutRow& row, Rank kept, int32_t most, 
     const Rank end = high - before;
     if (end - low >= width) low = end - (width - 1);
     high = end;
-    if (h->count[at.index] == 1 || at.rest + 1 == h->amount[at.index]) return low;
+    done = h->count[at.index] == 1 || at.rest + 1 == h->amount[at.index];
+    __syncthreads();
   }
   return low;
 }
