@@ -3,8 +3,9 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
-import { type Flag, verb } from "./verb.js";
+import { type Flag, PROFILE_FLAG, verb } from "./verb.js";
 
 export const QUESTION_FLAGS: readonly Flag[] = [
   {
@@ -45,6 +46,7 @@ export const synthesizeVerb = () =>
         kind: "json",
         help: "trajectories in flight (default: 16)",
       },
+      PROFILE_FLAG,
     ],
     resume: "Run the same command again: finished trajectories are kept.",
     run: (invocation) =>
@@ -84,7 +86,9 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   ]);
   const task = await openTask(session);
   const questions = await openQuestions(session, trainQuestions(session));
-  await using policy = await loadPolicy(session, weightsFolder(session, "start"), { trainable: false });
+  const { profile } = config;
+  const model = weightsFolder(session, "start");
+  await using policy = await loadPolicy(session, model, { trainable: false, profile });
   const bar = session.progress("synthesize");
   const trajectories = synthesize(questions, {
     ...defined(config.rollout),
@@ -101,6 +105,7 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   });
   for await (const _ of trajectories);
   bar.stop();
+  await reportProfile(session, "synthesize", policy);
   const ends: Record<string, number> = {};
   let count = 0;
   for await (const { end } of readTrajectories(paths.trajectories)) {
