@@ -20,6 +20,7 @@ const swirl_kernels* swirl_cpu_kernels(void) {
     t.zero = memory_zero;
     t.synchronize = device_synchronize;
     t.convert = convert;
+    t.convert_rows = convert_rows;
     t.gemm = gemm;
     t.embedding_forward = embedding_forward;
     t.embedding_backward = embedding_backward;

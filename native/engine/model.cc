@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "error.h"
 
@@ -17,49 +18,84 @@ std::string shape(int64_t a, int64_t b, int64_t c) {
 Model::Model(Device& device, const ModelConfig& config, swirl_dtype dtype, Parameters& parameters)
     : device_(device), c_(config), dtype_(dtype), p_(parameters), rope_(device, "rotary tables") {}
 
-Activations Model::plan(Arena& arena, int32_t rows, bool backward) const {
+Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) const {
   const size_t t = rows, d = size_of(dtype_);
+  const size_t kept = keep == Keep::kAll ? stack : rows;
   const auto lay_out = [&](LayerActivations& a) {
-    a.input = arena.take<float>(t * c_.width);
+    a.input = arena.take<float>(kept * c_.width);
     if (c_.qk_norm) {
-      a.qk_raw = arena.take<float>(t * (c_.q_width() + c_.kv_width()));
-      a.q_rstd = arena.take<float>(t * c_.heads);
-      a.k_rstd = arena.take<float>(t * c_.kv_heads);
+      a.qk_raw = arena.take<float>(kept * (c_.q_width() + c_.kv_width()));
+      a.q_rstd = arena.take<float>(kept * c_.heads);
+      a.k_rstd = arena.take<float>(kept * c_.kv_heads);
     }
-    a.qkv = arena.take_bytes(t * c_.qkv_width() * d);
-    a.attention = arena.take_bytes(t * c_.q_width() * d);
-    a.lse = arena.take<float>(t * c_.heads);
+    a.attention = arena.take_bytes(kept * c_.q_width() * d);
+    a.lse = arena.take<float>(kept * c_.heads);
     if (c_.post_norms) {
-      a.attention_out = arena.take<float>(t * c_.width);
-      a.mlp_out = arena.take<float>(t * c_.width);
+      a.attention_out = arena.take<float>(kept * c_.width);
+      a.mlp_out = arena.take<float>(kept * c_.width);
     }
-    a.middle = arena.take<float>(t * c_.width);
-    a.gate_up = arena.take_bytes(t * 2 * c_.intermediate * d);
+    a.middle = arena.take<float>(kept * c_.width);
+    a.gate_up = arena.take_bytes(kept * 2 * c_.intermediate * d);
+  };
+  const auto lay_out_keys = [&](LayerActivations& a) {
+    a.qkv = a.stack_qkv = arena.take_bytes((keep == Keep::kNothing ? t : size_t(stack)) * c_.qkv_width() * d);
   };
 
   Activations a;
   a.layers.resize(c_.layers);
   lay_out(a.layers[0]);
+  lay_out_keys(a.layers[0]);
   for (int32_t l = 1; l < c_.layers; ++l) {
-    if (backward) {
-      lay_out(a.layers[l]);
-    } else {
-      a.layers[l] = a.layers[0];
-    }
+    a.layers[l] = a.layers[0];
+    if (keep == Keep::kAll) lay_out(a.layers[l]);
+    if (keep != Keep::kNothing) lay_out_keys(a.layers[l]);
   }
-  a.output = backward ? arena.take<float>(t * c_.width) : a.layers[0].input;
   a.normed = arena.take_bytes(t * c_.width * d);
   a.gated = arena.take_bytes(t * c_.intermediate * d);
   a.rstd = arena.take<float>(t);
   a.wide = arena.take<float>(t * c_.width);
-  if (backward) {
-    a.gradient = arena.take<float>(t * c_.width);
+  a.output = keep == Keep::kAll ? arena.take<float>(t * c_.width) : a.layers[0].input;
+  if (keep == Keep::kAll) {
+    for (LayerActivations& x : a.layers) {
+      x.key_gradient = arena.take<float>(kept * c_.kv_width());
+      x.value_gradient = arena.take<float>(kept * c_.kv_width());
+    }
+    a.gradient = arena.take<float>(kept * c_.width);
     a.gradient_d = arena.take_bytes(t * c_.width * d);
     a.dgate_up = arena.take_bytes(t * 2 * c_.intermediate * d);
     a.dgated = arena.take_bytes(t * c_.intermediate * d);
     a.dqkv = arena.take_bytes(t * c_.qkv_width() * d);
     a.dattention = arena.take_bytes(t * c_.q_width() * d);
   }
+  return a;
+}
+
+Activations Model::above(const Activations& from, int32_t base, Keep keep) const {
+  Activations a = from;
+  if (base == 0 || keep == Keep::kNothing) return a;
+  const auto rise = [&](auto*& pointer, int64_t width) {
+    if (!pointer) return;
+    if constexpr (std::is_same_v<decltype(pointer), float*&>) {
+      pointer += base * width;
+    } else {
+      pointer = at(pointer, base * width);
+    }
+  };
+  for (LayerActivations& x : a.layers) {
+    rise(x.qkv, c_.qkv_width());
+    if (keep == Keep::kKeys) continue;
+    rise(x.input, c_.width);
+    rise(x.qk_raw, c_.q_width() + c_.kv_width());
+    rise(x.q_rstd, c_.heads);
+    rise(x.k_rstd, c_.kv_heads);
+    rise(x.attention, c_.q_width());
+    rise(x.lse, c_.heads);
+    rise(x.attention_out, c_.width);
+    rise(x.middle, c_.width);
+    rise(x.gate_up, 2 * int64_t(c_.intermediate));
+    rise(x.mlp_out, c_.width);
+  }
+  rise(a.gradient, c_.width);
   return a;
 }
 
@@ -190,10 +226,12 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
                        cosine(l), sine(l), 0),
                 "rope");
 
-  void* keys = at(x.qkv, q);
-  void* values = at(x.qkv, q + kv);
+  void* keys = at(x.stack_qkv, q);
+  void* values = at(x.stack_qkv, q + kv);
   int32_t stride = qkv;
   if (cache) {
+    keys = at(x.qkv, q);
+    values = at(x.qkv, q + kv);
     void* cached_keys = at(cache->keys, int64_t(l) * cache->slots * kv);
     void* cached_values = at(cache->values, int64_t(l) * cache->slots * kv);
     device_.check(k.scatter_rows(device, t, kv, r.slot, keys, qkv, cached_keys, kv, dtype_), "cache keys");
@@ -242,6 +280,18 @@ void Model::mlp_block(int32_t l, const Rows& r, const Activations& a, float* out
   if (c_.post_norms) {
     norm(t, out, w.mlp_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);
     device_.check(k.add(device, size_t(t) * c_.width, a.wide, output), "add");
+  }
+}
+
+void Model::begin_gradient(const Rows& r, const Activations& a) {
+  const swirl_kernels& k = device_.kernels();
+  const auto zero = [&](float* from, int64_t width) {
+    device_.check(k.zero(device_.handle(), from, size_t(r.rows) * width * sizeof(float)), "zero");
+  };
+  zero(a.gradient, c_.width);
+  for (const LayerActivations& x : a.layers) {
+    zero(x.key_gradient + size_t(r.base) * c_.kv_width(), c_.kv_width());
+    zero(x.value_gradient + size_t(r.base) * c_.kv_width(), c_.kv_width());
   }
 }
 
@@ -315,11 +365,16 @@ void Model::attention_backward(int32_t l, const Rows& r, const Activations& a) {
           "attention output projection, input gradient");
 
   const swirl_attention_shape s = attention_shape(l);
-  void* values = at(x.qkv, q + kv);
-  device_.check(
-      k.attention_backward(device, &s, &r.tree, t, x.qkv, qkv, at(x.qkv, q), qkv, values, qkv, x.attention, q,
-                           x.lse, a.dattention, q, a.dqkv, at(a.dqkv, q), at(a.dqkv, q + kv), dtype_),
-      "attention backward");
+  device_.check(k.attention_backward(device, &s, &r.tree, x.qkv, qkv, at(x.stack_qkv, q), qkv,
+                                     at(x.stack_qkv, q + kv), qkv, x.attention, q, x.lse, a.dattention, q,
+                                     a.dqkv, x.key_gradient, x.value_gradient, dtype_),
+                "attention backward");
+  // Every row that sees these keys has been here now: their sums are complete.
+  const size_t own = size_t(r.base) * kv;
+  device_.check(k.convert_rows(device, t, kv, x.key_gradient + own, kv, at(a.dqkv, q), qkv, dtype_),
+                "convert");
+  device_.check(k.convert_rows(device, t, kv, x.value_gradient + own, kv, at(a.dqkv, q + kv), qkv, dtype_),
+                "convert");
   device_.check(k.rope(device, t, c_.heads + c_.kv_heads, c_.head_dim, a.dqkv, qkv, dtype_, r.position,
                        cosine(l), sine(l), 1),
                 "rope backward");

@@ -12,16 +12,23 @@
 
 namespace swirl {
 
-// Where keys and values of earlier rows lie, and where new ones go. Absent for a training tree, whose slots
-// are rows.
+// Where keys and values of earlier rows lie, and where new ones go. Absent for a token tree, whose slots are
+// the rows of the stack.
 struct CacheView {
   int64_t slots = 0;       // of each layer
   void* keys = nullptr;    // [layers, slots, kv_heads · head_dim]
   void* values = nullptr;  // [layers, slots, kv_heads · head_dim]
 };
 
-// What a layer keeps for its backward, or shares with every layer when there is none.
-// T = rows. D: compute dtype. Pointers a family does not need are null.
+// What a pass leaves behind for later ones.
+enum class Keep {
+  kNothing,  // layers share their memory; keys and values go to a cache or are seen by this pass only
+  kKeys,     // keys and values of every layer, for the rows above on the stack
+  kAll,      // everything the backward needs
+};
+
+// What a layer keeps. T: rows of the pass, S: rows of the stack. D: compute dtype. Pointers a family does not
+// need are null.
 struct LayerActivations {
   float* input = nullptr;          // [T, width] residual stream
   float* qk_raw = nullptr;         // [T, q + k] before the head norms
@@ -34,18 +41,23 @@ struct LayerActivations {
   float* middle = nullptr;         // [T, width] residual stream after attention
   void* gate_up = nullptr;         // [T, 2 · intermediate] D
   float* mlp_out = nullptr;        // [T, width] before the post norm
+
+  void* stack_qkv = nullptr;      // [S, qkv] D: qkv of the whole stack, where slots are rows
+  float *key_gradient = nullptr,  // [S, kv_heads · head_dim] gathered from every row above
+      *value_gradient = nullptr;  // [S, kv_heads · head_dim]
 };
 
 struct Activations {
   std::vector<LayerActivations> layers;
-  float* output = nullptr;  // [T, width] residual stream after the last layer
-  void* normed = nullptr;   // [T, width] D, scratch: a norm's output
-  void* gated = nullptr;    // [T, intermediate] D, scratch
-  float* rstd = nullptr;    // [T] scratch
-  float* wide = nullptr;    // [T, width] scratch
-  // Backward only:
-  float* gradient = nullptr;   // [T, width] of the residual stream
-  void* gradient_d = nullptr;  // [T, width] D
+  float* gradient = nullptr;  // [T, width] of the residual stream, from the head down; backward only
+
+  // Shared by all passes, one at a time.
+  float* output = nullptr;     // [T, width] residual stream after the last layer
+  void* normed = nullptr;      // [T, width] D: a norm's output
+  void* gated = nullptr;       // [T, intermediate] D
+  float* rstd = nullptr;       // [T]
+  float* wide = nullptr;       // [T, width]
+  void* gradient_d = nullptr;  // [T, width] D; this and the rest for the backward only
   void* dgate_up = nullptr;    // [T, 2 · intermediate] D
   void* dgated = nullptr;      // [T, intermediate] D
   void* dqkv = nullptr;        // [T, qkv] D
@@ -56,15 +68,19 @@ class Model {
  public:
   Model(Device&, const ModelConfig&, swirl_dtype, Parameters&);
 
-  // Lays out activations for `rows` rows. backward: every layer keeps its own.
-  Activations plan(Arena&, int32_t rows, bool backward) const;
+  // Lays out activations for a stack of `stack` rows and passes of at most `rows` rows.
+  Activations plan(Arena&, int32_t stack, int32_t rows, Keep) const;
+  // The same for a pass whose first row has `base` rows of the stack below it.
+  Activations above(const Activations&, int32_t base, Keep) const;
 
   // Called between layers; what it throws ends the pass. Empty: nothing is called.
   using BetweenLayers = std::function<void()>;
 
   // Runs every layer; the residual stream ends in a.output. Rope tables must reach the highest position + 1.
   void forward(const Rows&, const Activations& a, const CacheView* cache, const BetweenLayers& = {});
-  // a.gradient holds the gradient of a.output; parameter gradients accumulate.
+  // Zeroes what the head and the passes above add to.
+  void begin_gradient(const Rows&, const Activations& a);
+  // a.gradient holds the gradient of a.output, and every pass above has run; parameter gradients accumulate.
   void backward(const Rows&, const Activations& a, const BetweenLayers& = {});
 
   void reach_position(int32_t positions);  // grows the rope tables

@@ -68,7 +68,7 @@ Sampler::Sampler(Device& device, const ModelConfig& config, swirl_dtype dtype, M
 
 Sampler::Scratch Sampler::plan(Arena& arena, int32_t rows, int32_t sequences) const {
   Scratch s;
-  s.activations = model_.plan(arena, rows, false);
+  s.activations = model_.plan(arena, rows, rows, Keep::kNothing);
   s.chunk = head_.chunk_rows(sequences);
   s.hidden = arena.take<float>(size_t(sequences) * c_.width);
   s.expanded = arena.take<float>(size_t(s.chunk) * c_.width);

@@ -90,7 +90,9 @@ void rows_alone(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_
     }
     alone.path_offset = {0, int32_t(alone.path_begin.size())};
     alone.path_length = {int32_t(path.size())};
-    alone.subtree_end = {1};
+    alone.position.assign(size_t(alone.rows), 0);  // of rows in no segment: nobody looks
+    for (int32_t i = skip; i < take; ++i)
+      alone.position[size_t(tree.query_begin[segment] + i)] = int32_t(path.size()) - take + i;
     Array out_alone(dtype, size_t(tree.rows) * in.ld.o),
         lse_alone(SWIRL_FLOAT32, size_t(tree.rows) * s.heads);
     forward(device, s, alone, in, &out_alone, &lse_alone);
@@ -111,6 +113,7 @@ Tree decode_step(Rng& rng, int sequences, int prompt, int slots) {
   std::shuffle(order.begin(), order.end(), rng);
   Tree tree;
   tree.rows = sequences;
+  tree.slots = slots;
   size_t next = 0;
   for (int s = 0; s < sequences; ++s) {
     tree.query_begin.push_back(s);
@@ -125,7 +128,7 @@ Tree decode_step(Rng& rng, int sequences, int prompt, int slots) {
     }
     tree.path_offset.push_back(int32_t(tree.path_begin.size()));
     tree.path_length.push_back(prompt + own);
-    tree.subtree_end.push_back(s + 1);
+    tree.position.push_back(prompt + own - 1);
   }
   return tree;
 }
@@ -151,6 +154,10 @@ void run(Device& device) {
       }
     }
     const swirl_attention_shape wide = {4, 4, 64, 0, 0.125f, 0};  // no grouping; one long segment
+    const Tree above =
+        check::random_tree(rng, 4, 3, {0, 1, 30, 70}, 2);  // keys whose rows are not in this call
+    against_float64(device, rng, wide, dtype, above, above.slots);
+    rows_alone(device, rng, wide, dtype, above, above.slots);
     const Tree line = check::random_tree(rng, 1, 1, {333});
     against_float64(device, rng, wide, dtype, line, line.rows);
     rows_alone(device, rng, wide, dtype, line, line.rows);

@@ -16,10 +16,11 @@ void run(Device& device) {
       const Array table = Array::random(rng, dtype, size_t(vocab) * width);
       std::vector<int32_t> tokens(static_cast<size_t>(rows));
       for (int32_t& t : tokens) t = check::integer(rng, 0, 3) == 0 ? 5 : check::integer(rng, 0, vocab - 1);
+      const check::Ints tokens_there(tokens);
       const float scale = 2;  // a power of two: fused or not, the same bits
       Array out(SWIRL_FLOAT32, size_t(rows) * width);
-      device.ok(device.k->embedding_forward(device.d, rows, width, tokens.data(), table.data(), dtype, scale,
-                                            out.f()),
+      device.ok(device.k->embedding_forward(device.d, rows, width, tokens_there.data(), table.data(), dtype,
+                                            scale, out.f()),
                 "embedding_forward");
       Reference want;
       for (const int32_t t : tokens)
@@ -37,7 +38,7 @@ void run(Device& device) {
         for (int i = 0; i < width; ++i) {
           const size_t at = size_t(tokens[size_t(r)]) * width + i;
           total[at] += gradient[size_t(r) * width + i] * scale;
-          in_order.f()[at] += gradient.f()[size_t(r) * width + i] * scale;
+          in_order.set(at, float(in_order[at]) + float(gradient[size_t(r) * width + i]) * scale);
         }
       check::close(sums, total, 1e-6, "embedding_backward");
       check::expect(sums.same_bits(in_order), "embedding_backward: rows of a token are not added in order");

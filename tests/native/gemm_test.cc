@@ -76,7 +76,7 @@ void rows_alone(Device& device, Rng& rng, swirl_dtype dtype, swirl_dtype c_type,
     device.ok(device.k->gemm(device.d, 0, transpose_b, count, n, k, dtype, a.row(size_t(first) * k), k,
                              b.data(), ldb, 0, some.data(), n, c_type),
               "gemm");
-    check::expect(std::memcmp(some.data(), all.row(size_t(first) * n), some.bytes()) == 0,
+    check::expect(some.same_bits(all, size_t(first) * n),
                   "gemm: " + std::to_string(count) + " rows alone have other bits than among " +
                       std::to_string(m) + " (n " + std::to_string(n) + ", k " + std::to_string(k) + ", " +
                       check::name(dtype) + ")");
@@ -84,13 +84,14 @@ void rows_alone(Device& device, Rng& rng, swirl_dtype dtype, swirl_dtype c_type,
 }
 
 void refusals(Device& device) {
-  float x[4] = {1, 2, 3, 4}, y[4] = {};
-  check::expect(device.k->gemm(device.d, 0, 0, 2, 2, 2, SWIRL_FLOAT32, x, 1, x, 2, 0, y, 2, SWIRL_FLOAT32) ==
-                        SWIRL_INVALID &&
+  const Array x(SWIRL_FLOAT32, 4, 1);
+  Array y(SWIRL_FLOAT32, 4, 7);
+  check::expect(device.k->gemm(device.d, 0, 0, 2, 2, 2, SWIRL_FLOAT32, x.data(), 1, x.data(), 2, 0, y.data(),
+                               2, SWIRL_FLOAT32) == SWIRL_INVALID &&
                     std::strlen(device.k->last_error(device.d)) > 0,
                 "gemm: a stride shorter than a row must be refused with a text");
-  y[0] = 7;
-  device.ok(device.k->gemm(device.d, 0, 0, 1, 1, 0, SWIRL_FLOAT32, x, 1, x, 1, 0, y, 1, SWIRL_FLOAT32),
+  device.ok(device.k->gemm(device.d, 0, 0, 1, 1, 0, SWIRL_FLOAT32, x.data(), 1, x.data(), 1, 0, y.data(), 1,
+                           SWIRL_FLOAT32),
             "gemm k = 0");
   check::expect(y[0] == 0, "gemm: k = 0 must give zeros");
 }

@@ -11,9 +11,21 @@ using check::Rng;
 
 struct Labels {
   std::vector<int32_t> offset{0}, target;
-  swirl_labels view() const {
-    return {int32_t(offset.size()) - 1, int32_t(target.size()), offset.data(), target.data()};
-  }
+};
+
+class OnDevice {
+ public:
+  explicit OnDevice(const Labels& labels)
+      : offset_(labels.offset),
+        target_(labels.target),
+        view{int32_t(labels.offset.size()) - 1, int32_t(labels.target.size()), offset_.data(),
+             target_.data()} {}
+
+ private:
+  check::Ints offset_, target_;
+
+ public:
+  const swirl_labels view;
 };
 
 Labels random_labels(Rng& rng, int rows, int vocab) {
@@ -50,11 +62,11 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
                 double(softcap), double(temperature));
   Array logits = Array::random(rng, SWIRL_FLOAT32, size_t(rows) * vocab, spread);
   const Labels labels = random_labels(rng, rows, vocab);
-  const swirl_labels view = labels.view();
+  const OnDevice there(labels);
   const size_t count = labels.target.size();
   Array logprob(SWIRL_FLOAT32, count), lse(SWIRL_FLOAT32, size_t(rows)), entropy(SWIRL_FLOAT32, size_t(rows));
-  device.ok(device.k->logprob_forward(device.d, vocab, logits.f(), softcap, temperature, &view, logprob.f(),
-                                      lse.f(), entropy.f()),
+  device.ok(device.k->logprob_forward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                      logprob.f(), lse.f(), entropy.f()),
             "logprob_forward");
   const Scale scale{softcap, temperature};
   const Reference x = logits.values();
@@ -74,21 +86,20 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
   only.target.assign(labels.target.begin() + labels.offset[size_t(alone)],
                      labels.target.begin() + labels.offset[size_t(alone) + 1]);
   only.offset.push_back(int32_t(only.target.size()));
-  const swirl_labels only_view = only.view();
+  const OnDevice only_there(only);
   Array logprob1(SWIRL_FLOAT32, only.target.size() + 1), lse1(SWIRL_FLOAT32, 1), entropy1(SWIRL_FLOAT32, 1);
   device.ok(device.k->logprob_forward(device.d, vocab, logits.f() + size_t(alone) * vocab, softcap,
-                                      temperature, &only_view, logprob1.f(), lse1.f(), entropy1.f()),
+                                      temperature, &only_there.view, logprob1.f(), lse1.f(), entropy1.f()),
             "logprob_forward");
   check::expect(lse1[0] == lse[size_t(alone)] && entropy1[0] == entropy[size_t(alone)] &&
-                    std::memcmp(logprob1.data(), logprob.row(size_t(labels.offset[size_t(alone)])),
-                                only.target.size() * 4) == 0,
+                    logprob1.same_bits(logprob, size_t(labels.offset[size_t(alone)]), only.target.size()),
                 std::string(what) + "a row alone has other bits");
 
   Array coefficient = Array::random(rng, SWIRL_FLOAT32, count);
   const Reference c = coefficient.values();
   for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
     Array gradient(dtype, logits.size(), 4);
-    device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &view,
+    device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
                                          coefficient.f(), lse.f(), gradient.data(), dtype),
               "logprob_backward");
     Reference wanted(x.size(), 0);
@@ -119,7 +130,7 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
           gradient, 1 + x.size() / 41, 1e-5, std::string(what) + "gradient", 0.01);
     }
     Array in_place(logits);
-    device.ok(device.k->logprob_backward(device.d, vocab, in_place.f(), softcap, temperature, &view,
+    device.ok(device.k->logprob_backward(device.d, vocab, in_place.f(), softcap, temperature, &there.view,
                                          coefficient.f(), lse.f(), in_place.data(), SWIRL_FLOAT32),
               "logprob_backward");
     check::expect(in_place.same_bits(gradient), std::string(what) + "in place differs");
@@ -139,20 +150,22 @@ void run(Device& device) {
   Array sure(SWIRL_FLOAT32, 100, -50);
   sure.set(42, 60.3);
   const Labels label{{0, 1}, {42}};
-  const swirl_labels view = label.view();
-  float logprob = 1, lse = 0, entropy = 1;
-  device.ok(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &view, &logprob, &lse, &entropy),
+  const OnDevice there(label);
+  Array logprob(SWIRL_FLOAT32, 1, 1), lse(SWIRL_FLOAT32, 1), entropy(SWIRL_FLOAT32, 1, 1);
+  device.ok(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &there.view, logprob.f(), lse.f(),
+                                      entropy.f()),
             "logprob_forward");
-  check::expect(logprob <= 0 && logprob > -1e-5 && entropy >= -1e-6 && entropy < 1e-6,
+  check::expect(logprob[0] <= 0 && logprob[0] > -1e-5 && entropy[0] >= -1e-6 && entropy[0] < 1e-6,
                 "logprob: a certain token");
   sure.set(7, NAN);
-  device.ok(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &view, &logprob, &lse, &entropy),
+  device.ok(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &there.view, logprob.f(), lse.f(),
+                                      entropy.f()),
             "logprob_forward");
-  check::expect(std::isnan(logprob) && std::isnan(lse), "logprob: a NaN logit must reach the log-prob");
+  check::expect(std::isnan(logprob[0]) && std::isnan(lse[0]), "logprob: a NaN logit must reach the log-prob");
   const Labels outside{{0, 1}, {100}};
-  const swirl_labels bad = outside.view();
-  check::expect(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &bad, &logprob, &lse, &entropy) ==
-                    SWIRL_INVALID,
+  const OnDevice bad(outside);
+  check::expect(device.k->logprob_forward(device.d, 100, sure.f(), 0, 1, &bad.view, logprob.f(), lse.f(),
+                                          entropy.f()) == SWIRL_INVALID,
                 "logprob: a label outside the vocabulary must be refused");
 }
 

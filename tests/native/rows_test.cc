@@ -14,13 +14,14 @@ void moves(Device& device, Rng& rng, swirl_dtype dtype, int width) {
   for (int i = 0; i < places; ++i) index[size_t(i)] = i;
   std::shuffle(index.begin(), index.end(), rng);
   index.resize(size_t(rows));
+  const check::Ints there(index);
   const Array many = Array::random(rng, dtype, size_t(places) * ld_from),
               few = Array::random(rng, dtype, size_t(rows) * ld_from);
   Array gathered(dtype, size_t(rows) * ld_to, 3), scattered(dtype, size_t(places) * ld_to, 3);
-  device.ok(device.k->gather_rows(device.d, rows, width, index.data(), many.data(), ld_from, gathered.data(),
+  device.ok(device.k->gather_rows(device.d, rows, width, there.data(), many.data(), ld_from, gathered.data(),
                                   ld_to, dtype),
             "gather_rows");
-  device.ok(device.k->scatter_rows(device.d, rows, width, index.data(), few.data(), ld_from, scattered.data(),
+  device.ok(device.k->scatter_rows(device.d, rows, width, there.data(), few.data(), ld_from, scattered.data(),
                                    ld_to, dtype),
             "scatter_rows");
   Reference want_gathered(gathered.size(), 3), want_scattered(scattered.size(), 3);
@@ -35,7 +36,7 @@ void moves(Device& device, Rng& rng, swirl_dtype dtype, int width) {
   const Array before = Array::random(rng, dtype, size_t(places) * ld_to);
   Array sums(before), from(few);
   device.ok(
-      device.k->scatter_add_rows(device.d, rows, width, index.data(), from.f(), ld_from, sums.f(), ld_to),
+      device.k->scatter_add_rows(device.d, rows, width, there.data(), from.f(), ld_from, sums.f(), ld_to),
       "scatter_add_rows");
   Reference want = before.values();
   for (int r = 0; r < rows; ++r)

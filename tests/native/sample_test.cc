@@ -76,12 +76,15 @@ void one(Device& device, Rng& rng, int vocab, float softcap, const swirl_samplin
   if (o.top_k == 0 && o.top_p >= 1) {  // the trainer's log-prob, to the bit
     std::vector<int32_t> offset(uniform.size() + 1);
     std::iota(offset.begin(), offset.end(), 0);
-    const swirl_labels labels = {rows, rows, offset.data(), token.data()};
-    std::vector<float> trained(uniform.size()), lse(uniform.size()), entropy(uniform.size());
+    const check::Ints offset_there(offset), token_there(token);
+    const swirl_labels labels = {rows, rows, offset_there.data(), token_there.data()};
+    Array trained(SWIRL_FLOAT32, uniform.size()), lse(SWIRL_FLOAT32, uniform.size()),
+        entropy(SWIRL_FLOAT32, uniform.size());
     device.ok(device.k->logprob_forward(device.d, vocab, logits.f(), softcap, o.temperature, &labels,
-                                        trained.data(), lse.data(), entropy.data()),
+                                        trained.f(), lse.f(), entropy.f()),
               "logprob_forward");
-    check::expect(trained == logprob, std::string(what) + "the trainer's log-prob differs");
+    check::expect(trained.same_bits(Array::of(SWIRL_FLOAT32, Reference(logprob.begin(), logprob.end()))),
+                  std::string(what) + "the trainer's log-prob differs");
   }
 }
 
@@ -103,7 +106,7 @@ void greedy(Device& device, Rng& rng) {
 }
 
 void frequencies(Device& device, Rng& rng) {
-  const int vocab = 6, rows = 20000;
+  const int vocab = 6, rows = 4000;
   Array logits(SWIRL_FLOAT32, size_t(rows) * vocab);
   const Array line = Array::random(rng, SWIRL_FLOAT32, vocab, 2);
   for (int r = 0; r < rows; ++r)
