@@ -29,17 +29,21 @@ fi
 mkdir -p "$out"
 export ASAN_OPTIONS=allocator_may_return_null=1
 
-# compile FOLDER FLAGS SOURCE…: an object each under $out/FOLDER, those that are older than any source they may include.
+# stale OBJECT: it is not there, or older than something it was made from (the compiler wrote down what).
+stale() {
+  [ ! -e "$1" ] || [ ! -e "$1.d" ] ||
+    [ -n "$(find $(sed -e 's/^[^:]*://' -e 's/\\$//' "$1.d") -newer "$1" 2>&1 | head -n 1)" ]
+}
+
+# compile FOLDER FLAGS SOURCE…: an object each under $out/FOLDER.
 compile() {
   into=$out/$1 with=$2
   shift 2
   mkdir -p "$into"
   for source in "$@"; do
     object=$into/$(basename "$source" | sed 's/\.[a-z]*$//').o
-    if [ ! -e "$object" ] || [ -n "$(find native cuda -newer "$object" -name '*.*' | head -n 1)" ]; then
-      printf '%s\0%s\0' "$source" "$object"
-    fi
-  done | xargs -0 -r -n 2 -P "$jobs" sh -c "c++ $with -c -x c++ \"\$0\" -o \"\$1\""
+    if stale "$object"; then printf '%s\0%s\0' "$source" "$object"; fi
+  done | xargs -0 -r -n 2 -P "$jobs" sh -c "c++ $with -MMD -MF \"\$1.d\" -c -x c++ \"\$0\" -o \"\$1\""
 }
 
 compile cpu "$flags" native/cpu/*.cc native/kernels/registry.cc
