@@ -131,11 +131,13 @@ Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
     const auto temperature = static_cast<float>(options["temperature"].number(0));
     if (!(temperature > 0)) options["temperature"].refuse("greater than 0");
     const bool tree = options["tree"].boolean();
+    const Argument limit = options["maxTokensPerMicroBatch"];
+    const auto rows = limit.absent() ? 0 : static_cast<int32_t>(limit.integer(0));
     return calls_->start(op, info[2],
-                         [sequences = std::move(sequences), temperature, tree](
+                         [sequences = std::move(sequences), temperature, tree, rows](
                              Engine& engine, const Call& call) -> EngineCalls::Finish {
                            const Profile::Call profiled(engine.profile(), op);
-                           return [found = engine.logprobs(sequences, temperature, tree, call)](
+                           return [found = engine.logprobs(sequences, temperature, tree, rows, call)](
                                       Napi::Env env) { return to_js(env, found); };
                          });
   });

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../kernels/kernels.h"
@@ -60,6 +61,10 @@ class Buffer {
     if (bytes > bytes_) resize(bytes);
   }
   void zero();
+  void swap(Buffer& other) {  // of the same device
+    std::swap(pointer_, other.pointer_);
+    std::swap(bytes_, other.bytes_);
+  }
   template <typename T>
   T* as() const {
     return static_cast<T*>(pointer_);

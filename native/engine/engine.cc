@@ -15,7 +15,7 @@ namespace {
 
 // Rows of a batch unless the caller says otherwise: products run at full speed with these, and memory grows
 // with them.
-constexpr int32_t kBatchRows = 2048;
+constexpr int32_t kBatchRows = 1024;
 
 std::string mebibytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
@@ -203,12 +203,13 @@ void Engine::set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> of
 }
 
 std::vector<std::vector<float>> Engine::logprobs(const std::vector<Sequence>& sequences, float temperature,
-                                                 bool tree, const Call& call) {
+                                                 bool tree, int32_t max_tokens_per_micro_batch,
+                                                 const Call& call) {
   State& s = *state_;
   validate(s.options.config, sequences, "logprobs");
   s.reach(sequences);
   const std::vector<int32_t> order = tree_order(sequences);
-  const State::Run run = s.prepare(sequences, order, tree, 0, false, "logprobs");
+  const State::Run run = s.prepare(sequences, order, tree, max_tokens_per_micro_batch, false, "logprobs");
   std::vector<float> logprob(run.tree.labels());
   int64_t done = 0;
   const auto look = [&] { stop_if_cancelled(call, "logprobs"); };

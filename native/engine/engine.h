@@ -56,7 +56,7 @@ struct LossOptions {
   KlEstimator kl_estimator = KlEstimator::kK3;
   float temperature = 1;
   bool tree = true;
-  int32_t max_tokens_per_micro_batch = 0;  // 0 = from the memory budget
+  int32_t max_tokens_per_micro_batch = 0;  // rows in hand at once, the path to them aside; 0 = kBatchRows
 };
 
 struct OptimizerOptions {
@@ -124,8 +124,9 @@ class Engine {
   void set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> offsets);
 
   // One array per sequence: log p(tokens[t] | tokens[<t]), t = action_start … end.
+  // max_tokens_per_micro_batch as in LossOptions.
   std::vector<std::vector<float>> logprobs(const std::vector<Sequence>&, float temperature, bool tree,
-                                           const Call&);
+                                           int32_t max_tokens_per_micro_batch, const Call&);
   UpdateMetrics gradients(const std::vector<Sequence>&, const LossOptions&, const Call&);
   UpdateMetrics update(const std::vector<Sequence>&, const LossOptions&, const OptimizerOptions&,
                        const Call&);

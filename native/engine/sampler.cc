@@ -283,16 +283,15 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
   }
   const int64_t blocks = (options.max_new_tokens + kSlotBlock - 1) / kSlotBlock;
   const int64_t decode_slots = sequences * blocks * kSlotBlock;
+  cache_.begin_call();
+  KvCache::Mark before = cache_.mark();
   Pending pending = find_prompts(prompts);
-  if (!cache_.fits(decode_slots)) {
-    cache_.drop();
+  while (!cache_.fits(decode_slots)) {
+    const int64_t more = cache_.taken_since(before) + decode_slots;
+    cache_.undo(before);
+    cache_.reserve(more, max_cache_bytes);
+    before = cache_.mark();
     pending = find_prompts(prompts);
-    try {
-      cache_.reserve(decode_slots, max_cache_bytes);
-    } catch (...) {
-      cache_.drop();
-      throw;
-    }
   }
 
   int32_t longest = 0;
@@ -325,7 +324,7 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
     }
     decode(active, options, text, scratch, call, stats);
   } catch (...) {
-    cache_.drop();  // slots may have been handed out and not written
+    cache_.undo(before);  // slots may have been handed out and not written
     throw;
   }
 

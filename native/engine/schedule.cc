@@ -57,7 +57,8 @@ class Scheduler {
         s = tree_.subtree_end[s];
       }
     }
-    if (base + trunk_rows + highest > stack_limit_) {  // the whole trunk does not fit: one path at a time
+    if (trunk_rows > batch_limit_ || base + trunk_rows + highest > stack_limit_) {
+      // A trunk of many branches: one path of it at a time.
       trunk = {root};
       trunk_rows = tree_.segment_rows(root);
       hanging.clear();
@@ -71,6 +72,7 @@ class Scheduler {
   // Subtrees of at most `limit` rows into as few batches as come out, of even size: the largest first, each
   // to the emptiest batch.
   std::vector<std::vector<int32_t>> pack(std::vector<int32_t> subtrees, int32_t limit) const {
+    if (subtrees.empty()) return {};
     std::stable_sort(subtrees.begin(), subtrees.end(),
                      [&](int32_t a, int32_t b) { return tree_.subtree_rows(a) > tree_.subtree_rows(b); });
     int64_t rows = 0;

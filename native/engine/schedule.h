@@ -4,7 +4,8 @@
 // Rows are stacked along the path from the root. The segments with large subtrees, the trunk, are computed
 // first and stay; the subtrees that hang from them are gathered into batches, each run forward and backward
 // on top of the trunk and popped; then the trunk's own backward runs with the gradients of its keys and values
-// complete. Nothing is computed twice, and memory is the trunk and one batch instead of the whole tree.
+// complete. A trunk larger than a batch is taken one branch at a time. Nothing is computed twice, and memory is
+// the longest path and two batches at most, instead of the whole tree.
 #ifndef SWIRL_ENGINE_SCHEDULE_H_
 #define SWIRL_ENGINE_SCHEDULE_H_
 

@@ -88,7 +88,7 @@ export interface NativeLossOptions {
   klEstimator: "k1" | "k2" | "k3";
   temperature: number; // logits are divided by it before the softmax
   tree: boolean; // false: every sequence is its own tree (the peer B3)
-  maxTokensPerMicroBatch: number; // 0 = from the memory budget
+  maxTokensPerMicroBatch: number; // rows in hand at once, the path to them aside; 0 = 1024
 }
 
 export interface NativeOptimizerOptions {
@@ -200,7 +200,7 @@ export interface NativeEngine {
   setTokenBytes(bytes: Uint8Array, offsets: Int32Array): void;
   logprobs(
     sequences: NativeSequence[],
-    options: { temperature: number; tree: boolean },
+    options: { temperature: number; tree: boolean; maxTokensPerMicroBatch?: number },
     call?: Call,
   ): Promise<Float32Array[]>;
   /** Forward and backward only; read the result with readTensor(name, "gradient"). */

@@ -86,7 +86,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
 
   logprobs(
     sequences: NativeSequence[],
-    options: { temperature: number; tree: boolean },
+    options: { temperature: number; tree: boolean; maxTokensPerMicroBatch?: number },
     call?: Call,
   ): Promise<Float32Array[]> {
     return guardAsync(call, () => this.#native.logprobs(sequences, options, call));
