@@ -48,7 +48,9 @@ struct Kernel final : Call {
     int number = 0;
     const auto look = [&](const auto& argument) {
       ++number;
-      if (wrong.empty() && points_at_host(&argument, sizeof argument))
+      auto copy = argument;
+      __builtin_clear_padding(&copy);  // what lies between fields may look like an address
+      if (wrong.empty() && points_at_host(&copy, sizeof copy))
         wrong = "argument " + std::to_string(number) + " of the kernel points at host memory";
     };
     std::apply([&](const auto&... argument) { (look(argument), ...); }, arguments_);

@@ -29,24 +29,25 @@ void check_case(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_
                 bool differences) {
   const int32_t rows = tree.rows, slots = tree.slots, wide = s.heads * s.head_dim,
                 narrow = s.kv_heads * s.head_dim;
-  const check::Strides ld = {wide + 2, narrow + 4, narrow + 3, wide + 1};
+  const int32_t gap = check::integer(rng, 0, 1) ? 8 : 1;  // rows that are aligned, and rows that are not
+  const check::Strides ld = {wide + 2 * gap, narrow + 4 * gap, narrow + 3 * gap, wide + gap};
   const Array q = Array::random(rng, dtype, size_t(rows) * ld.q, 1.5),
               k = Array::random(rng, dtype, size_t(slots) * ld.k, 1.5);
   const Array v = Array::random(rng, dtype, size_t(slots) * ld.v);
   const Array dout_dense = Array::random(rng, dtype, size_t(rows) * wide);
-  const int32_t lddo = wide + 6;
+  const int32_t lddo = wide + 6 * gap;
   const Array dout = spread(dtype, dout_dense, rows, wide, lddo);
   Array out(dtype, size_t(rows) * ld.o), lse(SWIRL_FLOAT32, size_t(rows) * s.heads);
-  const swirl_tree view = tree.view();
-  device.ok(device.k->attention_forward(device.d, &s, &view, q.data(), ld.q, k.data(), ld.k, v.data(), ld.v,
-                                        out.data(), ld.o, lse.f(), dtype),
+  const check::TreeOnDevice on(tree.view());
+  device.ok(device.k->attention_forward(device.d, &s, &on.view, q.data(), ld.q, k.data(), ld.k, v.data(),
+                                        ld.v, out.data(), ld.o, lse.f(), dtype),
             "attention_forward");
   // dk and dv add to what is there.
   const Array before_k = Array::random(rng, SWIRL_FLOAT32, size_t(slots) * narrow),
               before_v = Array::random(rng, SWIRL_FLOAT32, size_t(slots) * narrow);
   Array dq(dtype, q.size(), 9), dk(before_k), dv(before_v);
   const auto backward = [&](Array* to_q, Array* to_k, Array* to_v) {
-    device.ok(device.k->attention_backward(device.d, &s, &view, q.data(), ld.q, k.data(), ld.k, v.data(),
+    device.ok(device.k->attention_backward(device.d, &s, &on.view, q.data(), ld.q, k.data(), ld.k, v.data(),
                                            ld.v, out.data(), ld.o, lse.f(), dout.data(), lddo, to_q->data(),
                                            to_k->f(), to_v->f(), dtype),
               "attention_backward");
