@@ -28,10 +28,11 @@ class OnDevice {
   const swirl_labels view;
 };
 
-Labels random_labels(Rng& rng, int rows, int vocab) {
+// Up to `most` labels a row.
+Labels random_labels(Rng& rng, int rows, int vocab, int most) {
   Labels out;
   for (int r = 0; r < rows; ++r) {
-    const int count = check::integer(rng, 0, 3);
+    const int count = check::integer(rng, 0, most);
     for (int i = 0; i < count; ++i)  // sometimes the same token twice: identical siblings
       out.target.push_back(i > 0 && check::integer(rng, 0, 1) ? out.target.back()
                                                               : check::integer(rng, 0, vocab - 1));
@@ -56,12 +57,13 @@ void row_reference(const double* logits, int vocab, const Scale& scale, double* 
   *entropy = *lse - weighted;
 }
 
-void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float temperature, double spread) {
+void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float temperature, double spread,
+         int most = 3) {
   char what[120];
   std::snprintf(what, sizeof what, "logprob rows %d vocab %d softcap %g temperature %g ", rows, vocab,
                 double(softcap), double(temperature));
   Array logits = Array::random(rng, SWIRL_FLOAT32, size_t(rows) * vocab, spread);
-  const Labels labels = random_labels(rng, rows, vocab);
+  const Labels labels = random_labels(rng, rows, vocab, most);
   const OnDevice there(labels);
   const size_t count = labels.target.size();
   Array logprob(SWIRL_FLOAT32, count), lse(SWIRL_FLOAT32, size_t(rows)), entropy(SWIRL_FLOAT32, size_t(rows));
@@ -88,6 +90,7 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
   check::expect(logprob.same_bits(logprob2) && lse.same_bits(lse2) && entropy.same_bits(entropy2),
                 std::string(what) + "other bits at a second call");
   const int alone = check::integer(rng, 0, rows - 1);
+  const int32_t only_begin = labels.offset[size_t(alone)];
   Labels only;
   only.target.assign(labels.target.begin() + labels.offset[size_t(alone)],
                      labels.target.begin() + labels.offset[size_t(alone) + 1]);
@@ -120,6 +123,20 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
         }
     check::close(gradient, wanted, dtype == SWIRL_FLOAT32 ? 1e-5 : 4e-3, std::string(what) + "gradient",
                  1e-2);
+    Array gradient1(dtype, size_t(vocab)), gradient2(dtype, gradient.size());
+    const Array only_coefficient = Array::of(
+        SWIRL_FLOAT32,
+        Reference(c.begin() + only_begin, c.begin() + only_begin + std::ptrdiff_t(only.target.size())));
+    device.ok(
+        device.k->logprob_backward(device.d, vocab, logits.f() + size_t(alone) * vocab, softcap, temperature,
+                                   &only_there.view, only_coefficient.f(), lse1.f(), gradient1.data(), dtype),
+        "logprob_backward");
+    device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                         coefficient.f(), lse.f(), gradient2.data(), dtype),
+              "logprob_backward");
+    check::expect(gradient1.same_bits(gradient, size_t(alone) * vocab),
+                  std::string(what) + "a row's gradient alone has other bits");
+    check::expect(gradient2.same_bits(gradient), std::string(what) + "gradient: other bits at a second call");
     if (dtype == SWIRL_BFLOAT16) continue;
     if (x.size() < 4000) {
       check::finite_differences(
@@ -152,6 +169,10 @@ void run(Device& device) {
       one(device, rng, 4, 9001, softcap, temperature, 10);
       one(device, rng, 3, 49152, softcap, temperature, 20);
     }
+  one(device, rng, 6, 257, 0, 1, 10, 90);  // forks: many siblings' first tokens, some the same
+  one(device, rng, 3, 9000, 30, 0.7f, 10, 40);
+  one(device, rng, 2, 151936, 0, 1, 20);
+  one(device, rng, 1, 262145, 30, 0.7f, 20);
   // One certain token: log-prob exactly 0 or a hair below, never above.
   Array sure(SWIRL_FLOAT32, 100, -50);
   sure.set(42, 60.3);

@@ -8,8 +8,8 @@ using check::Device;
 using check::Reference;
 using check::Rng;
 
-void one(Device& device, Rng& rng, swirl_dtype dtype, int rows, int heads, int dim) {
-  const int ld = heads * dim + 7, positions = 50;
+void one(Device& device, Rng& rng, swirl_dtype dtype, int rows, int heads, int dim, int gap) {
+  const int ld = heads * dim + gap, positions = 50;
   Array cosine(SWIRL_FLOAT32, size_t(positions) * (dim / 2)), sine(SWIRL_FLOAT32, cosine.size());
   for (int p = 0; p < positions; ++p)
     for (int i = 0; i < dim / 2; ++i) {
@@ -49,7 +49,9 @@ void run(Device& device) {
   Rng rng(5);
   for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16})
     for (const int dim : {2, 16, 20, 64, 96, 128, 256})
-      one(device, rng, dtype, check::integer(rng, 1, 60), 3, dim);
+      for (const int gap : {7, 16}) one(device, rng, dtype, check::integer(rng, 1, 60), 3, dim, gap);
+  one(device, rng, SWIRL_BFLOAT16, 0, 3, 16, 0);
+  one(device, rng, SWIRL_BFLOAT16, 5, 1, 64, 0);
   Array x(SWIRL_FLOAT32, 3, 1);
   const check::Ints zero({0});
   check::expect(device.k->rope(device.d, 1, 1, 3, x.data(), 3, SWIRL_FLOAT32, zero.data(), x.f(), x.f(), 0) ==
