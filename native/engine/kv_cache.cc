@@ -86,8 +86,13 @@ void KvCache::keep_since(int64_t oldest, int64_t capacity) {
   index.resize(slots.size() * sizeof(int32_t));
   device_.upload(index.as<void>(), slots.data(), slots.size() * sizeof(int32_t));
   const auto rows = static_cast<int32_t>(kept.size());
-  move_rows(keys_, index.as<int32_t>(), rows, capacity);
-  move_rows(values_, index.as<int32_t>(), rows, capacity);
+  try {
+    move_rows(keys_, index.as<int32_t>(), rows, capacity);
+    move_rows(values_, index.as<int32_t>(), rows, capacity);
+  } catch (...) {
+    release();  // one of the two may have moved
+    throw;
+  }
   capacity_ = capacity;
   used_ = rows;
   nodes_ = std::move(kept);

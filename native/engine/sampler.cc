@@ -286,10 +286,19 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
   cache_.begin_call();
   KvCache::Mark before = cache_.mark();
   Pending pending = find_prompts(prompts);
+  const auto pass_rows = [&] {
+    return std::max(std::min(pending.rows.rows(), kPrefillRows), static_cast<int32_t>(sequences));
+  };
+  const auto scratch_bytes = [&] {
+    Arena measure;
+    plan(measure, pass_rows(), static_cast<int32_t>(sequences));
+    return measure.used();
+  };
   while (!cache_.fits(decode_slots)) {
     const int64_t more = cache_.taken_since(before) + decode_slots;
+    const uint64_t need = scratch_bytes(), growth = need - std::min<uint64_t>(need, workspace_.bytes());
     cache_.undo(before);
-    cache_.reserve(more, max_cache_bytes);
+    cache_.reserve(more, max_cache_bytes - std::min(max_cache_bytes, growth));
     before = cache_.mark();
     pending = find_prompts(prompts);
   }
@@ -297,12 +306,9 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
   int32_t longest = 0;
   for (const Prompt& p : prompts) longest = std::max(longest, static_cast<int32_t>(p.tokens.size()));
   model_.reach_position(std::min(c_.max_positions, longest + options.max_new_tokens));
-  const int32_t pass = std::max(std::min(pending.rows.rows(), kPrefillRows), static_cast<int32_t>(sequences));
-  Arena measure;
-  plan(measure, pass, static_cast<int32_t>(sequences));
-  workspace_.reserve(measure.used());
+  workspace_.reserve(scratch_bytes());
   Arena arena(workspace_.as<void>());
-  const Scratch scratch = plan(arena, pass, static_cast<int32_t>(sequences));
+  const Scratch scratch = plan(arena, pass_rows(), static_cast<int32_t>(sequences));
 
   GenerateStats stats;
   stats.prefill_tokens = pending.rows.rows();
