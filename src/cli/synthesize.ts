@@ -61,10 +61,15 @@ export const synthesizeVerb = () =>
           ];
         },
         execute: synthesizeStage,
-        format: ({ trajectories, ends, file }) =>
+        format: ({ trajectories, ends, prompts, file }) =>
           [
             `${trajectories} trajectories in ${file}`,
             ...Object.entries(ends).map(([end, n]) => `  ${end.padEnd(11)} ${n}`),
+            ...(prompts.hitRate === null
+              ? []
+              : [
+                  `prompt tokens: ${prompts.computed} computed, ${percent(prompts.hitRate)} found in the KV cache`,
+                ]),
           ].join("\n"),
       }),
   });
@@ -73,8 +78,12 @@ export interface SynthesizeResult {
   trajectories: number;
   /** How they ended, those of earlier runs included. */
   ends: Record<string, number>;
+  /** Of this run's prompts and states: tokens computed, tokens found in the KV cache, and the share of these. */
+  prompts: { computed: number; cached: number; hitRate: number | null };
   file: string;
 }
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 export async function synthesizeStage(session: Session): Promise<SynthesizeResult> {
   const { config, paths, signal } = session;
@@ -112,7 +121,9 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
     ends[end] = (ends[end] ?? 0) + 1;
     count++;
   }
-  return { trajectories: count, ends, file: paths.trajectories };
+  const { prefillTokens: computed, cachedTokens: cached } = policy.stats;
+  const hitRate = computed + cached > 0 ? cached / (computed + cached) : null;
+  return { trajectories: count, ends, prompts: { computed, cached, hitRate }, file: paths.trajectories };
 }
 
 /** Throws CONFIG where the config has no training questions. */

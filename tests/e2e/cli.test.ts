@@ -221,6 +221,12 @@ describe("--profile", () => {
     const synthesized = await swirl(["synthesize", ...args, "--profile", "--json"]);
     expect(synthesized.code).toBe(0);
     expect(synthesized.err).not.toMatch(/peaks/);
+    const { computed, cached, hitRate } = JSON.parse(synthesized.out).prompts;
+    expect(computed).toBeGreaterThan(0);
+    expect(hitRate).toBe(cached / (computed + cached)); // the second sample of a question finds its prompt
+    expect(hitRate).toBeGreaterThan(0.3);
+    const again = await swirl(["synthesize", ...args, "--set", "synthesize.samples=3"]);
+    expect(again.out).toMatch(/\nprompt tokens: \d+ computed, [\d.]+ % found in the KV cache\n/);
     const profile = JSON.parse(await readFile(join(folder, "profiled", "profile.json"), "utf8"));
     expect(Object.keys(profile)).toEqual(["sft", "synthesize"]);
     const calls = (stage: string) => profile[stage].calls.map(({ call }: { call: string }) => call);
