@@ -71,9 +71,8 @@ float sum_plain(int64_t steps) {
 }
 
 #if !defined(SWIRL_AMX_EMULATED)
-// Four sums of 16 rows by 16 columns in tile registers, 32 products deep at each step. Assembly, because
-// compilers that lack the target still build the rest of this file.
-__attribute__((target("avx512f"))) float sum_tiles(int64_t steps) {
+// Four sums of 16 rows by 16 columns in tile registers, 32 products deep at each step.
+__attribute__((target("avx512f,amx-tile,amx-bf16"))) float sum_tiles(int64_t steps) {
   struct alignas(64) {
     uint8_t palette = 1, start_row = 0, reserved[14] = {};
     uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -81,21 +80,24 @@ __attribute__((target("avx512f"))) float sum_tiles(int64_t steps) {
   } config;
   alignas(64) static const uint16_t halves[16 * 32] = {0x3f00, 0x3a00};
   alignas(64) float out[16 * 16];
-  const int64_t stride = 64;
-  asm volatile(
-      "ldtilecfg %0\n\t"
-      "tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3\n\t"
-      "tileloadd (%1,%2,1), %%tmm4\n\ttileloadd (%1,%2,1), %%tmm5\n\t"
-      "tileloadd (%1,%2,1), %%tmm6\n\ttileloadd (%1,%2,1), %%tmm7\n\t" ::"m"(config),
-      "r"(halves), "r"(stride)
-      : "memory");
+  asm volatile("" : : "r"(&config) : "memory");  // gemm_tiles.inl says why
+  _tile_loadconfig(&config);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_loadd(4, halves, 64);
+  _tile_loadd(5, halves, 64);
+  _tile_loadd(6, halves, 64);
+  _tile_loadd(7, halves, 64);
   for (int64_t i = 0; i < steps; ++i) {
-    asm volatile(
-        "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\ttdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
-        "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\ttdpbf16ps %%tmm7, %%tmm5, %%tmm3\n\t" ::
-            : "memory");
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
   }
-  asm volatile("tilestored %%tmm0, (%0,%1,1)\n\ttilerelease\n\t" ::"r"(out), "r"(stride) : "memory");
+  _tile_stored(0, out, 64);
+  _tile_release();
   return out[0];
 }
 #endif
