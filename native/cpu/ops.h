@@ -34,6 +34,12 @@ swirl_status gemm(swirl_device*, int transpose_a, int transpose_b, int32_t m, in
                   swirl_dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta, void* c,
                   int32_t ldc, swirl_dtype c_type);
 
+size_t packed_bytes(swirl_device*, int32_t n, int32_t k, swirl_dtype);
+swirl_status pack(swirl_device*, int32_t n, int32_t k, swirl_dtype, const void* b, int32_t ldb, void* packed);
+swirl_status gemm_packed(swirl_device*, int32_t m, int32_t n, int32_t k, swirl_dtype, const void* a,
+                         int32_t lda, const void* packed, float beta, void* c, int32_t ldc,
+                         swirl_dtype c_type);
+
 // embedding.cc
 swirl_status embedding_forward(swirl_device*, int32_t rows, int32_t width, const int32_t* tokens,
                                const void* table, swirl_dtype, float scale, float* out);

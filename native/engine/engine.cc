@@ -179,7 +179,10 @@ const std::vector<ParameterInfo>& Engine::parameters() const { return state_->pa
 
 void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype, const uint8_t* bytes,
                           size_t count_bytes) {
-  if (kind == TensorKind::kWeight) state_->sampler.cache().drop();
+  if (kind == TensorKind::kWeight) {
+    state_->sampler.cache().drop();
+    state_->model.drop_packed();
+  }
   state_->parameters.write(name, kind, dtype, bytes, count_bytes);
 }
 
@@ -256,6 +259,7 @@ UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, 
   const auto started = std::chrono::steady_clock::now();
   device.reset_peak();
   sampler.cache().release();  // stale after the step, and its memory is needed now
+  model.drop_packed();
   reach(sequences);
   const std::vector<int32_t> order = tree_order(sequences);
   const Run run = prepare(sequences, order, loss.tree, loss.max_tokens_per_micro_batch, true, op);

@@ -55,6 +55,7 @@ class KvCache {
 
   CacheView view() const;
   uint64_t slot_bytes() const;
+  uint64_t bytes() const { return keys_.bytes() + values_.bytes(); }
 
  private:
   struct Node {

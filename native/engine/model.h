@@ -5,6 +5,7 @@
 #define SWIRL_ENGINE_MODEL_H_
 
 #include <functional>
+#include <unordered_map>
 #include <vector>
 
 #include "parameters.h"
@@ -85,6 +86,11 @@ class Model {
 
   void reach_position(int32_t positions);  // grows the rope tables
 
+  // Lays every matrix of the forward out for products of few rows, if the device gains by it and max_bytes hold
+  // it. Forwards take these until `drop_packed`, which must precede any change of the weights.
+  void pack(uint64_t max_bytes);
+  void drop_packed() { packed_.resize(0); }
+
   // final norm of `rows` rows of x: y [rows, width] D
   void final_norm(int32_t rows, const float* x, void* y, float* rstd);
   // logits [rows, vocab] f32 = y · headᵀ
@@ -93,6 +99,12 @@ class Model {
  private:
   void product(bool ta, bool tb, int32_t m, int32_t n, int32_t k, const void* a, int32_t lda, const void* b,
                int32_t ldb, float beta, void* c, int32_t ldc, swirl_dtype c_type, const char* what);
+  // y [rows, n] = x [rows, k] · Wᵀ + beta · y, with the matrix at this offset.
+  void times_weight(int32_t rows, int32_t n, int32_t k, const void* x, int64_t weight, float beta, void* y,
+                    int32_t ldy, swirl_dtype y_type, const char* what);
+  // visit(offset, n, k) for every matrix of the forward.
+  template <class Visit>
+  void each_matrix(const Visit&) const;
   void norm(int32_t rows, const float* x, int64_t weight, void* y, swirl_dtype y_type, float* rstd);
   void norm_backward(int32_t rows, const float* x, int64_t weight, float* rstd, const void* dy,
                      swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate);
@@ -112,6 +124,8 @@ class Model {
   Parameters& p_;
   Buffer rope_;  // cosine, sine, sliding cosine, sliding sine: [positions, head_dim / 2] each
   int32_t positions_ = 0;
+  Buffer packed_;                                  // empty: products take the weights as they are
+  std::unordered_map<int64_t, size_t> packed_at_;  // matrix offset -> bytes into packed_
 };
 
 }  // namespace swirl

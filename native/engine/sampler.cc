@@ -298,6 +298,7 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
     const int64_t more = cache_.taken_since(before) + decode_slots;
     const uint64_t need = scratch_bytes(), growth = need - std::min<uint64_t>(need, workspace_.bytes());
     cache_.undo(before);
+    model_.drop_packed();  // the cache comes first
     cache_.reserve(more, max_cache_bytes - std::min(max_cache_bytes, growth));
     before = cache_.mark();
     pending = find_prompts(prompts);
@@ -307,6 +308,7 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
   for (const Prompt& p : prompts) longest = std::max(longest, static_cast<int32_t>(p.tokens.size()));
   model_.reach_position(std::min(c_.max_positions, longest + options.max_new_tokens));
   workspace_.reserve(scratch_bytes());
+  model_.pack(max_cache_bytes - std::min(max_cache_bytes, cache_.bytes() + scratch_bytes()));
   Arena arena(workspace_.as<void>());
   const Scratch scratch = plan(arena, pass_rows(), static_cast<int32_t>(sequences));
 

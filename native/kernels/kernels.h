@@ -142,6 +142,17 @@ typedef struct swirl_kernels {
                        swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
                        void* c, int32_t ldc, swirl_dtype c_type);
 
+  // --- packed matrices (optional: all three null where products gain nothing by it)
+  // A copy of B [n, k], row-major, in the device's own order, for products that take it again and again: with
+  // few rows of A, ordering B is most of the work. packed_bytes: what it takes; 0 = not on this device as set.
+  size_t (*packed_bytes)(swirl_device*, int32_t n, int32_t k, swirl_dtype dtype);
+  swirl_status (*pack)(swirl_device*, int32_t n, int32_t k, swirl_dtype dtype, const void* b, int32_t ldb,
+                       void* packed);
+  // C = A · Bᵀ + beta · C, to the bit what gemm gives with transpose_b.
+  swirl_status (*gemm_packed)(swirl_device*, int32_t m, int32_t n, int32_t k, swirl_dtype dtype,
+                              const void* a, int32_t lda, const void* packed, float beta, void* c,
+                              int32_t ldc, swirl_dtype c_type);
+
   // --- embedding
   // out[rows, width] f32 = table[token, :] * scale; overwrites.
   swirl_status (*embedding_forward)(swirl_device*, int32_t rows, int32_t width, const int32_t* tokens,

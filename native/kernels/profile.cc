@@ -45,6 +45,9 @@ struct Profile::Through {
   static void release(swirl_device* handle, void* memory) {
     profile_of(handle).inner_.release(profile_of(handle).device_, memory);
   }
+  static size_t packed_bytes(swirl_device* handle, int32_t n, int32_t k, swirl_dtype dtype) {
+    return profile_of(handle).inner_.packed_bytes(profile_of(handle).device_, n, k, dtype);
+  }
   static swirl_status synchronize(swirl_device* handle) {
     return profile_of(handle).inner_.synchronize(profile_of(handle).device_);
   }
@@ -70,6 +73,11 @@ Profile::Profile(const swirl_kernels& inner, swirl_device* device)
   table_.zero = Timed<&swirl_kernels::zero, &work::zero>::call;
   table_.convert = Timed<&swirl_kernels::convert, &work::convert>::call;
   table_.gemm = Timed<&swirl_kernels::gemm, &work::gemm>::call;
+  if (inner.gemm_packed) {
+    table_.packed_bytes = Through::packed_bytes;
+    table_.pack = Timed<&swirl_kernels::pack, &work::pack>::call;
+    table_.gemm_packed = Timed<&swirl_kernels::gemm_packed, &work::gemm_packed>::call;
+  }
   table_.embedding_forward = Timed<&swirl_kernels::embedding_forward, &work::embedding_forward>::call;
   table_.embedding_backward = Timed<&swirl_kernels::embedding_backward, &work::embedding_backward>::call;
   table_.rmsnorm_forward = Timed<&swirl_kernels::rmsnorm_forward, &work::rmsnorm_forward>::call;

@@ -52,6 +52,17 @@ Work gemm(int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k, swi
   return w;
 }
 
+Work pack(int32_t n, int32_t k, swirl_dtype dtype, const void*, int32_t, void*) {
+  return moved("pack", 2 * size_of(dtype) * cells(n, k));
+}
+
+Work gemm_packed(int32_t m, int32_t n, int32_t k, swirl_dtype dtype, const void* a, int32_t lda,
+                 const void* packed, float beta, void* c, int32_t ldc, swirl_dtype c_type) {
+  Work w = gemm(0, 1, m, n, k, dtype, a, lda, packed, k, beta, c, ldc, c_type);
+  w.op = "gemm_packed";
+  return w;
+}
+
 Work embedding_forward(int32_t rows, int32_t width, const int32_t*, const void*, swirl_dtype dtype, float,
                        float*) {
   return moved("embedding_forward", cells(rows, width) * (size_of(dtype) + 4));

@@ -34,6 +34,9 @@ Work zero(void*, size_t bytes);
 Work convert(void*, swirl_dtype to_type, const void*, swirl_dtype from_type, size_t count);
 Work gemm(int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k, swirl_dtype, const void*,
           int32_t, const void*, int32_t, float beta, void*, int32_t, swirl_dtype c_type);
+Work pack(int32_t n, int32_t k, swirl_dtype, const void*, int32_t, void*);
+Work gemm_packed(int32_t m, int32_t n, int32_t k, swirl_dtype, const void* a, int32_t lda, const void* packed,
+                 float beta, void*, int32_t, swirl_dtype c_type);
 Work embedding_forward(int32_t rows, int32_t width, const int32_t*, const void*, swirl_dtype, float, float*);
 Work embedding_backward(int32_t rows, int32_t width, const int32_t*, const float*, float, float*);
 Work rmsnorm_forward(int32_t rows, int32_t groups, int32_t width, const void*, int32_t, swirl_dtype x_type,

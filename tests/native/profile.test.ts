@@ -119,7 +119,7 @@ describe("with profile: true", () => {
     // Prompt rows; then two rows in each of four steps: the fifth token is drawn and not computed.
     const computed = 9 + 2 * 4;
     const drawn = 2 * 5;
-    expect(call.op("gemm")!.flops).toBe(
+    expect(call.op("gemm_packed")!.flops).toBe(
       2 * computed * config.layers * layerMatrices + 2 * drawn * config.vocab * config.width,
     );
     expect(call.op("sample")).toMatchObject({ calls: 5, bytes: drawn * config.vocab * 4 });
