@@ -56,7 +56,7 @@ struct LossOptions {
   KlEstimator kl_estimator = KlEstimator::kK3;
   float temperature = 1;
   bool tree = true;
-  int32_t max_tokens_per_micro_batch = 0;  // rows in hand at once, the path to them aside; 0 = kBatchRows
+  int32_t max_tokens_per_micro_batch = 0;  // rows in hand at once, the path to them aside; 0 = as the device likes
 };
 
 struct OptimizerOptions {

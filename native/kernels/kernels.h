@@ -46,6 +46,7 @@ typedef struct {
   uint64_t memory_bytes;    // in all
   uint64_t memory_free;     // now
   int32_t cores;            // threads this device runs, or multiprocessors
+  int32_t batch_rows;       // rows of a pass that fill it: fewer run slower, more only take memory
 } swirl_device_info;
 
 // Which keys each query sees. Keys and values lie in slots; the queries of a call are rows 0 … rows - 1.

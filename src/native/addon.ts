@@ -88,7 +88,7 @@ export interface NativeLossOptions {
   klEstimator: "k1" | "k2" | "k3";
   temperature: number; // logits are divided by it before the softmax
   tree: boolean; // false: every sequence is its own tree (the peer B3)
-  maxTokensPerMicroBatch: number; // rows in hand at once, the path to them aside; 0 = 1024
+  maxTokensPerMicroBatch: number; // rows in hand at once, the path to them aside; 0 = as the device likes
 }
 
 export interface NativeOptimizerOptions {

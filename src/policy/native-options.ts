@@ -38,7 +38,7 @@ export const logprobsOptionsSchema = z.strictObject({
   temperature: z.number().positive().default(1),
   /** false scores every sequence by itself: same numbers, no shared prefixes. */
   tree: z.boolean().default(true),
-  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1024. */
+  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1,024 on the CPU, 8,192 on a GPU. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
   ...watched,
 });
@@ -56,7 +56,7 @@ const lossFields = {
   klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
   temperature: z.number().positive().default(1),
   tree: z.boolean().default(true),
-  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1024. */
+  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1,024 on the CPU, 8,192 on a GPU. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
 };
 
