@@ -7,6 +7,7 @@
 #include "bindings/environment.h"
 #include "bindings/requests.h"
 #include "bindings/results.h"
+#include "native/kernels/profile.h"
 
 namespace swirl {
 namespace {
@@ -46,7 +47,7 @@ Napi::Function EngineHandle::define(Napi::Env env) {
        InstanceMethod("gradients", &EngineHandle::gradients), InstanceMethod("update", &EngineHandle::update),
        InstanceMethod("generate", &EngineHandle::generate),
        InstanceMethod("estimate", &EngineHandle::estimate), InstanceMethod("memory", &EngineHandle::memory),
-       InstanceMethod("dispose", &EngineHandle::dispose)});
+       InstanceMethod("profile", &EngineHandle::profile), InstanceMethod("dispose", &EngineHandle::dispose)});
 }
 
 EngineHandle::EngineHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineHandle>(info) {
@@ -123,30 +124,34 @@ void EngineHandle::set_token_bytes(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
-  constexpr auto op = "logprobs";
+  static constexpr auto op = "logprobs";
   return rejecting(*calls_, [&] {
     auto sequences = read_sequences(Argument(info[0], "sequences", op), config_, false);
     const Argument options(info[1], "options", op);
     const auto temperature = static_cast<float>(options["temperature"].number(0));
     if (!(temperature > 0)) options["temperature"].refuse("greater than 0");
     const bool tree = options["tree"].boolean();
+    const Argument limit = options["maxTokensPerMicroBatch"];
+    const auto rows = limit.absent() ? 0 : static_cast<int32_t>(limit.integer(0));
     return calls_->start(op, info[2],
-                         [sequences = std::move(sequences), temperature, tree](
+                         [sequences = std::move(sequences), temperature, tree, rows](
                              Engine& engine, const Call& call) -> EngineCalls::Finish {
-                           return [found = engine.logprobs(sequences, temperature, tree, call)](
+                           const Profile::Call profiled(engine.profile(), op);
+                           return [found = engine.logprobs(sequences, temperature, tree, rows, call)](
                                       Napi::Env env) { return to_js(env, found); };
                          });
   });
 }
 
 Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
-  constexpr auto op = "gradients";
+  static constexpr auto op = "gradients";
   return rejecting(*calls_, [&] {
     auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     return calls_->start(
         op, info[2],
         [sequences = std::move(sequences), loss](Engine& engine, const Call& call) -> EngineCalls::Finish {
+          const Profile::Call profiled(engine.profile(), op);
           return [metrics = engine.gradients(sequences, loss, call)](Napi::Env env) {
             return to_js(env, metrics);
           };
@@ -155,7 +160,7 @@ Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
-  constexpr auto op = "update";
+  static constexpr auto op = "update";
   return rejecting(*calls_, [&] {
     auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
@@ -163,6 +168,7 @@ Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
     return calls_->start(op, info[3],
                          [sequences = std::move(sequences), loss, optimizer, shown = step_](
                              Engine& engine, const Call& call) -> EngineCalls::Finish {
+                           const Profile::Call profiled(engine.profile(), op);
                            const UpdateMetrics metrics = engine.update(sequences, loss, optimizer, call);
                            *shown = engine.optimizer_step();
                            return [metrics](Napi::Env env) { return to_js(env, metrics); };
@@ -171,13 +177,14 @@ Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineHandle::generate(const Napi::CallbackInfo& info) {
-  constexpr auto op = "generate";
+  static constexpr auto op = "generate";
   return rejecting(*calls_, [&] {
     auto prompts = read_prompts(Argument(info[0], "prompts", op), config_);
     auto options = read_generate_options(Argument(info[1], "options", op), config_, has_token_bytes_);
     return calls_->start(op, info[2],
                          [prompts = std::move(prompts), options = std::move(options)](
                              Engine& engine, const Call& call) -> EngineCalls::Finish {
+                           const Profile::Call profiled(engine.profile(), op);
                            GenerateStats stats;
                            auto completions = engine.generate(prompts, options, call, &stats);
                            return [completions = std::move(completions), stats](Napi::Env env) {
@@ -207,6 +214,18 @@ Napi::Value EngineHandle::memory(const Napi::CallbackInfo& info) {
     js.Set("peakBytes", number(info.Env(), engine.peak_bytes()));
     js.Set("budget", number(info.Env(), engine.budget()));
     return js;
+  });
+}
+
+// Queued like the calls it reports on: it sees all that came before it.
+Napi::Value EngineHandle::profile(const Napi::CallbackInfo& info) {
+  constexpr auto op = "profile";
+  return calls_->start(op, info.Env().Undefined(), [](Engine& engine, const Call&) -> EngineCalls::Finish {
+    if (engine.profile() == nullptr) {
+      throw Error("CONFIG", op, "profile: this engine was opened without a profile",
+                  "load the policy with profile: true, or use --profile");
+    }
+    return [report = engine.profile()->report()](Napi::Env env) { return to_js(env, report); };
   });
 }
 

@@ -30,6 +30,7 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
   Napi::Value generate(const Napi::CallbackInfo&);
   Napi::Value estimate(const Napi::CallbackInfo&);
   Napi::Value memory(const Napi::CallbackInfo&);
+  Napi::Value profile(const Napi::CallbackInfo&);
   void dispose(const Napi::CallbackInfo&);
 
   ModelConfig config_;

@@ -95,4 +95,67 @@ Napi::Value to_js(Napi::Env env, const swirl_device_info& info) {
   return js;
 }
 
+namespace {
+
+void set_cost(Napi::Env env, Napi::Object js, const Cost& cost) {
+  js.Set("calls", number(env, cost.calls));
+  js.Set("seconds", number(env, cost.seconds));
+  js.Set("flops", number(env, cost.flops));
+  js.Set("bytes", number(env, cost.bytes));
+  js.Set("floorSeconds", number(env, cost.floor));
+}
+
+Napi::Object matrix_peak(Napi::Env env, const MatrixPeak& peak) {
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("product", number(env, peak.product));
+  js.Set("registers", number(env, peak.registers));
+  return js;
+}
+
+Napi::Object to_js(Napi::Env env, const CallCost& call) {
+  Napi::Array ops = Napi::Array::New(env, call.ops.size());
+  for (uint32_t i = 0; i < call.ops.size(); ++i) {
+    Napi::Object js = Napi::Object::New(env);
+    js.Set("op", call.ops[i].op);
+    set_cost(env, js, call.ops[i].cost);
+    ops.Set(i, js);
+  }
+  Napi::Array products = Napi::Array::New(env, call.products.size());
+  for (uint32_t i = 0; i < call.products.size(); ++i) {
+    const auto& [shape, cost] = call.products[i];
+    Napi::Object js = Napi::Object::New(env);
+    js.Set("m", Napi::Number::New(env, shape.m));
+    js.Set("n", Napi::Number::New(env, shape.n));
+    js.Set("k", Napi::Number::New(env, shape.k));
+    js.Set("transposeA", shape.transpose_a);
+    js.Set("transposeB", shape.transpose_b);
+    js.Set("dtype", shape.dtype == SWIRL_FLOAT32 ? "float32" : "bfloat16");
+    set_cost(env, js, cost);
+    products.Set(i, js);
+  }
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("call", call.call);
+  js.Set("count", number(env, call.count));
+  js.Set("seconds", number(env, call.seconds));
+  js.Set("ops", ops);
+  js.Set("products", products);
+  return js;
+}
+
+}  // namespace
+
+Napi::Value to_js(Napi::Env env, const ProfileReport& report) {
+  Napi::Object peaks = Napi::Object::New(env);
+  peaks.Set("float32", matrix_peak(env, report.peaks.float32));
+  peaks.Set("bfloat16", matrix_peak(env, report.peaks.bfloat16));
+  peaks.Set("bytes", number(env, report.peaks.bytes));
+  Napi::Array calls = Napi::Array::New(env, report.calls.size());
+  for (uint32_t i = 0; i < report.calls.size(); ++i) calls.Set(i, to_js(env, report.calls[i]));
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("peaks", peaks);
+  js.Set("seconds", number(env, report.seconds));
+  js.Set("calls", calls);
+  return js;
+}
+
 }  // namespace swirl

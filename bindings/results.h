@@ -10,6 +10,7 @@
 
 #include "native/engine/engine.h"
 #include "native/kernels/kernels.h"
+#include "native/kernels/profile.h"
 
 namespace swirl {
 
@@ -26,6 +27,7 @@ Napi::Value to_js(Napi::Env, const std::vector<ParameterInfo>&);
 Napi::Value to_js(Napi::Env, const UpdateMetrics&);
 Napi::Value to_js(Napi::Env, const std::vector<std::vector<Completion>>&, const GenerateStats&);
 Napi::Value to_js(Napi::Env, const swirl_device_info&);
+Napi::Value to_js(Napi::Env, const ProfileReport&);
 
 inline Napi::Number number(Napi::Env env, double x) { return Napi::Number::New(env, x); }
 inline Napi::Number number(Napi::Env env, int64_t x) {

@@ -82,6 +82,13 @@ SWIRL_INLINE void store_head(const float* from, int32_t head_dim, T* to) {
   if (d < head_dim) store_n(to + d, load_n(from + d, head_dim - d), head_dim - d);
 }
 
+// Adds [head_dim].
+SWIRL_INLINE void add_head(const float* from, int32_t head_dim, float* to) {
+  int32_t d = 0;
+  for (; d + kLanes <= head_dim; d += kLanes) store(to + d, load(to + d) + load(from + d));
+  if (d < head_dim) store_n(to + d, load_n(to + d, head_dim - d) + load_n(from + d, head_dim - d), head_dim - d);
+}
+
 // One thread's scratch in either pass.
 struct BackwardScratch {
   float *q, *dout;              // lines [tile_queries, units]
@@ -145,7 +152,7 @@ void query_gradient_tile(const Attention& attention, const QueryTile& tile, int3
   const int32_t rows = tile.end - tile.begin, queries = rows * group;
   load_queries(attention, g, kv_head, tile.begin, tile.end, at.q, at.dout, at.lse, at.delta);
   std::memset(at.dq, 0, static_cast<size_t>(queries) * static_cast<size_t>(width) * sizeof(float));
-  const int32_t* position = g.position + tile.begin;
+  const int32_t* position = attention.tree.position + tile.begin;
   PathWalk walk(attention.tree, tile.first);
   KeyBlock block;
   for (int32_t first = attention.first_visible(position[0]) / kKeyBlock * kKeyBlock;
@@ -165,15 +172,15 @@ void query_gradient_tile(const Attention& attention, const QueryTile& tile, int3
                  g.dq + (tile.begin + r) * g.ldq + (static_cast<int64_t>(kv_head) * group + i) * head_dim);
 }
 
-// dk and dv of rows [tile.begin, tile.end) of a segment: all queries from there to the end of the segment's
-// subtree see them, unless a window ends before.
+// dk and dv of one key tile, summed over the rows that see it, in order.
 template <class T>
-void key_gradient_tile(const Attention& attention, const QueryTile& tile, int32_t kv_head,
+void key_gradient_tile(const Attention& attention, const KeyTile& tile, int32_t kv_head,
                        const Gradient<T>& g, void* memory) {
   const BackwardScratch at(attention, memory);
   const int32_t group = attention.group, head_dim = attention.shape.head_dim, width = padded_head(head_dim);
+  const int32_t* position = attention.tree.position;
   KeyBlock block;
-  block.first = g.position[tile.begin];
+  block.first = tile.position;
   block.count = tile.end - tile.begin;
   for (int32_t j = 0; j < block.count; ++j) block.slots[j] = tile.begin + j;
   load_key_block(attention, block, kv_head, g, at);
@@ -181,17 +188,16 @@ void key_gradient_tile(const Attention& attention, const QueryTile& tile, int32_
   std::memset(at.dk, 0, bytes);
   std::memset(at.dv, 0, bytes);
   const int32_t last_key = block.first + block.count - 1;
-  const int32_t end = attention.tree.query_end[attention.tree.subtree_end[tile.first] - 1];
-  for (int32_t begin = tile.begin; begin < end;) {
-    if (attention.first_visible(g.position[begin]) > last_key) {
+  for (int32_t begin = tile.query_begin; begin < tile.query_end;) {
+    if (attention.first_visible(position[begin]) > last_key) {
       ++begin;
       continue;
     }
-    const int32_t stop = std::min(end, begin + attention.tile_rows);
+    const int32_t stop = std::min(tile.query_end, begin + attention.tile_rows);
     const int32_t rows = stop - begin, queries = rows * group, units = (queries + kDepth - 1) / kDepth;
     load_queries(attention, g, kv_head, begin, stop, at.q, at.dout, at.lse, at.delta);
     score_products(attention, queries, block.columns(), at);
-    score_gradient(attention, block, rows, g.position + begin, at.lse, at.delta, at.p, at.ds);
+    score_gradient(attention, block, rows, position + begin, at.lse, at.delta, at.p, at.ds);
     scores_to_stack(at.p, queries, block.columns());
     scores_to_stack(at.ds, queries, block.columns());
     matmul<true>(block.count, width, units, at.p, 1, kDepth * kKeyBlock,
@@ -200,10 +206,12 @@ void key_gradient_tile(const Attention& attention, const QueryTile& tile, int32_
                  stack(at.q, queries, width / kDepth, at.q_stack), width, at.dk, width);
     begin = stop;
   }
+  const int64_t line = static_cast<int64_t>(attention.shape.kv_heads) * head_dim;
   const int64_t head = static_cast<int64_t>(kv_head) * head_dim;
   for (int32_t j = 0; j < block.count; ++j) {
-    store_head(at.dk + static_cast<int64_t>(j) * width, head_dim, g.dk + (tile.begin + j) * g.ldk + head);
-    store_head(at.dv + static_cast<int64_t>(j) * width, head_dim, g.dv + (tile.begin + j) * g.ldv + head);
+    const int64_t slot = (tile.begin + j) * line + head;
+    add_head(at.dk + static_cast<int64_t>(j) * width, head_dim, g.dk + slot);
+    add_head(at.dv + static_cast<int64_t>(j) * width, head_dim, g.dv + slot);
   }
 }
 

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "native/cpu/device.h"
 #include "native/cpu/isa.h"
 #include "native/cpu/ops.h"
@@ -27,6 +29,22 @@ swirl_status convert(swirl_device* device, void* to, swirl_dtype to_type, const 
   } else {
     convert_all<float, bfloat16>(device, to, from, count);
   }
+  return SWIRL_OK;
+}
+
+swirl_status convert_rows(swirl_device* device, int32_t rows, int32_t width, const float* from,
+                          int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype) {
+  parallel_for(device, rows, row_grain(width), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* source = from + i * ld_from;
+      if (dtype == SWIRL_FLOAT32) {
+        std::memcpy(static_cast<float*>(to) + i * ld_to, source, static_cast<size_t>(width) * sizeof(float));
+      } else {
+        bfloat16* target = static_cast<bfloat16*>(to) + i * ld_to;
+        SWIRL_DISPATCH(convert_range(target, source, 0, width));
+      }
+    }
+  });
   return SWIRL_OK;
 }
 

@@ -151,6 +151,7 @@ swirl_status device_describe(swirl_device* device, swirl_device_info* out) {
   const uint64_t available = available_memory();
   out->memory_free = available != 0 ? available : out->memory_bytes;
   out->cores = device->threads;
+  out->batch_rows = 1024;
   return SWIRL_OK;
 }
 

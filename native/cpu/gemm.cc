@@ -72,4 +72,33 @@ swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_
   return portable_product(device, product);
 }
 
+size_t packed_bytes(swirl_device* device, int32_t n, int32_t k, swirl_dtype dtype) {
+#if defined(SWIRL_ONEDNN)
+  if (device->matrix->onednn != nullptr) return 0;  // its sums have an order of their own
+#endif
+  (void)device;
+  return n > 0 && k > 0 ? portable_packed_bytes(n, k, dtype) : 0;
+}
+
+swirl_status pack(swirl_device* device, int32_t n, int32_t k, swirl_dtype dtype, const void* b, int32_t ldb,
+                  void* packed) {
+  if (packed_bytes(device, n, k, dtype) == 0 || ldb < k)
+    return fail(device, SWIRL_INVALID, "pack: a [%d, %d] matrix with rows %d apart", n, k, ldb);
+  const Product product = {false, true, 1, n, k, dtype, nullptr, k, b, ldb, false, nullptr, n, SWIRL_FLOAT32};
+  portable_pack(device, product, static_cast<float*>(packed));
+  return SWIRL_OK;
+}
+
+swirl_status gemm_packed(swirl_device* device, int32_t m, int32_t n, int32_t k, swirl_dtype dtype,
+                         const void* a, int32_t lda, const void* packed, float beta, void* c, int32_t ldc,
+                         swirl_dtype c_type) {
+  if (m < 0 || n <= 0 || k <= 0 || (beta != 0 && beta != 1) || lda < k || ldc < n ||
+      (c_type != SWIRL_FLOAT32 && c_type != dtype))
+    return fail(device, SWIRL_INVALID, "gemm_packed: m %d, n %d, k %d, lda %d, ldc %d, beta %g", m, n, k, lda,
+                ldc, static_cast<double>(beta));
+  if (m == 0) return SWIRL_OK;
+  return portable_product(device, {false, true, m, n, k, dtype, a, lda, nullptr, k, beta == 1, c, ldc, c_type,
+                                   static_cast<const float*>(packed)});
+}
+
 }  // namespace swirl

@@ -26,6 +26,7 @@ struct Product {
   void* c;
   int32_t ldc;
   swirl_dtype c_type;
+  const float* packed = nullptr;  // B as pack_right leaves it; then b is not read
 };
 
 struct MatrixLibrary;
@@ -35,6 +36,8 @@ void close_matrix_library(MatrixLibrary*);
 std::string matrix_library_name(const MatrixLibrary*);
 
 swirl_status portable_product(swirl_device*, const Product&);
+size_t portable_packed_bytes(int32_t n, int32_t k, swirl_dtype);
+void portable_pack(swirl_device*, const Product&, float* to);  // of its B
 const char* portable_name();
 
 #if defined(SWIRL_ONEDNN)

@@ -90,12 +90,12 @@ SWIRL_INLINE void pack_columns(const T* from, int64_t ld, int lines, int width, 
   }
 }
 
-// Panels of `width` lines, lines [first, first + count), k [begin, begin + depth).
+// Panels kWidth wide of `each` lines, lines [first, first + count), k [begin, begin + depth).
 template <int kWidth, class T>
-void pack(const T* matrix, int64_t ld, bool columns, int64_t first, int count, int64_t begin, int units,
-          int depth, float* to) {
-  for (int line = 0; line < count; line += kWidth) {
-    const int lines = count - line < kWidth ? count - line : kWidth;
+void pack(const T* matrix, int64_t ld, bool columns, int64_t first, int count, int each, int64_t begin,
+          int units, int depth, float* to) {
+  for (int line = 0; line < count; line += each) {
+    const int lines = count - line < each ? count - line : each;
     if (columns) {
       pack_columns(matrix + begin * ld + first + line, ld, lines, kWidth, units, depth, to);
     } else {
@@ -117,6 +117,36 @@ void pack(const T* matrix, int64_t ld, bool columns, int64_t first, int count, i
 namespace swirl {
 namespace SWIRL_ISA {
 
+inline int64_t padded_columns(int64_t n) { return (n + kTileColumns - 1) / kTileColumns * kTileColumns; }
+
+// Units of the k block of `depth` elements.
+inline int units_of(int depth) {
+  return ((depth + kDepth - 1) / kDepth + kUnitStep - 1) / kUnitStep * kUnitStep;
+}
+
+template <class T>
+void pack_right(const Product& p, int32_t column, int columns, int32_t k, int units, int depth, float* to) {
+  pack<kTileColumns>(static_cast<const T*>(p.b), p.ldb, !p.transpose_b, column, columns, kTileColumns, k,
+                     units, depth, to);
+}
+
+// Columns [column, column + columns) of all of B: k blocks one after the other, each [panels][units][columns].
+// `column` begins a panel. Blocks of k but the last are whole units long (choose_blocks).
+inline void pack_all(const Product& p, const Blocks& blocks, int32_t column, int columns, float* to) {
+  for (int32_t k = 0; k < p.k; k += blocks.k) {
+    const int depth = p.k - k < blocks.k ? p.k - k : blocks.k, units = units_of(depth);
+    float* target = to + static_cast<int64_t>(k / kDepth) * padded_columns(p.n) +
+                    static_cast<int64_t>(column) * units;
+#if !defined(SWIRL_PAIRS)
+    if (p.dtype == SWIRL_FLOAT32) {
+      pack_right<float>(p, column, columns, k, units, depth, target);
+      continue;
+    }
+#endif
+    pack_right<bfloat16>(p, column, columns, k, units, depth, target);
+  }
+}
+
 // C's block at (row, column). T is the type of A and B, Out that of C.
 template <class T, class Out>
 void product_block_typed(const Product& p, const Blocks& blocks, const Scratch& scratch, int32_t row,
@@ -136,10 +166,15 @@ void product_block_typed(const Product& p, const Blocks& blocks, const Scratch& 
   int32_t k = 0;
   do {
     const int depth = p.k - k < blocks.k ? p.k - k : blocks.k;
-    const int units = ((depth + kDepth - 1) / kDepth + kUnitStep - 1) / kUnitStep * kUnitStep;
+    const int units = units_of(depth);
     const bool last = k + depth >= p.k;
-    pack<kTileColumns>(static_cast<const T*>(p.b), p.ldb, !p.transpose_b, column, columns, k, units, depth,
-                       packed_b);
+    const float* panels = packed_b;
+    if (p.packed != nullptr) {
+      panels = p.packed + static_cast<int64_t>(k / kDepth) * padded_columns(p.n) +
+               static_cast<int64_t>(column) * units;
+    } else {
+      pack_right<T>(p, column, columns, k, units, depth, packed_b);
+    }
     for (int i = 0; i < rows; i += blocks.pack_rows) {
       const int count = rows - i < blocks.pack_rows ? rows - i : blocks.pack_rows;
       pack_left(static_cast<const T*>(p.a), p.lda, p.transpose_a, row + i, count, k, units, depth, packed_a);
@@ -148,13 +183,13 @@ void product_block_typed(const Product& p, const Blocks& blocks, const Scratch& 
         float* sums = scratch.c + static_cast<int64_t>(i) * blocks.columns;
         const float* prev = accumulate ? sums : nullptr;
         if (last) {
-          multiply_panels(count, columns, units, packed_a, packed_b, prev, blocks.columns, out, p.ldc);
+          multiply_panels(count, columns, units, packed_a, panels, prev, blocks.columns, out, p.ldc);
         } else {
-          multiply_panels(count, columns, units, packed_a, packed_b, prev, blocks.columns, sums,
+          multiply_panels(count, columns, units, packed_a, panels, prev, blocks.columns, sums,
                           blocks.columns);
         }
       } else {
-        multiply_panels(count, columns, units, packed_a, packed_b, accumulate ? out : nullptr, p.ldc, out,
+        multiply_panels(count, columns, units, packed_a, panels, accumulate ? out : nullptr, p.ldc, out,
                         p.ldc);
       }
     }

@@ -111,6 +111,22 @@ void run_block(const Product& p, const Blocks& blocks, const Scratch& scratch, i
   SWIRL_DISPATCH(product_block(p, blocks, scratch, row, column));
 }
 
+void pack_columns_of(const Product& p, const Blocks& blocks, int32_t column, int columns, float* to) {
+#if defined(__x86_64__)
+#if defined(__linux__)
+  if (blocks.pairs && isa() >= Isa::kAmxBf16) {
+    amx_bf16::pack_all(p, blocks, column, columns, to);
+    return;
+  }
+#endif
+  if (blocks.pairs) {
+    avx512_bf16::pack_all(p, blocks, column, columns, to);
+    return;
+  }
+#endif
+  SWIRL_DISPATCH(pack_all(p, blocks, column, columns, to));
+}
+
 }  // namespace
 
 const char* portable_name() { return isa_name(isa()); }
@@ -126,6 +142,21 @@ swirl_status portable_product(swirl_device* device, const Product& p) {
               static_cast<int32_t>(i / down) * blocks.columns);
   });
   return SWIRL_OK;
+}
+
+size_t portable_packed_bytes(int32_t n, int32_t k, swirl_dtype dtype) {
+  const Tile tile = register_tile(dtype);
+  const bool pairs = dtype == SWIRL_BFLOAT16 && isa() >= Isa::kAvx512Bf16;
+  return static_cast<size_t>(round_up(n, tile.columns) * round_up(k, 32)) * (pairs ? 2 : 4);
+}
+
+void portable_pack(swirl_device* device, const Product& p, float* to) {
+  const Blocks blocks = choose_blocks(p, device->threads);
+  const int32_t each = 8 * blocks.tile_columns;
+  parallel_for(device, ceil_div(p.n, each), 1, [&](int64_t i, int64_t) {
+    const auto column = static_cast<int32_t>(i) * each;
+    pack_columns_of(p, blocks, column, std::min(each, p.n - column), to);
+  });
 }
 
 }  // namespace swirl

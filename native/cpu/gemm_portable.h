@@ -30,7 +30,7 @@ struct Scratch {
     const size_t units = static_cast<size_t>(blocks.pairs ? blocks.k / 2 : blocks.k);
     Sizes out;
     out.a = round(units * static_cast<size_t>(blocks.pack_rows) * 4);
-    out.b = round(units * static_cast<size_t>(blocks.columns) * 4);
+    out.b = p.packed != nullptr ? 0 : round(units * static_cast<size_t>(blocks.columns) * 4);
     const bool sums = p.c_type == SWIRL_BFLOAT16;
     out.c = sums ? round(static_cast<size_t>(blocks.rows) * static_cast<size_t>(blocks.columns) * 4) : 0;
     out.total = out.a + out.b + out.c;

@@ -7,11 +7,18 @@ constexpr int kTileRows = kLanes == 16 ? 14 : (kLanes == 8 ? 6 : 4);
 constexpr int kTileColumns = 2 * kLanes;
 constexpr int kUnitStep = 1;
 
-// A in panels of kTileRows rows.
+// Rows of a register tile when `count` of them are cut evenly: a small last tile would leave the multipliers
+// idle.
+inline int rows_of_tile(int count) {
+  const int tiles = (count + kTileRows - 1) / kTileRows;
+  return (count + tiles - 1) / tiles;
+}
+
+// A in panels kTileRows wide.
 template <class T>
 void pack_left(const T* matrix, int64_t ld, bool columns, int64_t first, int count, int64_t begin, int units,
                int depth, float* to) {
-  pack<kTileRows>(matrix, ld, columns, first, count, begin, units, depth, to);
+  pack<kTileRows>(matrix, ld, columns, first, count, rows_of_tile(count), begin, units, depth, to);
 }
 
 // out = prev + sum, or sum where prev is null, for `columns` columns.
@@ -78,10 +85,10 @@ void multiply_rows(int rows, int units, const float* a, const float* b, const fl
 template <class Out>
 void multiply_panels(int rows, int columns, int units, const float* a, const float* b, const float* prev,
                      int64_t ld_prev, Out* out, int64_t ld_out) {
-  for (int i = 0; i < rows; i += kTileRows) {
-    const float* tile_a = a + static_cast<int64_t>(i) * units;
+  const int each = rows_of_tile(rows);
+  for (int i = 0; i < rows; i += each, a += static_cast<int64_t>(kTileRows) * units) {
     for (int j = 0; j < columns; j += kTileColumns) {
-      multiply_rows<kTileRows>(rows - i, units, tile_a, b + static_cast<int64_t>(j) * units,
+      multiply_rows<kTileRows>(rows - i < each ? rows - i : each, units, a, b + static_cast<int64_t>(j) * units,
                                prev != nullptr ? prev + i * ld_prev + j : nullptr, ld_prev,
                                out + i * ld_out + j, ld_out,
                                columns - j < kTileColumns ? columns - j : kTileColumns);

@@ -26,11 +26,19 @@ swirl_status memory_zero(swirl_device*, void* to, size_t bytes);
 // convert.cc
 swirl_status convert(swirl_device*, void* to, swirl_dtype to_type, const void* from, swirl_dtype from_type,
                      size_t count);
+swirl_status convert_rows(swirl_device*, int32_t rows, int32_t width, const float* from, int32_t ld_from,
+                          void* to, int32_t ld_to, swirl_dtype);
 
 // gemm.cc
 swirl_status gemm(swirl_device*, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
                   swirl_dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta, void* c,
                   int32_t ldc, swirl_dtype c_type);
+
+size_t packed_bytes(swirl_device*, int32_t n, int32_t k, swirl_dtype);
+swirl_status pack(swirl_device*, int32_t n, int32_t k, swirl_dtype, const void* b, int32_t ldb, void* packed);
+swirl_status gemm_packed(swirl_device*, int32_t m, int32_t n, int32_t k, swirl_dtype, const void* a,
+                         int32_t lda, const void* packed, float beta, void* c, int32_t ldc,
+                         swirl_dtype c_type);
 
 // embedding.cc
 swirl_status embedding_forward(swirl_device*, int32_t rows, int32_t width, const int32_t* tokens,
@@ -74,10 +82,10 @@ swirl_status scatter_rows(swirl_device*, int32_t rows, int32_t width, const int3
 swirl_status attention_forward(swirl_device*, const swirl_attention_shape*, const swirl_tree*, const void* q,
                                int32_t ldq, const void* k, int32_t ldk, const void* v, int32_t ldv, void* out,
                                int32_t ldo, float* lse, swirl_dtype);
-swirl_status attention_backward(swirl_device*, const swirl_attention_shape*, const swirl_tree*, int32_t rows,
-                                const void* q, int32_t ldq, const void* k, int32_t ldk, const void* v,
-                                int32_t ldv, const void* out, int32_t ldo, const float* lse, const void* dout,
-                                int32_t lddo, void* dq, void* dk, void* dv, swirl_dtype);
+swirl_status attention_backward(swirl_device*, const swirl_attention_shape*, const swirl_tree*, const void* q,
+                                int32_t ldq, const void* k, int32_t ldk, const void* v, int32_t ldv,
+                                const void* out, int32_t ldo, const float* lse, const void* dout,
+                                int32_t lddo, void* dq, float* dk, float* dv, swirl_dtype);
 
 // logprob.cc
 swirl_status logprob_forward(swirl_device*, int32_t vocab, const float* logits, float softcap,

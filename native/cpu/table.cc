@@ -20,7 +20,11 @@ const swirl_kernels* swirl_cpu_kernels(void) {
     t.zero = memory_zero;
     t.synchronize = device_synchronize;
     t.convert = convert;
+    t.convert_rows = convert_rows;
     t.gemm = gemm;
+    t.packed_bytes = packed_bytes;
+    t.pack = pack;
+    t.gemm_packed = gemm_packed;
     t.embedding_forward = embedding_forward;
     t.embedding_backward = embedding_backward;
     t.rmsnorm_forward = rmsnorm_forward;

@@ -5,7 +5,7 @@
 
 namespace swirl {
 
-Device::Device(const std::string& name, int32_t threads) {
+Device::Device(const std::string& name, int32_t threads, bool profile) {
   const auto colon = name.find(':');
   const std::string kind = name.substr(0, colon);
   int32_t ordinal = 0;
@@ -31,6 +31,11 @@ Device::Device(const std::string& name, int32_t threads) {
   if (kernels_->open(ordinal, threads, &handle_) != SWIRL_OK) {
     throw Error("DEVICE", "open", "device \"" + name + "\" failed to open: " + kernels_->last_error(nullptr),
                 "run `swirl doctor`");
+  }
+  if (profile) {
+    profile_ = std::make_unique<Profile>(*kernels_, handle_);
+    kernels_ = profile_->table();
+    handle_ = profile_->handle();
   }
 }
 

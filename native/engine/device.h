@@ -4,23 +4,28 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "../kernels/profile.h"
 
 namespace swirl {
 
 class Device {
  public:
-  // name: "cpu", "cuda", "cuda:1". Throws Error("DEVICE") with the reason.
-  Device(const std::string& name, int32_t threads);
+  // name: "cpu", "cuda", "cuda:1". Throws Error("DEVICE") with the reason. With `profile` every kernel is
+  // timed, from the table up: nothing else knows.
+  Device(const std::string& name, int32_t threads, bool profile = false);
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
   const swirl_kernels& kernels() const { return *kernels_; }
   swirl_device* handle() const { return handle_; }
+  Profile* profile() const { return profile_.get(); }  // null unless opened with it
 
   // Throws what a failed status means; `op` and `shapes` go into the message.
   void check(swirl_status status, const char* op, const std::string& shapes = "") const;
@@ -37,6 +42,7 @@ class Device {
  private:
   const swirl_kernels* kernels_ = nullptr;
   swirl_device* handle_ = nullptr;
+  std::unique_ptr<Profile> profile_;
   std::atomic<uint64_t> bytes_{0}, peak_bytes_{0};
 };
 
@@ -55,6 +61,10 @@ class Buffer {
     if (bytes > bytes_) resize(bytes);
   }
   void zero();
+  void swap(Buffer& other) {  // of the same device
+    std::swap(pointer_, other.pointer_);
+    std::swap(bytes_, other.bytes_);
+  }
   template <typename T>
   T* as() const {
     return static_cast<T*>(pointer_);

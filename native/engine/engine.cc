@@ -8,13 +8,10 @@
 #include "head.h"
 #include "loss.h"
 #include "sampler.h"
+#include "schedule.h"
 
 namespace swirl {
 namespace {
-
-// Rows of a micro-batch unless the caller says otherwise: products run at full speed well below this, and
-// memory grows with it.
-constexpr int64_t kMaxRows = 8192;
 
 std::string mebibytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
@@ -24,10 +21,15 @@ void stop_if_cancelled(const Call& call, const char* op) {
   }
 }
 
-// What the engine may hold; refuses, before anything is allocated, a model whose weights alone do not fit.
-uint64_t budget_for(const EngineOptions& options, Device& device) {
+swirl_device_info device_info(const Device& device) {
   swirl_device_info info{};
   device.check(device.kernels().describe(device.handle(), &info), "describe");
+  return info;
+}
+
+// What the engine may hold; refuses, before anything is allocated, a model whose weights alone do not fit.
+uint64_t budget_for(const EngineOptions& options, Device& device) {
+  const swirl_device_info info = device_info(device);
   const uint64_t budget =
       options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
   uint64_t weights = Parameters::bytes(options.config, options.dtype, false);
@@ -44,7 +46,7 @@ uint64_t budget_for(const EngineOptions& options, Device& device) {
 // Which scored tokens use each label, so that a shared label gets the sum of their derivatives.
 struct LabelUsers {
   struct User {
-    int32_t sequence, token;  // in the micro-batch; from action_start
+    int32_t sequence, token;  // in tree order; from action_start
   };
   std::vector<int32_t> offset;  // [labels + 1]
   std::vector<User> users;
@@ -70,7 +72,7 @@ struct LabelUsers {
 struct Engine::State {
   explicit State(const EngineOptions& o)
       : options(o),
-        device(o.device, o.threads),
+        device(o.device, o.threads, o.profile),
         budget(budget_for(o, device)),
         parameters(device, options.config, o.dtype, o.trainable),
         model(device, options.config, o.dtype, parameters),
@@ -93,15 +95,15 @@ struct Engine::State {
     Activations activations;
     Head::Scratch head;
   };
-  Workspace plan(Arena& arena, int64_t rows, int64_t labels, bool backward) const {
+  Workspace plan(Arena& arena, int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
     Workspace w;
-    w.activations = model.plan(arena, static_cast<int32_t>(rows), backward);
-    w.head = head.plan(arena, static_cast<int32_t>(rows), static_cast<int32_t>(labels), backward);
+    w.activations = model.plan(arena, static_cast<int32_t>(stack), static_cast<int32_t>(rows), keep);
+    w.head = head.plan(arena, static_cast<int32_t>(rows), static_cast<int32_t>(labels), keep == Keep::kAll);
     return w;
   }
-  uint64_t workspace_bytes(int64_t rows, int64_t labels, bool backward) const {
+  uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
     Arena measure;
-    plan(measure, rows, labels, backward);
+    plan(measure, stack, rows, labels, keep);
     return measure.used();
   }
   // What stays whatever the batch: weights, and what training adds to them.
@@ -109,12 +111,13 @@ struct Engine::State {
     return Parameters::bytes(options.config, options.dtype, backward && options.trainable);
   }
 
-  int64_t rows_that_fit(bool backward) const {
-    const uint64_t fixed = fixed_bytes(backward);
-    int64_t low = 0, high = 1 << 22;
+  // The most rows the stack may hold, all in one batch at worst.
+  int32_t stack_that_fits(Keep keep) const {
+    const uint64_t fixed = fixed_bytes(keep == Keep::kAll);
+    int32_t low = 0, high = 1 << 22;
     while (low < high) {
-      const int64_t middle = (low + high + 1) / 2;
-      if (fixed + workspace_bytes(middle, middle, backward) <= budget) {
+      const int32_t middle = (low + high + 1) / 2;
+      if (fixed + workspace_bytes(middle, middle, middle, keep) <= budget) {
         low = middle;
       } else {
         high = middle - 1;
@@ -123,31 +126,38 @@ struct Engine::State {
     return low;
   }
 
-  // The micro-batches' ends in `order`; refuses what cannot fit, with the numbers.
-  std::vector<size_t> cut(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order,
-                          bool share, int64_t wanted, bool backward, const char* op) const {
-    const int64_t fit = rows_that_fit(backward);
+  // A tree ready to be run: its schedule, and memory laid out for it.
+  struct Run {
+    TokenTree tree;
+    Schedule schedule;
+    Keep keep;
+    Workspace workspace;
+  };
+  // `rows`: of a batch, 0 = the default. Refuses what cannot fit, with the numbers.
+  Run prepare(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order, bool share,
+              int32_t rows, bool backward, const char* op) {
+    const Keep most = backward ? Keep::kAll : Keep::kKeys;
+    const int32_t fit = stack_that_fits(most);
     for (const Sequence& s : sequences) {
-      const auto rows = static_cast<int64_t>(s.tokens.size()) - 1;
-      if (rows > fit) {
-        throw Error("MEMORY", op,
-                    "one sequence of " + std::to_string(rows + 1) + " tokens needs " +
-                        mebibytes(fixed_bytes(backward) + workspace_bytes(rows, rows, backward)) + " (" +
-                        mebibytes(fixed_bytes(backward)) + " of it weights" +
-                        (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
-                        mebibytes(budget),
-                    "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
-      }
+      const auto needed = static_cast<int64_t>(s.tokens.size()) - 1;
+      if (needed <= fit) continue;
+      throw Error("MEMORY", op,
+                  "one sequence of " + std::to_string(needed + 1) + " tokens needs " +
+                      mebibytes(fixed_bytes(backward) + workspace_bytes(needed, needed, needed, most)) +
+                      " (" + mebibytes(fixed_bytes(backward)) + " of it weights" +
+                      (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
+                      mebibytes(budget),
+                  "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
     }
-    return cut_at_subtrees(sequences, order, share, std::min(fit, wanted > 0 ? wanted : kMaxRows));
-  }
-
-  Workspace prepare(const TokenTree& tree, bool backward) {
-    Arena measure;
-    plan(measure, tree.rows(), tree.labels(), backward);
-    workspace.reserve(measure.used());
+    Run run;
+    run.tree = build_tree(sequences, order, share);
+    run.schedule = schedule(run.tree, fit, rows > 0 ? rows : device_info(device).batch_rows);
+    run.keep = backward ? Keep::kAll : run.schedule.nested ? Keep::kKeys : Keep::kNothing;
+    const Schedule& s = run.schedule;
+    workspace.reserve(workspace_bytes(s.stack_rows, s.batch_rows, run.tree.labels(), run.keep));
     Arena arena(workspace.as<void>());
-    return plan(arena, tree.rows(), tree.labels(), backward);
+    run.workspace = plan(arena, s.stack_rows, s.batch_rows, run.tree.labels(), run.keep);
+    return run;
   }
 
   void reach(const std::vector<Sequence>& sequences) {
@@ -170,7 +180,10 @@ const std::vector<ParameterInfo>& Engine::parameters() const { return state_->pa
 
 void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype, const uint8_t* bytes,
                           size_t count_bytes) {
-  if (kind == TensorKind::kWeight) state_->sampler.cache().drop();
+  if (kind == TensorKind::kWeight) {
+    state_->sampler.cache().drop();
+    state_->model.drop_packed();
+  }
   state_->parameters.write(name, kind, dtype, bytes, count_bytes);
 }
 
@@ -194,32 +207,35 @@ void Engine::set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> of
 }
 
 std::vector<std::vector<float>> Engine::logprobs(const std::vector<Sequence>& sequences, float temperature,
-                                                 bool tree, const Call& call) {
+                                                 bool tree, int32_t max_tokens_per_micro_batch,
+                                                 const Call& call) {
   State& s = *state_;
   validate(s.options.config, sequences, "logprobs");
   s.reach(sequences);
   const std::vector<int32_t> order = tree_order(sequences);
-  const std::vector<size_t> ends = s.cut(sequences, order, tree, 0, false, "logprobs");
-  std::vector<std::vector<float>> out(sequences.size());
-  size_t begin = 0;
+  const State::Run run = s.prepare(sequences, order, tree, max_tokens_per_micro_batch, false, "logprobs");
+  std::vector<float> logprob(run.tree.labels());
+  int64_t done = 0;
   const auto look = [&] { stop_if_cancelled(call, "logprobs"); };
-  for (const size_t end : ends) {
+  for (const Batch& batch : run.schedule.batches) {
     look();
-    const TokenTree t = build_tree(sequences, order, begin, end, tree);
-    const State::Workspace w = s.prepare(t, false);
-    const Rows rows = upload(t, s.device, s.lists);
-    s.model.forward(rows, w.activations, nullptr, look);
-    const Head::Result result = s.head.run(t, w.activations, w.head, temperature, nullptr);
-    for (size_t i = begin; i < end; ++i) {
-      for (const int32_t label : t.sequence_label[i - begin]) out[order[i]].push_back(result.logprob[label]);
-    }
-    begin = end;
-    if (call.progress) call.progress(static_cast<int64_t>(end), static_cast<int64_t>(order.size()));
+    const BatchLists part = batch_lists(run.tree, run.schedule, batch);
+    const Rows rows = upload(part, s.device, s.lists);
+    const Activations a = s.model.above(run.workspace.activations, batch.base, run.keep);
+    s.model.forward(rows, a, nullptr, look);
+    const Head::Result result = s.head.run(part, a, run.workspace.head, temperature, nullptr);
+    for (int32_t i = 0; i < part.labels(); ++i) logprob[part.label[i]] = result.logprob[i];
+    done += batch.rows;
+    if (call.progress) call.progress(done, run.tree.rows());
+  }
+  std::vector<std::vector<float>> out(sequences.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    for (const int32_t label : run.tree.sequence_label[i]) out[order[i]].push_back(logprob[label]);
   }
   return out;
 }
 
-// Gradients of the whole batch into the parameters' gradient buffer, micro-batch by micro-batch.
+// Gradients of the whole batch into the parameters' gradient buffer, in the order of the schedule.
 UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, const LossOptions& loss,
                                         const Call& call, const char* op) {
   validate(options.config, sequences, op);
@@ -244,62 +260,64 @@ UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, 
   const auto started = std::chrono::steady_clock::now();
   device.reset_peak();
   sampler.cache().release();  // stale after the step, and its memory is needed now
+  model.drop_packed();
   reach(sequences);
   const std::vector<int32_t> order = tree_order(sequences);
-  const std::vector<size_t> ends =
-      cut(sequences, order, loss.tree, loss.max_tokens_per_micro_batch, true, op);
+  const Run run = prepare(sequences, order, loss.tree, loss.max_tokens_per_micro_batch, true, op);
+  const TokenTree& tree = run.tree;
+  const LabelUsers users(tree);
   const std::vector<double> weights = token_weights(sequences, loss.aggregation);
   parameters.begin_gradient();
 
   UpdateMetrics m;
-  m.micro_batches = static_cast<int64_t>(ends.size());
+  m.micro_batches = static_cast<int64_t>(run.schedule.batches.size());
+  m.tokens = tree.sequence_tokens;
+  m.tree_tokens = tree.tree_tokens;
+  m.labels = users.offset.back();
   double entropy = 0, kl = 0, clipped = 0, logprob_sum = 0;
-  size_t begin = 0;
+  int64_t done = 0;
   const auto look = [&] { stop_if_cancelled(call, op); };
-  for (const size_t end : ends) {
+  for (const Schedule::Step step : run.schedule.steps) {
     look();
-    const TokenTree t = build_tree(sequences, order, begin, end, loss.tree);
-    const LabelUsers users(t);
-    const Workspace w = prepare(t, true);
-    const Rows rows = upload(t, device, lists);
-    model.forward(rows, w.activations, nullptr, look);
-    device.check(device.kernels().zero(device.handle(), w.activations.gradient,
-                                       size_t(t.rows()) * options.config.width * sizeof(float)),
-                 "zero");
-
+    const Batch& batch = run.schedule.batches[step.batch];
+    const BatchLists part = batch_lists(tree, run.schedule, batch);
+    const Rows rows = upload(part, device, lists);
+    const Activations a = model.above(run.workspace.activations, batch.base, run.keep);
+    if (step.backward) {
+      model.backward(rows, a, look);
+      done += batch.rows;
+      if (call.progress) call.progress(done, tree.rows());
+      continue;
+    }
+    model.forward(rows, a, nullptr, look);
+    model.begin_gradient(rows, a);
     const Head::Coefficients coefficients = [&](int32_t first, int32_t last, const float* logprob,
                                                 float* out) {
-      for (int32_t label = first; label < last; ++label) {
+      for (int32_t i = first; i < last; ++i) {
+        const int32_t label = part.label[i];
         double derivative = 0;
         for (int32_t u = users.offset[label]; u < users.offset[label + 1]; ++u) {
-          const auto [i, token] = users.users[u];
-          const int32_t index = order[begin + i];
+          const int32_t index = order[users.users[u].sequence], token = users.users[u].token;
           const Sequence& s = sequences[index];
           const TokenLoss l =
-              token_loss(loss, weights[index], s.advantage, logprob[label - first],
+              token_loss(loss, weights[index], s.advantage, logprob[i - first],
                          s.behavior_logprobs.empty() ? nullptr : &s.behavior_logprobs[token],
                          s.reference_logprobs.empty() ? nullptr : &s.reference_logprobs[token]);
           derivative += l.derivative;
           m.loss += l.value;
           kl += l.kl;
           clipped += l.clipped;
-          logprob_sum += logprob[label - first];
+          logprob_sum += logprob[i - first];
         }
-        out[label - first] = static_cast<float>(derivative);
+        out[i - first] = static_cast<float>(derivative);
       }
     };
-    const Head::Result result = head.run(t, w.activations, w.head, loss.temperature, &coefficients);
-    model.backward(rows, w.activations, look);
-
-    for (size_t row = 0; row < t.label_row.size(); ++row) {
-      const int32_t uses = users.offset[t.label_offset[row + 1]] - users.offset[t.label_offset[row]];
+    const Head::Result result = head.run(part, a, run.workspace.head, loss.temperature, &coefficients);
+    for (size_t row = 0; row < part.tree_row.size(); ++row) {
+      const int32_t at = part.tree_row[row];
+      const int32_t uses = users.offset[tree.label_offset[at + 1]] - users.offset[tree.label_offset[at]];
       entropy += double(result.entropy[row]) * uses;
     }
-    m.labels += users.offset.back();
-    m.tokens += t.sequence_tokens;
-    m.tree_tokens += t.tree_tokens;
-    begin = end;
-    if (call.progress) call.progress(static_cast<int64_t>(end), static_cast<int64_t>(order.size()));
   }
 
   const double n = std::max<double>(1, double(m.labels));
@@ -371,12 +389,16 @@ std::vector<std::vector<Completion>> Engine::generate(const std::vector<Prompt>&
 
 Estimate Engine::estimate(int64_t tree_tokens, int64_t labels) const {
   const bool backward = state_->options.trainable;
-  return {state_->fixed_bytes(backward) + state_->workspace_bytes(tree_tokens, labels, backward),
+  return {state_->fixed_bytes(backward) +
+              state_->workspace_bytes(tree_tokens,
+                                      std::min<int64_t>(tree_tokens, device_info(state_->device).batch_rows),
+                                      labels, backward ? Keep::kAll : Keep::kKeys),
           state_->budget};
 }
 
 uint64_t Engine::bytes() const { return state_->device.bytes(); }
 uint64_t Engine::peak_bytes() const { return state_->device.peak_bytes(); }
 uint64_t Engine::budget() const { return state_->budget; }
+Profile* Engine::profile() { return state_->device.profile(); }
 
 }  // namespace swirl

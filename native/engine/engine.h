@@ -17,6 +17,8 @@
 
 namespace swirl {
 
+class Profile;  // native/kernels/profile.h
+
 struct EngineOptions {
   ModelConfig config;
   std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
@@ -24,6 +26,7 @@ struct EngineOptions {
   int32_t threads = 0;         // 0 = all cores
   uint64_t memory_budget = 0;  // bytes in all; 0 = 80 % of what is free
   bool trainable = true;
+  bool profile = false;  // times every kernel; see Engine::profile
 };
 
 struct ParameterInfo {
@@ -53,7 +56,7 @@ struct LossOptions {
   KlEstimator kl_estimator = KlEstimator::kK3;
   float temperature = 1;
   bool tree = true;
-  int32_t max_tokens_per_micro_batch = 0;  // 0 = from the memory budget
+  int32_t max_tokens_per_micro_batch = 0;  // rows in hand at once, the path to them aside; 0 = as the device likes
 };
 
 struct OptimizerOptions {
@@ -121,8 +124,9 @@ class Engine {
   void set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> offsets);
 
   // One array per sequence: log p(tokens[t] | tokens[<t]), t = action_start … end.
+  // max_tokens_per_micro_batch as in LossOptions.
   std::vector<std::vector<float>> logprobs(const std::vector<Sequence>&, float temperature, bool tree,
-                                           const Call&);
+                                           int32_t max_tokens_per_micro_batch, const Call&);
   UpdateMetrics gradients(const std::vector<Sequence>&, const LossOptions&, const Call&);
   UpdateMetrics update(const std::vector<Sequence>&, const LossOptions&, const OptimizerOptions&,
                        const Call&);
@@ -134,6 +138,7 @@ class Engine {
   uint64_t bytes() const;                                        // any thread
   uint64_t peak_bytes() const;                                   // any thread
   uint64_t budget() const;                                       // any thread
+  Profile* profile();                                            // null unless options.profile
 
  private:
   struct State;

@@ -44,26 +44,26 @@ Head::Scratch Head::plan(Arena& arena, int32_t rows, int32_t labels, bool backwa
   return s;
 }
 
-Head::Result Head::run(const TokenTree& tree, const Activations& a, const Scratch& s, float temperature,
+Head::Result Head::run(const BatchLists& batch, const Activations& a, const Scratch& s, float temperature,
                        const Coefficients* coefficients) {
   const swirl_kernels& k = device_.kernels();
   swirl_device* device = device_.handle();
-  const auto labelled = static_cast<int32_t>(tree.label_row.size());
+  const auto labelled = static_cast<int32_t>(batch.label_row.size());
   const int32_t width = c_.width, vocab = c_.vocab;
   Result result;
-  result.logprob.resize(tree.labels());
+  result.logprob.resize(batch.labels());
   result.entropy.resize(labelled);
   std::vector<int32_t> offset;
-  std::vector<float> coefficient(tree.labels());
+  std::vector<float> coefficient(batch.labels());
 
   for (int32_t begin = 0; begin < labelled; begin += s.chunk) {
     const int32_t rows = std::min(s.chunk, labelled - begin);
-    const int32_t first = tree.label_offset[begin], last = tree.label_offset[begin + rows];
-    offset.assign(tree.label_offset.begin() + begin, tree.label_offset.begin() + begin + rows + 1);
+    const int32_t first = batch.label_offset[begin], last = batch.label_offset[begin + rows];
+    offset.assign(batch.label_offset.begin() + begin, batch.label_offset.begin() + begin + rows + 1);
     for (auto& o : offset) o -= first;
-    device_.upload(s.index, &tree.label_row[begin], rows * sizeof(int32_t));
+    device_.upload(s.index, &batch.label_row[begin], rows * sizeof(int32_t));
     device_.upload(s.offset, offset.data(), (rows + 1) * sizeof(int32_t));
-    device_.upload(s.target, &tree.target[first], (last - first) * sizeof(int32_t));
+    device_.upload(s.target, &batch.target[first], (last - first) * sizeof(int32_t));
     const swirl_labels labels{rows, last - first, s.offset, s.target};
 
     device_.check(k.gather_rows(device, rows, width, s.index, a.output, width, s.rows, width, SWIRL_FLOAT32),

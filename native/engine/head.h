@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "model.h"
-#include "token_tree.h"
+#include "schedule.h"
 
 namespace swirl {
 
@@ -31,19 +31,19 @@ class Head {
     int32_t* offset = nullptr;     // [chunk + 1]
     int32_t* target = nullptr;     // [labels]
   };
-  // labels: of the whole tree, an upper bound for one chunk.
+  // For batches of at most this many rows; labels: an upper bound for one chunk.
   Scratch plan(Arena&, int32_t rows, int32_t labels, bool backward) const;
 
   struct Result {
-    std::vector<float> logprob;  // [labels]
-    std::vector<float> entropy;  // [labelled rows]
+    std::vector<float> logprob;  // [labels] of the batch
+    std::vector<float> entropy;  // [labelled rows] of the batch
   };
-  // Scores every label. With `coefficients`, also the backward: it is called once a chunk with the log-probs
-  // of labels [begin, end), fills d loss / d log-prob, and a.gradient (zeroed by the caller) receives the
-  // rows' gradients.
+  // Scores every label of a batch. With `coefficients`, also the backward: it is called once a chunk with the
+  // log-probs of the batch's labels [begin, end), fills d loss / d log-prob, and a.gradient (zeroed by the
+  // caller) receives the rows' gradients.
   using Coefficients =
       std::function<void(int32_t begin, int32_t end, const float* logprob, float* coefficient)>;
-  Result run(const TokenTree&, const Activations& a, const Scratch&, float temperature, const Coefficients*);
+  Result run(const BatchLists&, const Activations& a, const Scratch&, float temperature, const Coefficients*);
 
   int32_t chunk_rows(int32_t rows) const;
 

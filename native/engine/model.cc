@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "error.h"
 
@@ -15,51 +16,91 @@ std::string shape(int64_t a, int64_t b, int64_t c) {
 }  // namespace
 
 Model::Model(Device& device, const ModelConfig& config, swirl_dtype dtype, Parameters& parameters)
-    : device_(device), c_(config), dtype_(dtype), p_(parameters), rope_(device, "rotary tables") {}
+    : device_(device),
+      c_(config),
+      dtype_(dtype),
+      p_(parameters),
+      rope_(device, "rotary tables"),
+      packed_(device, "packed weights") {}
 
-Activations Model::plan(Arena& arena, int32_t rows, bool backward) const {
+Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) const {
   const size_t t = rows, d = size_of(dtype_);
+  const size_t kept = keep == Keep::kAll ? stack : rows;
   const auto lay_out = [&](LayerActivations& a) {
-    a.input = arena.take<float>(t * c_.width);
+    a.input = arena.take<float>(kept * c_.width);
     if (c_.qk_norm) {
-      a.qk_raw = arena.take<float>(t * (c_.q_width() + c_.kv_width()));
-      a.q_rstd = arena.take<float>(t * c_.heads);
-      a.k_rstd = arena.take<float>(t * c_.kv_heads);
+      a.qk_raw = arena.take<float>(kept * (c_.q_width() + c_.kv_width()));
+      a.q_rstd = arena.take<float>(kept * c_.heads);
+      a.k_rstd = arena.take<float>(kept * c_.kv_heads);
     }
-    a.qkv = arena.take_bytes(t * c_.qkv_width() * d);
-    a.attention = arena.take_bytes(t * c_.q_width() * d);
-    a.lse = arena.take<float>(t * c_.heads);
+    a.attention = arena.take_bytes(kept * c_.q_width() * d);
+    a.lse = arena.take<float>(kept * c_.heads);
     if (c_.post_norms) {
-      a.attention_out = arena.take<float>(t * c_.width);
-      a.mlp_out = arena.take<float>(t * c_.width);
+      a.attention_out = arena.take<float>(kept * c_.width);
+      a.mlp_out = arena.take<float>(kept * c_.width);
     }
-    a.middle = arena.take<float>(t * c_.width);
-    a.gate_up = arena.take_bytes(t * 2 * c_.intermediate * d);
+    a.middle = arena.take<float>(kept * c_.width);
+    a.gate_up = arena.take_bytes(kept * 2 * c_.intermediate * d);
+  };
+  const auto lay_out_keys = [&](LayerActivations& a) {
+    a.qkv = a.stack_qkv = arena.take_bytes((keep == Keep::kNothing ? t : size_t(stack)) * c_.qkv_width() * d);
   };
 
   Activations a;
   a.layers.resize(c_.layers);
   lay_out(a.layers[0]);
+  lay_out_keys(a.layers[0]);
   for (int32_t l = 1; l < c_.layers; ++l) {
-    if (backward) {
-      lay_out(a.layers[l]);
-    } else {
-      a.layers[l] = a.layers[0];
-    }
+    a.layers[l] = a.layers[0];
+    if (keep == Keep::kAll) lay_out(a.layers[l]);
+    if (keep != Keep::kNothing) lay_out_keys(a.layers[l]);
   }
-  a.output = backward ? arena.take<float>(t * c_.width) : a.layers[0].input;
   a.normed = arena.take_bytes(t * c_.width * d);
   a.gated = arena.take_bytes(t * c_.intermediate * d);
   a.rstd = arena.take<float>(t);
   a.wide = arena.take<float>(t * c_.width);
-  if (backward) {
-    a.gradient = arena.take<float>(t * c_.width);
+  a.output = keep == Keep::kAll ? arena.take<float>(t * c_.width) : a.layers[0].input;
+  if (keep == Keep::kAll) {
+    for (LayerActivations& x : a.layers) {
+      x.key_gradient = arena.take<float>(kept * c_.kv_width());
+      x.value_gradient = arena.take<float>(kept * c_.kv_width());
+    }
+    a.gradient = arena.take<float>(kept * c_.width);
     a.gradient_d = arena.take_bytes(t * c_.width * d);
     a.dgate_up = arena.take_bytes(t * 2 * c_.intermediate * d);
     a.dgated = arena.take_bytes(t * c_.intermediate * d);
     a.dqkv = arena.take_bytes(t * c_.qkv_width() * d);
     a.dattention = arena.take_bytes(t * c_.q_width() * d);
   }
+  return a;
+}
+
+Activations Model::above(const Activations& from, int32_t base, Keep keep) const {
+  Activations a = from;
+  if (base == 0 || keep == Keep::kNothing) return a;
+  const auto rise = [&](auto*& pointer, int64_t width) {
+    if (!pointer) return;
+    if constexpr (std::is_same_v<decltype(pointer), float*&>) {
+      pointer += base * width;
+    } else {
+      pointer = at(pointer, base * width);
+    }
+  };
+  for (LayerActivations& x : a.layers) {
+    rise(x.qkv, c_.qkv_width());
+    if (keep == Keep::kKeys) continue;
+    rise(x.input, c_.width);
+    rise(x.qk_raw, c_.q_width() + c_.kv_width());
+    rise(x.q_rstd, c_.heads);
+    rise(x.k_rstd, c_.kv_heads);
+    rise(x.attention, c_.q_width());
+    rise(x.lse, c_.heads);
+    rise(x.attention_out, c_.width);
+    rise(x.middle, c_.width);
+    rise(x.gate_up, 2 * int64_t(c_.intermediate));
+    rise(x.mlp_out, c_.width);
+  }
+  rise(a.gradient, c_.width);
   return a;
 }
 
@@ -112,6 +153,57 @@ void Model::product(bool ta, bool tb, int32_t m, int32_t n, int32_t k, const voi
   if (status != SWIRL_OK) device_.check(status, what, shape(m, n, k));
 }
 
+void Model::times_weight(int32_t rows, int32_t n, int32_t k, const void* x, int64_t weight, float beta,
+                         void* y, int32_t ldy, swirl_dtype y_type, const char* what) {
+  if (!packed_) {
+    product(false, true, rows, n, k, x, k, p_.matrix(weight), k, beta, y, ldy, y_type, what);
+    return;
+  }
+  const swirl_status status =
+      device_.kernels().gemm_packed(device_.handle(), rows, n, k, dtype_, x, k,
+                                    packed_.as<uint8_t>() + packed_at_.at(weight), beta, y, ldy, y_type);
+  if (status != SWIRL_OK) device_.check(status, what, shape(rows, n, k));
+}
+
+template <class Visit>
+void Model::each_matrix(const Visit& visit) const {
+  const int32_t width = c_.width, qk = c_.q_width() + c_.kv_width();
+  for (int32_t l = 0; l < c_.layers; ++l) {
+    const LayerOffsets& w = p_.layer(l);
+    if (c_.qk_norm) {
+      visit(w.qkv, qk, width);
+      visit(w.qkv + int64_t(qk) * width, c_.kv_width(), width);
+    } else {
+      visit(w.qkv, c_.qkv_width(), width);
+    }
+    visit(w.output, width, c_.q_width());
+    visit(w.gate_up, 2 * c_.intermediate, width);
+    visit(w.down, width, c_.intermediate);
+  }
+  visit(p_.head(), c_.vocab, width);
+}
+
+void Model::pack(uint64_t max_bytes) {
+  const swirl_kernels& k = device_.kernels();
+  if (packed_ || !k.gemm_packed) return;
+  uint64_t bytes = 0;
+  bool every = true;
+  packed_at_.clear();
+  each_matrix([&](int64_t weight, int32_t n, int32_t depth) {
+    const size_t needed = k.packed_bytes(device_.handle(), n, depth, dtype_);
+    every = every && needed > 0;
+    packed_at_[weight] = bytes;
+    bytes += (needed + 63) / 64 * 64;
+  });
+  if (!every || bytes > max_bytes) return;
+  packed_.resize(bytes);
+  each_matrix([&](int64_t weight, int32_t n, int32_t depth) {
+    device_.check(k.pack(device_.handle(), n, depth, dtype_, p_.matrix(weight), depth,
+                         packed_.as<uint8_t>() + packed_at_.at(weight)),
+                  "pack");
+  });
+}
+
 void Model::norm(int32_t rows, const float* x, int64_t weight, void* y, swirl_dtype y_type, float* rstd) {
   device_.check(device_.kernels().rmsnorm_forward(
                     device_.handle(), rows, 1, c_.width, x, c_.width, SWIRL_FLOAT32, p_.vector(weight),
@@ -133,8 +225,8 @@ void Model::final_norm(int32_t rows, const float* x, void* y, float* rstd) {
 }
 
 void Model::logits(int32_t rows, const void* y, float* out) {
-  product(false, true, rows, c_.vocab, c_.width, y, c_.width, p_.matrix(p_.head()), c_.width, 0, out,
-          c_.vocab, SWIRL_FLOAT32, "language-model head");
+  times_weight(rows, c_.vocab, c_.width, y, p_.head(), 0, out, c_.vocab, SWIRL_FLOAT32,
+               "language-model head");
 }
 
 void Model::forward(const Rows& r, const Activations& a, const CacheView* cache,
@@ -162,10 +254,9 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
   if (c_.qk_norm) {
     // q and k stay in float32 until their norm: rounded before it, the error would pass through 1 / rms.
     const int32_t qk = q + kv;
-    product(false, true, t, qk, c_.width, a.normed, c_.width, p_.matrix(w.qkv), c_.width, 0, x.qk_raw, qk,
-            SWIRL_FLOAT32, "q, k projection");
-    product(false, true, t, kv, c_.width, a.normed, c_.width, p_.matrix(w.qkv + int64_t(qk) * c_.width),
-            c_.width, 0, at(x.qkv, qk), qkv, dtype_, "v projection");
+    times_weight(t, qk, c_.width, a.normed, w.qkv, 0, x.qk_raw, qk, SWIRL_FLOAT32, "q, k projection");
+    times_weight(t, kv, c_.width, a.normed, w.qkv + int64_t(qk) * c_.width, 0, at(x.qkv, qk), qkv, dtype_,
+                 "v projection");
     if (c_.qkv_bias) {
       device_.check(k.bias_forward(device, t, qk, x.qk_raw, qk, SWIRL_FLOAT32, p_.vector(w.qkv_bias)),
                     "bias");
@@ -180,8 +271,7 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
                           p_.vector(w.k_norm), offset, c_.norm_eps, at(x.qkv, q), qkv, dtype_, x.k_rstd),
         "k norm");
   } else {
-    product(false, true, t, qkv, c_.width, a.normed, c_.width, p_.matrix(w.qkv), c_.width, 0, x.qkv, qkv,
-            dtype_, "q, k, v projection");
+    times_weight(t, qkv, c_.width, a.normed, w.qkv, 0, x.qkv, qkv, dtype_, "q, k, v projection");
     if (c_.qkv_bias) {
       device_.check(k.bias_forward(device, t, qkv, x.qkv, qkv, dtype_, p_.vector(w.qkv_bias)), "bias");
     }
@@ -190,10 +280,12 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
                        cosine(l), sine(l), 0),
                 "rope");
 
-  void* keys = at(x.qkv, q);
-  void* values = at(x.qkv, q + kv);
+  void* keys = at(x.stack_qkv, q);
+  void* values = at(x.stack_qkv, q + kv);
   int32_t stride = qkv;
   if (cache) {
+    keys = at(x.qkv, q);
+    values = at(x.qkv, q + kv);
     void* cached_keys = at(cache->keys, int64_t(l) * cache->slots * kv);
     void* cached_values = at(cache->values, int64_t(l) * cache->slots * kv);
     device_.check(k.scatter_rows(device, t, kv, r.slot, keys, qkv, cached_keys, kv, dtype_), "cache keys");
@@ -211,8 +303,8 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
   const size_t bytes = size_t(t) * c_.width * sizeof(float);
   device_.check(k.copy(device, x.middle, x.input, bytes), "copy");
   float* out = c_.post_norms ? x.attention_out : x.middle;
-  product(false, true, t, c_.width, q, x.attention, q, p_.matrix(w.output), q, c_.post_norms ? 0.f : 1.f, out,
-          c_.width, SWIRL_FLOAT32, "attention output projection");
+  times_weight(t, c_.width, q, x.attention, w.output, c_.post_norms ? 0.f : 1.f, out, c_.width, SWIRL_FLOAT32,
+               "attention output projection");
   if (c_.output_bias) {
     device_.check(k.bias_forward(device, t, c_.width, out, c_.width, SWIRL_FLOAT32, p_.vector(w.output_bias)),
                   "bias");
@@ -231,17 +323,29 @@ void Model::mlp_block(int32_t l, const Rows& r, const Activations& a, float* out
   const int32_t t = r.rows, inner = c_.intermediate;
 
   norm(t, x.middle, w.mlp_norm, a.normed, dtype_, a.rstd);
-  product(false, true, t, 2 * inner, c_.width, a.normed, c_.width, p_.matrix(w.gate_up), c_.width, 0,
-          x.gate_up, 2 * inner, dtype_, "gate and up projection");
+  times_weight(t, 2 * inner, c_.width, a.normed, w.gate_up, 0, x.gate_up, 2 * inner, dtype_,
+               "gate and up projection");
   device_.check(k.gated_forward(device, c_.activation, t, inner, x.gate_up, a.gated, dtype_),
                 "gated activation");
   device_.check(k.copy(device, output, x.middle, size_t(t) * c_.width * sizeof(float)), "copy");
   float* out = c_.post_norms ? x.mlp_out : output;
-  product(false, true, t, c_.width, inner, a.gated, inner, p_.matrix(w.down), inner,
-          c_.post_norms ? 0.f : 1.f, out, c_.width, SWIRL_FLOAT32, "down projection");
+  times_weight(t, c_.width, inner, a.gated, w.down, c_.post_norms ? 0.f : 1.f, out, c_.width, SWIRL_FLOAT32,
+               "down projection");
   if (c_.post_norms) {
     norm(t, out, w.mlp_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);
     device_.check(k.add(device, size_t(t) * c_.width, a.wide, output), "add");
+  }
+}
+
+void Model::begin_gradient(const Rows& r, const Activations& a) {
+  const swirl_kernels& k = device_.kernels();
+  const auto zero = [&](float* from, int64_t width) {
+    device_.check(k.zero(device_.handle(), from, size_t(r.rows) * width * sizeof(float)), "zero");
+  };
+  zero(a.gradient, c_.width);
+  for (const LayerActivations& x : a.layers) {
+    zero(x.key_gradient + size_t(r.base) * c_.kv_width(), c_.kv_width());
+    zero(x.value_gradient + size_t(r.base) * c_.kv_width(), c_.kv_width());
   }
 }
 
@@ -315,11 +419,16 @@ void Model::attention_backward(int32_t l, const Rows& r, const Activations& a) {
           "attention output projection, input gradient");
 
   const swirl_attention_shape s = attention_shape(l);
-  void* values = at(x.qkv, q + kv);
-  device_.check(
-      k.attention_backward(device, &s, &r.tree, t, x.qkv, qkv, at(x.qkv, q), qkv, values, qkv, x.attention, q,
-                           x.lse, a.dattention, q, a.dqkv, at(a.dqkv, q), at(a.dqkv, q + kv), dtype_),
-      "attention backward");
+  device_.check(k.attention_backward(device, &s, &r.tree, x.qkv, qkv, at(x.stack_qkv, q), qkv,
+                                     at(x.stack_qkv, q + kv), qkv, x.attention, q, x.lse, a.dattention, q,
+                                     a.dqkv, x.key_gradient, x.value_gradient, dtype_),
+                "attention backward");
+  // Every row that sees these keys has been here now: their sums are complete.
+  const size_t own = size_t(r.base) * kv;
+  device_.check(k.convert_rows(device, t, kv, x.key_gradient + own, kv, at(a.dqkv, q), qkv, dtype_),
+                "convert");
+  device_.check(k.convert_rows(device, t, kv, x.value_gradient + own, kv, at(a.dqkv, q + kv), qkv, dtype_),
+                "convert");
   device_.check(k.rope(device, t, c_.heads + c_.kv_heads, c_.head_dim, a.dqkv, qkv, dtype_, r.position,
                        cosine(l), sine(l), 1),
                 "rope backward");

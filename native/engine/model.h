@@ -5,6 +5,7 @@
 #define SWIRL_ENGINE_MODEL_H_
 
 #include <functional>
+#include <unordered_map>
 #include <vector>
 
 #include "parameters.h"
@@ -12,16 +13,23 @@
 
 namespace swirl {
 
-// Where keys and values of earlier rows lie, and where new ones go. Absent for a training tree, whose slots
-// are rows.
+// Where keys and values of earlier rows lie, and where new ones go. Absent for a token tree, whose slots are
+// the rows of the stack.
 struct CacheView {
   int64_t slots = 0;       // of each layer
   void* keys = nullptr;    // [layers, slots, kv_heads · head_dim]
   void* values = nullptr;  // [layers, slots, kv_heads · head_dim]
 };
 
-// What a layer keeps for its backward, or shares with every layer when there is none.
-// T = rows. D: compute dtype. Pointers a family does not need are null.
+// What a pass leaves behind for later ones.
+enum class Keep {
+  kNothing,  // layers share their memory; keys and values go to a cache or are seen by this pass only
+  kKeys,     // keys and values of every layer, for the rows above on the stack
+  kAll,      // everything the backward needs
+};
+
+// What a layer keeps. T: rows of the pass, S: rows of the stack. D: compute dtype. Pointers a family does not
+// need are null.
 struct LayerActivations {
   float* input = nullptr;          // [T, width] residual stream
   float* qk_raw = nullptr;         // [T, q + k] before the head norms
@@ -34,18 +42,23 @@ struct LayerActivations {
   float* middle = nullptr;         // [T, width] residual stream after attention
   void* gate_up = nullptr;         // [T, 2 · intermediate] D
   float* mlp_out = nullptr;        // [T, width] before the post norm
+
+  void* stack_qkv = nullptr;      // [S, qkv] D: qkv of the whole stack, where slots are rows
+  float *key_gradient = nullptr,  // [S, kv_heads · head_dim] gathered from every row above
+      *value_gradient = nullptr;  // [S, kv_heads · head_dim]
 };
 
 struct Activations {
   std::vector<LayerActivations> layers;
-  float* output = nullptr;  // [T, width] residual stream after the last layer
-  void* normed = nullptr;   // [T, width] D, scratch: a norm's output
-  void* gated = nullptr;    // [T, intermediate] D, scratch
-  float* rstd = nullptr;    // [T] scratch
-  float* wide = nullptr;    // [T, width] scratch
-  // Backward only:
-  float* gradient = nullptr;   // [T, width] of the residual stream
-  void* gradient_d = nullptr;  // [T, width] D
+  float* gradient = nullptr;  // [T, width] of the residual stream, from the head down; backward only
+
+  // Shared by all passes, one at a time.
+  float* output = nullptr;     // [T, width] residual stream after the last layer
+  void* normed = nullptr;      // [T, width] D: a norm's output
+  void* gated = nullptr;       // [T, intermediate] D
+  float* rstd = nullptr;       // [T]
+  float* wide = nullptr;       // [T, width]
+  void* gradient_d = nullptr;  // [T, width] D; this and the rest for the backward only
   void* dgate_up = nullptr;    // [T, 2 · intermediate] D
   void* dgated = nullptr;      // [T, intermediate] D
   void* dqkv = nullptr;        // [T, qkv] D
@@ -56,18 +69,27 @@ class Model {
  public:
   Model(Device&, const ModelConfig&, swirl_dtype, Parameters&);
 
-  // Lays out activations for `rows` rows. backward: every layer keeps its own.
-  Activations plan(Arena&, int32_t rows, bool backward) const;
+  // Lays out activations for a stack of `stack` rows and passes of at most `rows` rows.
+  Activations plan(Arena&, int32_t stack, int32_t rows, Keep) const;
+  // The same for a pass whose first row has `base` rows of the stack below it.
+  Activations above(const Activations&, int32_t base, Keep) const;
 
   // Called between layers; what it throws ends the pass. Empty: nothing is called.
   using BetweenLayers = std::function<void()>;
 
   // Runs every layer; the residual stream ends in a.output. Rope tables must reach the highest position + 1.
   void forward(const Rows&, const Activations& a, const CacheView* cache, const BetweenLayers& = {});
-  // a.gradient holds the gradient of a.output; parameter gradients accumulate.
+  // Zeroes what the head and the passes above add to.
+  void begin_gradient(const Rows&, const Activations& a);
+  // a.gradient holds the gradient of a.output, and every pass above has run; parameter gradients accumulate.
   void backward(const Rows&, const Activations& a, const BetweenLayers& = {});
 
   void reach_position(int32_t positions);  // grows the rope tables
+
+  // Lays every matrix of the forward out for products of few rows, if the device gains by it and max_bytes hold
+  // it. Forwards take these until `drop_packed`, which must precede any change of the weights.
+  void pack(uint64_t max_bytes);
+  void drop_packed() { packed_.resize(0); }
 
   // final norm of `rows` rows of x: y [rows, width] D
   void final_norm(int32_t rows, const float* x, void* y, float* rstd);
@@ -77,6 +99,12 @@ class Model {
  private:
   void product(bool ta, bool tb, int32_t m, int32_t n, int32_t k, const void* a, int32_t lda, const void* b,
                int32_t ldb, float beta, void* c, int32_t ldc, swirl_dtype c_type, const char* what);
+  // y [rows, n] = x [rows, k] · Wᵀ + beta · y, with the matrix at this offset.
+  void times_weight(int32_t rows, int32_t n, int32_t k, const void* x, int64_t weight, float beta, void* y,
+                    int32_t ldy, swirl_dtype y_type, const char* what);
+  // visit(offset, n, k) for every matrix of the forward.
+  template <class Visit>
+  void each_matrix(const Visit&) const;
   void norm(int32_t rows, const float* x, int64_t weight, void* y, swirl_dtype y_type, float* rstd);
   void norm_backward(int32_t rows, const float* x, int64_t weight, float* rstd, const void* dy,
                      swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate);
@@ -96,6 +124,8 @@ class Model {
   Parameters& p_;
   Buffer rope_;  // cosine, sine, sliding cosine, sliding sine: [positions, head_dim / 2] each
   int32_t positions_ = 0;
+  Buffer packed_;                                  // empty: products take the weights as they are
+  std::unordered_map<int64_t, size_t> packed_at_;  // matrix offset -> bytes into packed_
 };
 
 }  // namespace swirl

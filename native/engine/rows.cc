@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace swirl {
@@ -21,19 +22,36 @@ Rows upload(const RowLists& lists, Device& device, Buffer& memory) {
   Rows rows;
   rows.rows = lists.rows();
   rows.host_token = lists.token.data();
-  rows.tree.segments = lists.segments();
+  rows.base = lists.base;
+  swirl_tree& tree = rows.tree;
+  tree.rows = lists.rows();
+  tree.segments = lists.segments();
+  for (int32_t s = 0; s < tree.segments; ++s) {
+    const int64_t n = lists.segment_end[s] - lists.segment_begin[s], length = lists.path_length[s];
+    tree.longest_segment = std::max(tree.longest_segment, static_cast<int32_t>(n));
+    tree.longest_path = std::max(tree.longest_path, lists.path_length[s]);
+    tree.pairs += n * length - n * (n - 1) / 2;
+  }
+  tree.key_runs = static_cast<int32_t>(lists.key_begin.size());
+  for (int32_t i = 0; i < tree.key_runs; ++i) {
+    tree.longest_key_run = std::max(tree.longest_key_run, lists.key_end[i] - lists.key_begin[i]);
+  }
 
   const std::pair<const std::vector<int32_t>*, const int32_t**> parts[] = {
       {&lists.token, &rows.token},
       {&lists.position, &rows.position},
       {&lists.slot, &rows.slot},
-      {&lists.segment_begin, &rows.tree.query_begin},
-      {&lists.segment_end, &rows.tree.query_end},
-      {&lists.path_offset, &rows.tree.path_offset},
-      {&lists.path_begin, &rows.tree.path_begin},
-      {&lists.path_end, &rows.tree.path_end},
-      {&lists.path_length, &rows.tree.path_length},
-      {&lists.subtree_end, &rows.tree.subtree_end},
+      {&lists.segment_begin, &tree.query_begin},
+      {&lists.segment_end, &tree.query_end},
+      {&lists.path_offset, &tree.path_offset},
+      {&lists.path_begin, &tree.path_begin},
+      {&lists.path_end, &tree.path_end},
+      {&lists.path_length, &tree.path_length},
+      {&lists.key_begin, &tree.key_begin},
+      {&lists.key_end, &tree.key_end},
+      {&lists.key_position, &tree.key_position},
+      {&lists.key_query_begin, &tree.key_query_begin},
+      {&lists.key_query_end, &tree.key_query_end},
   };
   Arena measure;
   for (const auto& part : parts) measure.take<int32_t>(part.first->size());
@@ -48,6 +66,7 @@ Rows upload(const RowLists& lists, Device& device, Buffer& memory) {
     std::memcpy(staged, from->data(), from->size() * sizeof(int32_t));
     *to = placed;
   }
+  tree.position = rows.position;
   device.upload(memory.as<void>(), host.data(), host.size());
   return rows;
 }

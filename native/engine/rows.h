@@ -1,5 +1,4 @@
-// Rows: the tokens of one pass and which keys each of them sees, gathered on the host and uploaded in one
-// copy.
+// Rows: the tokens of one pass and which keys each of them sees, gathered on the host, uploaded in one copy.
 #ifndef SWIRL_ENGINE_ROWS_H_
 #define SWIRL_ENGINE_ROWS_H_
 
@@ -18,13 +17,17 @@ struct Interval {
 struct RowLists {
   std::vector<int32_t> token;     // [rows]
   std::vector<int32_t> position;  // [rows] distance from the root
-  std::vector<int32_t> slot;      // [rows] where keys and values go; empty when slot == row
+  std::vector<int32_t> slot;      // [rows] where keys and values go; empty when slot == base + row
 
   // Segments: runs of rows of one path. See swirl_tree in kernels.h.
   std::vector<int32_t> segment_begin, segment_end, path_length;  // [segments]
   std::vector<int32_t> path_offset{0};                           // [segments + 1]
   std::vector<int32_t> path_begin, path_end;                     // intervals of slots
-  std::vector<int32_t> subtree_end;                              // [segments]; empty without a backward
+
+  // For the backward pass: runs of slots and the rows that may see them. See swirl_tree in kernels.h.
+  std::vector<int32_t> key_begin, key_end, key_position, key_query_begin, key_query_end;  // [key runs]
+
+  int32_t base = 0;  // slot of row 0 where slots follow rows
 
   int32_t rows() const { return static_cast<int32_t>(token.size()); }
   int32_t segments() const { return static_cast<int32_t>(segment_begin.size()); }
@@ -36,6 +39,7 @@ struct RowLists {
 // The same in device memory, as kernels take it.
 struct Rows {
   int32_t rows = 0;
+  int32_t base = 0;                     // slot of row 0 where slots follow rows
   const int32_t* host_token = nullptr;  // [rows]
   const int32_t* token = nullptr;       // [rows]
   const int32_t* position = nullptr;    // [rows]

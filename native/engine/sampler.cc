@@ -68,7 +68,7 @@ Sampler::Sampler(Device& device, const ModelConfig& config, swirl_dtype dtype, M
 
 Sampler::Scratch Sampler::plan(Arena& arena, int32_t rows, int32_t sequences) const {
   Scratch s;
-  s.activations = model_.plan(arena, rows, false);
+  s.activations = model_.plan(arena, rows, rows, Keep::kNothing);
   s.chunk = head_.chunk_rows(sequences);
   s.hidden = arena.take<float>(size_t(sequences) * c_.width);
   s.expanded = arena.take<float>(size_t(s.chunk) * c_.width);
@@ -283,27 +283,34 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
   }
   const int64_t blocks = (options.max_new_tokens + kSlotBlock - 1) / kSlotBlock;
   const int64_t decode_slots = sequences * blocks * kSlotBlock;
+  cache_.begin_call();
+  KvCache::Mark before = cache_.mark();
   Pending pending = find_prompts(prompts);
-  if (!cache_.fits(decode_slots)) {
-    cache_.drop();
+  const auto pass_rows = [&] {
+    return std::max(std::min(pending.rows.rows(), kPrefillRows), static_cast<int32_t>(sequences));
+  };
+  const auto scratch_bytes = [&] {
+    Arena measure;
+    plan(measure, pass_rows(), static_cast<int32_t>(sequences));
+    return measure.used();
+  };
+  while (!cache_.fits(decode_slots)) {
+    const int64_t more = cache_.taken_since(before) + decode_slots;
+    const uint64_t need = scratch_bytes(), growth = need - std::min<uint64_t>(need, workspace_.bytes());
+    cache_.undo(before);
+    model_.drop_packed();  // the cache comes first
+    cache_.reserve(more, max_cache_bytes - std::min(max_cache_bytes, growth));
+    before = cache_.mark();
     pending = find_prompts(prompts);
-    try {
-      cache_.reserve(decode_slots, max_cache_bytes);
-    } catch (...) {
-      cache_.drop();
-      throw;
-    }
   }
 
   int32_t longest = 0;
   for (const Prompt& p : prompts) longest = std::max(longest, static_cast<int32_t>(p.tokens.size()));
   model_.reach_position(std::min(c_.max_positions, longest + options.max_new_tokens));
-  const int32_t pass = std::max(std::min(pending.rows.rows(), kPrefillRows), static_cast<int32_t>(sequences));
-  Arena measure;
-  plan(measure, pass, static_cast<int32_t>(sequences));
-  workspace_.reserve(measure.used());
+  workspace_.reserve(scratch_bytes());
+  model_.pack(max_cache_bytes - std::min(max_cache_bytes, cache_.bytes() + scratch_bytes()));
   Arena arena(workspace_.as<void>());
-  const Scratch scratch = plan(arena, pass, static_cast<int32_t>(sequences));
+  const Scratch scratch = plan(arena, pass_rows(), static_cast<int32_t>(sequences));
 
   GenerateStats stats;
   stats.prefill_tokens = pending.rows.rows();
@@ -325,7 +332,7 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
     }
     decode(active, options, text, scratch, call, stats);
   } catch (...) {
-    cache_.drop();  // slots may have been handed out and not written
+    cache_.undo(before);  // slots may have been handed out and not written
     throw;
   }
 

@@ -20,45 +20,26 @@ int32_t shared_rows(const Sequence& previous, const Sequence& next) {
   return std::min({common_prefix(previous, next), rows_of(previous), rows_of(next)});
 }
 
-// Splits preorder rows into segments and lists each segment's path from the root.
+// Splits preorder rows into segments: a new one starts at a root, at a fork's child, after a leaf.
 void find_segments(TokenTree& tree, const std::vector<int32_t>& parent) {
   const int32_t rows = tree.rows();
-  std::vector<int32_t> children(rows, 0);
+  std::vector<int32_t> children(rows, 0), segment_of(rows);
   for (int32_t r = 0; r < rows; ++r) {
     if (parent[r] >= 0) ++children[parent[r]];
   }
-  std::vector<int32_t> segment_of(rows);
-  std::vector<int32_t> parent_segment;
   for (int32_t r = 0; r < rows; ++r) {
-    const bool starts = parent[r] < 0 || parent[r] != r - 1 || children[parent[r]] > 1;
-    if (starts) {
+    if (parent[r] < 0 || parent[r] != r - 1 || children[parent[r]] > 1) {
       tree.segment_begin.push_back(r);
-      tree.segment_end.push_back(r);
-      parent_segment.push_back(parent[r] < 0 ? -1 : segment_of[parent[r]]);
+      tree.segment_parent.push_back(parent[r] < 0 ? -1 : segment_of[parent[r]]);
     }
-    tree.segment_end.back() = r + 1;
     segment_of[r] = tree.segments() - 1;
   }
+  tree.segment_begin.push_back(rows);
 
-  const int32_t segments = tree.segments();
-  tree.path_offset.assign(1, 0);
-  for (int32_t s = 0; s < segments; ++s) {
-    if (const int32_t p = parent_segment[s]; p >= 0) {
-      for (int32_t i = tree.path_offset[p]; i < tree.path_offset[p + 1]; ++i) {
-        tree.path_begin.push_back(tree.path_begin[i]);
-        tree.path_end.push_back(tree.path_end[i]);
-      }
-    }
-    tree.path_begin.push_back(tree.segment_begin[s]);
-    tree.path_end.push_back(tree.segment_end[s]);
-    tree.path_offset.push_back(static_cast<int32_t>(tree.path_begin.size()));
-    tree.path_length.push_back(tree.position[tree.segment_end[s] - 1] + 1);
-  }
-
-  tree.subtree_end.resize(segments);
-  for (int32_t s = segments - 1; s >= 0; --s) {
+  tree.subtree_end.resize(tree.segments());
+  for (int32_t s = tree.segments() - 1; s >= 0; --s) {
     tree.subtree_end[s] = std::max(tree.subtree_end[s], s + 1);
-    if (const int32_t p = parent_segment[s]; p >= 0) {
+    if (const int32_t p = tree.segment_parent[s]; p >= 0) {
       tree.subtree_end[p] = std::max(tree.subtree_end[p], tree.subtree_end[s]);
     }
   }
@@ -99,19 +80,17 @@ std::vector<int32_t> tree_order(const std::vector<Sequence>& sequences) {
   return order;
 }
 
-TokenTree build_tree(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order, size_t begin,
-                     size_t end, bool share) {
+TokenTree build_tree(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order, bool share) {
   TokenTree tree;
-  std::vector<int32_t> parent;  // [rows]
-  std::vector<int32_t> path;    // row at each position of the sequence in hand
-  std::vector<int32_t>
-      last_label;  // [rows] the newest label of a row: in tree order equal targets are neighbours
+  std::vector<int32_t> parent;        // [rows]
+  std::vector<int32_t> path;          // row at each position of the sequence in hand
+  std::vector<int32_t> last_label;    // [rows] a row's newest: in tree order equal targets are neighbours
   std::vector<int32_t> row_of_label;  // [labels], as found
   std::vector<int32_t> found_target;  // [labels], as found
 
   const Sequence* previous = nullptr;
-  for (size_t i = begin; i < end; ++i) {
-    const Sequence& sequence = sequences[order[i]];
+  for (const int32_t index : order) {
+    const Sequence& sequence = sequences[index];
     const auto length = static_cast<int32_t>(sequence.tokens.size());
     const int32_t kept = share && previous ? shared_rows(*previous, sequence) : 0;
     path.resize(kept);
@@ -140,26 +119,6 @@ TokenTree build_tree(const std::vector<Sequence>& sequences, const std::vector<i
   find_segments(tree, parent);
   sort_labels(tree, row_of_label, found_target);
   return tree;
-}
-
-std::vector<size_t> cut_at_subtrees(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order,
-                                    bool share, int64_t max_rows) {
-  std::vector<size_t> ends;
-  int64_t rows = 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const Sequence& sequence = sequences[order[i]];
-    const bool first = i == 0 || (!ends.empty() && ends.back() == i);
-    const int64_t added =
-        rows_of(sequence) - (share && !first ? shared_rows(sequences[order[i - 1]], sequence) : 0);
-    if (!first && rows + added > max_rows) {
-      ends.push_back(i);
-      rows = rows_of(sequence);
-    } else {
-      rows = first ? rows_of(sequence) : rows + added;
-    }
-  }
-  if (!order.empty()) ends.push_back(order.size());
-  return ends;
 }
 
 }  // namespace swirl

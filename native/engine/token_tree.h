@@ -11,38 +11,41 @@
 #include <vector>
 
 #include "engine.h"
-#include "rows.h"
 
 namespace swirl {
 
-struct TokenTree : RowLists {
+struct TokenTree {
+  std::vector<int32_t> token;     // [rows]
+  std::vector<int32_t> position;  // [rows] distance from the root
+
+  // Segments: the rows between two forks, in preorder. Every row is in one.
+  std::vector<int32_t> segment_begin;   // [segments + 1] first row
+  std::vector<int32_t> segment_parent;  // [segments] or -1
+  std::vector<int32_t> subtree_end;     // [segments] the segments below s are s + 1 … subtree_end[s] - 1
+
   // Labels in order of row. label_row lists the rows that have any.
   std::vector<int32_t> label_row;     // [labelled rows], ascending
   std::vector<int32_t> label_offset;  // [labelled rows + 1] into target
   std::vector<int32_t> target;        // [labels]
 
-  // sequence_label[i][j]: the label of token action_start + j of the i-th sequence given.
+  // sequence_label[i][j]: the label of token action_start + j of the i-th sequence in tree order.
   std::vector<std::vector<int32_t>> sequence_label;
 
   int64_t sequence_tokens = 0;  // sum of the sequences' lengths
   int64_t tree_tokens = 0;      // nodes of their prefix tree, last tokens included
 
+  int32_t rows() const { return static_cast<int32_t>(token.size()); }
+  int32_t segments() const { return static_cast<int32_t>(segment_parent.size()); }
+  int32_t segment_rows(int32_t s) const { return segment_begin[s + 1] - segment_begin[s]; }
+  int32_t subtree_rows(int32_t s) const { return segment_begin[subtree_end[s]] - segment_begin[s]; }
   int32_t labels() const { return static_cast<int32_t>(target.size()); }
 };
 
-// Indices of the sequences in lexicographic order of tokens: neighbours share the longest prefixes, so a
-// contiguous range of it is a set of whole subtrees and the paths to them.
+// Indices of the sequences in lexicographic order of tokens: neighbours share the longest prefixes.
 std::vector<int32_t> tree_order(const std::vector<Sequence>&);
 
-// The tree of sequences[order[begin … end)]. share = false makes every sequence a tree of its own (a forest).
-// sequence_label is indexed from 0 for order[begin].
-TokenTree build_tree(const std::vector<Sequence>&, const std::vector<int32_t>& order, size_t begin,
-                     size_t end, bool share);
-
-// Cuts `order` into contiguous ranges whose trees hold at most max_rows rows each; returns their ends. A
-// range holds at least one sequence; the caller has checked that each fits.
-std::vector<size_t> cut_at_subtrees(const std::vector<Sequence>&, const std::vector<int32_t>& order,
-                                    bool share, int64_t max_rows);
+// The tree of sequences[order[i]]. share = false makes every sequence a tree of its own (a forest).
+TokenTree build_tree(const std::vector<Sequence>&, const std::vector<int32_t>& order, bool share);
 
 }  // namespace swirl
 

@@ -4,13 +4,11 @@
 // Rules that hold for every entry:
 //  - Nothing throws; every entry returns a status, and `last_error` then says what went wrong.
 //  - Pointers are device memory unless named `host_`. The caller owns all memory; no entry allocates in the
-//  step
-//    (a device may keep scratch of its own that it grows outside the hot path).
+//    step (a device may keep scratch of its own that it grows outside the hot path).
 //  - Matrices are row-major. Shapes stand beside each pointer. `ld` is the distance between rows in elements.
 //  - "overwrites" / "accumulates" is said for every output. Gradients of parameters accumulate in float32.
 //  - A row's result depends on that row's inputs only: never on how many rows, trees or sequences share the
-//  call.
-//    That is what makes the sampler's log-probs equal the trainer's.
+//    call. That is what makes the sampler's log-probs equal the trainer's.
 //  - Reductions have one fixed order: a call repeated gives the same bits.
 //  - `dtype` is the compute type of activations (float32 or bfloat16); accumulation is always float32.
 #ifndef SWIRL_KERNELS_H_
@@ -19,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SWIRL_KERNELS_VERSION 1
+#define SWIRL_KERNELS_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,27 +46,43 @@ typedef struct {
   uint64_t memory_bytes;    // in all
   uint64_t memory_free;     // now
   int32_t cores;            // threads this device runs, or multiprocessors
+  int32_t batch_rows;       // rows of a pass that fill it: fewer run slower, more only take memory
 } swirl_device_info;
 
-// Which keys each query sees. Queries come in segments: runs of consecutive rows of one root-to-leaf path. A
-// segment's path is every key slot from the root (position 0) to the segment's last row, as intervals [begin,
-// end) of slots in order of position. The last n slots of a path are the segment's own n rows, so row i of a
-// segment of n rows whose path holds L slots is at position L - n + i and sees path positions
+// Which keys each query sees. Keys and values lie in slots; the queries of a call are rows 0 … rows - 1.
+//
+// Queries come in segments: runs of consecutive rows of one root-to-leaf path. A segment's path is every key
+// slot from the root (position 0) to the segment's last row, as intervals [begin, end) of slots in order of
+// position. The last n slots of a path are the segment's own n rows, so row i of a segment of n rows whose
+// path holds L slots is at position L - n + i and sees the path positions
 //   max(0, position - window + 1) … position          (window = 0: from 0).
-// Training uses slot == row. The sampler's slots are places in its KV cache.
 // Kernels reduce over path positions in blocks aligned to position, so a row's result does not depend on the
-// tree.
+// tree, nor on where in the cache its keys lie.
+//
+// The backward pass also goes from keys to queries: key runs are runs of consecutive slots of one path, and
+// the rows that may see any of a run's keys are consecutive, because rows come in depth-first preorder. Of
+// those, a row sees a key exactly when 0 <= position[row] - key position (< window).
 typedef struct {
+  int32_t rows;
   int32_t segments;
+  int32_t longest_segment;     // rows
+  int32_t longest_path;        // slots
+  int64_t pairs;               // visible (row, key) pairs in all, windows aside: what attention costs
+  const int32_t* position;     // [rows]
   const int32_t* query_begin;  // [segments] first row
   const int32_t* query_end;    // [segments] one past the last row
   const int32_t* path_offset;  // [segments + 1] into path_begin / path_end
   const int32_t* path_begin;   // [path_offset[segments]] first slot of an interval
   const int32_t* path_end;     // [path_offset[segments]]
   const int32_t* path_length;  // [segments] slots in the path, L
-  // For the backward pass only (slot == row, segments in depth-first preorder): the segments below segment s
-  // are s + 1 … subtree_end[s] - 1, and every row of theirs sees all of s's rows (subject to the window).
-  const int32_t* subtree_end;  // [segments]
+  // For the backward pass only. Every slot that a row sees is in exactly one run.
+  int32_t key_runs;
+  int32_t longest_key_run;         // slots
+  const int32_t* key_begin;        // [key_runs] first slot
+  const int32_t* key_end;          // [key_runs] one past the last slot
+  const int32_t* key_position;     // [key_runs] path position of key_begin
+  const int32_t* key_query_begin;  // [key_runs] first row that may see the run
+  const int32_t* key_query_end;    // [key_runs] one past the last
 } swirl_tree;
 
 typedef struct {
@@ -103,7 +117,6 @@ typedef struct swirl_kernels {
   const char* name;  // "cpu", "cuda"
 
   // --- device
-  // -------------------------------------------------------------------------------------------------
   int32_t (*count)(void);  // devices of this kind
   swirl_status (*open)(int32_t ordinal, int32_t threads,
                        swirl_device** out);  // threads: CPU only, 0 = all cores
@@ -112,7 +125,6 @@ typedef struct swirl_kernels {
   swirl_status (*describe)(swirl_device*, swirl_device_info* host_out);
 
   // --- memory
-  // -------------------------------------------------------------------------------------------------
   swirl_status (*allocate)(swirl_device*, size_t bytes, void** out);  // 64-byte aligned, contents undefined
   void (*release)(swirl_device*, void*);
   swirl_status (*upload)(swirl_device*, void* to, const void* host_from, size_t bytes);
@@ -125,16 +137,25 @@ typedef struct swirl_kernels {
                           swirl_dtype from_type, size_t count);
 
   // --- matrix products
-  // ---------------------------------------------------------------------------------------- C[m, n] =
-  // op(A)[m, k] · op(B)[k, n] + beta · C, beta 0 or 1. op transposes when the flag is set. A and B have one
-  // dtype; C is float32 or that dtype. With beta = 1 it accumulates.
+  // C[m, n] = op(A)[m, k] · op(B)[k, n] + beta · C, beta 0 or 1. op transposes when the flag is set. A and B
+  // have one dtype; C is float32 or that dtype. With beta = 1 it accumulates.
   swirl_status (*gemm)(swirl_device*, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
                        swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
                        void* c, int32_t ldc, swirl_dtype c_type);
 
+  // --- packed matrices (optional: all three null where products gain nothing by it)
+  // A copy of B [n, k], row-major, in the device's own order, for products that take it again and again: with
+  // few rows of A, ordering B is most of the work. packed_bytes: what it takes; 0 = not on this device as set.
+  size_t (*packed_bytes)(swirl_device*, int32_t n, int32_t k, swirl_dtype dtype);
+  swirl_status (*pack)(swirl_device*, int32_t n, int32_t k, swirl_dtype dtype, const void* b, int32_t ldb,
+                       void* packed);
+  // C = A · Bᵀ + beta · C, to the bit what gemm gives with transpose_b.
+  swirl_status (*gemm_packed)(swirl_device*, int32_t m, int32_t n, int32_t k, swirl_dtype dtype,
+                              const void* a, int32_t lda, const void* packed, float beta, void* c,
+                              int32_t ldc, swirl_dtype c_type);
+
   // --- embedding
-  // ---------------------------------------------------------------------------------------------- out[rows,
-  // width] f32 = table[token, :] * scale; overwrites.
+  // out[rows, width] f32 = table[token, :] * scale; overwrites.
   swirl_status (*embedding_forward)(swirl_device*, int32_t rows, int32_t width, const int32_t* tokens,
                                     const void* table, swirl_dtype dtype, float scale, float* out);
   // table_gradient[token, :] += gradient[row, :] * scale, rows in ascending order for each token. host_tokens
@@ -143,9 +164,9 @@ typedef struct swirl_kernels {
                                      const float* gradient, float scale, float* table_gradient);
 
   // --- normalisation
-  // ------------------------------------------------------------------------------------------ For each row r
-  // and group g: y = x · rstd · (weight + offset), rstd = (mean(x²) + eps)^-½, over `width` elements at x +
-  // r·ld + g·width. rstd [rows, groups] is saved. y may be x. Overwrites y and rstd. offset is 0 or 1.
+  // For each row r and group g: y = x · rstd · (weight + offset), rstd = (mean(x²) + eps)^-½, over `width`
+  // elements at x + r·ld + g·width. rstd [rows, groups] is saved. y may be x. Overwrites y and rstd. offset
+  // is 0 or 1.
   swirl_status (*rmsnorm_forward)(swirl_device*, int32_t rows, int32_t groups, int32_t width, const void* x,
                                   int32_t ldx, swirl_dtype x_type, const float* weight, float offset,
                                   float eps, void* y, int32_t ldy, swirl_dtype y_type, float* rstd);
@@ -157,16 +178,14 @@ typedef struct swirl_kernels {
                                    float* dweight);
 
   // --- rotary positions
-  // --------------------------------------------------------------------------------------- In place on
-  // `heads` heads of head_dim at x + r·ld, the two halves of a head forming the pairs (i, i + head_dim/2).
-  // cosine, sine: [max positions, head_dim / 2]. inverse != 0 rotates back (the gradient).
+  // In place on `heads` heads of head_dim at x + r·ld, the two halves of a head forming the pairs (i, i +
+  // head_dim/2). cosine, sine: [max positions, head_dim / 2]. inverse != 0 rotates back (the gradient).
   swirl_status (*rope)(swirl_device*, int32_t rows, int32_t heads, int32_t head_dim, void* x, int32_t ld,
                        swirl_dtype dtype, const int32_t* positions, const float* cosine, const float* sine,
                        int inverse);
 
   // --- gated activation
-  // --------------------------------------------------------------------------------------- gate_up [rows, 2
-  // · width]: gate then up. out[rows, width] = activation(gate) · up; overwrites.
+  // gate_up [rows, 2 · width]: gate then up. out[rows, width] = activation(gate) · up; overwrites.
   swirl_status (*gated_forward)(swirl_device*, swirl_activation, int32_t rows, int32_t width,
                                 const void* gate_up, void* out, swirl_dtype dtype);
   // dgate_up[rows, 2 · width] overwrites; may be gate_up itself.
@@ -174,8 +193,7 @@ typedef struct swirl_kernels {
                                  const void* gate_up, const void* dout, void* dgate_up, swirl_dtype dtype);
 
   // --- vectors
-  // ------------------------------------------------------------------------------------------------ y[i] +=
-  // x[i] (float32)
+  // y[i] += x[i] (float32)
   swirl_status (*add)(swirl_device*, size_t count, const float* x, float* y);
   // x[rows, width] += bias[width]
   swirl_status (*bias_forward)(swirl_device*, int32_t rows, int32_t width, void* x, int32_t ld,
@@ -189,29 +207,30 @@ typedef struct swirl_kernels {
   // to[index[i], :] += from[i, :], float32; the indices are distinct
   swirl_status (*scatter_add_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
                                    const float* from, int32_t ld_from, float* to, int32_t ld_to);
+  // to[i, :] = from[i, :] rounded to nearest even; overwrites. to is float32 or bfloat16.
+  swirl_status (*convert_rows)(swirl_device*, int32_t rows, int32_t width, const float* from, int32_t ld_from,
+                               void* to, int32_t ld_to, swirl_dtype dtype);
   // to[index[i], :] = from[i, :]; the indices are distinct (new keys and values into their cache slots)
   swirl_status (*scatter_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
                                const void* from, int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype);
 
   // --- tree attention
-  // ----------------------------------------------------------------------------------------- q [rows, heads
-  // · head_dim] with ldq; k, v [slots, kv_heads · head_dim] with ldk, ldv. out [rows, heads · head_dim] and
-  // lse [rows, heads] (log of the sum of exp of scores) overwrite.
+  // q [rows, heads · head_dim] with ldq; k, v [slots, kv_heads · head_dim] with ldk, ldv. out [rows, heads ·
+  // head_dim] and lse [rows, heads] (log of the sum of exp of scores) overwrite.
   swirl_status (*attention_forward)(swirl_device*, const swirl_attention_shape*, const swirl_tree*,
                                     const void* q, int32_t ldq, const void* k, int32_t ldk, const void* v,
                                     int32_t ldv, void* out, int32_t ldo, float* lse, swirl_dtype dtype);
-  // Training layout only (slot == row, `rows` rows). dq, dk, dv overwrite, with the strides of q, k, v, in
-  // `dtype`; sums over the queries of a key are kept in float32 until they are complete.
+  // dq [rows, heads · head_dim] with ldq overwrites, in `dtype`. dk, dv [slots, kv_heads · head_dim] float32
+  // accumulate: a shared prefix gathers its sums over several calls.
   swirl_status (*attention_backward)(swirl_device*, const swirl_attention_shape*, const swirl_tree*,
-                                     int32_t rows, const void* q, int32_t ldq, const void* k, int32_t ldk,
-                                     const void* v, int32_t ldv, const void* out, int32_t ldo,
-                                     const float* lse, const void* dout, int32_t lddo, void* dq, void* dk,
-                                     void* dv, swirl_dtype dtype);
+                                     const void* q, int32_t ldq, const void* k, int32_t ldk, const void* v,
+                                     int32_t ldv, const void* out, int32_t ldo, const float* lse,
+                                     const void* dout, int32_t lddo, void* dq, float* dk, float* dv,
+                                     swirl_dtype dtype);
 
   // --- language-model head
-  // ------------------------------------------------------------------------------------ logits [rows, vocab]
-  // float32 straight from the product. Then, z = softcap(logit) / temperature:
-  //   logprob [labels] = z[target] - lse,  lse [rows],  entropy [rows] (nats) of softmax(z). All overwrite.
+  // logits [rows, vocab] float32 straight from the product. Then, z = softcap(logit) / temperature:   logprob
+  // [labels] = z[target] - lse,  lse [rows],  entropy [rows] (nats) of softmax(z). All overwrite.
   swirl_status (*logprob_forward)(swirl_device*, int32_t vocab, const float* logits, float softcap,
                                   float temperature, const swirl_labels*, float* logprob, float* lse,
                                   float* entropy);
@@ -223,18 +242,16 @@ typedef struct swirl_kernels {
                                    const float* lse, void* dlogits, swirl_dtype dtype);
 
   // --- sampling
-  // ----------------------------------------------------------------------------------------------- One token
-  // a row. z = softcap(logit) / temperature; top_k then top_p cut the distribution, which is renormalised.
-  // uniform [rows] in [0, 1) picks the token: the first whose cumulative probability, in token order, exceeds
-  // it. token [rows], logprob [rows] (of the distribution sampled from; greedy: of the softmax at temperature
-  // 1) are host.
+  // One token a row. z = softcap(logit) / temperature; top_k then top_p cut the distribution, which is
+  // renormalised. uniform [rows] in [0, 1) picks the token: the first whose cumulative probability, in token
+  // order, exceeds it. token [rows], logprob [rows] (of the distribution sampled from; greedy: of the softmax
+  // at temperature 1) are host.
   swirl_status (*sample)(swirl_device*, int32_t rows, int32_t vocab, const float* logits, float softcap,
                          const swirl_sampling*, const float* host_uniform, int32_t* host_token,
                          float* host_logprob);
 
   // --- optimizer
-  // ---------------------------------------------------------------------------------------------- host_out =
-  // sum of x² in float64, in one fixed order; not finite when any x is not.
+  // host_out = sum of x² in float64, in one fixed order; not finite when any x is not.
   swirl_status (*sum_of_squares)(swirl_device*, size_t count, const float* x, double* host_out);
   // One AdamW step as torch defines it, in one pass; `compute` (the copy used in products) gets the rounded
   // weight and may be NULL or the weight itself when dtype is float32.

@@ -149,6 +149,7 @@ const rootSchema = z.strictObject({
   dtype: z.enum(["float32", "bfloat16"]).default("float32"),
   threads: z.int().min(0).default(0),
   memoryBudget: z.int().min(0).default(0),
+  profile: z.boolean().default(false),
   seed: z.int().min(0).default(0),
   task: z.unknown().optional(),
   questions: z.unknown().optional(),

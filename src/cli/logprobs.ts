@@ -4,8 +4,9 @@ import { createInterface } from "node:readline";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Sequence } from "../policy/sequences.js";
 import { print } from "./execute-verb.js";
+import { reportProfile } from "./report-profile.js";
 import { loadPolicy, openSession, required, weightsFolder } from "./session.js";
-import { verb } from "./verb.js";
+import { PROFILE_FLAG, verb } from "./verb.js";
 
 /** Lines scored together: their common prefixes are computed once. */
 const BATCH = 64;
@@ -14,6 +15,7 @@ export const logprobsVerb = () =>
   verb({
     name: "logprobs",
     summary: "score actions: the log-prob of every token from actionStart on, a line each",
+    flags: [PROFILE_FLAG],
     customize: (command) =>
       command.requiredOption("--in <file>", 'JSONL of {"tokens": [ids], "actionStart": n}; - reads stdin'),
     details: 'Prints {"logprobs":[…]} for every line, in nats, whatever --json says.',
@@ -23,7 +25,8 @@ export const logprobsVerb = () =>
       const file = String(invocation.own.in);
       if (invocation.dryRun)
         return print(`would score the lines of ${file} with ${weightsFolder(session, "base")}`);
-      await using policy = await loadPolicy(session, model, { trainable: false });
+      const { profile } = session.config;
+      await using policy = await loadPolicy(session, model, { trainable: false, profile });
       const bar = session.progress("logprobs");
       let scored = 0;
       for await (const { lines, sequences } of batches(file)) {
@@ -35,6 +38,7 @@ export const logprobsVerb = () =>
         bar.update(scored, undefined);
       }
       bar.stop();
+      await reportProfile(session, "logprobs", policy);
     },
   });
 

@@ -85,7 +85,7 @@ export function weightsFolder(session: Session, weights: Weights): string {
 export async function loadPolicy(
   session: Session,
   folder: string,
-  options: { trainable: boolean },
+  options: { trainable: boolean; profile?: boolean },
 ): Promise<NativePolicy> {
   const { NativePolicy } = await import("../policy/native-policy.js");
   const { device, dtype, threads, memoryBudget } = session.config;
@@ -96,6 +96,7 @@ export async function loadPolicy(
     threads,
     memoryBudget,
     trainable: options.trainable,
+    profile: options.profile ?? false,
     signal: session.signal,
     onProgress: (done, total) => bar.update(done, total),
   });

@@ -5,8 +5,9 @@ import type { Trajectory } from "../trajectory/trajectory.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { reportProfile } from "./report-profile.js";
 import { loadPolicy, required, type Session } from "./session.js";
-import { verb } from "./verb.js";
+import { PROFILE_FLAG, verb } from "./verb.js";
 
 export const sftVerb = () =>
   verb({
@@ -27,6 +28,7 @@ export const sftVerb = () =>
         help: "trajectories per update (default: 16)",
       },
       { flags: "--lr <rate>", path: "sft.lr", kind: "json", help: "peak learning rate (default: 2e-5)" },
+      PROFILE_FLAG,
     ],
     resume: "Run the same command again: it goes on from the newest checkpoint.",
     run: (invocation) =>
@@ -70,7 +72,8 @@ export async function sftStage(session: Session) {
   ]);
   const { config, paths, signal } = session;
   const { demonstrations, trajectories, checkpoints, ...options } = section(session);
-  await using policy = await loadPolicy(session, required(config, "model"), { trainable: true });
+  const { profile } = config;
+  await using policy = await loadPolicy(session, required(config, "model"), { trainable: true, profile });
   const data = trajectories ? readTrajectories(trajectories) : await replay(session, policy, demonstrations!);
   const bar = session.progress("sft");
   const result = await sft({
@@ -87,6 +90,7 @@ export async function sftStage(session: Session) {
     onNote: (text) => session.say(text),
   });
   bar.stop();
+  await reportProfile(session, "sft", policy);
   return { ...result, model: `${paths.sftCheckpoints}/latest` };
 }
 

@@ -3,8 +3,9 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
-import { type Flag, verb } from "./verb.js";
+import { type Flag, PROFILE_FLAG, verb } from "./verb.js";
 
 export const QUESTION_FLAGS: readonly Flag[] = [
   {
@@ -45,6 +46,7 @@ export const synthesizeVerb = () =>
         kind: "json",
         help: "trajectories in flight (default: 16)",
       },
+      PROFILE_FLAG,
     ],
     resume: "Run the same command again: finished trajectories are kept.",
     run: (invocation) =>
@@ -59,10 +61,15 @@ export const synthesizeVerb = () =>
           ];
         },
         execute: synthesizeStage,
-        format: ({ trajectories, ends, file }) =>
+        format: ({ trajectories, ends, prompts, file }) =>
           [
             `${trajectories} trajectories in ${file}`,
             ...Object.entries(ends).map(([end, n]) => `  ${end.padEnd(11)} ${n}`),
+            ...(prompts.hitRate === null
+              ? []
+              : [
+                  `prompt tokens: ${prompts.computed} computed, ${percent(prompts.hitRate)} found in the KV cache`,
+                ]),
           ].join("\n"),
       }),
   });
@@ -71,8 +78,12 @@ export interface SynthesizeResult {
   trajectories: number;
   /** How they ended, those of earlier runs included. */
   ends: Record<string, number>;
+  /** Of this run's prompts and states: tokens computed, tokens found in the KV cache, and the share of these. */
+  prompts: { computed: number; cached: number; hitRate: number | null };
   file: string;
 }
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 export async function synthesizeStage(session: Session): Promise<SynthesizeResult> {
   const { config, paths, signal } = session;
@@ -84,7 +95,9 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   ]);
   const task = await openTask(session);
   const questions = await openQuestions(session, trainQuestions(session));
-  await using policy = await loadPolicy(session, weightsFolder(session, "start"), { trainable: false });
+  const { profile } = config;
+  const model = weightsFolder(session, "start");
+  await using policy = await loadPolicy(session, model, { trainable: false, profile });
   const bar = session.progress("synthesize");
   const trajectories = synthesize(questions, {
     ...defined(config.rollout),
@@ -101,13 +114,16 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   });
   for await (const _ of trajectories);
   bar.stop();
+  await reportProfile(session, "synthesize", policy);
   const ends: Record<string, number> = {};
   let count = 0;
   for await (const { end } of readTrajectories(paths.trajectories)) {
     ends[end] = (ends[end] ?? 0) + 1;
     count++;
   }
-  return { trajectories: count, ends, file: paths.trajectories };
+  const { prefillTokens: computed, cachedTokens: cached } = policy.stats;
+  const hitRate = computed + cached > 0 ? cached / (computed + cached) : null;
+  return { trajectories: count, ends, prompts: { computed, cached, hitRate }, file: paths.trajectories };
 }
 
 /** Throws CONFIG where the config has no training questions. */

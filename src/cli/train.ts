@@ -1,8 +1,9 @@
 /** `swirl train`: stage 2, step-wise RL on kept.jsonl; weights in checkpoints/latest. */
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
-import { verb } from "./verb.js";
+import { PROFILE_FLAG, verb } from "./verb.js";
 
 export const trainVerb = () =>
   verb({
@@ -40,6 +41,7 @@ export const trainVerb = () =>
         path: "train.baseline",
         help: "none, running, group, leave-one-out (default: leave-one-out)",
       },
+      PROFILE_FLAG,
     ],
     resume: "Run the same command again: it goes on from the newest checkpoint.",
     run: (invocation) =>
@@ -73,7 +75,8 @@ export async function trainStage(session: Session) {
   const { checkpoints, reference: named, klWeight, ...options } = config.train;
   const start = weightsFolder(session, "start");
   await using open = await openJudge(session, "rewardJudge");
-  await using policy = await loadPolicy(session, start, { trainable: true });
+  const { profile } = config;
+  await using policy = await loadPolicy(session, start, { trainable: true, profile });
   await using reference =
     klWeight > 0 ? await loadPolicy(session, named ?? start, { trainable: false }) : undefined;
   const bar = session.progress("train");
@@ -101,5 +104,6 @@ export async function trainStage(session: Session) {
   });
   bar.stop();
   await policy.save(paths.policy);
+  await reportProfile(session, "train", policy);
   return { ...result, model: paths.policy };
 }

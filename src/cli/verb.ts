@@ -22,6 +22,14 @@ export interface Flag {
   kind?: "text" | "json" | "path";
 }
 
+/** Of the verbs that run the engine for long. */
+export const PROFILE_FLAG: Flag = {
+  flags: "--profile",
+  path: "profile",
+  kind: "json",
+  help: "print where the engine's time went, and keep it in profile.json",
+};
+
 export interface Invocation {
   /** The config file, if one was given. */
   config: string | undefined;

@@ -55,6 +55,7 @@ export interface EngineOptions {
   threads: number; // 0 = physical cores
   memoryBudget: number; // bytes the engine may hold in all; 0 = 80 % of what is free
   trainable: boolean; // false: no master weights, gradients or optimizer state (a reference policy)
+  profile?: boolean; // times every kernel; read the result with profile()
 }
 
 /** `name` follows the Hugging Face checkpoint ("model.layers.0.self_attn.q_proj.weight"). */
@@ -87,7 +88,7 @@ export interface NativeLossOptions {
   klEstimator: "k1" | "k2" | "k3";
   temperature: number; // logits are divided by it before the softmax
   tree: boolean; // false: every sequence is its own tree (the peer B3)
-  maxTokensPerMicroBatch: number; // 0 = from the memory budget
+  maxTokensPerMicroBatch: number; // rows in hand at once, the path to them aside; 0 = as the device likes
 }
 
 export interface NativeOptimizerOptions {
@@ -144,6 +145,43 @@ export interface NativeGenerateStats {
   decodedTokens: number;
 }
 
+/** What a kernel, or a shape of matrix product, cost in all calls of one kind. */
+export interface NativeCost {
+  calls: number;
+  seconds: number;
+  /** Of matrix products and attention (sliding windows aside); 0 for kernels that are bound by memory. */
+  flops: number;
+  /** Operands read and results written, each once. */
+  bytes: number;
+  /** Sum over calls of the longer of computing and moving at the machine's peaks; 0 = peak unknown. */
+  floorSeconds: number;
+}
+
+export interface NativeProfile {
+  /** Measured before the weights were loaded. Operations a second: in a large product, in registers alone (0 = not x86). */
+  peaks: {
+    float32: { product: number; registers: number };
+    bfloat16: { product: number; registers: number };
+    bytes: number; // a second, in a large copy
+  };
+  seconds: number; // since the profile began, calls or not
+  calls: {
+    call: "logprobs" | "gradients" | "update" | "generate";
+    count: number;
+    seconds: number; // of the whole calls: kernels, and the host's work between them
+    ops: ({ op: string } & NativeCost)[]; // by name, as in native/kernels/kernels.h
+    /** What "gemm" is made of. The dimension that counts rows is rounded up to a power of two. */
+    products: ({
+      m: number;
+      n: number;
+      k: number;
+      transposeA: boolean;
+      transposeB: boolean;
+      dtype: Dtype;
+    } & NativeCost)[];
+  }[];
+}
+
 export interface Call {
   /** Set to non-zero by an AbortSignal; the engine looks between layers and decode steps. */
   onProgress?: (done: number, total: number) => void;
@@ -162,7 +200,7 @@ export interface NativeEngine {
   setTokenBytes(bytes: Uint8Array, offsets: Int32Array): void;
   logprobs(
     sequences: NativeSequence[],
-    options: { temperature: number; tree: boolean },
+    options: { temperature: number; tree: boolean; maxTokensPerMicroBatch?: number },
     call?: Call,
   ): Promise<Float32Array[]>;
   /** Forward and backward only; read the result with readTensor(name, "gradient"). */
@@ -181,6 +219,8 @@ export interface NativeEngine {
   /** Bytes the engine would need for a tree of these sizes, and what it may use. */
   estimate(treeTokens: number, labels: number): { bytes: number; budget: number };
   memory(): { bytes: number; peakBytes: number; budget: number };
+  /** Of every call before it. Rejects with CONFIG unless the engine was created with `profile: true`. */
+  profile(): Promise<NativeProfile>;
   dispose(): void; // idempotent; pending calls reject
 }
 

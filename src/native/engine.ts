@@ -16,6 +16,7 @@ import type {
   NativeGenerateStats,
   NativeLossOptions,
   NativeOptimizerOptions,
+  NativeProfile,
   NativePrompt,
   NativeSequence,
   NativeTrainSequence,
@@ -85,7 +86,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
 
   logprobs(
     sequences: NativeSequence[],
-    options: { temperature: number; tree: boolean },
+    options: { temperature: number; tree: boolean; maxTokensPerMicroBatch?: number },
     call?: Call,
   ): Promise<Float32Array[]> {
     return guardAsync(call, () => this.#native.logprobs(sequences, options, call));
@@ -122,6 +123,10 @@ export class Engine implements NativeEngine, AsyncDisposable {
 
   memory(): { bytes: number; peakBytes: number; budget: number } {
     return guard(() => this.#native.memory());
+  }
+
+  profile(): Promise<NativeProfile> {
+    return guardAsync(undefined, () => this.#native.profile());
   }
 
   /** Idempotent. Calls in flight reject with DISPOSED at once; the memory goes when the running one has stopped. */

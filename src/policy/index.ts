@@ -23,6 +23,6 @@ export type {
   SaveOptions,
   UpdateOptions,
 } from "./native-options.js";
-export { type Completion, NativePolicy, type UpdateMetrics } from "./native-policy.js";
+export { type Completion, NativePolicy, type PolicyProfile, type UpdateMetrics } from "./native-policy.js";
 export type { Action, Context, Message, SamplingOptions, ToolCall, ToolSpec } from "./policy.js";
 export type { Sequence, TrainSequence } from "./sequences.js";

@@ -23,6 +23,8 @@ export const loadOptionsSchema = z.strictObject({
   memoryBudget: z.int().min(0).default(0),
   /** false leaves out gradients and optimizer state: a judge, or the reference of a KL penalty. */
   trainable: z.boolean().default(true),
+  /** Times every kernel; `profile()` gives the result. */
+  profile: z.boolean().default(false),
   /** Completions sampled in one engine call when concurrent act calls are merged. */
   maxBatch: z.int().min(1).default(64),
   /** Replaces the model's own chat template. */
@@ -36,6 +38,8 @@ export const logprobsOptionsSchema = z.strictObject({
   temperature: z.number().positive().default(1),
   /** false scores every sequence by itself: same numbers, no shared prefixes. */
   tree: z.boolean().default(true),
+  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1,024 on the CPU, 8,192 on a GPU. */
+  maxTokensPerMicroBatch: z.int().min(0).default(0),
   ...watched,
 });
 
@@ -52,7 +56,7 @@ const lossFields = {
   klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
   temperature: z.number().positive().default(1),
   tree: z.boolean().default(true),
-  /** 0 = as many as the memory budget holds. */
+  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1,024 on the CPU, 8,192 on a GPU. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
 };
 

@@ -13,6 +13,7 @@ import type {
   Dtype,
   NativeGenerateOptions,
   NativeGenerateStats,
+  NativeProfile,
   NativePrompt,
   NativeUpdateMetrics,
   ParameterInfo,
@@ -52,6 +53,9 @@ export interface Completion {
   logprobs: Float32Array; // of the distribution sampled from
   finishReason: "stop" | "eos" | "length";
 }
+
+/** Where an engine's time went; see NativeProfile for every field. */
+export type PolicyProfile = NativeProfile;
 
 /** What one update did; see NativeUpdateMetrics for every field. */
 export type UpdateMetrics = NativeUpdateMetrics;
@@ -275,6 +279,11 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
 
   memory(): { bytes: number; peakBytes: number; budget: number } {
     return this.#engine.memory();
+  }
+
+  /** Where the time of every call so far went. Rejects with code "CONFIG" unless loaded with `profile: true`. */
+  async profile(): Promise<PolicyProfile> {
+    return await this.#engine.profile();
   }
 
   /** A Hugging Face folder in the layout the model was loaded from; whole or absent. */

@@ -5,6 +5,8 @@ export interface RunPaths {
   config: string;
   manifest: string;
   metrics: string;
+  /** Where the engine's time went, a key a stage; with `profile` only. */
+  profile: string;
   sftMetrics: string;
   /** Demonstrations as the policy would have written them. */
   demonstrations: string;
@@ -33,6 +35,7 @@ export function runPaths(dir: string): RunPaths {
     config: join(dir, "config.resolved.json"),
     manifest: join(dir, "manifest.json"),
     metrics: join(dir, "metrics.jsonl"),
+    profile: join(dir, "profile.json"),
     sftMetrics: join(dir, "sft-metrics.jsonl"),
     demonstrations: join(dir, "demonstrations.jsonl"),
     trajectories: join(dir, "trajectories.jsonl"),

@@ -209,6 +209,33 @@ describe("swirl run", () => {
   }, 180_000);
 });
 
+describe("--profile", () => {
+  it("prints where the time went, and keeps it beside what other stages left", async () => {
+    const args = ["-c", "config.json", "--output", "profiled"];
+    const sft = await swirl(["sft", ...args, "--profile", "--set", "sft.steps=3"]);
+    expect(sft.code).toBe(0);
+    expect(sft.err).toMatch(/\nsft, profiled\npeaks: float32 [\d.]+ GFLOP\/s/);
+    expect(sft.err).toMatch(/\nupdate: 3 calls, /);
+    expect(sft.err).toMatch(/\ngemm +\d+ .*GFLOP\/s/);
+    expect(sft.err).toMatch(/\noutside kernels /);
+    const synthesized = await swirl(["synthesize", ...args, "--profile", "--json"]);
+    expect(synthesized.code).toBe(0);
+    expect(synthesized.err).not.toMatch(/peaks/);
+    const { computed, cached, hitRate } = JSON.parse(synthesized.out).prompts;
+    expect(computed).toBeGreaterThan(0);
+    expect(hitRate).toBe(cached / (computed + cached)); // the second sample of a question finds its prompt
+    expect(hitRate).toBeGreaterThan(0.3);
+    const again = await swirl(["synthesize", ...args, "--set", "synthesize.samples=3"]);
+    expect(again.out).toMatch(/\nprompt tokens: \d+ computed, [\d.]+ % found in the KV cache\n/);
+    const profile = JSON.parse(await readFile(join(folder, "profiled", "profile.json"), "utf8"));
+    expect(Object.keys(profile)).toEqual(["sft", "synthesize"]);
+    const calls = (stage: string) => profile[stage].calls.map(({ call }: { call: string }) => call);
+    expect(calls("sft")).toContain("update");
+    expect(calls("synthesize")).toEqual(["generate"]);
+    expect(profile.sft).toMatchObject({ device: "cpu", dtype: "float32" });
+  });
+});
+
 describe("swirl logprobs", () => {
   const lines = ['{"tokens":[5,6,7,8],"actionStart":2}', "", '{"tokens":[5,6,9],"actionStart":1}'];
 

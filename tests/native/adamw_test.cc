@@ -44,6 +44,29 @@ void steps(Device& device, Rng& rng, size_t count, swirl_dtype dtype) {
                 "adamw: without a copy, or with the weight as its own copy, the same bits");
 }
 
+// The elements from `first` on, updated alone: at other addresses, the same bits.
+void part(Device& device, Rng& rng, size_t count, size_t first) {
+  const swirl_adamw o = {1e-3, 0.9, 0.999, 1e-8, 0.1, 0.1, 0.001, 0.7};
+  const Array gradient = Array::random(rng, SWIRL_FLOAT32, count);
+  Array weight = Array::random(rng, SWIRL_FLOAT32, count), m = Array::random(rng, SWIRL_FLOAT32, count);
+  Array v(SWIRL_FLOAT32, count, 0.5), copy(SWIRL_BFLOAT16, count);
+  Array weight2(weight), m2(m), v2(v), copy2(copy);
+  device.ok(device.k->adamw(device.d, count, &o, weight.f(), gradient.f(), m.f(), v.f(), copy.data(),
+                            SWIRL_BFLOAT16),
+            "adamw");
+  const auto update = [&](size_t begin, size_t end) {
+    device.ok(
+        device.k->adamw(device.d, end - begin, &o, weight2.f() + begin, gradient.f() + begin, m2.f() + begin,
+                        v2.f() + begin, static_cast<uint16_t*>(copy2.data()) + begin, SWIRL_BFLOAT16),
+        "adamw");
+  };
+  update(0, first);
+  update(first, first);
+  update(first, count);
+  check::expect(weight.same_bits(weight2) && m.same_bits(m2) && v.same_bits(v2) && copy.same_bits(copy2),
+                "adamw: in two parts, other bits");
+}
+
 void squares(Device& device, Rng& rng, size_t count) {
   Array x = Array::random(rng, SWIRL_FLOAT32, count);
   double want = 0, got = 0, again = 0;
@@ -56,6 +79,10 @@ void squares(Device& device, Rng& rng, size_t count) {
   other.ok(other.k->sum_of_squares(other.d, count, x.f(), &again), "sum_of_squares");
   check::expect(got == again, "sum_of_squares: the threads change the bits");
   if (count == 0) return;
+  Array shifted(SWIRL_FLOAT32, count + 1);
+  for (size_t i = 0; i < count; ++i) shifted.set(i + 1, x[i]);
+  device.ok(device.k->sum_of_squares(device.d, count, shifted.f() + 1, &again), "sum_of_squares");
+  check::expect(got == again, "sum_of_squares: the address changes the bits");
   for (const double broken : {double(NAN), double(INFINITY)}) {
     x.set(count / 2, broken);
     device.ok(device.k->sum_of_squares(device.d, count, x.f(), &got), "sum_of_squares");
@@ -67,6 +94,7 @@ void run(Device& device) {
   Rng rng(31);
   for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16})
     for (const size_t count : {size_t(1), size_t(37), size_t(70001)}) steps(device, rng, count, dtype);
+  for (const size_t first : {size_t(1), size_t(8), size_t(13)}) part(device, rng, 101, first);
   for (const size_t count : {size_t(0), size_t(1), size_t(1001), size_t(200003)}) squares(device, rng, count);
 }
 

@@ -27,47 +27,55 @@ Reference part(const Reference& x, int32_t rows, int32_t columns, int32_t ld) {
 
 void check_case(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_dtype dtype, const Tree& tree,
                 bool differences) {
-  const int32_t rows = tree.rows, wide = s.heads * s.head_dim, narrow = s.kv_heads * s.head_dim;
-  const check::Strides ld = {wide + 2, narrow + 4, narrow + 3, wide + 1};
+  const int32_t rows = tree.rows, slots = tree.slots, wide = s.heads * s.head_dim,
+                narrow = s.kv_heads * s.head_dim;
+  const int32_t gap = check::integer(rng, 0, 1) ? 8 : 1;  // rows that are aligned, and rows that are not
+  const check::Strides ld = {wide + 2 * gap, narrow + 4 * gap, narrow + 3 * gap, wide + gap};
   const Array q = Array::random(rng, dtype, size_t(rows) * ld.q, 1.5),
-              k = Array::random(rng, dtype, size_t(rows) * ld.k, 1.5);
-  const Array v = Array::random(rng, dtype, size_t(rows) * ld.v);
+              k = Array::random(rng, dtype, size_t(slots) * ld.k, 1.5);
+  const Array v = Array::random(rng, dtype, size_t(slots) * ld.v);
   const Array dout_dense = Array::random(rng, dtype, size_t(rows) * wide);
-  const int32_t lddo = wide + 6;
+  const int32_t lddo = wide + 6 * gap;
   const Array dout = spread(dtype, dout_dense, rows, wide, lddo);
   Array out(dtype, size_t(rows) * ld.o), lse(SWIRL_FLOAT32, size_t(rows) * s.heads);
-  const swirl_tree view = tree.view();
-  device.ok(device.k->attention_forward(device.d, &s, &view, q.data(), ld.q, k.data(), ld.k, v.data(), ld.v,
-                                        out.data(), ld.o, lse.f(), dtype),
+  const check::TreeOnDevice on(tree.view());
+  device.ok(device.k->attention_forward(device.d, &s, &on.view, q.data(), ld.q, k.data(), ld.k, v.data(),
+                                        ld.v, out.data(), ld.o, lse.f(), dtype),
             "attention_forward");
-  Array dq(dtype, q.size(), 9), dk(dtype, k.size(), 9), dv(dtype, v.size(), 9);
+  // dk and dv add to what is there.
+  const Array before_k = Array::random(rng, SWIRL_FLOAT32, size_t(slots) * narrow),
+              before_v = Array::random(rng, SWIRL_FLOAT32, size_t(slots) * narrow);
+  Array dq(dtype, q.size(), 9), dk(before_k), dv(before_v);
   const auto backward = [&](Array* to_q, Array* to_k, Array* to_v) {
-    device.ok(device.k->attention_backward(device.d, &s, &view, rows, q.data(), ld.q, k.data(), ld.k,
-                                           v.data(), ld.v, out.data(), ld.o, lse.f(), dout.data(), lddo,
-                                           to_q->data(), to_k->data(), to_v->data(), dtype),
+    device.ok(device.k->attention_backward(device.d, &s, &on.view, q.data(), ld.q, k.data(), ld.k, v.data(),
+                                           ld.v, out.data(), ld.o, lse.f(), dout.data(), lddo, to_q->data(),
+                                           to_k->f(), to_v->f(), dtype),
               "attention_backward");
   };
   backward(&dq, &dk, &dv);
   char what[200];
-  std::snprintf(what, sizeof what,
-                "attention_backward heads %d/%d dim %d window %d softcap %g rows %d segments %zu %s ",
-                s.heads, s.kv_heads, s.head_dim, s.window, double(s.softcap), rows, tree.query_begin.size(),
-                check::name(dtype));
+  std::snprintf(
+      what, sizeof what,
+      "attention_backward heads %d/%d dim %d window %d softcap %g rows %d slots %d segments %zu %s ", s.heads,
+      s.kv_heads, s.head_dim, s.window, double(s.softcap), rows, slots, tree.query_begin.size(),
+      check::name(dtype));
   const check::ReferenceAttention reference{s, tree, ld};
   Reference want_q, want_k, want_v;
   reference.backward(q.values(), k.values(), v.values(), dout_dense.values(), &want_q, &want_k, &want_v);
   const double tolerance = dtype == SWIRL_FLOAT32 ? 2e-5 : 4e-2;
-  const auto compare = [&](const Array& got, const Reference& want, int32_t columns, int32_t stride,
-                           const char* name) {
-    check::close(Array::of(SWIRL_FLOAT32, part(got.values(), rows, columns, stride)),
-                 part(want, rows, columns, stride), tolerance, std::string(what) + name, 0.1);
-    for (int32_t r = 0; r < rows; ++r)
-      check::expect(got[size_t(r + 1) * stride - 1] == 9, std::string(what) + name + ": wrote between rows");
+  check::close(Array::of(SWIRL_FLOAT32, part(dq.values(), rows, wide, ld.q)), part(want_q, rows, wide, ld.q),
+               tolerance, std::string(what) + "dq", 0.1);
+  for (int32_t r = 0; r < rows; ++r)
+    check::expect(dq[size_t(r + 1) * ld.q - 1] == 9, std::string(what) + "dq: wrote between rows");
+  const auto added = [](const Array& after, const Array& before) {
+    Reference sum = after.values();
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] -= before[i];
+    return sum;
   };
-  compare(dq, want_q, wide, ld.q, "dq");
-  compare(dk, want_k, narrow, ld.k, "dk");
-  compare(dv, want_v, narrow, ld.v, "dv");
-  Array dq2(dtype, q.size(), 9), dk2(dtype, k.size(), 9), dv2(dtype, v.size(), 9);
+  const Reference got_k = added(dk, before_k), got_v = added(dv, before_v);
+  check::close(Array::of(SWIRL_FLOAT32, got_k), want_k, tolerance, std::string(what) + "dk", 0.1);
+  check::close(Array::of(SWIRL_FLOAT32, got_v), want_v, tolerance, std::string(what) + "dv", 0.1);
+  Array dq2(dtype, q.size(), 9), dk2(before_k), dv2(before_v);
   backward(&dq2, &dk2, &dv2);
   check::expect(dq.same_bits(dq2) && dk.same_bits(dk2) && dv.same_bits(dv2),
                 std::string(what) + ": other bits at a second call");
@@ -80,24 +88,25 @@ void check_case(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_
     for (size_t i = 0; i < o.size(); ++i) total += o[i] * g[i];
     return total;
   };
-  // The gaps between rows have no gradient; give them none.
-  const auto clean = [&](const Array& got, int32_t columns, int32_t stride) {
-    Array out_clean(SWIRL_FLOAT32, got.size());
-    for (int32_t r = 0; r < rows; ++r)
-      for (int32_t c = 0; c < columns; ++c)
-        out_clean.set(size_t(r) * stride + c, got[size_t(r) * stride + c]);
-    return out_clean;
+  // A dense gradient at the places of a strided operand; the gaps between rows have none.
+  const auto placed = [&](const Reference& dense, int32_t columns, int32_t from, int32_t stride,
+                          size_t size) {
+    Array out_placed(SWIRL_FLOAT32, size);
+    for (size_t r = 0; r * stride < size; ++r)
+      for (int32_t c = 0; c < columns; ++c) out_placed.set(r * stride + c, dense[r * from + c]);
+    return out_placed;
   };
   const double bound = dtype == SWIRL_FLOAT32 ? 1e-5 : 2e-2;
   check::finite_differences(
-      q0, [&](const Reference& x) { return loss(x, k0, v0); }, clean(dq, wide, ld.q), q.size() / 23, bound,
-      std::string(what) + "dq", 0.1);
+      q0, [&](const Reference& x) { return loss(x, k0, v0); },
+      placed(dq.values(), wide, ld.q, ld.q, q.size()), q.size() / 23 + 1, bound, std::string(what) + "dq",
+      0.1);
   check::finite_differences(
-      k0, [&](const Reference& x) { return loss(q0, x, v0); }, clean(dk, narrow, ld.k), k.size() / 23, bound,
-      std::string(what) + "dk", 0.1);
+      k0, [&](const Reference& x) { return loss(q0, x, v0); }, placed(got_k, narrow, narrow, ld.k, k.size()),
+      k.size() / 23 + 1, bound, std::string(what) + "dk", 0.1);
   check::finite_differences(
-      v0, [&](const Reference& x) { return loss(q0, k0, x); }, clean(dv, narrow, ld.v), v.size() / 23, bound,
-      std::string(what) + "dv", 0.1);
+      v0, [&](const Reference& x) { return loss(q0, k0, x); }, placed(got_v, narrow, narrow, ld.v, v.size()),
+      v.size() / 23 + 1, bound, std::string(what) + "dv", 0.1);
 }
 
 void run(Device& device) {
@@ -115,6 +124,13 @@ void run(Device& device) {
       }
     }
     check_case(device, rng, {4, 4, 64, 0, 0.125f, 0}, dtype, check::random_tree(rng, 1, 1, {211}), false);
+    for (const int trunk : {1, 2}) {  // keys whose rows are not in this call
+      for (const int window : {0, 9, 90}) {
+        const swirl_attention_shape shape = {4, 2, 32, window, 0.2f, 0};
+        check_case(device, rng, shape, dtype, check::random_tree(rng, 3, 2, {0, 1, 3, 5}, trunk), true);
+        check_case(device, rng, shape, dtype, check::random_tree(rng, 3, 2, {30, 70, 130}, trunk), false);
+      }
+    }
   }
 }
 

@@ -1,8 +1,12 @@
-// What the per-op tests share: a device, random numbers, arrays in either dtype, comparison with float64.
+// What the per-op tests share: comparison with float64, finite differences, and the run on every device.
 //
-// A test program lists its checks in `run(Device&)` and calls `test_main`. The program runs them once for
-// every instruction set the processor has (a child process each, SWIRL_ISA set), so that no variant of a
-// kernel goes untested.
+// A test program lists its checks in `run(Device&)` and calls `test_main`. On the CPU the program runs them
+// once for every instruction set the processor has (a child process each, SWIRL_ISA set) and for one and three
+// threads; on a CUDA device once; on the emulated one with its blocks and threads run forward and in reverse.
+//
+// To write a check that runs on all of them: keep floats in an Array, integers in Ints and trees in a
+// TreeOnDevice (array.h), give kernels their data(), f() or row(), and read results by index. Only arguments
+// that kernels.h names `host_` are the host's.
 #ifndef SWIRL_TESTS_CHECK_H_
 #define SWIRL_TESTS_CHECK_H_
 
@@ -16,111 +20,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <random>
 #include <string>
 #include <vector>
 
-#include "native/cpu/bfloat16.h"
-#include "native/cpu/isa.h"
-#include "native/kernels/kernels.h"
+#include "array.h"
+#include "device.h"
 
 namespace check {
-
-inline int& failures() {
-  static int count = 0;
-  return count;
-}
-
-inline void fail(const std::string& what) {
-  if (++failures() <= 20) std::fprintf(stderr, "FAIL [%s] %s\n", swirl::isa_name(swirl::isa()), what.c_str());
-}
-
-inline void expect(bool condition, const std::string& what) {
-  if (!condition) fail(what);
-}
-
-struct Device {
-  const swirl_kernels* k = swirl_cpu_kernels();
-  swirl_device* d = nullptr;
-  explicit Device(int threads) {
-    if (k->open(0, threads, &d) != SWIRL_OK) {
-      std::fprintf(stderr, "open: %s\n", k->last_error(nullptr));
-      std::exit(2);
-    }
-  }
-  Device(const Device&) = delete;
-  Device& operator=(const Device&) = delete;
-  ~Device() { k->close(d); }
-  void ok(swirl_status status, const char* op) const {
-    if (status != SWIRL_OK) fail(std::string(op) + ": " + k->last_error(d));
-  }
-};
-
-using Rng = std::mt19937_64;
-inline double uniform(Rng& rng, double low, double high) {
-  return std::uniform_real_distribution<double>(low, high)(rng);
-}
-inline int integer(Rng& rng, int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
-
-using Reference = std::vector<double>;
-
-// Storage of a dtype, with a float64 view of exactly what is stored.
-class Array {
- public:
-  Array(swirl_dtype dtype, size_t count, double fill = 0) : dtype_(dtype), count_(count) {
-    bytes_.resize(count * width() + 64);
-    const size_t at = reinterpret_cast<uintptr_t>(bytes_.data()) % 64;
-    offset_ = at == 0 ? 0 : 64 - at;
-    for (size_t i = 0; i < count; ++i) set(i, fill);
-  }
-  Array(const Array& other) : Array(other.dtype_, other.count_) {
-    std::memcpy(data(), other.data(), bytes());
-  }
-  Array& operator=(const Array&) = delete;
-
-  static Array random(Rng& rng, swirl_dtype dtype, size_t count, double scale = 1) {
-    Array out(dtype, count);
-    for (size_t i = 0; i < count; ++i) out.set(i, uniform(rng, -scale, scale));
-    return out;
-  }
-  static Array of(swirl_dtype dtype, const Reference& values) {
-    Array out(dtype, values.size());
-    for (size_t i = 0; i < values.size(); ++i) out.set(i, values[i]);
-    return out;
-  }
-
-  void* data() { return bytes_.data() + offset_; }
-  const void* data() const { return bytes_.data() + offset_; }
-  float* f() { return static_cast<float*>(data()); }
-  size_t size() const { return count_; }
-  size_t bytes() const { return count_ * width(); }
-  swirl_dtype dtype() const { return dtype_; }
-  double operator[](size_t i) const {
-    if (dtype_ == SWIRL_FLOAT32) return static_cast<const float*>(data())[i];
-    return swirl::to_float(static_cast<const swirl::bfloat16*>(data())[i]);
-  }
-  void set(size_t i, double x) {
-    if (dtype_ == SWIRL_FLOAT32) {
-      static_cast<float*>(data())[i] = static_cast<float>(x);
-    } else {
-      static_cast<swirl::bfloat16*>(data())[i] = swirl::to_bfloat16(static_cast<float>(x));
-    }
-  }
-  Reference values() const {
-    Reference out(count_);
-    for (size_t i = 0; i < count_; ++i) out[i] = (*this)[i];
-    return out;
-  }
-  bool same_bits(const Array& other) const { return std::memcmp(data(), other.data(), bytes()) == 0; }
-  const char* row(size_t first) const { return static_cast<const char*>(data()) + first * width(); }
-  size_t width() const { return dtype_ == SWIRL_FLOAT32 ? 4 : 2; }
-
- private:
-  swirl_dtype dtype_;
-  size_t count_;
-  std::vector<char> bytes_;
-  size_t offset_ = 0;
-};
 
 // Rounding of one stored value, relative.
 inline double epsilon(swirl_dtype dtype) { return dtype == SWIRL_FLOAT32 ? 6e-8 : 4e-3; }
@@ -175,27 +81,54 @@ inline void finite_differences(Reference x, const std::function<double(const Ref
 
 inline const char* name(swirl_dtype dtype) { return dtype == SWIRL_FLOAT32 ? "float32" : "bfloat16"; }
 
-// Runs `run` in a child process per instruction set and thread count. Returns the exit status.
+namespace detail {
+
+constexpr int kSkipped = 77;
+
+// variant: an instruction set, or the order of the emulation. Never returns.
+[[noreturn]] inline void run_variant(const char* variant, void (*run)(Device&)) {
+  if (on_cpu()) {
+    setenv("SWIRL_ISA", variant, 1);
+    if (std::strcmp(swirl::isa_name(swirl::isa()), variant) != 0) _exit(kSkipped);
+    for (const int threads : {1, 3}) {
+      Device device(threads);
+      run(device);
+    }
+  } else {
+    setenv("SWIRL_EMULATOR_ORDER", variant, 1);
+    Device device(0);
+    swirl_device_info info;
+    device.ok(device.k->describe(device.d, &info), "describe");
+    if (std::strcmp(info.isa, "emulated") != 0) {
+      if (std::strcmp(variant, "reverse") == 0) _exit(kSkipped);
+      unsetenv("SWIRL_EMULATOR_ORDER");
+    }
+    run(device);
+  }
+  std::fflush(nullptr);
+  _exit(failures() > 0 ? 1 : 0);
+}
+
+}  // namespace detail
+
+// Runs `run` in a child process per variant of the device. Returns the exit status.
 inline int test_main(const char* op, void (*run)(Device&)) {
+  const std::vector<const char*> variants =
+      on_cpu() ? std::vector<const char*>{"plain", "avx2", "avx512", "avx512_bf16", "amx_bf16"}
+               : std::vector<const char*>{"forward", "reverse"};
   int bad = 0;
-  for (const char* level : {"plain", "avx2", "avx512", "avx512_bf16", "amx_bf16"}) {
+  for (const char* variant : variants) {
     std::fflush(nullptr);
     const pid_t child = fork();
-    if (child == 0) {
-      setenv("SWIRL_ISA", level, 1);
-      if (std::strcmp(swirl::isa_name(swirl::isa()), level) != 0) _exit(77);  // not on this processor
-      for (const int threads : {1, 3}) {
-        Device device(threads);
-        run(device);
-      }
-      std::fflush(nullptr);
-      _exit(failures() > 0 ? 1 : 0);
-    }
+    if (child == 0) detail::run_variant(variant, run);
     int status = 0;
     waitpid(child, &status, 0);
-    const bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == 77;
+    const bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == detail::kSkipped;
     const bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    std::printf("%s on %s: %s\n", op, level, skipped ? "not on this processor" : passed ? "ok" : "FAILED");
+    std::printf("%s on %s%s: %s\n", op, on_cpu() ? "" : (device_name() + " ").c_str(), variant,
+                skipped  ? "not on this device"
+                : passed ? "ok"
+                         : "FAILED");
     if (!skipped && !passed) ++bad;
   }
   return bad > 0 ? 1 : 0;

@@ -4,8 +4,20 @@
 
 namespace {
 
-using check::Array;
 using check::Device;
+using check::Mirror;
+
+template <class T>
+Mirror mirror(const std::vector<T>& values) {
+  const char* bytes = reinterpret_cast<const char*>(values.data());
+  return Mirror(std::vector<char>(bytes, bytes + values.size() * sizeof(T)));
+}
+template <class T>
+std::vector<T> values(const Mirror& mirror) {
+  std::vector<T> out(mirror.read().size() / sizeof(T));
+  std::memcpy(out.data(), mirror.read().data(), mirror.read().size());
+  return out;
+}
 
 uint32_t bits_of(float x) {
   uint32_t out;
@@ -13,22 +25,26 @@ uint32_t bits_of(float x) {
   return out;
 }
 
-// Nearest even by distance, without the bit trick under test.
+// Nearest even by distance, without the bit trick under test. x is a number.
 uint16_t nearest_even(float x) {
-  if (std::isnan(x)) return uint16_t((bits_of(x) >> 16) | 0x40);
   const uint32_t low = bits_of(x) & 0xffff0000u, part = bits_of(x) & 0xffffu;
   const bool up = part > 0x8000u || (part == 0x8000u && (low >> 16 & 1) != 0);
   return uint16_t((low >> 16) + (up ? 1 : 0));
 }
 
 void run(Device& device) {
-  std::vector<uint16_t> all(65536), back(65536);
-  std::vector<float> wide(65536);
+  std::vector<uint16_t> all(65536);
   for (size_t i = 0; i < all.size(); ++i) all[i] = uint16_t(i);
-  device.ok(device.k->convert(device.d, wide.data(), SWIRL_FLOAT32, all.data(), SWIRL_BFLOAT16, all.size()),
+  const Mirror narrow = mirror(all);
+  Mirror wide_there(all.size() * 4), back_there(all.size() * 2);
+  device.ok(device.k->convert(device.d, wide_there.device_written(), SWIRL_FLOAT32, narrow.device(),
+                              SWIRL_BFLOAT16, all.size()),
             "convert");
-  device.ok(device.k->convert(device.d, back.data(), SWIRL_BFLOAT16, wide.data(), SWIRL_FLOAT32, all.size()),
+  device.ok(device.k->convert(device.d, back_there.device_written(), SWIRL_BFLOAT16, wide_there.device(),
+                              SWIRL_FLOAT32, all.size()),
             "convert");
+  const auto wide = values<float>(wide_there);
+  const auto back = values<uint16_t>(back_there);
   for (size_t i = 0; i < all.size(); ++i) {
     check::expect(bits_of(wide[i]) == uint32_t(i) << 16, "convert: widening " + std::to_string(i));
     const bool nan = (i & 0x7fff) > 0x7f80;
@@ -43,12 +59,27 @@ void run(Device& device) {
       std::memcpy(&x, &word, 4);
       some.push_back(x);
     }
-  std::vector<uint16_t> rounded(some.size());
-  device.ok(
-      device.k->convert(device.d, rounded.data(), SWIRL_BFLOAT16, some.data(), SWIRL_FLOAT32, some.size()),
-      "convert");
+  const Mirror given = mirror(some);
+  Mirror rounded_there(some.size() * 2);
+  device.ok(device.k->convert(device.d, rounded_there.device_written(), SWIRL_BFLOAT16, given.device(),
+                              SWIRL_FLOAT32, some.size()),
+            "convert");
+  const auto rounded = values<uint16_t>(rounded_there);
   for (size_t i = 0; i < some.size(); ++i)
-    check::expect(rounded[i] == nearest_even(some[i]), "convert: rounding of " + std::to_string(some[i]));
+    check::expect(std::isnan(some[i]) ? (rounded[i] & 0x7fff) > 0x7f80 : rounded[i] == nearest_even(some[i]),
+                  "convert: rounding of " + std::to_string(some[i]));
+  // Short pieces, at addresses that no vector load could take.
+  for (const size_t first : {size_t(0), size_t(1), size_t(8)})
+    for (const size_t count : {size_t(0), size_t(1), size_t(7), size_t(8), size_t(17)}) {
+      Mirror piece = mirror(std::vector<uint16_t>(32, 0x1234));
+      device.ok(device.k->convert(device.d, piece.device_written() + 2 * first, SWIRL_BFLOAT16,
+                                  given.device() + 4 * first, SWIRL_FLOAT32, count),
+                "convert");
+      const auto out = values<uint16_t>(piece);
+      for (size_t i = 0; i < out.size(); ++i)
+        check::expect(out[i] == (i >= first && i < first + count ? rounded[i] : 0x1234),
+                      "convert: " + std::to_string(count) + " elements from " + std::to_string(first));
+    }
 
   void* memory = nullptr;
   check::expect(
@@ -61,14 +92,13 @@ void run(Device& device) {
   device.ok(device.k->download(device.d, out.data(), memory, 1000), "download");
   check::expect(std::memcmp(out.data(), some.data(), 1000) == 0, "upload and download");
   device.ok(device.k->zero(device.d, memory, 1000), "zero");
-  check::expect(std::all_of(static_cast<char*>(memory), static_cast<char*>(memory) + 1000,
-                            [](char c) { return c == 0; }),
-                "zero");
+  device.ok(device.k->download(device.d, out.data(), memory, 1000), "download");
+  check::expect(std::all_of(out.begin(), out.end(), [](char c) { return c == 0; }), "zero");
   device.k->release(device.d, memory);
   swirl_device* none = nullptr;
   check::expect(
-      device.k->open(3, 0, &none) == SWIRL_INVALID && std::strlen(device.k->last_error(nullptr)) > 0,
-      "open: cpu:3 must be refused with a text");
+      device.k->open(99, 0, &none) == SWIRL_INVALID && std::strlen(device.k->last_error(nullptr)) > 0,
+      "open: device 99 must be refused with a text");
   swirl_device_info info;
   device.ok(device.k->describe(device.d, &info), "describe");
   check::expect(info.memory_bytes > 0 && info.cores > 0 && std::strlen(info.matrix_library) > 0, "describe");

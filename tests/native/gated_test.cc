@@ -50,6 +50,16 @@ void one(Device& device, Rng& rng, swirl_activation kind, swirl_dtype dtype, int
                                      dtype),
             "gated_backward");
   check::expect(in_place.same_bits(dx), what + ": in place differs");
+  const int row = rows / 2;
+  Array alone(dtype, size_t(width)), dalone(dtype, size_t(2 * width));
+  device.ok(
+      device.k->gated_forward(device.d, kind, 1, width, x.row(size_t(row) * 2 * width), alone.data(), dtype),
+      "gated_forward");
+  device.ok(device.k->gated_backward(device.d, kind, 1, width, x.row(size_t(row) * 2 * width),
+                                     g.row(size_t(row) * width), dalone.data(), dtype),
+            "gated_backward");
+  check::expect(alone.same_bits(out, size_t(row) * width) && dalone.same_bits(dx, size_t(row) * 2 * width),
+                what + ": a row alone differs");
 }
 
 void extremes(Device& device, swirl_activation kind) {
@@ -80,6 +90,8 @@ void run(Device& device) {
       one(device, rng, kind, dtype, 1, 1);
       one(device, rng, kind, dtype, 9, 37);
       one(device, rng, kind, dtype, 33, 64);
+      one(device, rng, kind, dtype, 5, 2310);
+      one(device, rng, kind, dtype, 700, 8);
     }
     extremes(device, kind);
   }

@@ -76,21 +76,49 @@ void rows_alone(Device& device, Rng& rng, swirl_dtype dtype, swirl_dtype c_type,
     device.ok(device.k->gemm(device.d, 0, transpose_b, count, n, k, dtype, a.row(size_t(first) * k), k,
                              b.data(), ldb, 0, some.data(), n, c_type),
               "gemm");
-    check::expect(std::memcmp(some.data(), all.row(size_t(first) * n), some.bytes()) == 0,
+    check::expect(some.same_bits(all, size_t(first) * n),
                   "gemm: " + std::to_string(count) + " rows alone have other bits than among " +
                       std::to_string(m) + " (n " + std::to_string(n) + ", k " + std::to_string(k) + ", " +
                       check::name(dtype) + ")");
   }
 }
 
+// Packed weights give the bits of the plain product, whatever the number of rows.
+void packed(Device& device, Rng& rng, swirl_dtype dtype, swirl_dtype c_type, int n, int k) {
+  if (device.k->gemm_packed == nullptr) return;
+  const size_t bytes = device.k->packed_bytes(device.d, n, k, dtype);
+  if (bytes == 0) return;  // this matrix library has no packed form
+  const int ldb = k + check::integer(rng, 0, 5);
+  const Array b = Array::random(rng, dtype, size_t(ldb) * n);
+  Array store(SWIRL_FLOAT32, bytes / 4);
+  device.ok(device.k->pack(device.d, n, k, dtype, b.data(), ldb, store.data()), "pack");
+  for (const int m : {1, 2, 15, 29, 32, 71, 150}) {
+    const int lda = k + check::integer(rng, 0, 5), ldc = n + check::integer(rng, 0, 5);
+    const Array a = Array::random(rng, dtype, size_t(lda) * m);
+    for (const float beta : {0.0f, 1.0f}) {
+      const Array before = Array::random(rng, c_type, size_t(ldc) * m);
+      Array want(before), got(before);
+      device.ok(device.k->gemm(device.d, 0, 1, m, n, k, dtype, a.data(), lda, b.data(), ldb, beta,
+                               want.data(), ldc, c_type),
+                "gemm");
+      device.ok(device.k->gemm_packed(device.d, m, n, k, dtype, a.data(), lda, store.data(), beta, got.data(),
+                                      ldc, c_type),
+                "gemm_packed");
+      check::expect(got.same_bits(want), text({false, true, m, n, k, dtype, c_type, beta == 1}) +
+                                             ": packed weights give other bits");
+    }
+  }
+}
+
 void refusals(Device& device) {
-  float x[4] = {1, 2, 3, 4}, y[4] = {};
-  check::expect(device.k->gemm(device.d, 0, 0, 2, 2, 2, SWIRL_FLOAT32, x, 1, x, 2, 0, y, 2, SWIRL_FLOAT32) ==
-                        SWIRL_INVALID &&
+  const Array x(SWIRL_FLOAT32, 4, 1);
+  Array y(SWIRL_FLOAT32, 4, 7);
+  check::expect(device.k->gemm(device.d, 0, 0, 2, 2, 2, SWIRL_FLOAT32, x.data(), 1, x.data(), 2, 0, y.data(),
+                               2, SWIRL_FLOAT32) == SWIRL_INVALID &&
                     std::strlen(device.k->last_error(device.d)) > 0,
                 "gemm: a stride shorter than a row must be refused with a text");
-  y[0] = 7;
-  device.ok(device.k->gemm(device.d, 0, 0, 1, 1, 0, SWIRL_FLOAT32, x, 1, x, 1, 0, y, 1, SWIRL_FLOAT32),
+  device.ok(device.k->gemm(device.d, 0, 0, 1, 1, 0, SWIRL_FLOAT32, x.data(), 1, x.data(), 1, 0, y.data(), 1,
+                           SWIRL_FLOAT32),
             "gemm k = 0");
   check::expect(y[0] == 0, "gemm: k = 0 must give zeros");
 }
@@ -121,6 +149,8 @@ void run(Device& device) {
       rows_alone(device, rng, dtype, dtype, true, 130, k);
       rows_alone(device, rng, dtype, dtype, false, 61, k);
     }
+    for (const int k : {1, 31, 576, 1601})
+      for (const int n : {1, 33, 500}) packed(device, rng, dtype, k == 31 ? dtype : SWIRL_FLOAT32, n, k);
   }
   // More than one block of C in each direction.
   against_float64(device, rng, {false, true, 1100, 50, 40, SWIRL_BFLOAT16, SWIRL_BFLOAT16, false});

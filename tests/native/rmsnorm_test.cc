@@ -61,8 +61,7 @@ void one(Device& device, Rng& rng, const Shape& s, int accumulate) {
       device.k->rmsnorm_forward(device.d, 1, s.groups, s.width, x.row(size_t(row) * line), line, s.x,
                                 weight.f(), s.offset, float(kEps), alone.data(), line, s.y, rstd_alone.f()),
       "rmsnorm_forward");
-  check::expect(std::memcmp(alone.data(), y.row(size_t(row) * line), alone.bytes()) == 0,
-                text(s) + "a row alone differs");
+  check::expect(alone.same_bits(y, size_t(row) * line), text(s) + "a row alone differs");
 
   // Gradient into float32 (the residual stream) and, for a per-head norm, into the compute type.
   const swirl_dtype dx_type = s.groups > 1 ? s.y : SWIRL_FLOAT32;
@@ -109,6 +108,58 @@ void one(Device& device, Rng& rng, const Shape& s, int accumulate) {
   }
 }
 
+// Rows far apart, at addresses that no vector load could take, give the bits of rows side by side.
+void apart(Device& device, Rng& rng, const Shape& s, int gap) {
+  const int line = s.groups * s.width, ld = line + gap;
+  const Array x = Array::random(rng, s.x, size_t(s.rows) * line), dy = Array::random(rng, s.y, x.size());
+  const Array weight = Array::random(rng, SWIRL_FLOAT32, size_t(s.width));
+  Array far_x(s.x, size_t(s.rows) * ld + 1, 5), far_dy(s.y, far_x.size(), 5), far_y(s.y, far_x.size(), 5);
+  Array far_dx(SWIRL_FLOAT32, far_x.size(), 5), dx(SWIRL_FLOAT32, x.size()), y(s.y, x.size());
+  for (int r = 0; r < s.rows; ++r)
+    for (int i = 0; i < line; ++i) {
+      far_x.set(size_t(r) * ld + i + 1, x[size_t(r) * line + i]);
+      far_dy.set(size_t(r) * ld + i + 1, dy[size_t(r) * line + i]);
+    }
+  Array rstd(SWIRL_FLOAT32, size_t(s.rows) * s.groups), far_rstd(rstd);
+  Array dweight(SWIRL_FLOAT32, size_t(s.width)), far_dweight(dweight);
+  const auto at = [&](Array& array) { return static_cast<char*>(array.data()) + array.width(); };
+  const auto both = [&](const void* x_at, const void* dy_at, void* y_at, void* dx_at, int stride, Array& r,
+                        Array& dw) {
+    device.ok(device.k->rmsnorm_forward(device.d, s.rows, s.groups, s.width, x_at, stride, s.x, weight.f(),
+                                        s.offset, float(kEps), y_at, stride, s.y, r.f()),
+              "rmsnorm_forward");
+    device.ok(device.k->rmsnorm_backward(device.d, s.rows, s.groups, s.width, x_at, stride, s.x, weight.f(),
+                                         s.offset, r.f(), dy_at, stride, s.y, dx_at, stride, SWIRL_FLOAT32, 0,
+                                         dw.f()),
+              "rmsnorm_backward");
+  };
+  both(x.data(), dy.data(), y.data(), dx.data(), line, rstd, dweight);
+  both(at(far_x), at(far_dy), at(far_y), at(far_dx), ld, far_rstd, far_dweight);
+  check::expect(rstd.same_bits(far_rstd) && dweight.same_bits(far_dweight), text(s) + "apart: other sums");
+  for (int r = 0; r < s.rows; ++r)
+    for (int i = -1; i < ld && size_t(r) * ld + i + 1 < far_y.size(); ++i) {
+      const size_t place = size_t(r) * ld + i + 1, from = size_t(r) * line + i;
+      const bool inside = i >= 0 && i < line;
+      if (i < 0 && r > 0) continue;  // the row before has looked at it
+      check::expect(far_y[place] == (inside ? y[from] : 5) && far_dx[place] == (inside ? dx[from] : 5),
+                    text(s) + "apart: element " + std::to_string(i) + " of row " + std::to_string(r));
+    }
+}
+
+void no_rows(Device& device) {
+  const Array x(SWIRL_FLOAT32, 8, 1);
+  Array y(SWIRL_FLOAT32, 8, 3), rstd(SWIRL_FLOAT32, 1, 3), dweight(SWIRL_FLOAT32, 8, 3);
+  device.ok(device.k->rmsnorm_forward(device.d, 0, 1, 8, x.data(), 8, SWIRL_FLOAT32, x.f(), 0, 1e-5f,
+                                      y.data(), 8, SWIRL_FLOAT32, rstd.f()),
+            "rmsnorm_forward");
+  device.ok(
+      device.k->rmsnorm_backward(device.d, 0, 1, 8, x.data(), 8, SWIRL_FLOAT32, x.f(), 0, x.f(), x.data(), 8,
+                                 SWIRL_FLOAT32, y.data(), 8, SWIRL_FLOAT32, 0, dweight.f()),
+      "rmsnorm_backward");
+  check::close(y, Reference(8, 3), 0, "rmsnorm: no rows, nothing may change");
+  check::close(dweight, Reference(8, 3), 0, "rmsnorm: no rows, no sum may change");
+}
+
 void run(Device& device) {
   Rng rng(3);
   for (const swirl_dtype x : {SWIRL_FLOAT32, SWIRL_BFLOAT16})
@@ -118,7 +169,16 @@ void run(Device& device) {
         one(device, rng, {70, 1, 37, 1, x, y}, accumulate);
         one(device, rng, {5, 3, 20, 1, x, y}, accumulate);
         one(device, rng, {40, 2, 64, 0, x, y}, accumulate);
+        one(device, rng, {19, 1, 896, 0, x, y}, accumulate);
+        one(device, rng, {3, 1, 4103, 1, x, y}, accumulate);
       }
+  for (const swirl_dtype x : {SWIRL_FLOAT32, SWIRL_BFLOAT16})
+    for (const swirl_dtype y : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
+      apart(device, rng, {17, 2, 128, 0, x, y}, 3);
+      apart(device, rng, {17, 1, 896, 1, x, y}, 8);
+      apart(device, rng, {2, 1, 5000, 0, x, y}, 1);
+    }
+  no_rows(device);
 }
 
 }  // namespace

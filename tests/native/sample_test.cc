@@ -41,12 +41,17 @@ Reference distribution(const double* logits, int vocab, double softcap, const sw
   return p;
 }
 
-void one(Device& device, Rng& rng, int vocab, float softcap, const swirl_sampling& o) {
+constexpr swirl_sampling kPlain = {1, 0, 1};
+
+// step: of a grid that the logits lie on, so that many tie; 0 = none.
+void one(Device& device, Rng& rng, int vocab, float softcap, const swirl_sampling& o, double step = 0) {
   const int rows = vocab > 1000 ? 8 : 48;
   char what[140];
   std::snprintf(what, sizeof what, "sample vocab %d softcap %g temperature %g top_k %d top_p %g ", vocab,
                 double(softcap), double(o.temperature), o.top_k, double(o.top_p));
   Array logits = Array::random(rng, SWIRL_FLOAT32, size_t(rows) * vocab, 6);
+  for (size_t i = 0; step > 0 && i < logits.size(); ++i)
+    logits.set(i, step * std::nearbyint(logits[i] / step));
   std::vector<float> uniform(static_cast<size_t>(rows)), logprob(uniform.size()), logprob2(uniform.size());
   std::vector<int32_t> token(uniform.size()), token2(uniform.size());
   for (float& u : uniform) u = float(check::uniform(rng, 0, 0.9999));
@@ -73,15 +78,25 @@ void one(Device& device, Rng& rng, int vocab, float softcap, const swirl_samplin
                              logprob2.data()),
             "sample");
   check::expect(token == token2 && logprob == logprob2, std::string(what) + "other draws at a second call");
+  const int alone = check::integer(rng, 0, rows - 1);
+  const auto place = size_t(alone);
+  device.ok(device.k->sample(device.d, 1, vocab, logits.f() + place * vocab, softcap, &o, &uniform[place],
+                             token2.data(), logprob2.data()),
+            "sample");
+  check::expect(token2[0] == token[place] && logprob2[0] == logprob[place],
+                std::string(what) + "a row alone draws another token, or gives it another log-prob");
   if (o.top_k == 0 && o.top_p >= 1) {  // the trainer's log-prob, to the bit
     std::vector<int32_t> offset(uniform.size() + 1);
     std::iota(offset.begin(), offset.end(), 0);
-    const swirl_labels labels = {rows, rows, offset.data(), token.data()};
-    std::vector<float> trained(uniform.size()), lse(uniform.size()), entropy(uniform.size());
+    const check::Ints offset_there(offset), token_there(token);
+    const swirl_labels labels = {rows, rows, offset_there.data(), token_there.data()};
+    Array trained(SWIRL_FLOAT32, uniform.size()), lse(SWIRL_FLOAT32, uniform.size()),
+        entropy(SWIRL_FLOAT32, uniform.size());
     device.ok(device.k->logprob_forward(device.d, vocab, logits.f(), softcap, o.temperature, &labels,
-                                        trained.data(), lse.data(), entropy.data()),
+                                        trained.f(), lse.f(), entropy.f()),
               "logprob_forward");
-    check::expect(trained == logprob, std::string(what) + "the trainer's log-prob differs");
+    check::expect(trained.same_bits(Array::of(SWIRL_FLOAT32, Reference(logprob.begin(), logprob.end()))),
+                  std::string(what) + "the trainer's log-prob differs");
   }
 }
 
@@ -93,17 +108,23 @@ void greedy(Device& device, Rng& rng) {
   const swirl_sampling o = {0, 5, 0.5f};
   const float uniform = 0.9f;
   int32_t token = -1;
-  float logprob = 1;
+  float logprob = 1, logprob2 = 1;
   device.ok(device.k->sample(device.d, 1, vocab, logits.f(), 0, &o, &uniform, &token, &logprob), "sample");
   const Reference x = logits.values();
   const Reference p = distribution(x.data(), vocab, 0, {1, 0, 1});
   check::expect(token == 17, "sample: greedy takes the first of the largest");
+  // A soft-cap that rounds the largest two to one value does not make them a tie.
+  Array capped(SWIRL_FLOAT32, vocab, 0);
+  capped.set(8, 4000);
+  capped.set(4999, 4001);
+  device.ok(device.k->sample(device.d, 1, vocab, capped.f(), 30, &o, &uniform, &token, &logprob2), "sample");
+  check::expect(token == 4999, "sample: greedy compares logits, not what the soft-cap makes of them");
   check::expect(std::fabs(logprob - std::log(p[17])) < 1e-5,
                 "sample: greedy's log-prob is of the softmax at temperature 1");
 }
 
 void frequencies(Device& device, Rng& rng) {
-  const int vocab = 6, rows = 20000;
+  const int vocab = 6, rows = 4000;
   Array logits(SWIRL_FLOAT32, size_t(rows) * vocab);
   const Array line = Array::random(rng, SWIRL_FLOAT32, vocab, 2);
   for (int r = 0; r < rows; ++r)
@@ -132,6 +153,20 @@ void run(Device& device) {
             swirl_sampling{0.8f, 0, 0.9f}, swirl_sampling{1.3f, 50, 0.7f}, swirl_sampling{1, 1, 1},
             swirl_sampling{1, 0, 0.01f}})
         one(device, rng, vocab, softcap, o);
+  // Ties go by token: grids of 25 values and of one.
+  for (const double step : {0.5, 100.0})
+    for (const int vocab : {100, 9001})
+      for (const swirl_sampling& o : {swirl_sampling{1, 0, 1}, swirl_sampling{1, 20, 1},
+                                      swirl_sampling{1, 0, 0.7f}, swirl_sampling{1, 77, 0.9f}})
+        one(device, rng, vocab, 0, o, step);
+  // Cuts deep in the tail, and ones that cut nothing.
+  for (const swirl_sampling& o : {swirl_sampling{0.05f, 5000, 1}, swirl_sampling{0.05f, 9000, 0.9999999f},
+                                  swirl_sampling{1, 20000, 1}, swirl_sampling{1, 20000, 0.9f}})
+    one(device, rng, 9001, 0, o);
+  for (const swirl_sampling& o :
+       {swirl_sampling{1, 0, 1}, swirl_sampling{1, 50, 1}, swirl_sampling{0.7f, 0, 0.95f}})
+    one(device, rng, 151936, 0, o);
+  device.ok(device.k->sample(device.d, 0, 100, nullptr, 0, &kPlain, nullptr, nullptr, nullptr), "sample");
   greedy(device, rng);
   frequencies(device, rng);
   Array broken(SWIRL_FLOAT32, 300, 0);

@@ -1,6 +1,7 @@
 /** The log-prob recorded while sampling is the one the trainer computes, for every family and both types. */
 import { describe, expect, it } from "vitest";
-import type { NativeGenerateOptions } from "../../src/native/addon.js";
+import type { Dtype, NativeGenerateOptions } from "../../src/native/addon.js";
+import { loadAddon } from "../../src/native/load-addon.js";
 import { flat, maxDistance } from "./distance.js";
 import { engineOf, models, readGolden } from "./golden.js";
 
@@ -13,6 +14,10 @@ const options: NativeGenerateOptions = {
   stopTokens: Int32Array.of(2),
   stopStrings: [],
 };
+
+// Only our own products promise that a row does not depend on its company.
+const exact = !loadAddon().devices()[0]!.matrixLibrary.startsWith("oneDNN");
+const bound = (dtype: Dtype) => (exact ? 0 : dtype === "float32" ? 1e-5 : 0.05);
 
 describe.each(models)("%s", (name) => {
   it.each(["float32", "bfloat16"] as const)("%s", async (dtype) => {
@@ -41,7 +46,7 @@ describe.each(models)("%s", (name) => {
       const recorded = flat(sequences.map((sequence) => sequence.recorded));
       sampled += recorded.length;
       expect(Math.max(...recorded)).toBeLessThanOrEqual(0);
-      expect(maxDistance(flat(recomputed), recorded)).toBeLessThanOrEqual(dtype === "float32" ? 1e-5 : 0.05);
+      expect(maxDistance(flat(recomputed), recorded)).toBeLessThanOrEqual(bound(dtype));
     }
     expect(sampled).toBeGreaterThan(100);
     engine.dispose();

@@ -66,8 +66,16 @@ describe.each(models)("%s", (name) => {
     const engine = await engineOf(golden, "float32");
     const whole = await gradients(engine, golden.batch, { maxTokensPerMicroBatch: 10_000 });
     expect(whole.metrics.microBatches).toBe(1);
+    const scored = await engine.logprobs(golden.batch, {
+      temperature: 1,
+      tree: true,
+      maxTokensPerMicroBatch: 10_000,
+    });
     const longest = Math.max(...golden.batch.map(({ tokens }) => tokens.length));
-    for (const limit of [longest, longest + 7, longest + 20]) {
+    for (const limit of [1, 4, 9, longest, longest + 7, longest + 20]) {
+      // A trunk on the stack, batches above it: a row's arithmetic is the same wherever it lies.
+      const options = { temperature: 1, tree: true, maxTokensPerMicroBatch: limit };
+      expect(await engine.logprobs(golden.batch, options), `limit ${limit}`).toEqual(scored);
       const cut = await gradients(engine, golden.batch, { maxTokensPerMicroBatch: limit });
       expect(cut.metrics.microBatches, `limit ${limit}`).toBeGreaterThan(1);
       const { name: tensor, error } = worst(relativeErrors(cut.tensors, whole.tensors));

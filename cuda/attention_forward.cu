@@ -1,0 +1,437 @@
+// Tree attention forward, for training and for decoding: one kernel, so that a row's bits are the same in both.
+//
+// A block of four warps takes a tile of rows, with all query heads of one key head packed beside them (a row of
+// a group of 7 fills 7 rows of the matrix tile), and walks key blocks aligned to path position
+// (attention_path.cuh). Keys and values come through cp.async, the next block's while this one is computed.
+//
+// The order of a row's sums. Each block of keys gives, by itself: its largest score m, the sum l of 2^(score - m),
+// and the weighted values P·V from zero. These join the row's totals in ascending order of blocks:
+//   M' = max(M, m),  L = L · 2^(M - M') + l · 2^(m - M'),  O = O · 2^(M - M') + PV · 2^(m - M').
+// So blocks may be computed anywhere: where a call has few tiles (a decode step), a tile's items are split among
+// many blocks of threads, each writes (m, l, PV) to scratch, and `join` does the very same sums in the very same
+// order. Price: one multiply more per output element and block than FlashAttention-2's rescaling in place (2
+// instead of 1 beside 4 · 64 operations of the tensor cores: under 4 % of issue slots), and when split
+// 8 · group · head_dim bytes of scratch traffic per row and block beside the 256 · head_dim bytes of keys and
+// values: 22 % at group 7, most of it inside L2. Chunks of several blocks would write less but need a second set
+// of sums in registers in every training call.
+//
+// Decoding reads a shared prefix once per tile, not once per row: rows of one step whose paths share a block are
+// computed together (up to 128 / group rows). Prefixes shared between tiles are re-read from L2.
+#include "cuda/attention.cuh"
+#include "cuda/ops.h"
+
+namespace swirl::cuda {
+namespace {
+
+constexpr int kWarps = 4;
+constexpr int kThreads = kWarps * kWarp;
+constexpr size_t kMostPartialBytes = size_t{256} << 20;
+
+template <class T, int kHead>
+struct ForwardTile {
+  static constexpr bool kFloat = std::is_same_v<T, float>;
+  static constexpr int kM = !kFloat && kHead <= 128 ? 2 : 1;  // 16-row tiles of a warp
+  static constexpr int kKeys = kFloat ? (kHead <= 64 ? 64 : kHead <= 128 ? 32 : 16) : kHead <= 128 ? 64 : 32;
+  static constexpr int kQueries = 16 * kM * kWarps;
+  static constexpr int kN = kKeys / 8;
+  static constexpr int kQuerySize = kQueries * kRowStride<T, kHead>, kKeySize = kKeys * kRowStride<T, kHead>;
+
+  // Shared memory.
+  TileRows<kQueries> rows;
+  int owner[kQueries], position[kQueries];  // of each query's row
+  int entry[kQueries];                      // row · heads + head
+  int slots[2][kKeys];                      // of an even and an odd item
+  alignas(16) T queries[kQuerySize];
+  T keys[2][kKeySize], values[2][kKeySize];
+  alignas(16) unsigned char staging[kWarps][Weights<T, kM, kN>::kStagingBytes + 16];
+};
+
+template <class T>
+struct Forward {
+  swirl_tree tree;
+  Scores scores;
+  const T *q = nullptr, *k = nullptr, *v = nullptr;
+  int64_t ldq = 0, ldk = 0, ldv = 0;
+  T* out = nullptr;
+  int64_t ldo = 0;
+  float* lse = nullptr;
+  int heads = 0, group = 0, head_dim = 0, window = 0;
+  int tile_rows = 0;
+  bool aligned_q = false, aligned_k = false, aligned_v = false, paired_out = false;
+  // When split, else null. [rows, heads, blocks] of m, l and of PV [kHead].
+  float2* largest = nullptr;
+  float* sums = nullptr;
+  int blocks = 0;
+};
+
+// What a row has gathered: M and L of the header.
+struct Softmax {
+  float largest = -INFINITY, total = 0;
+
+  // Takes a block's m and l in; gives the factors of O and PV.
+  __device__ __forceinline__ float2 join(float block_largest, float block_total) {
+    const float now = fmaxf(largest, block_largest);
+    const float base = now == -INFINITY ? 0.0f : now;
+    const float keep = power_of_two(largest - base), add = power_of_two(block_largest - base);
+    total = fmaf(block_total, add, product(total, keep));
+    largest = now;
+    return make_float2(keep, add);
+  }
+  __device__ __forceinline__ float lse() const { return product(largest + log2f(total), kLn2); }
+};
+
+__device__ __forceinline__ float joined(float sum, float block_sum, float2 factors) {
+  return fmaf(block_sum, factors.y, product(sum, factors.x));
+}
+// + 0: a zero has one sign, whatever zeros were added to it.
+__device__ __forceinline__ float finished(float sum, float inverse) { return fmaf(sum, inverse, 0.0f); }
+
+// Starts the copies of an item's keys and values.
+template <int kHead, int kKeys, class T>
+__device__ __forceinline__ void load_item(const Forward<T>& at, int kv_head, const int* slots, T* keys,
+                                          T* values) {
+  const int64_t head = static_cast<int64_t>(kv_head) * at.head_dim;
+  load_tile<kHead>(keys, kKeys, at.head_dim, at.aligned_k, at.k, [&](int i) -> const T* {
+    return slots[i] < 0 ? nullptr : at.k + slots[i] * at.ldk + head;
+  });
+  load_tile<kHead>(values, kKeys, at.head_dim, at.aligned_v, at.v, [&](int i) -> const T* {
+    return slots[i] < 0 ? nullptr : at.v + slots[i] * at.ldv + head;
+  });
+  copy_async_commit();
+}
+
+// Row's largest score and its sum of 2^(factor · score - largest), which the scores become.
+template <int kM, int kN>
+__device__ __forceinline__ void weigh(float factor, float (&score)[kM][kN][4], float (&largest)[kM][2],
+                                      float (&total)[kM][2]) {
+#pragma unroll
+  for (int m = 0; m < kM; ++m)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float top = -INFINITY;
+#pragma unroll
+      for (int n = 0; n < kN; ++n) top = fmaxf(top, fmaxf(score[m][n][2 * half], score[m][n][2 * half + 1]));
+      top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 1));
+      top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 2));
+      top = product(top, factor);
+      const float base = top == -INFINITY ? 0.0f : top;
+      float added = 0;
+#pragma unroll
+      for (int n = 0; n < kN; ++n)
+#pragma unroll
+        for (int i = 2 * half; i < 2 * half + 2; ++i) {
+          score[m][n][i] = power_of_two(fmaf(score[m][n][i], factor, -base));
+          added += score[m][n][i];
+        }
+      added += __shfl_xor_sync(kAllLanes, added, 1);
+      added += __shfl_xor_sync(kAllLanes, added, 2);
+      largest[m][half] = top;
+      total[m][half] = added;
+    }
+}
+
+template <class T, int kHead>
+__global__ void __launch_bounds__(kThreads) forward(Forward<T> at) {
+  using Tile = ForwardTile<T, kHead>;
+  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys;
+  Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp, warp = thread / kWarp;
+  const int first_query = warp * kM * 16;
+  // The last tiles have the longest paths: first.
+  const int row_begin = static_cast<int>(gridDim.x - 1 - blockIdx.x) * at.tile_rows;
+  const int row_end = row_begin + at.tile_rows < at.tree.rows ? row_begin + at.tile_rows : at.tree.rows;
+  const int kv_head = static_cast<int>(blockIdx.y);
+  describe_rows(at.tree, at.window, kKeys, row_begin, row_end, &tile.rows);
+
+  const int items = count_items(tile.rows);
+  const int begin = static_cast<int>(static_cast<int64_t>(items) * blockIdx.z / gridDim.z);
+  const int end = static_cast<int>(static_cast<int64_t>(items) * (blockIdx.z + 1) / gridDim.z);
+  if (begin == end) return;
+
+  const int used = (row_end - row_begin) * at.group;
+  for (int i = thread; i < Tile::kQueries; i += kThreads) {
+    const int row = i / at.group;
+    tile.owner[i] = i < used ? tile.rows.owner[row] : -1;
+    tile.position[i] = i < used ? tile.rows.position[row] : -1;
+    tile.entry[i] = (row_begin + row) * at.heads + kv_head * at.group + i % at.group;
+  }
+  load_tile<kHead>(tile.queries, Tile::kQueries, at.head_dim, at.aligned_q, at.q, [&](int i) -> const T* {
+    if (i >= used) return nullptr;
+    return at.q + (row_begin + i / at.group) * at.ldq +
+           static_cast<int64_t>(kv_head * at.group + i % at.group) * at.head_dim;
+  });
+
+  PathWalk walk;
+  Item now = item_at(tile.rows, begin), next = now;
+  if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, now, tile.slots[0]);
+  __syncthreads();
+  load_item<kHead, kKeys>(at, kv_head, tile.slots[0], tile.keys[0], tile.values[0]);
+  if (begin + 1 < end) {
+    advance(tile.rows, &next);
+    if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, next, tile.slots[1]);
+  }
+
+  Softmax softmax[kM][2];
+  float sum[kHead / 16][kM][2][4];
+#pragma unroll
+  for (int d = 0; d < kHead / 16; ++d) clear(sum[d]);
+
+  for (int index = begin; index < end; ++index) {
+    const int odd = (index - begin) % 2;
+    copy_async_wait<0>();
+    __syncthreads();  // this item is loaded, the other's memory is free, the next one's slots are known
+    if (index + 1 < end)
+      load_item<kHead, kKeys>(at, kv_head, tile.slots[1 - odd], tile.keys[1 - odd], tile.values[1 - odd]);
+    const Item item = now;
+    now = next;
+    if (index + 2 < end) {
+      advance(tile.rows, &next);
+      if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, next, tile.slots[odd]);
+    }
+
+    // Of the block's keys, a query sees low … high.
+    const int sharers = sharers_end(tile.rows, item), first = item.block * kKeys;
+    const auto see = [&](int m, int half, int* low, int* high) {
+      const int i = first_query + m * 16 + half * 8 + lane / 4;
+      const int owner = tile.owner[i], position = tile.position[i];
+      const int from = first_visible(position, at.window) - first, to = position - first;
+      *low = from > 0 ? from : 0;
+      *high = owner < item.segment || owner >= sharers ? -1 : to < kKeys ? to : kKeys - 1;
+    };
+    bool some = false, all = true;
+#pragma unroll
+    for (int m = 0; m < kM; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        int low, high;
+        see(m, half, &low, &high);
+        some = some || low <= high;
+        all = all && low == 0 && high == kKeys - 1;
+      }
+    if (!__any_sync(kAllLanes, some)) continue;
+    all = __all_sync(kAllLanes, all);
+
+    float score[kM][kN][4];
+    clear(score);
+    multiply_transposed<kHead>(score, tile.queries + first_query * kRowStride<T, kHead>, tile.keys[odd]);
+    if (at.scores.softcap > 0) {
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int n = 0; n < kN; ++n)
+#pragma unroll
+          for (int i = 0; i < 4; ++i) score[m][n][i] = at.scores.of(score[m][n][i]);
+    }
+    if (!all) {
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          int low, high;
+          see(m, half, &low, &high);
+#pragma unroll
+          for (int n = 0; n < kN; ++n)
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+              const int key = n * 8 + lane % 4 * 2 + i;
+              if (key < low || key > high) score[m][n][2 * half + i] = -INFINITY;
+            }
+        }
+    }
+    float largest[kM][2], total[kM][2];
+    weigh(at.scores.factor, score, largest, total);
+    const Weights<T, kM, kN> weights(score, reinterpret_cast<float*>(tile.staging[warp]));
+
+    const bool split = at.sums != nullptr;
+    float2 factors[kM][2];
+    bool sees[kM][2];
+#pragma unroll
+    for (int m = 0; m < kM; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        sees[m][half] = total[m][half] != 0;  // its largest score alone adds 1
+        if (!split) {
+          factors[m][half] = softmax[m][half].join(largest[m][half], total[m][half]);
+        } else if (sees[m][half] && lane % 4 == 0) {
+          const int i = first_query + m * 16 + half * 8 + lane / 4;
+          at.largest[static_cast<int64_t>(tile.entry[i]) * at.blocks + item.block] =
+              make_float2(largest[m][half], total[m][half]);
+        }
+      }
+#pragma unroll
+    for (int d = 0; d < kHead / 16; ++d) {
+      float part[kM][2][4];
+      clear(part);
+      multiply_weights<kHead>(part, weights, tile.values[odd], d * 16);
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          if (split) {
+            if (!sees[m][half]) continue;
+            const int i = first_query + m * 16 + half * 8 + lane / 4;
+            float* to = at.sums + (static_cast<int64_t>(tile.entry[i]) * at.blocks + item.block) * kHead +
+                        d * 16 + lane % 4 * 2;
+#pragma unroll
+            for (int n = 0; n < 2; ++n)
+              *reinterpret_cast<float2*>(to + n * 8) =
+                  make_float2(part[m][n][2 * half], part[m][n][2 * half + 1]);
+          } else {
+#pragma unroll
+            for (int n = 0; n < 2; ++n)
+#pragma unroll
+              for (int i = 2 * half; i < 2 * half + 2; ++i)
+                sum[d][m][n][i] = joined(sum[d][m][n][i], part[m][n][i], factors[m][half]);
+          }
+        }
+    }
+  }
+  if (at.sums != nullptr) return;
+
+#pragma unroll
+  for (int m = 0; m < kM; ++m)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int i = first_query + m * 16 + half * 8 + lane / 4;
+      if (tile.owner[i] < 0) continue;
+      const int entry = tile.entry[i];
+      if (lane % 4 == 0) at.lse[entry] = softmax[m][half].lse();
+      const float inverse = 1.0f / softmax[m][half].total;
+      T* to = at.out + entry / at.heads * at.ldo + static_cast<int64_t>(entry % at.heads) * at.head_dim;
+#pragma unroll
+      for (int d = 0; d < kHead / 16; ++d)
+#pragma unroll
+        for (int n = 0; n < 2; ++n)
+          store_pair(to, d * 16 + n * 8 + lane % 4 * 2, at.head_dim, at.paired_out,
+                     finished(sum[d][m][n][2 * half], inverse),
+                     finished(sum[d][m][n][2 * half + 1], inverse));
+    }
+}
+
+// A warp per row and head: the blocks of a split call, in ascending order.
+template <class T>
+__global__ void __launch_bounds__(kThreads) join_blocks(Forward<T> at, int block_keys, int width) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int64_t entry = static_cast<int64_t>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / kWarp;
+  if (entry >= static_cast<int64_t>(at.tree.rows) * at.heads) return;
+  const int row = static_cast<int>(entry / at.heads), head = static_cast<int>(entry % at.heads);
+  const int segment = first_above(at.tree.query_end, at.tree.segments, row);
+  if (segment == at.tree.segments || at.tree.query_begin[segment] > row) return;
+  const int position = at.tree.path_length[segment] - (at.tree.query_end[segment] - row);
+
+  constexpr int kSome = kLargestHead / kWarp;
+  Softmax softmax;
+  float sum[kSome];
+#pragma unroll
+  for (int d = 0; d < kSome; ++d) sum[d] = 0;
+#pragma unroll 4
+  for (int block = first_visible(position, at.window) / block_keys; block <= position / block_keys; ++block) {
+    const float2 part = at.largest[entry * at.blocks + block];
+    const float2 factors = softmax.join(part.x, part.y);
+    const float* from = at.sums + (entry * at.blocks + block) * width;
+#pragma unroll
+    for (int d = 0; d < kSome; ++d)
+      if (d * kWarp + lane < width) sum[d] = joined(sum[d], from[d * kWarp + lane], factors);
+  }
+  if (lane == 0) at.lse[entry] = softmax.lse();
+  const float inverse = 1.0f / softmax.total;
+  T* to = at.out + row * at.ldo + static_cast<int64_t>(head) * at.head_dim;
+#pragma unroll
+  for (int d = 0; d < kSome; ++d)
+    if (d * kWarp + lane < at.head_dim) to[d * kWarp + lane] = from_float<T>(finished(sum[d], inverse));
+}
+
+template <class T, int kHead>
+swirl_status run(swirl_device* device, Forward<T> at, int kv_heads, int64_t longest_path) {
+  using Tile = ForwardTile<T, kHead>;
+  constexpr const char* kOp = "attention_forward";
+  at.tile_rows = Tile::kQueries / at.group;
+  const int64_t tiles = ceil_div(at.tree.rows, at.tile_rows);
+  const int64_t blocks = ceil_div(longest_path, Tile::kKeys);
+
+  // Split when the tiles leave most of the GPU idle: two blocks of threads for each multiprocessor.
+  int64_t splits = 1;
+  const int64_t wanted = 2 * static_cast<int64_t>(device->multiprocessors), there = tiles * kv_heads;
+  if (there * 2 <= wanted && blocks > 1) {
+    const int64_t entries = static_cast<int64_t>(at.tree.rows) * at.heads * blocks;
+    const size_t sums = static_cast<size_t>(entries) * kHead * sizeof(float);
+    const size_t largest = static_cast<size_t>(entries) * sizeof(float2);
+    if (sums + largest <= kMostPartialBytes) {
+      splits = ceil_div(wanted, there);
+      const int64_t most_items = blocks * at.tile_rows;
+      if (splits > most_items) splits = most_items;
+      void* scratch = reserve(device, sums + largest);
+      if (scratch == nullptr) return SWIRL_OUT_OF_MEMORY;
+      at.sums = static_cast<float*>(scratch);
+      at.largest = reinterpret_cast<float2*>(static_cast<unsigned char*>(scratch) + sums);
+      at.blocks = static_cast<int>(blocks);
+    }
+  }
+  const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(kv_heads),
+                  static_cast<unsigned>(splits));
+  swirl_status status = launch(device, kOp, forward<T, kHead>, grid, dim3(kThreads), sizeof(Tile), at);
+  if (status != SWIRL_OK || at.sums == nullptr) return status;
+  const int64_t entries = static_cast<int64_t>(at.tree.rows) * at.heads;
+  return launch(device, kOp, join_blocks<T>, dim3(static_cast<unsigned>(ceil_div(entries, kWarps))),
+                dim3(kThreads), 0, at, Tile::kKeys, kHead);
+}
+
+}  // namespace
+
+swirl_status check_attention(swirl_device* device, const char* op, const swirl_attention_shape& shape) {
+  if (shape.heads <= 0 || shape.kv_heads <= 0 || shape.heads % shape.kv_heads != 0 || shape.head_dim <= 0 ||
+      shape.window < 0)
+    return fail(
+        device, SWIRL_INVALID,
+        "%s: heads %d must be a multiple of kv_heads %d, head_dim %d positive, window %d not negative", op,
+        shape.heads, shape.kv_heads, shape.head_dim, shape.window);
+  if (!(shape.scale > 0))
+    return fail(device, SWIRL_INVALID, "%s: scale %g must be positive", op, static_cast<double>(shape.scale));
+  if (shape.head_dim > kLargestHead)
+    return fail(device, SWIRL_UNSUPPORTED, "%s: head_dim %d; the CUDA kernels reach %d. Use device \"cpu\".",
+                op, shape.head_dim, kLargestHead);
+  return SWIRL_OK;
+}
+
+swirl_status check_group(swirl_device* device, const char* op, const swirl_attention_shape& shape,
+                         int queries) {
+  const int group = shape.heads / shape.kv_heads;
+  if (group <= queries) return SWIRL_OK;
+  return fail(
+      device, SWIRL_UNSUPPORTED,
+      "%s: %d query heads share a key head; the CUDA kernels reach %d at head_dim %d. Use device \"cpu\".",
+      op, group, queries, shape.head_dim);
+}
+
+swirl_status attention_forward(swirl_device* device, const swirl_attention_shape* shape,
+                               const swirl_tree* tree, const void* q, int32_t ldq, const void* k, int32_t ldk,
+                               const void* v, int32_t ldv, void* out, int32_t ldo, float* lse,
+                               swirl_dtype dtype) {
+  swirl_status status = check_attention(device, "attention_forward", *shape);
+  if (status != SWIRL_OK || tree->rows == 0) return status;
+  return with_type(dtype, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    Forward<T> at = {*tree, Scores(*shape)};
+    at.q = static_cast<const T*>(q), at.ldq = ldq;
+    at.k = static_cast<const T*>(k), at.ldk = ldk;
+    at.v = static_cast<const T*>(v), at.ldv = ldv;
+    at.out = static_cast<T*>(out), at.ldo = ldo;
+    at.lse = lse;
+    at.heads = shape->heads;
+    at.group = shape->heads / shape->kv_heads;
+    at.head_dim = shape->head_dim;
+    at.window = shape->window;
+    at.aligned_q = vectorizes<T>(q, ldq, shape->head_dim);
+    at.aligned_k = vectorizes<T>(k, ldk, shape->head_dim);
+    at.aligned_v = vectorizes<T>(v, ldv, shape->head_dim);
+    at.paired_out = pairs<T>(out, ldo, shape->head_dim);
+    return with_head<T>(shape->head_dim, [&](auto head) {
+      constexpr int kHead = decltype(head)::value;
+      const swirl_status fits =
+          check_group(device, "attention_forward", *shape, ForwardTile<T, kHead>::kQueries);
+      return fits != SWIRL_OK ? fits : run<T, kHead>(device, at, shape->kv_heads, tree->longest_path);
+    });
+  });
+}
+
+}  // namespace swirl::cuda

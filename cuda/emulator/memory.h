@@ -1,0 +1,37 @@
+// Device memory of the emulation. Every allocation lies alone between pages that cannot be touched, its end as
+// near to them as an alignment of 64 allows; it is filled with NaN. Outside the entries of the kernel table
+// (an Access) all of it is out of reach: a host that follows a device pointer crashes, as it would with a GPU.
+#ifndef SWIRL_CUDA_EMULATOR_MEMORY_H_
+#define SWIRL_CUDA_EMULATOR_MEMORY_H_
+
+#include <cstddef>
+#include <string>
+
+namespace swirl::emulator {
+
+// One entry of the kernel table under way. Entries exclude each other, whichever device they are for; an entry
+// that calls another shares its access.
+class Access {
+ public:
+  Access();
+  ~Access();
+  Access(const Access&) = delete;
+  Access& operator=(const Access&) = delete;
+};
+
+// Null when memory is out. Only within an Access.
+void* allocate(size_t bytes);
+// False when `pointer` is not an allocation, or something wrote past its end; then `error` says so.
+bool release(void* pointer, std::string* error);
+
+bool is_device_memory(const void* pointer, size_t bytes);
+// Whether any word of an argument is the address of host memory.
+bool points_at_host(const void* argument, size_t bytes);
+// What lies at an address that may not be touched, for people.
+std::string describe_address(const void* pointer, const void* stack_bottom);
+
+size_t bytes_in_use();
+
+}  // namespace swirl::emulator
+
+#endif  // SWIRL_CUDA_EMULATOR_MEMORY_H_

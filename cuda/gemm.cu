@@ -1,0 +1,273 @@
+// Matrix products from cuBLASLt: float32 in true float32 (never TF32), bfloat16 with float32 sums.
+//
+// A row of C must not depend on how many rows the call has: the sampler asks for a few, the trainer for
+// thousands, and their log-probs must be the same bits. cuBLASLt's heuristic picks another kernel for another
+// m, with another order of sums. So the heuristic is asked once per kind of product (n, k, transposes, types,
+// alignment), for a nominal m, and its answer serves every m. What could still tie a row to m is a reduction
+// across thread blocks (split-K, stream-K), whose cuts depend on the size of the whole: those are excluded
+// three times, by the reduction mask, by the answer's split-K number, and by giving no workspace, where partial
+// sums would have to lie. A tile kernel then sums one element of C over k in the one order of its tile.
+// tests/native/gemm_test.cc checks this on the GPU at hand: rows alone have the bits they have among others.
+//
+// The price: products of few rows run with the tiles of many. Nothing is allocated in a call.
+#include <map>
+#include <new>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "cuda/cublaslt.h"
+#include "cuda/gemm_arguments.h"
+#include "cuda/ops.h"
+#include "cuda/platform.cuh"
+#include "cuda/runtime.cuh"
+
+namespace swirl::cuda {
+namespace {
+
+using namespace cublaslt;
+
+// The m the heuristic is asked about: rows of a training micro-batch.
+constexpr uint64_t kNominalRows = 2048;
+// Alignment that lets every kernel load 16 bytes at once; more brings nothing.
+constexpr uint32_t kFullAlignment = 16;
+
+// A kind of product. k is the number of rows of a micro-batch in a weight's gradient (transpose_a) and takes
+// any value there: then it stands for its next power of two.
+struct Kind {
+  bool transpose_a, transpose_b;
+  int32_t n, k;
+  swirl_dtype dtype, c_type;
+  uint32_t align_a, align_b, align_c;
+  bool operator<(const Kind& o) const {
+    const auto all = [](const Kind& x) {
+      return std::tie(x.transpose_a, x.transpose_b, x.n, x.k, x.dtype, x.c_type, x.align_a, x.align_b,
+                      x.align_c);
+    };
+    return all(*this) < all(o);
+  }
+};
+
+int32_t next_power_of_two(int32_t x) {
+  int32_t out = 1;
+  while (out < x && out < (1 << 30)) out *= 2;
+  return out;
+}
+
+size_t bytes_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? 4 : 2; }
+DataType type_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? cublaslt::kFloat32 : kBfloat16; }
+
+// What every row of a matrix is aligned to: the same for row 0 as for all of them, or a row alone would be
+// another kind of product than the same row among others.
+uint32_t alignment(const void* pointer, int32_t ld, swirl_dtype type) {
+  const size_t bits =
+      reinterpret_cast<uintptr_t>(pointer) | (static_cast<size_t>(ld) * bytes_of(type)) | kFullAlignment;
+  return static_cast<uint32_t>(bits & (~bits + 1));
+}
+
+struct Plan {
+  MatmulDesc desc = nullptr;
+  Algo algo = {};
+};
+
+}  // namespace
+
+struct MatrixLibrary {
+  const Library* library = nullptr;
+  Handle handle = nullptr;
+  // Layouts of the call under way; their sizes are set anew each time.
+  MatrixLayout first[2] = {}, second[2] = {}, result[2] = {};  // by dtype
+  std::map<Kind, Plan> plans;
+};
+
+namespace {
+
+swirl_status failed(swirl_device* device, const char* what, Status status) {
+  return fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt's %s failed with status %d", what,
+              static_cast<int>(status));
+}
+
+bool set_size(const Library& lt, MatrixLayout layout, uint64_t rows, uint64_t columns, int64_t ld) {
+  return lt.layout_set(layout, kRows, &rows, sizeof rows) == kSuccess &&
+         lt.layout_set(layout, kColumns, &columns, sizeof columns) == kSuccess &&
+         lt.layout_set(layout, kStride, &ld, sizeof ld) == kSuccess;
+}
+
+// cuBLASLt is column-major, so our C is its transpose: Cᵀ[n, m] = op(B)ᵀ · op(A)ᵀ, where our B, read by columns,
+// is its first operand and our A its second.
+bool set_sizes(MatrixLibrary& matrix, const Kind& kind, uint64_t m, uint64_t k, int64_t lda, int64_t ldb,
+               int64_t ldc) {
+  const uint64_t n = static_cast<uint64_t>(kind.n);
+  return set_size(*matrix.library, matrix.first[kind.dtype], kind.transpose_b ? k : n,
+                  kind.transpose_b ? n : k, ldb) &&
+         set_size(*matrix.library, matrix.second[kind.dtype], kind.transpose_a ? m : k,
+                  kind.transpose_a ? k : m, lda) &&
+         set_size(*matrix.library, matrix.result[kind.c_type], n, m, ldc);
+}
+
+// The best algorithm that sums each element in one sequence.
+swirl_status choose(swirl_device* device, const Kind& kind, MatmulDesc desc, Preference preference,
+                    Algo* out) {
+  MatrixLibrary& matrix = *device->matrix;
+  const Library& lt = *matrix.library;
+  const uint64_t no_workspace = 0;
+  const uint32_t no_reduction = 0;
+  lt.preference_set(preference, kMaxWorkspaceBytes, &no_workspace, sizeof no_workspace);
+  lt.preference_set(preference, kReductionSchemeMask, &no_reduction, sizeof no_reduction);
+  lt.preference_set(preference, kMinAlignmentA, &kind.align_b, sizeof kind.align_b);  // its A is our B
+  lt.preference_set(preference, kMinAlignmentB, &kind.align_a, sizeof kind.align_a);
+  lt.preference_set(preference, kMinAlignmentC, &kind.align_c, sizeof kind.align_c);
+  lt.preference_set(preference, kMinAlignmentD, &kind.align_c, sizeof kind.align_c);
+  constexpr int kWanted = 16;
+  HeuristicResult results[kWanted] = {};
+  int found = 0;
+  const Status status = lt.heuristic(matrix.handle, desc, matrix.first[kind.dtype], matrix.second[kind.dtype],
+                                     matrix.result[kind.c_type], matrix.result[kind.c_type], preference,
+                                     kWanted, results, &found);
+  for (int i = 0; status == kSuccess && i < found; ++i) {
+    uint32_t split = 0, scheme = 0;
+    if (results[i].state != kSuccess || results[i].workspace_bytes != 0) continue;
+    if (lt.algo_get(&results[i].algo, kSplitK, &split, sizeof split, nullptr) != kSuccess || split > 1)
+      continue;
+    if (lt.algo_get(&results[i].algo, kReductionScheme, &scheme, sizeof scheme, nullptr) != kSuccess ||
+        scheme != 0)
+      continue;
+    *out = results[i].algo;
+    return SWIRL_OK;
+  }
+  return fail(
+      device, SWIRL_UNSUPPORTED,
+      "gemm: cuBLASLt offers nothing for n %d, k %d, transposes %d %d, %s -> %s, alignments %u %u %u (status "
+      "%d, %d offered)",
+      kind.n, kind.k, kind.transpose_a, kind.transpose_b,
+      kind.dtype == SWIRL_FLOAT32 ? "float32" : "bfloat16",
+      kind.c_type == SWIRL_FLOAT32 ? "float32" : "bfloat16", kind.align_a, kind.align_b, kind.align_c,
+      static_cast<int>(status), found);
+}
+
+swirl_status make_plan(swirl_device* device, const Kind& kind, Plan* out) {
+  MatrixLibrary& matrix = *device->matrix;
+  const Library& lt = *matrix.library;
+  Status status = lt.desc_create(&out->desc, kComputeFloat32, cublaslt::kFloat32);
+  if (status != kSuccess) return failed(device, "descriptor", status);
+  const Operation first = kind.transpose_b ? kTransposed : kPlain,
+                  second = kind.transpose_a ? kTransposed : kPlain;
+  lt.desc_set(out->desc, kTransposeA, &first, sizeof first);
+  lt.desc_set(out->desc, kTransposeB, &second, sizeof second);
+  // Strides as the nominal product has them: what they are aligned to is in the kind.
+  const auto stride = [](int64_t width, uint32_t align, swirl_dtype type) {
+    const int64_t step = align / static_cast<int64_t>(bytes_of(type));
+    return step > 1 ? (width + step - 1) / step * step : width;
+  };
+  Preference preference = nullptr;
+  status = lt.preference_create(&preference);
+  if (status != kSuccess) return failed(device, "preference", status);
+  const uint64_t k = static_cast<uint64_t>(kind.k);
+  swirl_status chosen = SWIRL_OK;
+  if (!set_sizes(
+          matrix, kind, kNominalRows, k,
+          stride(kind.transpose_a ? static_cast<int64_t>(kNominalRows) : kind.k, kind.align_a, kind.dtype),
+          stride(kind.transpose_b ? kind.k : kind.n, kind.align_b, kind.dtype),
+          stride(kind.n, kind.align_c, kind.c_type)))
+    chosen =
+        fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt refuses the layouts of n %d, k %d", kind.n, kind.k);
+  if (chosen == SWIRL_OK) chosen = choose(device, kind, out->desc, preference, &out->algo);
+  lt.preference_destroy(preference);
+  return chosen;
+}
+
+swirl_status find_plan(swirl_device* device, const Kind& kind, const Plan** out) {
+  const auto at = device->matrix->plans.find(kind);
+  if (at != device->matrix->plans.end()) {
+    *out = &at->second;
+    return SWIRL_OK;
+  }
+  Plan plan;
+  const swirl_status status = make_plan(device, kind, &plan);
+  if (status != SWIRL_OK) {
+    if (plan.desc != nullptr) device->matrix->library->desc_destroy(plan.desc);
+    return status;
+  }
+  *out = &(device->matrix->plans[kind] = plan);
+  return SWIRL_OK;
+}
+
+}  // namespace
+
+swirl_status open_matrix_library(swirl_device* device) {
+  std::string reason;
+  const Library* library = open_library(&reason);
+  if (library == nullptr) return fail(device, SWIRL_UNSUPPORTED, "%s", reason.c_str());
+  device->matrix = new (std::nothrow) MatrixLibrary;
+  if (device->matrix == nullptr)
+    return fail(device, SWIRL_OUT_OF_MEMORY, "cuda: no host memory for cuBLASLt");
+  MatrixLibrary& matrix = *device->matrix;
+  matrix.library = library;
+  Status status = library->create(&matrix.handle);
+  if (status != kSuccess) return failed(device, "cublasLtCreate", status);
+  for (const swirl_dtype type : {SWIRL_FLOAT32, SWIRL_BFLOAT16})
+    for (MatrixLayout* layout : {&matrix.first[type], &matrix.second[type], &matrix.result[type]}) {
+      status = library->layout_create(layout, type_of(type), 1, 1, 1);
+      if (status != kSuccess) return failed(device, "layout", status);
+    }
+  return SWIRL_OK;
+}
+
+void close_matrix_library(swirl_device* device) {
+  if (device->matrix == nullptr) return;
+  MatrixLibrary& matrix = *device->matrix;
+  for (const auto& [kind, plan] : matrix.plans) matrix.library->desc_destroy(plan.desc);
+  for (int type = 0; type < 2; ++type)
+    for (MatrixLayout layout : {matrix.first[type], matrix.second[type], matrix.result[type]})
+      if (layout != nullptr) matrix.library->layout_destroy(layout);
+  if (matrix.handle != nullptr) matrix.library->destroy(matrix.handle);
+  delete device->matrix;
+  device->matrix = nullptr;
+}
+
+std::string matrix_library_name(const swirl_device* device) {
+  const size_t version = device->matrix->library->version();  // 130100, or 12.x as 120800
+  return "cuBLASLt " + std::to_string(version / 10000) + "." + std::to_string(version % 10000 / 100);
+}
+
+swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
+                  swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
+                  void* c, int32_t ldc, swirl_dtype c_type) {
+  const swirl_status valid =
+      check_gemm(device, transpose_a, transpose_b, m, n, k, dtype, lda, ldb, beta, ldc, c_type);
+  if (valid != SWIRL_OK || m == 0 || n == 0) return valid;
+  if (k == 0) {
+    if (beta == 1) return SWIRL_OK;
+    const size_t width = bytes_of(c_type);
+    return check(device,
+                 cudaMemset2DAsync(c, static_cast<size_t>(ldc) * width, 0, static_cast<size_t>(n) * width,
+                                   static_cast<size_t>(m), device->stream),
+                 "gemm");
+  }
+  const Kind kind = {transpose_a != 0,
+                     transpose_b != 0,
+                     n,
+                     transpose_a ? next_power_of_two(k) : k,
+                     dtype,
+                     c_type,
+                     alignment(a, lda, dtype),
+                     alignment(b, ldb, dtype),
+                     alignment(c, ldc, c_type)};
+  const Plan* plan = nullptr;
+  const swirl_status found = find_plan(device, kind, &plan);
+  if (found != SWIRL_OK) return found;
+  MatrixLibrary& matrix = *device->matrix;
+  if (!set_sizes(matrix, kind, static_cast<uint64_t>(m), static_cast<uint64_t>(k), lda, ldb, ldc))
+    return fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt refuses the layouts of m %d, n %d, k %d", m, n,
+                k);
+  const float one = 1;
+  const Status status = matrix.library->matmul(
+      matrix.handle, plan->desc, &one, b, matrix.first[dtype], a, matrix.second[dtype], &beta, c,
+      matrix.result[c_type], c, matrix.result[c_type], &plan->algo, nullptr, 0, device->stream);
+  if (status == kSuccess) return SWIRL_OK;
+  return fail(device, SWIRL_DEVICE_ERROR,
+              "gemm: m %d, n %d, k %d, transposes %d %d: cuBLASLt failed with status %d", m, n, k,
+              transpose_a, transpose_b, static_cast<int>(status));
+}
+
+}  // namespace swirl::cuda

@@ -1,0 +1,26 @@
+// How the host part of the backend asks the CUDA runtime: a failed call becomes the device's error text.
+#ifndef SWIRL_CUDA_RUNTIME_CUH_
+#define SWIRL_CUDA_RUNTIME_CUH_
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "cuda/device.h"
+
+namespace swirl::cuda {
+
+swirl_status check(swirl_device*, cudaError_t, const char* what);
+
+// gemm.cu: finds cuBLASLt; the error says where it looked.
+swirl_status open_matrix_library(swirl_device*);
+void close_matrix_library(swirl_device*);
+std::string matrix_library_name(const swirl_device*);
+
+// memory.cu
+swirl_status open_staging(swirl_device*);
+void close_staging(swirl_device*);
+
+}  // namespace swirl::cuda
+
+#endif  // SWIRL_CUDA_RUNTIME_CUH_

@@ -1,0 +1,85 @@
+// The GPU's kernel table, and what surrounds every entry: the device made current (with several GPUs, each call
+// says which), or, in the emulation, its memory brought within reach.
+#include "cuda/ops.h"
+#include "cuda/platform.cuh"
+#if !defined(SWIRL_CUDA_EMULATED)
+#include "cuda/runtime.cuh"
+#endif
+
+namespace swirl::cuda {
+namespace {
+
+template <auto kEntry>
+struct Entered;
+
+template <class... A, swirl_status (*kEntry)(swirl_device*, A...)>
+struct Entered<kEntry> {
+  static swirl_status call(swirl_device* device, A... arguments) {
+#if defined(SWIRL_CUDA_EMULATED)
+    const emulator::Access access;
+#else
+    const swirl_status status = check(device, cudaSetDevice(device->ordinal), "the device does not answer");
+    if (status != SWIRL_OK) return status;
+#endif
+    return kEntry(device, arguments...);
+  }
+};
+
+void release(swirl_device* device, void* memory) {
+#if defined(SWIRL_CUDA_EMULATED)
+  const emulator::Access access;
+#else
+  cudaSetDevice(device->ordinal);
+#endif
+  memory_release(device, memory);
+}
+
+swirl_kernels make_table() {
+  swirl_kernels t = {};
+  t.version = SWIRL_KERNELS_VERSION;
+  t.name = "cuda";
+  t.count = device_count;
+  t.open = device_open;
+  t.close = device_close;
+  t.last_error = device_last_error;
+  t.describe = Entered<device_describe>::call;
+  t.allocate = Entered<memory_allocate>::call;
+  t.release = release;
+  t.upload = Entered<memory_upload>::call;
+  t.download = Entered<memory_download>::call;
+  t.copy = Entered<memory_copy>::call;
+  t.zero = Entered<memory_zero>::call;
+  t.synchronize = Entered<device_synchronize>::call;
+  t.convert = Entered<convert>::call;
+  t.gemm = Entered<gemm>::call;
+  t.embedding_forward = Entered<embedding_forward>::call;
+  t.embedding_backward = Entered<embedding_backward>::call;
+  t.rmsnorm_forward = Entered<rmsnorm_forward>::call;
+  t.rmsnorm_backward = Entered<rmsnorm_backward>::call;
+  t.rope = Entered<rope>::call;
+  t.gated_forward = Entered<gated_forward>::call;
+  t.gated_backward = Entered<gated_backward>::call;
+  t.add = Entered<add>::call;
+  t.bias_forward = Entered<bias_forward>::call;
+  t.bias_backward = Entered<bias_backward>::call;
+  t.gather_rows = Entered<gather_rows>::call;
+  t.scatter_add_rows = Entered<scatter_add_rows>::call;
+  t.convert_rows = Entered<convert_rows>::call;
+  t.scatter_rows = Entered<scatter_rows>::call;
+  t.attention_forward = Entered<attention_forward>::call;
+  t.attention_backward = Entered<attention_backward>::call;
+  t.logprob_forward = Entered<logprob_forward>::call;
+  t.logprob_backward = Entered<logprob_backward>::call;
+  t.sample = Entered<sample>::call;
+  t.sum_of_squares = Entered<sum_of_squares>::call;
+  t.adamw = Entered<adamw>::call;
+  return t;
+}
+
+}  // namespace
+}  // namespace swirl::cuda
+
+extern "C" __attribute__((visibility("default"))) const swirl_kernels* swirl_module_kernels(void) {
+  static const swirl_kernels table = swirl::cuda::make_table();
+  return &table;
+}
