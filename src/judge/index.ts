@@ -14,6 +14,7 @@ export {
 } from "./judged-trajectory.js";
 export { type NoisyJudgeOptions, noisyJudge } from "./noisy-judge.js";
 export { type ProcessBenchOptions, readProcessBench } from "./processbench.js";
+export { asCalculatorSteps } from "./processbench-calls.js";
 export { PromptedJudge, type PromptedJudgeOptions } from "./prompted-judge.js";
 export { type Rule, type RuleFinding, RuleJudge, type RuleJudgeOptions } from "./rule-judge.js";
 export { type Check, judgeByChecks, ruleJudges } from "./rules/rule-judges.js";
