@@ -43,7 +43,13 @@ export interface MiniatureSettings {
 export const MINIATURE: MiniatureSettings = {
   entities: { train: 200, heldOut: 150 },
   demonstrations: 12_000,
-  mistakes: { ...DEMONSTRATION_MISTAKES, answersBeforeThird: 0.5 },
+  mistakes: {
+    ...DEMONSTRATION_MISTAKES,
+    answersBeforeThird: 0.58,
+    staleResult: 0.03,
+    slips: 0.02,
+    wrongAnswer: 0.02,
+  },
   overlooked: 0.25,
   train: 8_000,
   samples: 4,
