@@ -1,13 +1,21 @@
-/** An engine with a checkpoint in it, ready to train. */
+/** An engine with a checkpoint in it; `trainable`: with room for gradients and moments,
+ * and its kernels timed. */
 import type { Dtype } from "../src/native/addon.js";
 import { Engine } from "../src/native/engine.js";
 import { loadWeights, openCheckpoint } from "../src/policy/checkpoint/checkpoint.js";
 
-export async function benchEngine(folder: string, dtype: Dtype): Promise<Engine> {
+export async function benchEngine(folder: string, dtype: Dtype, trainable = true): Promise<Engine> {
   const checkpoint = await openCheckpoint(folder);
-  const { model } = checkpoint.config;
-  const options = { config: model, device: "cpu", dtype, threads: 0, memoryBudget: 0, trainable: true };
-  const engine = new Engine({ ...options, ...{ profile: true } });
+  const config = checkpoint.config.model;
+  const engine = new Engine({
+    config,
+    device: "cpu",
+    dtype,
+    threads: 0,
+    memoryBudget: 0,
+    trainable,
+    profile: trainable,
+  });
   await loadWeights(checkpoint, engine);
   return engine;
 }

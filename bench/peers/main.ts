@@ -5,15 +5,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Dtype, ModelConfig } from "../../src/native/addon.js";
+import type { Dtype, ModelConfig, NativeProfile } from "../../src/native/addon.js";
 import { parseModelConfig } from "../../src/policy/checkpoint/model-config.js";
 import { parameterCount } from "../flops.js";
 import { machine, machineLine, residentBytes } from "../machine.js";
 import { checkpointOf, models } from "../models.js";
+import type { PeerProcess } from "../peer-process.js";
 import { parseShape, type Shape, shapeName } from "../shape.js";
 import { compareShape, merged, type ShapeResult } from "./compare.js";
 import { judge, type Peak } from "./goals.js";
-import type { PeerProcess } from "./peer-process.js";
 import { type PeerName, peerNames, peers, startOurs, startPeer } from "./peers.js";
 import { goalsReport, scalingReport, shapesReport } from "./report.js";
 import { measureScaling, type Scaling } from "./scaling.js";
@@ -213,9 +213,9 @@ async function measurePeak(name: Participant["name"], process: PeerProcess, run:
   const size = options.smoke ? 256 : 4096;
   if (name === "ours") {
     const by = "the engine's own product";
-    const { peaks } = await process.ask<{ peaks: Record<Dtype, { product: number }> | null }>("peaks");
-    if (peaks && !run.peaks.some((peak) => peak.by === by))
-      run.peaks.push({ by, bfloat16: peaks.bfloat16.product, float32: peaks.float32.product });
+    const own = await process.ask<NativeProfile["peaks"]>("peaks");
+    if (!run.peaks.some((peak) => peak.by === by))
+      run.peaks.push({ by, bfloat16: own.bfloat16.product, float32: own.float32.product });
   } else if (name !== "trl" && !run.peaks.some(({ by }) => by.startsWith("torch"))) {
     const of = async (dtype: Dtype) =>
       (await process.ask<{ flops: number }>("matrixPeak", { dtype, size })).flops;

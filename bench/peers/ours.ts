@@ -3,7 +3,7 @@
  * "tree": false every row is a tree of its own (B3).
  */
 import { createInterface } from "node:readline";
-import type { Dtype, NativeUpdateMetrics } from "../../src/native/addon.js";
+import type { Dtype, NativeProfile, NativeUpdateMetrics } from "../../src/native/addon.js";
 import type { Engine } from "../../src/native/engine.js";
 import { benchEngine } from "../engine.js";
 import type { Row } from "../rows.js";
@@ -39,13 +39,18 @@ async function logprobs({ batches, tree }: Request): Promise<object> {
 
 async function update({ batches, tree }: Request): Promise<object> {
   const sequences = sequencesOf(batches);
-  const before = await profile();
+  const before = await loaded().profile();
   let metrics: NativeUpdateMetrics | undefined;
   const time = await seconds(async () => {
     metrics = await loaded().update(sequences, { ...loss, tree }, optimizer);
   });
   const fixed = Math.min(fixedSeconds, time);
-  return { seconds: time - fixed, fixedSeconds: fixed, metrics, products: products(before, await profile()) };
+  return {
+    seconds: time - fixed,
+    fixedSeconds: fixed,
+    metrics,
+    products: products(before, await loaded().profile()),
+  };
 }
 
 /** Rows with one action each; the engine's own labels are one interval a sequence. */
@@ -57,21 +62,9 @@ function sequencesOf(batches: Row[][]) {
   }));
 }
 
-interface Profile {
-  peaks: Record<Dtype, { product: number; registers: number }>; // operations a second
-  calls: { call: string; seconds: number; ops: { op: string; seconds: number; flops: number }[] }[];
-}
-
-/** The engine's own timers, where the addon has them. */
-async function profile(): Promise<Profile | undefined> {
-  const timed = loaded() as Engine & { profile?: () => Promise<Profile> };
-  return timed.profile?.();
-}
-
 /** Of the updates between two profiles: seconds in all and inside matrix products, and the products' operations. */
-function products(before: Profile | undefined, after: Profile | undefined): object | undefined {
-  if (!before || !after) return undefined;
-  const sums = (found: Profile) => {
+function products(before: NativeProfile, after: NativeProfile): object {
+  const sums = (found: NativeProfile) => {
     const call = found.calls.find(({ call }) => call === "update");
     const gemm = call?.ops.find(({ op }) => op === "gemm");
     return { seconds: call?.seconds ?? 0, inside: gemm?.seconds ?? 0, flops: gemm?.flops ?? 0 };
@@ -95,9 +88,9 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-/** The machine's matrix peaks by the engine's own products, where the addon measures them. */
+/** The machine's matrix peaks, by the engine's own products. */
 async function peaks(): Promise<object> {
-  return { peaks: (await profile())?.peaks ?? null };
+  return (await loaded().profile()).peaks;
 }
 
 const operations: Record<string, (request: never) => Promise<object>> = {

@@ -1,8 +1,8 @@
 /** The peers: how each is started, and which rows it runs in which micro-batches. */
 import { join } from "node:path";
+import { PeerProcess } from "../peer-process.js";
 import { mergedRows, plainRows, type Row, shuffled } from "../rows.js";
 import type { Sequence } from "../shape.js";
-import { PeerProcess } from "./peer-process.js";
 
 export const peerNames = ["b1", "b1-action", "b2", "b3", "trl"] as const;
 export type PeerName = (typeof peerNames)[number];

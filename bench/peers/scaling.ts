@@ -58,8 +58,12 @@ export async function measureScaling(
   });
   const byG = await both((op) => points("G", op));
   const byK = await both((op) => points("K", op));
-  const timeAgainstK = await both((op) => quadraticFit(byK[op].map(({ size, seconds }) => [size, seconds.median])));
-  const attentionAgainstK = await both((op) => quadraticFit(byK[op].map(({ size, attention }) => [size, attention])));
+  const timeAgainstK = await both((op) =>
+    quadraticFit(byK[op].map(({ size, seconds }) => [size, seconds.median])),
+  );
+  const attentionAgainstK = await both((op) =>
+    quadraticFit(byK[op].map(({ size, attention }) => [size, attention])),
+  );
   return {
     shape,
     byG,

@@ -6,10 +6,10 @@
 import type { ModelConfig, NativeUpdateMetrics } from "../../src/native/addon.js";
 import { flops, rowsExtent } from "../flops.js";
 import { resetPeak, residentBytes } from "../machine.js";
+import type { PeerProcess } from "../peer-process.js";
 import { plainRows, type Row } from "../rows.js";
 import type { Sequence } from "../shape.js";
 import { type Spread, spread } from "../spread.js";
-import type { PeerProcess } from "./peer-process.js";
 import { type PeerName, peers } from "./peers.js";
 
 export type Op = "logprobs" | "update";
@@ -105,7 +105,8 @@ async function prepare(
   const batches = peer ? peer.batches(sequences) : plainRows(sequences).map((row) => [row]);
   const padTo = peer?.padded ? Math.max(...sequences.map(({ tokens }) => tokens.length)) : 0;
   const workOf = (part: Row[][]) => flops(model, rowsExtent(part.flat(), padTo), op).total;
-  const request = (part: Row[][]) => ({ batches: part, padTo, tree: participant.name === "ours" });
+  const how = peer?.script ? { padTo } : { tree: peer === undefined };
+  const request = (part: Row[][]) => ({ batches: part, ...how });
   const all = workOf(batches);
   let chosen = batches;
   if (peer) {
