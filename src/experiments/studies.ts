@@ -69,7 +69,7 @@ function real({ name, smoke, threads = 0, device, model, data }: StudyOptions, f
   }
   return {
     name: smoke ? `${name}-smoke` : name,
-    testbed: { settings: { ...settings, imitation: undefined, swirl: undefined }, model: basename(model!) },
+    testbed: { ...testbedOf(settings), model: basename(model!) },
     cells: (seed) => realCells(seed, settings),
     open: () => openReal(settings, { model: model!, data: data!, device, threads }),
     defaultSeeds: [1],
@@ -79,6 +79,13 @@ function real({ name, smoke, threads = 0, device, model, data }: StudyOptions, f
   };
 }
 
+/** What cells do not name themselves. */
+function testbedOf(settings: RealSettings) {
+  const { dataset, files, demonstrations, train, test, callLimit, maxNewTokens, rollout, maxCharacters } =
+    settings;
+  return { dataset, files, demonstrations, train, test, callLimit, maxNewTokens, rollout, maxCharacters };
+}
+
 function smaller(settings: RealSettings): RealSettings {
   return {
     ...settings,
@@ -86,6 +93,7 @@ function smaller(settings: RealSettings): RealSettings {
     train: { ...settings.train, limit: 4 },
     test: { limit: 4 },
     kept: 4,
+    fill: true,
     imitation: { ...settings.imitation, batchSize: 4 },
     swirl: { ...settings.swirl, steps: 1, batchSize: 4 },
   };

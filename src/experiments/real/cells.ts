@@ -28,10 +28,16 @@ export function realCells(seed: number, settings: RealSettings): Cell[] {
     sft: settings.imitation,
   });
   measure("format SFT", "format SFT");
-  const { samples, kept: count } = settings;
+  const { samples, kept: count, fill } = settings;
   add("pool", { kind: "synthesize", policy: "format SFT", questions: "train", samples, keepThoughts: true });
   for (const filter of REAL_FILTERS) {
-    add(`kept/${filter}`, { kind: "select", pool: "pool", filter, count, orAll: true });
+    add(`kept/${filter}`, {
+      kind: "select",
+      pool: "pool",
+      filter,
+      count,
+      ...(fill ? { fill } : { orAll: true }),
+    });
     add(`swirl/${filter}`, {
       kind: "swirl",
       policy: "format SFT",

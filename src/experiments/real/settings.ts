@@ -11,8 +11,9 @@ export interface RealSettings {
   test: { limit: number };
   callLimit: number;
   samples: number;
-  /** Trajectories that a filter hands on; all where fewer pass. */
+  /** Trajectories that a filter hands on; all where fewer pass, and with `fill` also such as do not. */
   kept: number;
+  fill: boolean;
   maxNewTokens: number;
   rollout: Partial<Pick<RolloutOptions, "maxObservationTokens">>;
   /** Characters of a passage that are shown. */
@@ -45,6 +46,7 @@ export const GSM8K: RealSettings = {
   callLimit: 8,
   samples: 4,
   kept: 300,
+  fill: false,
   maxNewTokens: 96,
   rollout: {},
   maxCharacters: 600,
@@ -67,6 +69,7 @@ export const HOTPOTQA: RealSettings = {
   callLimit: 5,
   samples: 8,
   kept: 300,
+  fill: false,
   maxNewTokens: 48,
   rollout: { maxObservationTokens: 256 },
   maxCharacters: 600,
