@@ -54,6 +54,7 @@ export async function compareShape(
   for (const op of ["logprobs", "update"] as const) {
     const measured = await inTurns(participants, sequences, model, op, options);
     if (op === "logprobs") result.disagreement = disagreement(measured, sequences, dtype);
+    else refuseOtherGradients(measured);
     const { ours, ...others } = Object.fromEntries(
       [...measured].map(([name, { sums: _, ...rest }]) => [name, rest]),
     ) as Record<Participant["name"], Measurement>;
@@ -94,6 +95,16 @@ export function merged(earlier: ShapeResult | undefined, later: ShapeResult): Sh
     ops: { logprobs: both("logprobs"), update: both("update") },
     disagreement: { ...earlier.disagreement, ...later.disagreement },
   };
+}
+
+/** A peer that ran the whole batch has our loss and so our gradient, to the rounding of bfloat16. */
+function refuseOtherGradients(measured: Map<Participant["name"], Measurement>): void {
+  const ours = measured.get("ours")!.metrics!.gradNorm;
+  for (const [name, { gradNorm, microBatches }] of measured) {
+    if (gradNorm === undefined || microBatches.run < microBatches.all) continue;
+    if (!(Math.abs(gradNorm / ours - 1) < 0.05))
+      throw new Error(`${name}'s gradient has norm ${gradNorm}, ours ${ours}: not the same work`);
+  }
 }
 
 function disagreement(

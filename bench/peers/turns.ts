@@ -42,12 +42,14 @@ export interface Measurement {
   metrics?: NativeUpdateMetrics; // ours, of the last round
   products?: { seconds: number; inside: number; flops: number }[]; // ours: a round's engine time, products' time and work
   sums?: { sequence: number; sum: number }[]; // of the actions' log-probs
+  gradNorm?: number; // of the last round, where the loss is ours
 }
 
 interface Reply {
   seconds: number;
   fixedSeconds?: number;
   sums?: number[];
+  gradNorm?: number;
   metrics?: NativeUpdateMetrics;
   products?: { seconds: number; inside: number; flops: number };
 }
@@ -158,6 +160,7 @@ function measured(turn: Turn, op: Op): Measurement {
       beyondState: Math.max(0, peakBytes - participant.baseBytes - participant.stateBytes),
     },
     ...(last.metrics && { metrics: last.metrics }),
+    ...(last.gradNorm !== undefined && { gradNorm: last.gradNorm }),
     ...(products.length > 0 && { products }),
     ...(last.sums && { sums: last.sums.map((sum, i) => ({ sequence: turn.actions[i]!, sum })) }),
   };

@@ -71,9 +71,9 @@ def update(batches: list[list[dict]], padTo: int) -> dict:
         advantages = torch.tensor([row["actions"][0]["advantage"] for row in rows])
         (-(advantages * (values * action).sum(-1)).sum() / total).backward()
     middle = time.perf_counter()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return dict(seconds=middle - start, fixedSeconds=time.perf_counter() - middle)
+    return dict(seconds=middle - start, fixedSeconds=time.perf_counter() - middle, gradNorm=norm.item())
 
 
 serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)

@@ -93,9 +93,9 @@ def update(batches: list[list[dict]], padTo: int) -> dict:
         weights = (advantages / -total).repeat_interleave(torch.tensor(lengths))
         HeadLoss.apply(hidden, model.lm_head.weight, targets, weights).backward()
     middle = time.perf_counter()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
     optimizer.step()
-    return dict(seconds=middle - start, fixedSeconds=time.perf_counter() - middle)
+    return dict(seconds=middle - start, fixedSeconds=time.perf_counter() - middle, gradNorm=norm.item())
 
 
 serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)
