@@ -36,8 +36,8 @@ export function miniatureFigures(outcomes: Outcomes, settings: MiniatureSettings
       "Accuracy by size of the training data",
       "trajectories (process filter)",
       [
-        { label: String(settings.keptSmall), mean: near("swirl/small data") },
-        { label: String(settings.kept), mean: near(SWIRL) },
+        { label: count(settings.keptSmall), mean: near("swirl/small data") },
+        { label: count(settings.kept), mean: near(SWIRL) },
         { label: largestKept(outcomes), mean: near("swirl/large data") },
       ],
       reference,
@@ -73,5 +73,9 @@ export function listTitle(list: (typeof HELD_OUT)[number]): string {
 export function largestKept(outcomes: Outcomes): string {
   const { results } = outcomes;
   const kept = results.seeds.map((seed) => results.get(seed, "kept/large data", "select").figures.kept);
-  return Math.min(...kept).toLocaleString("en-US");
+  return count(Math.min(...kept));
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
 }
