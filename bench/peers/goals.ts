@@ -2,7 +2,7 @@
 import type { OpResult, ShapeResult } from "./compare.js";
 import type { PeerName } from "./peers.js";
 import type { Scaling } from "./scaling.js";
-import type { Op } from "./turns.js";
+import type { Measurement, Op } from "./turns.js";
 
 export interface Goal {
   goal: string;
@@ -44,8 +44,18 @@ export function judge(results: ShapeResult[], scaling: Scaling | undefined, peak
         ),
         atMost("update: time outside matrix products", where, inside?.outside, 0.35, percent),
       );
-      const memory = memoryRatio(result.ops.update);
-      goals.push(atMost("update: peak resident memory ÷ B1's", where, memory, 0.25, (x) => x.toFixed(2)));
+      const memory = (part: keyof Measurement["memory"]) => memoryRatio(result.ops.update, part);
+      const shown = (x: number) => x.toFixed(2);
+      goals.push(
+        atMost("update: peak resident memory ÷ B1's", where, memory("residentPeak"), 0.25, shown),
+        atMost(
+          "update: the same beyond runtime, weights, gradients and moments",
+          where,
+          memory("beyondState"),
+          0.25,
+          shown,
+        ),
+      );
     }
   }
   if (scaling) goals.push(...judgeScaling(scaling, peak.bfloat16));
@@ -93,9 +103,9 @@ export function insideProducts({ ours }: OpResult): { rate: number; outside: num
   return { rate: sum("flops") / sum("inside"), outside: 1 - sum("inside") / sum("seconds") };
 }
 
-export function memoryRatio({ ours, peers }: OpResult): number | undefined {
-  const theirs = peers.b1?.memory.residentPeak;
-  return theirs ? ours.memory.residentPeak / theirs : undefined;
+function memoryRatio({ ours, peers }: OpResult, part: keyof Measurement["memory"]): number | undefined {
+  const theirs = peers.b1?.memory[part];
+  return theirs ? ours.memory[part] / theirs : undefined;
 }
 
 function faster(where: string, op: Op, of: OpResult, peer: PeerName, target: number): Goal {

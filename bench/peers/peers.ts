@@ -42,7 +42,7 @@ export const peers: Record<PeerName, Peer> = {
   b2: {
     title: "B2: PyTorch tuned by hand, without a tree",
     script: "b2.py",
-    options: { chunkRows: 1024, compile: false },
+    options: { chunkRows: 1024, compile: true, attention: "eager" },
     // glibc keeps what torch frees: no page is faulted in twice.
     environment: {
       MALLOC_MMAP_MAX_: "0",

@@ -1,6 +1,8 @@
 """B2: PyTorch tuned by hand; a tree is the one thing it lacks.
 
-- Rows arrive without padding: micro-batches hold rows of one length, so attention is SDPA's causal kernel with no mask.
+- Rows arrive without padding: micro-batches hold rows of one length, so no mask but the causal one is needed.
+- The layers are compiled (torch.compile, any length), with attention written out: on CPUs without AMX inductor's code
+  for it is faster than SDPA's kernel, at the price of keeping the probabilities for backward.
 - A trajectory's logged steps are one row that carries all their labels.
 - The final hidden states are gathered at labelled rows only; the head runs on them in chunks. REINFORCE's weights are
   known before the forward pass, so the chunk's gradient is formed in the same pass and no logits are kept.
@@ -22,12 +24,25 @@ chunk_rows = 1024
 
 def load(folder: str, dtype: str, threads: int, options: dict) -> dict:
     global model, optimizer, chunk_rows
-    model = load_model(folder, dtype, threads)
+    model = load_model(folder, dtype, threads, options["attention"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=0.0, fused=True)
     chunk_rows = options["chunkRows"]
     if options["compile"]:
-        model.model = torch.compile(model.model, dynamic=False)
+        for layer in model.model.layers:
+            layer.compile(dynamic=True)
+        compile_now()
     return dict(stateBytes=state_bytes(model))
+
+
+def compile_now() -> None:
+    """Every variant that a timing could meet: one row is compiled apart from several, and without gradients."""
+    for rows in (2, 1):
+        for length in (24, 40):
+            batch = [dict(tokens=[3] * length, actions=[dict(start=8, end=length, advantage=0.0)])] * rows
+            logprobs([batch], 0)
+            hidden, _, _ = labelled(batch)
+            hidden.sum().backward()
+    model.zero_grad()
 
 
 class HeadLoss(torch.autograd.Function):

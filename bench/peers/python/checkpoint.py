@@ -14,9 +14,9 @@ def hello() -> dict:
     return dict(torch=torch.__version__, transformers=transformers.__version__)
 
 
-def load_model(folder: str, dtype: str, threads: int):
+def load_model(folder: str, dtype: str, threads: int, attention: str = "sdpa"):
     torch.set_num_threads(threads)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation="sdpa")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation=attention)
     return model.train()
 
 
