@@ -45,7 +45,7 @@ export const MINIATURE: MiniatureSettings = {
   demonstrations: 12_000,
   mistakes: {
     ...DEMONSTRATION_MISTAKES,
-    answersBeforeThird: 0.58,
+    answersBeforeThird: 0.54,
     staleResult: 0.03,
     slips: 0.02,
     wrongAnswer: 0.02,
