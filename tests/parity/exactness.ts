@@ -117,6 +117,12 @@ export async function exactness(model: string, dtype: Dtype, threads: number): P
       same(`scored in fives: row ${i + j}`, logprobs, rows[i + j]!.logprobs);
   }
 
+  for (const limit of [24, 150]) {
+    const cut = await engine.logprobs(rows, { temperature: 1, tree: true, maxTokensPerMicroBatch: limit });
+    for (const [i, logprobs] of cut.entries())
+      same(`scored ${limit} rows at a time: row ${i}`, logprobs, rows[i]!.logprobs);
+  }
+
   // Those of an update, cut into micro-batches: the estimator k2 is half the mean square of the difference to the
   // reference, so it is 0 only if every log-prob is the one that was sampled.
   const batch = rows.map(({ tokens, actionStart, logprobs }, i) => ({
@@ -130,6 +136,7 @@ export async function exactness(model: string, dtype: Dtype, threads: number): P
   for (const options of [
     {},
     { tree: false },
+    { maxTokensPerMicroBatch: 24 },
     { maxTokensPerMicroBatch: 170 },
     { maxTokensPerMicroBatch: 401 },
     { maxTokensPerMicroBatch: 1000, tree: false },
