@@ -12,7 +12,7 @@ import type {
 } from "../../src/native/addon.js";
 import { Engine } from "../../src/native/engine.js";
 import { loadWeights, openCheckpoint } from "../../src/policy/checkpoint/checkpoint.js";
-import { type Golden, readGolden, reinforce } from "./golden.js";
+import { type Golden, readGolden, reinforce, testDevice } from "./golden.js";
 
 export interface Exactness {
   /** Numbers compared. */
@@ -158,7 +158,7 @@ async function open(golden: Golden, dtype: Dtype, threads: number): Promise<Engi
   const checkpoint = await openCheckpoint(golden.folder);
   const engine = new Engine({
     config: { ...checkpoint.config.model, maxPositions: 256 }, // room for prompts beyond the borders
-    device: "cpu",
+    device: testDevice,
     dtype,
     threads,
     memoryBudget: 1 << 30,
