@@ -17,7 +17,7 @@
 //
 // Decoding reads a shared prefix once per tile, not once per row: rows of one step whose paths share a block are
 // computed together (up to 128 / group rows). Prefixes shared between tiles are re-read from L2.
-#include "cuda/attention.cuh"
+#include "cuda/attention_walk.cuh"
 #include "cuda/ops.h"
 
 namespace swirl::cuda {
@@ -34,30 +34,22 @@ struct ForwardTile {
   static constexpr int kKeys = kFloat ? (kHead <= 64 ? 64 : kHead <= 128 ? 32 : 16) : kHead <= 128 ? 64 : 32;
   static constexpr int kQueries = 16 * kM * kWarps;
   static constexpr int kN = kKeys / 8;
-  static constexpr int kQuerySize = kQueries * kRowStride<T, kHead>, kKeySize = kKeys * kRowStride<T, kHead>;
-
+  static constexpr int kBlocks = kFloat && kHead == kLargestHead ? 1 : 2;  // on a multiprocessor, at least
   // Shared memory.
-  TileRows<kQueries> rows;
-  int owner[kQueries], position[kQueries];  // of each query's row
-  int entry[kQueries];                      // row · heads + head
-  int slots[2][kKeys];                      // of an even and an odd item
-  alignas(16) T queries[kQuerySize];
-  T keys[2][kKeySize], values[2][kKeySize];
+  Queries<kQueries> queries;
+  alignas(16) T q[kQueries * kRowStride<T, kHead>];
+  KeyTiles<T, kHead, kKeys> tiles;
   alignas(16) unsigned char staging[kWarps][Weights<T, kM, kN>::kStagingBytes + 16];
 };
 
 template <class T>
-struct Forward {
-  swirl_tree tree;
-  Scores scores;
-  const T *q = nullptr, *k = nullptr, *v = nullptr;
-  int64_t ldq = 0, ldk = 0, ldv = 0;
+struct Forward : Attention<T> {
+  using Attention<T>::Attention;
   T* out = nullptr;
   int64_t ldo = 0;
   float* lse = nullptr;
-  int heads = 0, group = 0, head_dim = 0, window = 0;
   int tile_rows = 0;
-  bool aligned_q = false, aligned_k = false, aligned_v = false, paired_out = false;
+  bool paired_out = false;
   // When split, else null. [rows, heads, blocks] of m, l and of PV [kHead].
   float2* largest = nullptr;
   float* sums = nullptr;
@@ -85,20 +77,6 @@ __device__ __forceinline__ float joined(float sum, float block_sum, float2 facto
 }
 // + 0: a zero has one sign, whatever zeros were added to it.
 __device__ __forceinline__ float finished(float sum, float inverse) { return fmaf(sum, inverse, 0.0f); }
-
-// Starts the copies of an item's keys and values.
-template <int kHead, int kKeys, class T>
-__device__ __forceinline__ void load_item(const Forward<T>& at, int kv_head, const int* slots, T* keys,
-                                          T* values) {
-  const int64_t head = static_cast<int64_t>(kv_head) * at.head_dim;
-  load_tile<kHead>(keys, kKeys, at.head_dim, at.aligned_k, at.k, [&](int i) -> const T* {
-    return slots[i] < 0 ? nullptr : at.k + slots[i] * at.ldk + head;
-  });
-  load_tile<kHead>(values, kKeys, at.head_dim, at.aligned_v, at.v, [&](int i) -> const T* {
-    return slots[i] < 0 ? nullptr : at.v + slots[i] * at.ldv + head;
-  });
-  copy_async_commit();
-}
 
 // Row's largest score and its sum of 2^(factor · score - largest), which the scores become.
 template <int kM, int kN>
@@ -131,161 +109,90 @@ __device__ __forceinline__ void weigh(float factor, float (&score)[kM][kN][4], f
 }
 
 template <class T, int kHead>
-__global__ void __launch_bounds__(kThreads) forward(Forward<T> at) {
+__global__ void __launch_bounds__(kThreads, ForwardTile<T, kHead>::kBlocks) forward(Forward<T> at) {
   using Tile = ForwardTile<T, kHead>;
   constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys;
   Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
-  const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp, warp = thread / kWarp;
-  const int first_query = warp * kM * 16;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int first_query = warp * kM * 16, kv_head = static_cast<int>(blockIdx.y);
   // The last tiles have the longest paths: first.
   const int row_begin = static_cast<int>(gridDim.x - 1 - blockIdx.x) * at.tile_rows;
   const int row_end = row_begin + at.tile_rows < at.tree.rows ? row_begin + at.tile_rows : at.tree.rows;
-  const int kv_head = static_cast<int>(blockIdx.y);
-  describe_rows(at.tree, at.window, kKeys, row_begin, row_end, &tile.rows);
+  describe_rows(at.tree, at.window, kKeys, row_begin, row_end, &tile.queries.rows);
 
-  const int items = count_items(tile.rows);
-  const int begin = static_cast<int>(static_cast<int64_t>(items) * blockIdx.z / gridDim.z);
-  const int end = static_cast<int>(static_cast<int64_t>(items) * (blockIdx.z + 1) / gridDim.z);
+  const int64_t items = count_items(tile.queries.rows);
+  const int begin = static_cast<int>(items * blockIdx.z / gridDim.z);
+  const int end = static_cast<int>(items * (blockIdx.z + 1) / gridDim.z);
   if (begin == end) return;
-
-  const int used = (row_end - row_begin) * at.group;
-  for (int i = thread; i < Tile::kQueries; i += kThreads) {
-    const int row = i / at.group;
-    tile.owner[i] = i < used ? tile.rows.owner[row] : -1;
-    tile.position[i] = i < used ? tile.rows.position[row] : -1;
-    tile.entry[i] = (row_begin + row) * at.heads + kv_head * at.group + i % at.group;
-  }
-  load_tile<kHead>(tile.queries, Tile::kQueries, at.head_dim, at.aligned_q, at.q, [&](int i) -> const T* {
+  const int used = tile.queries.describe(at, row_begin, row_end, kv_head);
+  load_tile<kHead>(tile.q, Tile::kQueries, at.head_dim, at.aligned_q, at.q, [&](int i) -> const T* {
     if (i >= used) return nullptr;
     return at.q + (row_begin + i / at.group) * at.ldq +
            static_cast<int64_t>(kv_head * at.group + i % at.group) * at.head_dim;
   });
-
-  PathWalk walk;
-  Item now = item_at(tile.rows, begin), next = now;
-  if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, now, tile.slots[0]);
-  __syncthreads();
-  load_item<kHead, kKeys>(at, kv_head, tile.slots[0], tile.keys[0], tile.values[0]);
-  if (begin + 1 < end) {
-    advance(tile.rows, &next);
-    if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, next, tile.slots[1]);
-  }
 
   Softmax softmax[kM][2];
   float sum[kHead / 16][kM][2][4];
 #pragma unroll
   for (int d = 0; d < kHead / 16; ++d) clear(sum[d]);
 
-  for (int index = begin; index < end; ++index) {
-    const int odd = (index - begin) % 2;
-    copy_async_wait<0>();
-    __syncthreads();  // this item is loaded, the other's memory is free, the next one's slots are known
-    if (index + 1 < end)
-      load_item<kHead, kKeys>(at, kv_head, tile.slots[1 - odd], tile.keys[1 - odd], tile.values[1 - odd]);
-    const Item item = now;
-    now = next;
-    if (index + 2 < end) {
-      advance(tile.rows, &next);
-      if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, next, tile.slots[odd]);
-    }
+  walk_items(at, kv_head, tile.queries.rows, begin, end, tile.tiles,
+             [&](Item item, int sharers, const T* keys, const T* values) {
+               const Sight sees = sight<kKeys, kM>(tile.queries, first_query, at.window, item, sharers);
+               if (!sees.some) return;
+               float score[kM][kN][4];
+               clear(score);
+               multiply_transposed<kHead>(score, tile.q + first_query * kRowStride<T, kHead>, keys);
+               at.scores.apply(score);
+               if (!sees.all)
+                 hide<kKeys>(tile.queries, first_query, at.window, item, sharers, -INFINITY, score);
+               float largest[kM][2], total[kM][2];
+               weigh(at.scores.factor, score, largest, total);
+               const Weights<T, kM, kN> weights(score, reinterpret_cast<float*>(tile.staging[warp]));
 
-    // Of the block's keys, a query sees low … high.
-    const int sharers = sharers_end(tile.rows, item), first = item.block * kKeys;
-    const auto see = [&](int m, int half, int* low, int* high) {
-      const int i = first_query + m * 16 + half * 8 + lane / 4;
-      const int owner = tile.owner[i], position = tile.position[i];
-      const int from = first_visible(position, at.window) - first, to = position - first;
-      *low = from > 0 ? from : 0;
-      *high = owner < item.segment || owner >= sharers ? -1 : to < kKeys ? to : kKeys - 1;
-    };
-    bool some = false, all = true;
+               // A row that sees a key of the block has a total: its largest score alone adds 1.
+               const bool split = at.sums != nullptr;
+               float2 factors[kM][2];
 #pragma unroll
-    for (int m = 0; m < kM; ++m)
+               for (int m = 0; m < kM; ++m)
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        int low, high;
-        see(m, half, &low, &high);
-        some = some || low <= high;
-        all = all && low == 0 && high == kKeys - 1;
-      }
-    if (!__any_sync(kAllLanes, some)) continue;
-    all = __all_sync(kAllLanes, all);
-
-    float score[kM][kN][4];
-    clear(score);
-    multiply_transposed<kHead>(score, tile.queries + first_query * kRowStride<T, kHead>, tile.keys[odd]);
-    if (at.scores.softcap > 0) {
+                 for (int half = 0; half < 2; ++half) {
+                   if (!split) {
+                     factors[m][half] = softmax[m][half].join(largest[m][half], total[m][half]);
+                   } else if (total[m][half] != 0 && lane % 4 == 0) {
+                     const int i = first_query + m * 16 + half * 8 + lane / 4;
+                     at.largest[static_cast<int64_t>(tile.queries.entry[i]) * at.blocks + item.block] =
+                         make_float2(largest[m][half], total[m][half]);
+                   }
+                 }
 #pragma unroll
-      for (int m = 0; m < kM; ++m)
+               for (int d = 0; d < kHead / 16; ++d) {
+                 float part[kM][2][4];
+                 clear(part);
+                 multiply_weights<kHead>(part, weights, values, d * 16);
 #pragma unroll
-        for (int n = 0; n < kN; ++n)
+                 for (int m = 0; m < kM; ++m)
 #pragma unroll
-          for (int i = 0; i < 4; ++i) score[m][n][i] = at.scores.of(score[m][n][i]);
-    }
-    if (!all) {
+                   for (int half = 0; half < 2; ++half) {
+                     if (!split) {
 #pragma unroll
-      for (int m = 0; m < kM; ++m)
+                       for (int n = 0; n < 2; ++n)
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          int low, high;
-          see(m, half, &low, &high);
+                         for (int i = 2 * half; i < 2 * half + 2; ++i)
+                           sum[d][m][n][i] = joined(sum[d][m][n][i], part[m][n][i], factors[m][half]);
+                     } else if (total[m][half] != 0) {
+                       const int i = first_query + m * 16 + half * 8 + lane / 4;
+                       const int64_t place =
+                           static_cast<int64_t>(tile.queries.entry[i]) * at.blocks + item.block;
+                       float* to = at.sums + place * kHead + d * 16 + lane % 4 * 2;
 #pragma unroll
-          for (int n = 0; n < kN; ++n)
-#pragma unroll
-            for (int i = 0; i < 2; ++i) {
-              const int key = n * 8 + lane % 4 * 2 + i;
-              if (key < low || key > high) score[m][n][2 * half + i] = -INFINITY;
-            }
-        }
-    }
-    float largest[kM][2], total[kM][2];
-    weigh(at.scores.factor, score, largest, total);
-    const Weights<T, kM, kN> weights(score, reinterpret_cast<float*>(tile.staging[warp]));
-
-    const bool split = at.sums != nullptr;
-    float2 factors[kM][2];
-    bool sees[kM][2];
-#pragma unroll
-    for (int m = 0; m < kM; ++m)
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        sees[m][half] = total[m][half] != 0;  // its largest score alone adds 1
-        if (!split) {
-          factors[m][half] = softmax[m][half].join(largest[m][half], total[m][half]);
-        } else if (sees[m][half] && lane % 4 == 0) {
-          const int i = first_query + m * 16 + half * 8 + lane / 4;
-          at.largest[static_cast<int64_t>(tile.entry[i]) * at.blocks + item.block] =
-              make_float2(largest[m][half], total[m][half]);
-        }
-      }
-#pragma unroll
-    for (int d = 0; d < kHead / 16; ++d) {
-      float part[kM][2][4];
-      clear(part);
-      multiply_weights<kHead>(part, weights, tile.values[odd], d * 16);
-#pragma unroll
-      for (int m = 0; m < kM; ++m)
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          if (split) {
-            if (!sees[m][half]) continue;
-            const int i = first_query + m * 16 + half * 8 + lane / 4;
-            float* to = at.sums + (static_cast<int64_t>(tile.entry[i]) * at.blocks + item.block) * kHead +
-                        d * 16 + lane % 4 * 2;
-#pragma unroll
-            for (int n = 0; n < 2; ++n)
-              *reinterpret_cast<float2*>(to + n * 8) =
-                  make_float2(part[m][n][2 * half], part[m][n][2 * half + 1]);
-          } else {
-#pragma unroll
-            for (int n = 0; n < 2; ++n)
-#pragma unroll
-              for (int i = 2 * half; i < 2 * half + 2; ++i)
-                sum[d][m][n][i] = joined(sum[d][m][n][i], part[m][n][i], factors[m][half]);
-          }
-        }
-    }
-  }
+                       for (int n = 0; n < 2; ++n)
+                         *reinterpret_cast<float2*>(to + n * 8) =
+                             make_float2(part[m][n][2 * half], part[m][n][2 * half + 1]);
+                     }
+                   }
+               }
+             });
   if (at.sums != nullptr) return;
 
 #pragma unroll
@@ -293,8 +200,8 @@ __global__ void __launch_bounds__(kThreads) forward(Forward<T> at) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int i = first_query + m * 16 + half * 8 + lane / 4;
-      if (tile.owner[i] < 0) continue;
-      const int entry = tile.entry[i];
+      if (tile.queries.owner[i] < 0) continue;
+      const int entry = tile.queries.entry[i];
       if (lane % 4 == 0) at.lse[entry] = softmax[m][half].lse();
       const float inverse = 1.0f / softmax[m][half].total;
       T* to = at.out + entry / at.heads * at.ldo + static_cast<int64_t>(entry % at.heads) * at.head_dim;
@@ -411,19 +318,9 @@ swirl_status attention_forward(swirl_device* device, const swirl_attention_shape
   if (status != SWIRL_OK || tree->rows == 0) return status;
   return with_type(dtype, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
-    Forward<T> at = {*tree, Scores(*shape)};
-    at.q = static_cast<const T*>(q), at.ldq = ldq;
-    at.k = static_cast<const T*>(k), at.ldk = ldk;
-    at.v = static_cast<const T*>(v), at.ldv = ldv;
+    Forward<T> at(*shape, *tree, q, ldq, k, ldk, v, ldv);
     at.out = static_cast<T*>(out), at.ldo = ldo;
     at.lse = lse;
-    at.heads = shape->heads;
-    at.group = shape->heads / shape->kv_heads;
-    at.head_dim = shape->head_dim;
-    at.window = shape->window;
-    at.aligned_q = vectorizes<T>(q, ldq, shape->head_dim);
-    at.aligned_k = vectorizes<T>(k, ldk, shape->head_dim);
-    at.aligned_v = vectorizes<T>(v, ldv, shape->head_dim);
     at.paired_out = pairs<T>(out, ldo, shape->head_dim);
     return with_head<T>(shape->head_dim, [&](auto head) {
       constexpr int kHead = decltype(head)::value;
