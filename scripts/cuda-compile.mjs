@@ -9,7 +9,15 @@
  * driver is needed to compile). SWIRL_CUDA_ARCHITECTURES overrides the architectures, as in CMake: "80-real;90-virtual".
  */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -94,6 +102,19 @@ async function inParallel(tasks, jobs) {
   return results;
 }
 
+/** Whether the module at `out` was built from the sources as they are, for these architectures. */
+export function isFresh(out) {
+  const module = statSync(out, { throwIfNoEntry: false });
+  const built = join(dirname(out), "cuda-objects/architectures");
+  if (!module || !existsSync(built) || readFileSync(built, "utf8") !== architectures.join(";")) return false;
+  const sources = readdirSync(join(root, "cuda"), { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(root, "cuda", entry.name));
+  return [...sources, join(root, "native/kernels/kernels.h")].every(
+    (file) => statSync(file).mtimeMs < module.mtimeMs,
+  );
+}
+
 /**
  * Builds the module at `out`. Returns what ptxas said about the kernels, by source file. Throws with the compiler's
  * own words.
@@ -129,6 +150,7 @@ export async function compileModule({ nvcc, out, jobs, lineInfo = false }) {
   ];
   const written = `${out}.new`;
   await run(nvcc, [...link, "-L", lib, "-ldl", "-o", written]);
+  writeFileSync(join(objects, "architectures"), architectures.join(";"));
   renameSync(written, out); // never half a module for a process that is starting
   return built;
 }
