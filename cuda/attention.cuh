@@ -100,8 +100,10 @@ swirl_status with_head(int head_dim, const Body& body) {
 
 // Refuses what no kernel here computes.
 swirl_status check_attention(swirl_device*, const char* op, const swirl_attention_shape&);
-// Refuses more query heads of a key head than a tile of `queries` holds.
-swirl_status check_group(swirl_device*, const char* op, const swirl_attention_shape&, int queries);
+// Refuses more query heads of a key head than a tile of `queries` holds, and a GPU with less shared memory than
+// a block's tile needs.
+swirl_status check_tile(swirl_device*, const char* op, const swirl_attention_shape&, int queries,
+                        size_t bytes);
 
 }  // namespace swirl::cuda
 

@@ -1,6 +1,8 @@
 // Tree attention backward: delta = Σ dout · out; dq by tiles of queries; dk and dv by tiles of keys. No atomics:
 // every sum belongs to one block of threads and has one order. Scores are computed again in both passes: 7 matrix
 // products in all beside the 5 of a pass that shares them through atomics.
+#include <algorithm>
+
 #include "cuda/attention_key_gradient.cuh"
 #include "cuda/attention_query_gradient.cuh"
 #include "cuda/ops.h"
@@ -124,7 +126,9 @@ swirl_status attention_backward(swirl_device* device, const swirl_attention_shap
     const KeyGradient to_keys = {{}, dk, dv, ld, nullptr, paired};
     return with_head<T>(shape->head_dim, [&](auto head) {
       constexpr int kHead = decltype(head)::value;
-      const swirl_status fits = check_group(device, kOp, *shape, QueryGradientTile<T, kHead>::kQueries);
+      const swirl_status fits =
+          check_tile(device, kOp, *shape, QueryGradientTile<T, kHead>::kQueries,
+                     std::max(sizeof(QueryGradientTile<T, kHead>), sizeof(KeyGradientTile<T, kHead>)));
       if (fits != SWIRL_OK) return fits;
       return run<T, kHead>(device, at, shape->kv_heads, static_cast<const T*>(out), ldo, to_queries, to_keys);
     });

@@ -55,7 +55,7 @@ struct KeyGradientTile {
   static constexpr int kThreads = kWarps * kWarp;
   static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-key tiles of a warp
   static constexpr int kKeys = 16 * kM * kWarps;
-  static constexpr int kQueries = kFloat ? (kLargest ? 16 : 32) : kHead == 96 || kHead == 128 ? 64 : 32;
+  static constexpr int kQueries = kFloat ? (kLargest ? 16 : 32) : kHead == 96 ? 64 : kHead == 128 ? 48 : 32;
   static constexpr int kN = kQueries / 8;
   // At the largest head size the sums of dk and dv are too many for a thread's registers: two blocks of
   // threads, one for each (5 products instead of 4).

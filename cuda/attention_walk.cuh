@@ -80,13 +80,33 @@ __device__ __forceinline__ void hide(const Queries<kQueries>& queries, int first
     }
 }
 
-// Keys and values of an even and an odd item.
+// Keys and values of an even and an odd item, and what is known of the items to come. In shared memory: what
+// stays in registers over the walk is the sums.
 template <class T, int kHead, int kKeys>
 struct KeyTiles {
   static constexpr int kSize = kKeys * kRowStride<T, kHead>;
   alignas(16) T keys[2][kSize];
   T values[2][kSize];
   int slots[2][kKeys];
+  Item items[4];
+  int sharers[4];  // one past the last segment that shares the item
+  PathWalk walk;
+
+  // Item number n of the walk; warp 0 calls.
+  template <int kRows>
+  __device__ __forceinline__ void prepare(const Attention<T>& at, const TileRows<kRows>& rows, int n,
+                                          Item item) {
+    const int end = sharers_end(rows, item);
+    PathWalk copy = walk;
+    copy.resolve<kKeys>(at.tree, rows, item, slots[n % 2]);
+    __syncwarp();
+    if (threadIdx.x == 0) {
+      items[n % 4] = item;
+      sharers[n % 4] = end;
+      walk = copy;
+    }
+    __syncwarp();
+  }
 
   __device__ __forceinline__ void load(const Attention<T>& at, int kv_head, int odd) {
     const int64_t head = static_cast<int64_t>(kv_head) * at.head_dim;
@@ -108,28 +128,29 @@ template <class T, int kHead, int kKeys, int kRows, class Body>
 __device__ __forceinline__ void walk_items(const Attention<T>& at, int kv_head, const TileRows<kRows>& rows,
                                            int begin, int end, KeyTiles<T, kHead, kKeys>& tiles,
                                            const Body& body) {
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
-  PathWalk walk;
-  Item now = item_at(rows, begin), next = now;
-  if (warp == 0) walk.resolve<kKeys>(at.tree, rows, now, tiles.slots[0]);
+  const bool prepares = static_cast<int>(threadIdx.x) < kWarp;
+  if (threadIdx.x == 0) tiles.walk = PathWalk();
+  if (prepares) {
+    __syncwarp();
+    Item item = item_at(rows, begin);
+    tiles.prepare(at, rows, 0, item);
+    if (end - begin > 1) {
+      advance(rows, &item);
+      tiles.prepare(at, rows, 1, item);
+    }
+  }
   __syncthreads();
   tiles.load(at, kv_head, 0);
-  if (begin + 1 < end) {
-    advance(rows, &next);
-    if (warp == 0) walk.resolve<kKeys>(at.tree, rows, next, tiles.slots[1]);
-  }
-  for (int index = begin; index < end; ++index) {
-    const int odd = (index - begin) % 2;
+  for (int n = 0; n < end - begin; ++n) {
     copy_async_wait<0>();
-    __syncthreads();  // this item is loaded, the other's memory is free, the next one's slots are known
-    if (index + 1 < end) tiles.load(at, kv_head, 1 - odd);
-    const Item item = now;
-    now = next;
-    if (index + 2 < end) {
-      advance(rows, &next);
-      if (warp == 0) walk.resolve<kKeys>(at.tree, rows, next, tiles.slots[odd]);
+    __syncthreads();  // item n is loaded, the memory of n - 1 is free, the slots of n + 1 are known
+    if (n + 1 < end - begin) tiles.load(at, kv_head, (n + 1) % 2);
+    if (prepares && n + 2 < end - begin) {
+      Item item = tiles.items[(n + 1) % 4];
+      advance(rows, &item);
+      tiles.prepare(at, rows, n + 2, item);
     }
-    body(item, sharers_end(rows, item), tiles.keys[odd], tiles.values[odd]);
+    body(tiles.items[n % 4], tiles.sharers[n % 4], tiles.keys[n % 2], tiles.values[n % 2]);
   }
 }
 
