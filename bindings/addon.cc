@@ -17,31 +17,51 @@
 namespace swirl {
 namespace {
 
+struct Found {
+  std::string name;
+  swirl_device_info described = {};
+  std::string reason;  // why it does not open; empty when it does
+};
+
 // Opens every device for as long as it takes to ask what it is.
-Napi::Value devices(const Napi::CallbackInfo& info) {
-  Napi::Array list = Napi::Array::New(info.Env());
+std::vector<Found> survey() {
+  std::vector<Found> all;
   for (const std::string& name : device_names()) {
+    Found found;
+    found.name = name;
     const auto colon = name.find(':');
-    std::string reason;
-    const swirl_kernels* kernels = find_kernels(name.substr(0, colon), &reason);
+    const swirl_kernels* kernels = find_kernels(name.substr(0, colon), &found.reason);
     const int32_t ordinal = colon == std::string::npos ? 0 : std::stoi(name.substr(colon + 1));
     swirl_device* device = nullptr;
-    swirl_device_info described = {};
     if (kernels->open(ordinal, 0, &device) != SWIRL_OK) {
-      throw to_js_error(info.Env(), Error("DEVICE", "devices", name + ": " + kernels->last_error(nullptr)));
+      found.reason = kernels->last_error(nullptr);
+    } else {
+      if (kernels->describe(device, &found.described) != SWIRL_OK) found.reason = kernels->last_error(device);
+      kernels->close(device);
     }
-    const swirl_status status = kernels->describe(device, &described);
-    const std::string said = status == SWIRL_OK ? "" : kernels->last_error(device);
-    kernels->close(device);
-    if (status != SWIRL_OK) throw to_js_error(info.Env(), Error("DEVICE", "devices", name + ": " + said));
-    list.Set(list.Length(), to_js(info.Env(), described));
+    all.push_back(found);
+  }
+  return all;
+}
+
+Napi::Value devices(const Napi::CallbackInfo& info) {
+  Napi::Array list = Napi::Array::New(info.Env());
+  for (const Found& found : survey()) {
+    if (found.reason.empty()) {
+      list.Set(list.Length(), to_js(info.Env(), found.described));
+    } else if (found.name == "cpu") {
+      throw to_js_error(info.Env(), Error("DEVICE", "devices", found.name + ": " + found.reason));
+    }
   }
   return list;
 }
 
+// By name: kinds that no device answers for, and single devices that do not open.
 Napi::Value missing(const Napi::CallbackInfo& info) {
   Napi::Object reasons = Napi::Object::New(info.Env());
   for (const MissingDevice& device : missing_devices()) reasons.Set(device.name, device.reason);
+  for (const Found& found : survey())
+    if (!found.reason.empty() && found.name != "cpu") reasons.Set(found.name, found.reason);
   return reasons;
 }
 

@@ -1,10 +1,9 @@
-// What the attention kernels share: their arguments, the sizes of their tiles, and the choice by head size.
+// What the attention kernels share: their arguments, the scores, and the choice of a kernel by head size.
 #ifndef SWIRL_CUDA_ATTENTION_CUH_
 #define SWIRL_CUDA_ATTENTION_CUH_
 
 #include <type_traits>
 
-#include "cuda/attention_path.cuh"
 #include "cuda/attention_products.cuh"
 #include "cuda/device.h"
 #include "native/kernels/kernels.h"
@@ -15,33 +14,75 @@ constexpr float kLog2E = 1.44269504088896340736f;
 constexpr float kLn2 = 0.69314718055994530942f;
 constexpr int kLargestHead = 256;
 
-// Scores in units where the softmax is a power of two: 2^(factor · score - …). `score` is s, the product q·k,
-// or with a soft-cap cap · tanh(scale · s / cap).
+// A score s is the product q·k, or with a soft-cap cap · tanh(scale · q·k / cap); the softmax is over
+// 2^(factor · s).
 struct Scores {
   float softcap;  // 0 = none
   float inner;    // scale / softcap
+  float inverse;  // 1 / softcap
   float factor;   // log2 e, times scale without a soft-cap
+  float scale;
 
   explicit Scores(const swirl_attention_shape& shape)
       : softcap(shape.softcap > 0 ? shape.softcap : 0),
         inner(shape.softcap > 0 ? shape.scale / shape.softcap : 0),
-        factor(shape.softcap > 0 ? kLog2E : shape.scale * kLog2E) {}
+        inverse(shape.softcap > 0 ? 1 / shape.softcap : 0),
+        factor(shape.softcap > 0 ? kLog2E : shape.scale * kLog2E),
+        scale(shape.scale) {}
 
-  __device__ __forceinline__ float of(float s) const {
-    return softcap > 0 ? product(softcap, tanhf(product(s, inner))) : s;
+  __device__ __forceinline__ float of(float dot) const {
+    return product(softcap, tanhf(product(dot, inner)));
   }
-  // d score / d (scale · q·k), from the score.
+  // Products into scores, in place.
+  template <int kM, int kN>
+  __device__ __forceinline__ void apply(float (&score)[kM][kN][4]) const {
+    if (softcap == 0) return;
+#pragma unroll
+    for (int m = 0; m < kM; ++m)
+#pragma unroll
+      for (int n = 0; n < kN; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) score[m][n][i] = of(score[m][n][i]);
+  }
+  // The derivative of a score by scale · q·k.
   __device__ __forceinline__ float slope(float score) const {
-    if (softcap == 0) return 1;
-    const float t = score / softcap;
+    const float t = score * inverse;
     return fmaf(-t, t, 1.0f);
   }
 };
 
-// Bytes of one tile of `rows` rows in shared memory.
-template <class T, int kHead>
-constexpr size_t tile_bytes(int rows) {
-  return static_cast<size_t>(rows) * kRowStride<T, kHead> * sizeof(T);
+// What every attention kernel reads.
+template <class T>
+struct Attention {
+  swirl_tree tree;
+  Scores scores;
+  const T *q, *k, *v;
+  int64_t ldq, ldk, ldv;
+  int heads, group, head_dim, window;  // group: query heads of a key head
+  bool aligned_q, aligned_k, aligned_v;
+
+  Attention(const swirl_attention_shape& shape, const swirl_tree& t, const void* queries, int32_t ld_queries,
+            const void* keys, int32_t ld_keys, const void* values, int32_t ld_values)
+      : tree(t),
+        scores(shape),
+        q(static_cast<const T*>(queries)),
+        k(static_cast<const T*>(keys)),
+        v(static_cast<const T*>(values)),
+        ldq(ld_queries),
+        ldk(ld_keys),
+        ldv(ld_values),
+        heads(shape.heads),
+        group(shape.heads / shape.kv_heads),
+        head_dim(shape.head_dim),
+        window(shape.window),
+        aligned_q(vectorizes<T>(queries, ld_queries, shape.head_dim)),
+        aligned_k(vectorizes<T>(keys, ld_keys, shape.head_dim)),
+        aligned_v(vectorizes<T>(values, ld_values, shape.head_dim)) {}
+};
+
+// The first position that a row at `position` sees.
+__device__ __forceinline__ int first_visible(int position, int window) {
+  return window > 0 && position >= window ? position - window + 1 : 0;
 }
 
 // Calls body(std::integral_constant<int, kHead>) with the least tile width that holds head_dim. (float32 has
@@ -59,8 +100,10 @@ swirl_status with_head(int head_dim, const Body& body) {
 
 // Refuses what no kernel here computes.
 swirl_status check_attention(swirl_device*, const char* op, const swirl_attention_shape&);
-// Refuses more query heads of a key head than a tile of `queries` holds.
-swirl_status check_group(swirl_device*, const char* op, const swirl_attention_shape&, int queries);
+// Refuses more query heads of a key head than a tile of `queries` holds, and a GPU with less shared memory than
+// a block's tile needs.
+swirl_status check_tile(swirl_device*, const char* op, const swirl_attention_shape&, int queries,
+                        size_t bytes);
 
 }  // namespace swirl::cuda
 

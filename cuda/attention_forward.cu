@@ -17,7 +17,7 @@
 //
 // Decoding reads a shared prefix once per tile, not once per row: rows of one step whose paths share a block are
 // computed together (up to 128 / group rows). Prefixes shared between tiles are re-read from L2.
-#include "cuda/attention.cuh"
+#include "cuda/attention_walk.cuh"
 #include "cuda/ops.h"
 
 namespace swirl::cuda {
@@ -33,32 +33,24 @@ struct ForwardTile {
   static constexpr int kM = !kFloat && kHead <= 128 ? 2 : 1;  // 16-row tiles of a warp
   static constexpr int kKeys = kFloat ? (kHead <= 64 ? 64 : kHead <= 128 ? 32 : 16) : kHead <= 128 ? 64 : 32;
   static constexpr int kQueries = 16 * kM * kWarps;
-  static constexpr int kN = kKeys / 8;
-  static constexpr int kQuerySize = kQueries * kRowStride<T, kHead>, kKeySize = kKeys * kRowStride<T, kHead>;
-
+  static constexpr int kN = kKeys / 8, kWidth = kHead;
+  static constexpr int kBlocks = kFloat && kHead == kLargestHead ? 1 : 2;  // on a multiprocessor, at least
   // Shared memory.
-  TileRows<kQueries> rows;
-  int owner[kQueries], position[kQueries];  // of each query's row
-  int entry[kQueries];                      // row · heads + head
-  int slots[2][kKeys];                      // of an even and an odd item
-  alignas(16) T queries[kQuerySize];
-  T keys[2][kKeySize], values[2][kKeySize];
+  Queries<kQueries> queries;
+  alignas(16) T q[kQueries * kRowStride<T, kHead>];
+  KeyTiles<T, kHead, kKeys> tiles;
   alignas(16) unsigned char staging[kWarps][Weights<T, kM, kN>::kStagingBytes + 16];
 };
 
 template <class T>
-struct Forward {
-  swirl_tree tree;
-  Scores scores;
-  const T *q = nullptr, *k = nullptr, *v = nullptr;
-  int64_t ldq = 0, ldk = 0, ldv = 0;
+struct Forward : Attention<T> {
+  using Attention<T>::Attention;
   T* out = nullptr;
   int64_t ldo = 0;
   float* lse = nullptr;
-  int heads = 0, group = 0, head_dim = 0, window = 0;
   int tile_rows = 0;
-  bool aligned_q = false, aligned_k = false, aligned_v = false, paired_out = false;
-  // When split, else null. [rows, heads, blocks] of m, l and of PV [kHead].
+  bool paired_out = false;
+  // When split. [rows, heads, blocks] of m, l and of PV [kHead].
   float2* largest = nullptr;
   float* sums = nullptr;
   int blocks = 0;
@@ -85,20 +77,6 @@ __device__ __forceinline__ float joined(float sum, float block_sum, float2 facto
 }
 // + 0: a zero has one sign, whatever zeros were added to it.
 __device__ __forceinline__ float finished(float sum, float inverse) { return fmaf(sum, inverse, 0.0f); }
-
-// Starts the copies of an item's keys and values.
-template <int kHead, int kKeys, class T>
-__device__ __forceinline__ void load_item(const Forward<T>& at, int kv_head, const int* slots, T* keys,
-                                          T* values) {
-  const int64_t head = static_cast<int64_t>(kv_head) * at.head_dim;
-  load_tile<kHead>(keys, kKeys, at.head_dim, at.aligned_k, at.k, [&](int i) -> const T* {
-    return slots[i] < 0 ? nullptr : at.k + slots[i] * at.ldk + head;
-  });
-  load_tile<kHead>(values, kKeys, at.head_dim, at.aligned_v, at.v, [&](int i) -> const T* {
-    return slots[i] < 0 ? nullptr : at.v + slots[i] * at.ldv + head;
-  });
-  copy_async_commit();
-}
 
 // Row's largest score and its sum of 2^(factor · score - largest), which the scores become.
 template <int kM, int kN>
@@ -130,171 +108,100 @@ __device__ __forceinline__ void weigh(float factor, float (&score)[kM][kN][4], f
     }
 }
 
-template <class T, int kHead>
-__global__ void __launch_bounds__(kThreads) forward(Forward<T> at) {
-  using Tile = ForwardTile<T, kHead>;
-  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys;
-  Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
-  const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp, warp = thread / kWarp;
-  const int first_query = warp * kM * 16;
-  // The last tiles have the longest paths: first.
-  const int row_begin = static_cast<int>(gridDim.x - 1 - blockIdx.x) * at.tile_rows;
-  const int row_end = row_begin + at.tile_rows < at.tree.rows ? row_begin + at.tile_rows : at.tree.rows;
-  const int kv_head = static_cast<int>(blockIdx.y);
-  describe_rows(at.tree, at.window, kKeys, row_begin, row_end, &tile.rows);
+// The scores of an item's keys, weighed, for the warp's queries; false when none of them sees any.
+template <class T, int kM, int kN, class Tile>
+__device__ __forceinline__ bool weigh_item(const Forward<T>& at, const Tile& tile, int first_query, Item item,
+                                           int sharers, const T* keys, float (&score)[kM][kN][4],
+                                           float (&largest)[kM][2], float (&total)[kM][2]) {
+  constexpr int kKeys = Tile::kKeys;
+  const Sight sees = sight<kKeys, kM>(tile.queries, first_query, at.window, item, sharers);
+  if (!sees.some) return false;
+  clear(score);
+  multiply_transposed<Tile::kWidth>(score, tile.q + first_query * kRowStride<T, Tile::kWidth>, keys);
+  at.scores.apply(score);
+  if (!sees.all) hide<kKeys>(tile.queries, first_query, at.window, item, sharers, -INFINITY, score);
+  weigh(at.scores.factor, score, largest, total);
+  return true;
+}
 
-  const int items = count_items(tile.rows);
-  const int begin = static_cast<int>(static_cast<int64_t>(items) * blockIdx.z / gridDim.z);
-  const int end = static_cast<int>(static_cast<int64_t>(items) * (blockIdx.z + 1) / gridDim.z);
-  if (begin == end) return;
-
-  const int used = (row_end - row_begin) * at.group;
-  for (int i = thread; i < Tile::kQueries; i += kThreads) {
-    const int row = i / at.group;
-    tile.owner[i] = i < used ? tile.rows.owner[row] : -1;
-    tile.position[i] = i < used ? tile.rows.position[row] : -1;
-    tile.entry[i] = (row_begin + row) * at.heads + kv_head * at.group + i % at.group;
-  }
-  load_tile<kHead>(tile.queries, Tile::kQueries, at.head_dim, at.aligned_q, at.q, [&](int i) -> const T* {
-    if (i >= used) return nullptr;
-    return at.q + (row_begin + i / at.group) * at.ldq +
-           static_cast<int64_t>(kv_head * at.group + i % at.group) * at.head_dim;
-  });
-
-  PathWalk walk;
-  Item now = item_at(tile.rows, begin), next = now;
-  if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, now, tile.slots[0]);
-  __syncthreads();
-  load_item<kHead, kKeys>(at, kv_head, tile.slots[0], tile.keys[0], tile.values[0]);
-  if (begin + 1 < end) {
-    advance(tile.rows, &next);
-    if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, next, tile.slots[1]);
-  }
-
-  Softmax softmax[kM][2];
-  float sum[kHead / 16][kM][2][4];
+// Joins a block's m, l and PV to the totals. (Columns past head_dim are left out, which also keeps the compiler
+// from having more of PV in registers at a time than it has room for.)
+template <class T, int kM, int kN, int kParts>
+__device__ __forceinline__ void take_part(const Forward<T>& at, const Weights<T, kM, kN>& weights,
+                                          const T* values, const float (&largest)[kM][2],
+                                          const float (&total)[kM][2], Softmax (&softmax)[kM][2],
+                                          float (&sum)[kParts][kM][2][4]) {
+  float2 factors[kM][2];
 #pragma unroll
-  for (int d = 0; d < kHead / 16; ++d) clear(sum[d]);
+  for (int m = 0; m < kM; ++m)
+#pragma unroll
+    for (int half = 0; half < 2; ++half)
+      factors[m][half] = softmax[m][half].join(largest[m][half], total[m][half]);
+#pragma unroll
+  for (int d = 0; d < kParts; ++d) {
+    if (d * 16 >= at.head_dim) break;
+    float part[kM][2][4];
+    clear(part);
+    multiply_weights<16 * kParts>(part, weights, values, d * 16);
+#pragma unroll
+    for (int m = 0; m < kM; ++m)
+#pragma unroll
+      for (int n = 0; n < 2; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          sum[d][m][n][i] = joined(sum[d][m][n][i], part[m][n][i], factors[m][i / 2]);
+  }
+}
 
-  for (int index = begin; index < end; ++index) {
-    const int odd = (index - begin) % 2;
-    copy_async_wait<0>();
-    __syncthreads();  // this item is loaded, the other's memory is free, the next one's slots are known
-    if (index + 1 < end)
-      load_item<kHead, kKeys>(at, kv_head, tile.slots[1 - odd], tile.keys[1 - odd], tile.values[1 - odd]);
-    const Item item = now;
-    now = next;
-    if (index + 2 < end) {
-      advance(tile.rows, &next);
-      if (warp == 0) walk.resolve<kKeys>(at.tree, tile.rows, next, tile.slots[odd]);
-    }
-
-    // Of the block's keys, a query sees low … high.
-    const int sharers = sharers_end(tile.rows, item), first = item.block * kKeys;
-    const auto see = [&](int m, int half, int* low, int* high) {
-      const int i = first_query + m * 16 + half * 8 + lane / 4;
-      const int owner = tile.owner[i], position = tile.position[i];
-      const int from = first_visible(position, at.window) - first, to = position - first;
-      *low = from > 0 ? from : 0;
-      *high = owner < item.segment || owner >= sharers ? -1 : to < kKeys ? to : kKeys - 1;
-    };
-    bool some = false, all = true;
+// Leaves a block's m, l and PV in scratch, for the queries that see a key of it: their largest score alone adds
+// 1 to l.
+template <class T, int kHead, int kM, int kN, class Tile>
+__device__ __forceinline__ void leave_part(const Forward<T>& at, const Tile& tile, int first_query, int block,
+                                           const Weights<T, kM, kN>& weights, const T* values,
+                                           const float (&largest)[kM][2], const float (&total)[kM][2]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const auto place = [&](int m, int half) {
+    return static_cast<int64_t>(tile.queries.entry[first_query + m * 16 + half * 8 + lane / 4]) * at.blocks +
+           block;
+  };
+#pragma unroll
+  for (int m = 0; m < kM; ++m)
+#pragma unroll
+    for (int half = 0; half < 2; ++half)
+      if (total[m][half] != 0 && lane % 4 == 0)
+        at.largest[place(m, half)] = make_float2(largest[m][half], total[m][half]);
+#pragma unroll
+  for (int d = 0; d < kHead / 16; ++d) {
+    if (d * 16 >= at.head_dim) break;
+    float part[kM][2][4];
+    clear(part);
+    multiply_weights<kHead>(part, weights, values, d * 16);
 #pragma unroll
     for (int m = 0; m < kM; ++m)
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        int low, high;
-        see(m, half, &low, &high);
-        some = some || low <= high;
-        all = all && low == 0 && high == kKeys - 1;
+        if (total[m][half] == 0) continue;
+        float* to = at.sums + place(m, half) * kHead + d * 16 + lane % 4 * 2;
+#pragma unroll
+        for (int n = 0; n < 2; ++n)
+          *reinterpret_cast<float2*>(to + n * 8) =
+              make_float2(part[m][n][2 * half], part[m][n][2 * half + 1]);
       }
-    if (!__any_sync(kAllLanes, some)) continue;
-    all = __all_sync(kAllLanes, all);
-
-    float score[kM][kN][4];
-    clear(score);
-    multiply_transposed<kHead>(score, tile.queries + first_query * kRowStride<T, kHead>, tile.keys[odd]);
-    if (at.scores.softcap > 0) {
-#pragma unroll
-      for (int m = 0; m < kM; ++m)
-#pragma unroll
-        for (int n = 0; n < kN; ++n)
-#pragma unroll
-          for (int i = 0; i < 4; ++i) score[m][n][i] = at.scores.of(score[m][n][i]);
-    }
-    if (!all) {
-#pragma unroll
-      for (int m = 0; m < kM; ++m)
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          int low, high;
-          see(m, half, &low, &high);
-#pragma unroll
-          for (int n = 0; n < kN; ++n)
-#pragma unroll
-            for (int i = 0; i < 2; ++i) {
-              const int key = n * 8 + lane % 4 * 2 + i;
-              if (key < low || key > high) score[m][n][2 * half + i] = -INFINITY;
-            }
-        }
-    }
-    float largest[kM][2], total[kM][2];
-    weigh(at.scores.factor, score, largest, total);
-    const Weights<T, kM, kN> weights(score, reinterpret_cast<float*>(tile.staging[warp]));
-
-    const bool split = at.sums != nullptr;
-    float2 factors[kM][2];
-    bool sees[kM][2];
-#pragma unroll
-    for (int m = 0; m < kM; ++m)
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        sees[m][half] = total[m][half] != 0;  // its largest score alone adds 1
-        if (!split) {
-          factors[m][half] = softmax[m][half].join(largest[m][half], total[m][half]);
-        } else if (sees[m][half] && lane % 4 == 0) {
-          const int i = first_query + m * 16 + half * 8 + lane / 4;
-          at.largest[static_cast<int64_t>(tile.entry[i]) * at.blocks + item.block] =
-              make_float2(largest[m][half], total[m][half]);
-        }
-      }
-#pragma unroll
-    for (int d = 0; d < kHead / 16; ++d) {
-      float part[kM][2][4];
-      clear(part);
-      multiply_weights<kHead>(part, weights, tile.values[odd], d * 16);
-#pragma unroll
-      for (int m = 0; m < kM; ++m)
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          if (split) {
-            if (!sees[m][half]) continue;
-            const int i = first_query + m * 16 + half * 8 + lane / 4;
-            float* to = at.sums + (static_cast<int64_t>(tile.entry[i]) * at.blocks + item.block) * kHead +
-                        d * 16 + lane % 4 * 2;
-#pragma unroll
-            for (int n = 0; n < 2; ++n)
-              *reinterpret_cast<float2*>(to + n * 8) =
-                  make_float2(part[m][n][2 * half], part[m][n][2 * half + 1]);
-          } else {
-#pragma unroll
-            for (int n = 0; n < 2; ++n)
-#pragma unroll
-              for (int i = 2 * half; i < 2 * half + 2; ++i)
-                sum[d][m][n][i] = joined(sum[d][m][n][i], part[m][n][i], factors[m][half]);
-          }
-        }
-    }
   }
-  if (at.sums != nullptr) return;
+}
 
+template <class T, int kHead, int kM, class Tile>
+__device__ __forceinline__ void store_rows(const Forward<T>& at, const Tile& tile, int first_query,
+                                           const Softmax (&softmax)[kM][2],
+                                           const float (&sum)[kHead / 16][kM][2][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
 #pragma unroll
   for (int m = 0; m < kM; ++m)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int i = first_query + m * 16 + half * 8 + lane / 4;
-      if (tile.owner[i] < 0) continue;
-      const int entry = tile.entry[i];
+      if (tile.queries.owner[i] < 0) continue;
+      const int entry = tile.queries.entry[i];
       if (lane % 4 == 0) at.lse[entry] = softmax[m][half].lse();
       const float inverse = 1.0f / softmax[m][half].total;
       T* to = at.out + entry / at.heads * at.ldo + static_cast<int64_t>(entry % at.heads) * at.head_dim;
@@ -306,6 +213,54 @@ __global__ void __launch_bounds__(kThreads) forward(Forward<T> at) {
                      finished(sum[d][m][n][2 * half], inverse),
                      finished(sum[d][m][n][2 * half + 1], inverse));
     }
+}
+
+// kSplit: the tile's items are shared out among gridDim.z blocks of threads.
+template <class T, int kHead, bool kSplit>
+__global__ void __launch_bounds__(kThreads, ForwardTile<T, kHead>::kBlocks) forward(Forward<T> at) {
+  using Tile = ForwardTile<T, kHead>;
+  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys;
+  Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int first_query = warp * kM * 16, kv_head = static_cast<int>(blockIdx.y);
+  // The last tiles have the longest paths: first.
+  const int row_begin = static_cast<int>(gridDim.x - 1 - blockIdx.x) * at.tile_rows;
+  const int row_end = row_begin + at.tile_rows < at.tree.rows ? row_begin + at.tile_rows : at.tree.rows;
+  describe_rows(at.tree, at.window, kKeys, row_begin, row_end, &tile.queries.rows);
+
+  const int64_t items = count_items(tile.queries.rows);
+  const int begin = static_cast<int>(items * blockIdx.z / gridDim.z);
+  const int end = static_cast<int>(items * (blockIdx.z + 1) / gridDim.z);
+  if (begin == end) return;
+  const int used = tile.queries.describe(at, row_begin, row_end, kv_head);
+  load_tile<kHead>(tile.q, Tile::kQueries, at.head_dim, at.aligned_q, at.q, [&](int i) -> const T* {
+    if (i >= used) return nullptr;
+    return at.q + (row_begin + i / at.group) * at.ldq +
+           static_cast<int64_t>(kv_head * at.group + i % at.group) * at.head_dim;
+  });
+
+  if constexpr (kSplit) {
+    walk_items(at, kv_head, tile.queries.rows, begin, end, tile.tiles,
+               [&](Item item, int sharers, const T* keys, const T* values) {
+                 float score[kM][kN][4], largest[kM][2], total[kM][2];
+                 if (!weigh_item(at, tile, first_query, item, sharers, keys, score, largest, total)) return;
+                 const Weights<T, kM, kN> weights(score, reinterpret_cast<float*>(tile.staging[warp]));
+                 leave_part<T, kHead>(at, tile, first_query, item.block, weights, values, largest, total);
+               });
+  } else {
+    Softmax softmax[kM][2];
+    float sum[kHead / 16][kM][2][4];
+#pragma unroll
+    for (int d = 0; d < kHead / 16; ++d) clear(sum[d]);
+    walk_items(at, kv_head, tile.queries.rows, begin, end, tile.tiles,
+               [&](Item item, int sharers, const T* keys, const T* values) {
+                 float score[kM][kN][4], largest[kM][2], total[kM][2];
+                 if (!weigh_item(at, tile, first_query, item, sharers, keys, score, largest, total)) return;
+                 const Weights<T, kM, kN> weights(score, reinterpret_cast<float*>(tile.staging[warp]));
+                 take_part(at, weights, values, largest, total, softmax, sum);
+               });
+    store_rows<T, kHead>(at, tile, first_query, softmax, sum);
+  }
 }
 
 // A warp per row and head: the blocks of a split call, in ascending order.
@@ -331,7 +286,7 @@ __global__ void __launch_bounds__(kThreads) join_blocks(Forward<T> at, int block
     const float* from = at.sums + (entry * at.blocks + block) * width;
 #pragma unroll
     for (int d = 0; d < kSome; ++d)
-      if (d * kWarp + lane < width) sum[d] = joined(sum[d], from[d * kWarp + lane], factors);
+      if (d * kWarp + lane < at.head_dim) sum[d] = joined(sum[d], from[d * kWarp + lane], factors);
   }
   if (lane == 0) at.lse[entry] = softmax.lse();
   const float inverse = 1.0f / softmax.total;
@@ -369,7 +324,9 @@ swirl_status run(swirl_device* device, Forward<T> at, int kv_heads, int64_t long
   }
   const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(kv_heads),
                   static_cast<unsigned>(splits));
-  swirl_status status = launch(device, kOp, forward<T, kHead>, grid, dim3(kThreads), sizeof(Tile), at);
+  swirl_status status =
+      launch(device, kOp, at.sums == nullptr ? forward<T, kHead, false> : forward<T, kHead, true>, grid,
+             dim3(kThreads), sizeof(Tile), at);
   if (status != SWIRL_OK || at.sums == nullptr) return status;
   const int64_t entries = static_cast<int64_t>(at.tree.rows) * at.heads;
   return launch(device, kOp, join_blocks<T>, dim3(static_cast<unsigned>(ceil_div(entries, kWarps))),
@@ -393,14 +350,20 @@ swirl_status check_attention(swirl_device* device, const char* op, const swirl_a
   return SWIRL_OK;
 }
 
-swirl_status check_group(swirl_device* device, const char* op, const swirl_attention_shape& shape,
-                         int queries) {
+swirl_status check_tile(swirl_device* device, const char* op, const swirl_attention_shape& shape, int queries,
+                        size_t bytes) {
   const int group = shape.heads / shape.kv_heads;
-  if (group <= queries) return SWIRL_OK;
-  return fail(
-      device, SWIRL_UNSUPPORTED,
-      "%s: %d query heads share a key head; the CUDA kernels reach %d at head_dim %d. Use device \"cpu\".",
-      op, group, queries, shape.head_dim);
+  if (group > queries)
+    return fail(device, SWIRL_UNSUPPORTED,
+                "%s: %d query heads share a key head; the CUDA kernels reach %d at head_dim %d. Use device "
+                "\"cpu\".",
+                op, group, queries, shape.head_dim);
+  if (bytes > device->shared_per_block)
+    return fail(device, SWIRL_UNSUPPORTED,
+                "%s: head_dim %d needs %zu bytes of shared memory in a block, this GPU has %zu. Use device "
+                "\"cpu\".",
+                op, shape.head_dim, bytes, device->shared_per_block);
+  return SWIRL_OK;
 }
 
 swirl_status attention_forward(swirl_device* device, const swirl_attention_shape* shape,
@@ -411,24 +374,14 @@ swirl_status attention_forward(swirl_device* device, const swirl_attention_shape
   if (status != SWIRL_OK || tree->rows == 0) return status;
   return with_type(dtype, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
-    Forward<T> at = {*tree, Scores(*shape)};
-    at.q = static_cast<const T*>(q), at.ldq = ldq;
-    at.k = static_cast<const T*>(k), at.ldk = ldk;
-    at.v = static_cast<const T*>(v), at.ldv = ldv;
+    Forward<T> at(*shape, *tree, q, ldq, k, ldk, v, ldv);
     at.out = static_cast<T*>(out), at.ldo = ldo;
     at.lse = lse;
-    at.heads = shape->heads;
-    at.group = shape->heads / shape->kv_heads;
-    at.head_dim = shape->head_dim;
-    at.window = shape->window;
-    at.aligned_q = vectorizes<T>(q, ldq, shape->head_dim);
-    at.aligned_k = vectorizes<T>(k, ldk, shape->head_dim);
-    at.aligned_v = vectorizes<T>(v, ldv, shape->head_dim);
     at.paired_out = pairs<T>(out, ldo, shape->head_dim);
     return with_head<T>(shape->head_dim, [&](auto head) {
       constexpr int kHead = decltype(head)::value;
-      const swirl_status fits =
-          check_group(device, "attention_forward", *shape, ForwardTile<T, kHead>::kQueries);
+      const swirl_status fits = check_tile(device, "attention_forward", *shape,
+                                           ForwardTile<T, kHead>::kQueries, sizeof(ForwardTile<T, kHead>));
       return fits != SWIRL_OK ? fits : run<T, kHead>(device, at, shape->kv_heads, tree->longest_path);
     });
   });

@@ -15,9 +15,7 @@
 #ifndef SWIRL_CUDA_ATTENTION_PATH_CUH_
 #define SWIRL_CUDA_ATTENTION_PATH_CUH_
 
-#include "cuda/platform.cuh"
-#include "cuda/warp.cuh"
-#include "native/kernels/kernels.h"
+#include "cuda/attention.cuh"
 
 namespace swirl::cuda {
 
@@ -55,10 +53,6 @@ struct TileRows {
   int owner[kRows];  // its segment here, -1 for none
   int position[kRows];
 };
-
-__device__ __forceinline__ int first_visible(int position, int window) {
-  return window > 0 && position >= window ? position - window + 1 : 0;
-}
 
 // Compares the paths of segments `before` and `s`, a warp at a time; fills s's entry i of the tile.
 template <int kRows>

@@ -47,13 +47,7 @@ __device__ __forceinline__ float power_of_two(float x) {
 }
 
 // A product that no compiler fuses with what follows.
-__device__ __forceinline__ float product(float a, float b) {
-#if defined(SWIRL_CUDA_EMULATED)
-  return a * b;
-#else
-  return __fmul_rn(a, b);
-#endif
-}
+__device__ __forceinline__ float product(float a, float b) { return __fmul_rn(a, b); }
 
 template <int kM, int kN>
 __device__ __forceinline__ void clear(float (&sum)[kM][kN][4]) {

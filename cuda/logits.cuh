@@ -5,8 +5,8 @@
 // chunk's maximum and sums relative to it; `combine_chunks` joins a row's chunks in float64 in one order. So
 // the work spreads over all multiprocessors however few rows there are, and the bits depend on the row only.
 //
-// No product here may be fused into an addition by the compiler: products that meet one are __fmul_rn, so the
-// bits are the same in every kernel.
+// No product here may be fused into an addition by the compiler: where they meet, one of them is rounded by
+// name (__fmul_rn, __fadd_rn), so the bits are the same in every kernel.
 #ifndef SWIRL_CUDA_LOGITS_CUH_
 #define SWIRL_CUDA_LOGITS_CUH_
 
@@ -165,7 +165,7 @@ __device__ __forceinline__ LogitSummary combine_chunks(const LogitChunk* chunks,
   sum = block_sum<kRowThreads>(sum);
   weighted = block_sum<kRowThreads>(weighted);
   const double log_sum = log(sum);
-  return {static_cast<float>(static_cast<double>(top) + log_sum),
+  return {static_cast<float>(__dadd_rn(static_cast<double>(top), log_sum)),
           static_cast<float>(log_sum - weighted / sum)};
 }
 

@@ -1,12 +1,14 @@
-// The `install` script: builds the CPU addon into build/Release/swirl.node with node-gyp.
-// Works offline when Node's headers lie beside the running Node. SWIRL_SKIP_BUILD=1 skips; SWIRL_ONEDNN=0 builds without
-// oneDNN. A build that fails says what to install and exits non-zero.
+// The `install` script: builds the CPU addon into build/Release/swirl.node with node-gyp, and beside it the CUDA module
+// where nvcc is found. Works offline when Node's headers lie beside the running Node. SWIRL_SKIP_BUILD=1 skips;
+// SWIRL_ONEDNN=0 builds without oneDNN, SWIRL_CUDA=0 without CUDA. An addon that does not build says what to install and
+// exits non-zero; a CUDA module that does not build says why, and the install goes on with the CPU.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { architectures, compileModule, findNvcc, isFresh } from "./cuda-compile.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -37,6 +39,23 @@ function build() {
   return run.status === 0 && existsSync(join(root, "build/Release/swirl.node"));
 }
 
+async function buildCuda() {
+  const nvcc = process.env.SWIRL_CUDA === "0" ? undefined : findNvcc();
+  const out = join(root, "build/Release/swirl_cuda.so");
+  if (nvcc === undefined || isFresh(out)) return;
+  const jobs = Number(process.env.JOBS ?? availableParallelism());
+  console.log(
+    `swirl-rl: compiling the CUDA module with ${nvcc} for ${architectures.join(", ")} (a minute or two)`,
+  );
+  try {
+    await compileModule({ nvcc, out, jobs });
+  } catch (error) {
+    console.error(
+      `swirl-rl: the CUDA module did not build, so there will be no GPU; SWIRL_CUDA=0 leaves it out.\n${error.stderr || error.message}`,
+    );
+  }
+}
+
 if (process.env.SWIRL_SKIP_BUILD === "1") {
   console.log(
     "swirl-rl: SWIRL_SKIP_BUILD=1, the native engine is not built; only endpoints can be policies.",
@@ -44,4 +63,6 @@ if (process.env.SWIRL_SKIP_BUILD === "1") {
 } else if (!build()) {
   console.error(remedy);
   process.exit(1);
+} else {
+  await buildCuda();
 }

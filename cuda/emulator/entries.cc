@@ -63,6 +63,7 @@ swirl_status device_describe(swirl_device* device, swirl_device_info* out) {
   const uint64_t used = emulator::bytes_in_use();
   out->memory_free = used < kMemoryBytes ? kMemoryBytes - used : 0;
   out->cores = device->multiprocessors;
+  out->batch_rows = 1024;
   return SWIRL_OK;
 }
 

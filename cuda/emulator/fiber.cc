@@ -1,7 +1,6 @@
 #include "cuda/emulator/fiber.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -72,14 +71,13 @@ Stack Stacks::take() {
     free_.pop_back();
     return stack;
   }
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* memory = mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE,
+  void* memory = mmap(nullptr, kStackBytes + kGuardBytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0) {
+  if (memory == MAP_FAILED || mprotect(memory, kGuardBytes, PROT_NONE) != 0) {
     std::fprintf(stderr, "emulator: no memory for a thread's stack of %zu bytes\n", kStackBytes);
     std::abort();
   }
-  return {static_cast<unsigned char*>(memory) + page, kStackBytes};
+  return {static_cast<unsigned char*>(memory) + kGuardBytes, kStackBytes};
 }
 
 void prepare(Context* context, Stack stack, void (*entry)()) {

@@ -12,7 +12,8 @@
 
 namespace swirl::emulator {
 
-// A piece of memory to run on, with a guard page below it.
+// A piece of memory to run on, with kGuardBytes below it that cannot be touched.
+constexpr size_t kGuardBytes = 64 * 1024;
 struct Stack {
   unsigned char* bottom = nullptr;
   size_t bytes = 0;

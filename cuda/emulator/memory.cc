@@ -9,6 +9,8 @@
 #include <map>
 #include <mutex>
 
+#include "cuda/emulator/fiber.h"
+
 namespace swirl::emulator {
 namespace {
 
@@ -129,7 +131,7 @@ bool points_at_host(const void* argument, size_t bytes) {
 std::string describe_address(const void* pointer, const void* stack_bottom) {
   const auto* address = static_cast<const unsigned char*>(pointer);
   const auto* stack = static_cast<const unsigned char*>(stack_bottom);
-  if (address < stack && address >= stack - page()) return "the thread's stack is full";
+  if (address < stack && address >= stack - kGuardBytes) return "the thread's stack is full";
   for (const auto& [begin, allocation] : allocations()) {
     const std::string size = std::to_string(allocation.bytes) + " bytes of device memory";
     if (address >= allocation.pages - page() && address < begin)

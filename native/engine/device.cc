@@ -58,6 +58,12 @@ void Device::check(swirl_status status, const char* op, const std::string& shape
   }
 }
 
+swirl_device_info Device::info() const {
+  swirl_device_info info{};
+  check(kernels_->describe(handle_, &info), "describe");
+  return info;
+}
+
 void* Device::allocate(size_t bytes, const char* what) {
   void* pointer = nullptr;
   const swirl_status status = kernels_->allocate(handle_, bytes, &pointer);

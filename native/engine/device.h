@@ -30,6 +30,8 @@ class Device {
   // Throws what a failed status means; `op` and `shapes` go into the message.
   void check(swirl_status status, const char* op, const std::string& shapes = "") const;
 
+  swirl_device_info info() const;
+
   void* allocate(size_t bytes, const char* what);
   void release(void* pointer, size_t bytes);
   void upload(void* to, const void* from, size_t bytes) const;

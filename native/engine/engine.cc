@@ -21,15 +21,9 @@ void stop_if_cancelled(const Call& call, const char* op) {
   }
 }
 
-swirl_device_info device_info(const Device& device) {
-  swirl_device_info info{};
-  device.check(device.kernels().describe(device.handle(), &info), "describe");
-  return info;
-}
-
 // What the engine may hold; refuses, before anything is allocated, a model whose weights alone do not fit.
 uint64_t budget_for(const EngineOptions& options, Device& device) {
-  const swirl_device_info info = device_info(device);
+  const swirl_device_info info = device.info();
   const uint64_t budget =
       options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
   uint64_t weights = Parameters::bytes(options.config, options.dtype, false);
@@ -151,7 +145,7 @@ struct Engine::State {
     }
     Run run;
     run.tree = build_tree(sequences, order, share);
-    run.schedule = schedule(run.tree, fit, rows > 0 ? rows : device_info(device).batch_rows);
+    run.schedule = schedule(run.tree, fit, rows > 0 ? rows : device.info().batch_rows);
     run.keep = backward ? Keep::kAll : run.schedule.nested ? Keep::kKeys : Keep::kNothing;
     const Schedule& s = run.schedule;
     workspace.reserve(workspace_bytes(s.stack_rows, s.batch_rows, run.tree.labels(), run.keep));
@@ -391,7 +385,7 @@ Estimate Engine::estimate(int64_t tree_tokens, int64_t labels) const {
   const bool backward = state_->options.trainable;
   return {state_->fixed_bytes(backward) +
               state_->workspace_bytes(tree_tokens,
-                                      std::min<int64_t>(tree_tokens, device_info(state_->device).batch_rows),
+                                      std::min<int64_t>(tree_tokens, state_->device.info().batch_rows),
                                       labels, backward ? Keep::kAll : Keep::kKeys),
           state_->budget};
 }

@@ -53,6 +53,7 @@ class Head {
   swirl_dtype dtype_;
   Parameters& p_;
   Model& model_;
+  const int32_t full_rows_;  // that fill the device
 };
 
 }  // namespace swirl

@@ -33,9 +33,7 @@ Module load_cuda() {
   Module module;
   const std::string path = cuda_path();
   if (access(path.c_str(), F_OK) != 0) {
-    module.reason = "this build has no CUDA module (" + path +
-                    " is not there; building it needs nvcc: `npm run build:native` in a clone, `npm rebuild "
-                    "swirl-rl` elsewhere)";
+    module.reason = "this build has no CUDA module (" + path + " is not there; building it needs nvcc)";
     return module;
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -62,11 +62,11 @@ function deviceFindings(libraries: readonly string[], missing: Record<string, st
     });
   for (const [name, reason] of Object.entries(missing))
     findings.push({
-      what: `no ${name} device: ${reason}`,
+      what: name.includes(":") ? `${name} does not open: ${reason}` : `no ${name} device: ${reason}`,
       why: "training and sampling on a GPU",
-      remedy:
-        "an NVIDIA driver and the CUDA toolkit (nvcc on the PATH), then in a clone: `npm run build:native`; " +
-        '`device: "auto"` uses the CPU until then',
+      remedy: reason.includes("has no CUDA module")
+        ? `an NVIDIA driver and the CUDA toolkit (nvcc on the PATH, or NVCC=FILE); ${rebuild}`
+        : "what the reason says; `nvidia-smi` and `nvcc --version` show the driver and the toolkit",
     });
   return findings;
 }

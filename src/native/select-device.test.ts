@@ -42,6 +42,13 @@ describe("selectDevice", () => {
     expect(() => selectDevice(name, cpuOnly)).toThrow(SwirlError);
   });
 
+  it("a GPU that does not open says why, alone and beside another", () => {
+    const broken = { "cuda:0": "cuBLASLt is not found" };
+    expect(selectDevice("auto", addon(["cpu"], broken)).note).toContain("cuBLASLt is not found");
+    expect(() => selectDevice("cuda", addon(["cpu", "cuda:1"], broken))).toThrow("cuBLASLt is not found");
+    expect(selectDevice("auto", addon(["cpu", "cuda:1"], broken)).device.name).toBe("cuda:1");
+  });
+
   it("lists the devices when a number is too large", () => {
     expect(() => selectDevice("cuda:2", addon(["cpu", "cuda:0"]))).toThrow("cpu, cuda:0");
   });

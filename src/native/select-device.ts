@@ -11,6 +11,11 @@ export interface SelectedDevice {
   note?: string;
 }
 
+/** Why no device of a kind is there: the kind's own reason, or that of its first device that does not open. */
+function reasonOf(reasons: Record<string, string>, kind: string): string | undefined {
+  return reasons[kind] ?? Object.entries(reasons).find(([name]) => name.startsWith(`${kind}:`))?.[1];
+}
+
 export function selectDevice(
   requested: string,
   addon: Pick<NativeAddon, "devices" | "missing">,
@@ -25,7 +30,7 @@ export function selectDevice(
     if (cpu)
       return {
         device: cpu,
-        note: `device "auto" uses the CPU: ${reasons.cuda ?? "no other device is there"}`,
+        note: `device "auto" uses the CPU: ${reasonOf(reasons, "cuda") ?? "no other device is there"}`,
       };
   }
   const wanted = requested === "cuda" ? "cuda:0" : requested;
@@ -37,7 +42,7 @@ export function selectDevice(
   throw new SwirlError(
     "DEVICE",
     known
-      ? `device "${requested}" cannot be used: ${reasons[kind] ?? `the devices here are ${there}`}`
+      ? `device "${requested}" cannot be used: ${reasons[wanted] ?? reasonOf(reasons, kind) ?? `the devices here are ${there}`}`
       : `there is no device called "${requested}"; the devices here are ${there}`,
     {
       remedy: known

@@ -233,6 +233,14 @@ describe("--profile", () => {
     expect(calls("sft")).toContain("update");
     expect(calls("synthesize")).toEqual(["generate"]);
     expect(profile.sft).toMatchObject({ device: "cpu", dtype: "float32" });
+    const scored = await swirl(
+      ["logprobs", "--model", "model", "--device", "cpu", "--in", "-", "--profile"],
+      {
+        input: '{"tokens":[5,6,7,8],"actionStart":2}',
+      },
+    );
+    expect(JSON.parse(scored.out).logprobs).toHaveLength(2); // the table is on stderr
+    expect(scored.err).toMatch(/\nlogprobs: 1 call, /);
   });
 });
 

@@ -53,10 +53,13 @@ if [ "$SWIRL_TEST_DEVICE" = emulated ]; then
   module_flags="$flags -fPIC -fvisibility=hidden -ffp-contract=fast -march=native -DSWIRL_CUDA_EMULATED \
     -Wno-unknown-pragmas -Werror"
   compile emulated "$module_flags" $kernels
-  compile emulator "$module_flags" cuda/emulator/*.cc
+  compile emulator "$module_flags" $(ls cuda/emulator/*.cc | grep -v _test)
   SWIRL_CUDA_MODULE=$PWD/$out/swirl_cuda_emulated.so
   c++ $flags -shared "$out"/emulated/*.o "$out"/emulator/*.o -o "$SWIRL_CUDA_MODULE"
   SWIRL_TEST_DEVICE=cuda
+  c++ $module_flags cuda/emulator/emulator_test.cc "$out"/emulated/error.o "$out"/emulator/block.o \
+    "$out"/emulator/fiber.o "$out"/emulator/memory.o "$out"/emulator/tile.o -o "$out/emulator_test"
+  "$out/emulator_test" || exit 1
 else
   SWIRL_CUDA_MODULE=${SWIRL_CUDA_MODULE:-$PWD/build-native/Release/swirl_cuda.so}
 fi

@@ -123,6 +123,19 @@ void greedy(Device& device, Rng& rng) {
                 "sample: greedy's log-prob is of the softmax at temperature 1");
 }
 
+// -0 and 0 are one value: the tie goes by token.
+void zeros(Device& device) {
+  Array logits(SWIRL_FLOAT32, 40, -1);
+  logits.set(3, -0.0);
+  logits.set(4, 0.0);
+  const swirl_sampling o = {1, 1, 1};
+  const float uniform = 0.5f;
+  int32_t token = -1;
+  float logprob = 1;
+  device.ok(device.k->sample(device.d, 1, 40, logits.f(), 0, &o, &uniform, &token, &logprob), "sample");
+  check::expect(token == 3 && logprob == 0, "sample: of -0 and 0 the first comes first");
+}
+
 void frequencies(Device& device, Rng& rng) {
   const int vocab = 6, rows = 4000;
   Array logits(SWIRL_FLOAT32, size_t(rows) * vocab);
@@ -167,6 +180,7 @@ void run(Device& device) {
        {swirl_sampling{1, 0, 1}, swirl_sampling{1, 50, 1}, swirl_sampling{0.7f, 0, 0.95f}})
     one(device, rng, 151936, 0, o);
   device.ok(device.k->sample(device.d, 0, 100, nullptr, 0, &kPlain, nullptr, nullptr, nullptr), "sample");
+  zeros(device);
   greedy(device, rng);
   frequencies(device, rng);
   Array broken(SWIRL_FLOAT32, 300, 0);

@@ -12,7 +12,7 @@ import type {
 } from "../../src/native/addon.js";
 import { Engine } from "../../src/native/engine.js";
 import { loadWeights, openCheckpoint } from "../../src/policy/checkpoint/checkpoint.js";
-import { type Golden, readGolden, reinforce } from "./golden.js";
+import { type Golden, readGolden, reinforce, testDevice } from "./golden.js";
 
 export interface Exactness {
   /** Numbers compared. */
@@ -117,6 +117,12 @@ export async function exactness(model: string, dtype: Dtype, threads: number): P
       same(`scored in fives: row ${i + j}`, logprobs, rows[i + j]!.logprobs);
   }
 
+  for (const limit of [24, 150]) {
+    const cut = await engine.logprobs(rows, { temperature: 1, tree: true, maxTokensPerMicroBatch: limit });
+    for (const [i, logprobs] of cut.entries())
+      same(`scored ${limit} rows at a time: row ${i}`, logprobs, rows[i]!.logprobs);
+  }
+
   // Those of an update, cut into micro-batches: the estimator k2 is half the mean square of the difference to the
   // reference, so it is 0 only if every log-prob is the one that was sampled.
   const batch = rows.map(({ tokens, actionStart, logprobs }, i) => ({
@@ -130,6 +136,7 @@ export async function exactness(model: string, dtype: Dtype, threads: number): P
   for (const options of [
     {},
     { tree: false },
+    { maxTokensPerMicroBatch: 24 },
     { maxTokensPerMicroBatch: 170 },
     { maxTokensPerMicroBatch: 401 },
     { maxTokensPerMicroBatch: 1000, tree: false },
@@ -151,7 +158,7 @@ async function open(golden: Golden, dtype: Dtype, threads: number): Promise<Engi
   const checkpoint = await openCheckpoint(golden.folder);
   const engine = new Engine({
     config: { ...checkpoint.config.model, maxPositions: 256 }, // room for prompts beyond the borders
-    device: "cpu",
+    device: testDevice,
     dtype,
     threads,
     memoryBudget: 1 << 30,

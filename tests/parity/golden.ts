@@ -14,6 +14,9 @@ import { openWeightFile, readTensorBytes } from "../../src/policy/checkpoint/wei
 
 const root = join(import.meta.dirname, "../golden");
 
+/** SWIRL_TEST_DEVICE: cpu, or cuda for a GPU or for the emulated one that SWIRL_CUDA_MODULE names. */
+export const testDevice = process.env.SWIRL_TEST_DEVICE || "cpu";
+
 /** Every tiny model; those without "-old" have all losses and AdamW steps. */
 export const models = readdirSync(root, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && entry.name !== "tokenizer")
@@ -123,7 +126,7 @@ export async function engineOf(
   const checkpoint = await openCheckpoint(golden.folder);
   const engine = new Engine({
     config: checkpoint.config.model,
-    device: "cpu",
+    device: testDevice,
     dtype,
     threads: 2,
     memoryBudget: 1 << 30,

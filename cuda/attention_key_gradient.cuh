@@ -1,0 +1,327 @@
+// dk and dv: a block of threads holds a tile of keys and goes through the rows that may see them, in ascending
+// order, all query heads of the key head beside each row:
+//   dv = Σ p · dout,   dk = scale · Σ p · (dp - delta) · q.
+// A row sees a key when 0 <= position[row] - key position (< window). The products are transposed: keys are the
+// rows of the matrix tiles, so p and dp lie in registers just as the second product wants them.
+#ifndef SWIRL_CUDA_ATTENTION_KEY_GRADIENT_CUH_
+#define SWIRL_CUDA_ATTENTION_KEY_GRADIENT_CUH_
+
+#include "cuda/attention_key_plan.cuh"
+#include "cuda/attention_query_gradient.cuh"
+
+namespace swirl::cuda {
+
+// A task, found from its number.
+struct KeyTask {
+  int number;
+  int first_key, keys, position;  // of the tile: slots first_key …, how many, path position of the first
+  int row_begin, row_end;
+  int queries;  // (row_end - row_begin) · group
+  int part;     // -1: adds to dk and dv itself
+};
+template <class T>
+__device__ KeyTask key_task(const Attention<T>& at, const KeyPlan& plan, int tile_keys, int task) {
+  const swirl_tree& tree = at.tree;
+  KeyTask out;
+  out.number = task;
+  const int run = first_above(plan.task_begin + 1, tree.key_runs, task);
+  const int chunk_rows = plan.chunk_rows[0];
+  const RunTasks cut = tasks_of_run(tree, run, tile_keys, chunk_rows);
+  // Tiles beside each other go through the same rows at the same time: they find them in L2.
+  const int local = task - plan.task_begin[run], tile = local % cut.tiles, chunk = local / cut.tiles;
+  out.first_key = tree.key_begin[run] + tile * tile_keys;
+  out.keys = tree.key_end[run] - out.first_key < tile_keys ? tree.key_end[run] - out.first_key : tile_keys;
+  out.position = tree.key_position[run] + tile * tile_keys;
+  const int first = tree.key_query_begin[run], last = tree.key_query_end[run];
+  out.row_begin = first + chunk * chunk_rows;
+  out.row_end = last - out.row_begin < chunk_rows ? last : out.row_begin + chunk_rows;
+  out.part = cut.chunks > 1 ? plan.part_begin[run] + tile * cut.chunks + chunk : -1;
+  // Rows of the run's own segment stand at successive positions: those before the tile see none of it.
+  const int segment = first_above(tree.query_end, tree.segments, first);
+  if (segment < tree.segments && tree.query_begin[segment] <= first) {
+    const int end = tree.query_end[segment] < last ? tree.query_end[segment] : last;
+    int sees = first + (out.position > tree.position[first] ? out.position - tree.position[first] : 0);
+    if (sees > end) sees = end;
+    if (sees > out.row_begin) out.row_begin = sees < out.row_end ? sees : out.row_end;
+  }
+  out.queries = (out.row_end - out.row_begin) * at.group;
+  return out;
+}
+
+template <class T, int kHead>
+struct KeyGradientTile {
+  static constexpr bool kFloat = std::is_same_v<T, float>, kLargest = kHead == kLargestHead;
+  static constexpr int kWarps = kFloat && kLargest ? 2 : 4;
+  static constexpr int kThreads = kWarps * kWarp;
+  static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-key tiles of a warp
+  static constexpr int kKeys = 16 * kM * kWarps;
+  static constexpr int kQueries = kFloat ? (kLargest ? 16 : 32) : kHead == 96 ? 64 : kHead == 128 ? 48 : 32;
+  static constexpr int kN = kQueries / 8;
+  // At the largest head size the sums of dk and dv are too many for a thread's registers: two blocks of
+  // threads, one for each (5 products instead of 4).
+  static constexpr int kRoles = kLargest ? 2 : 1;
+  static constexpr int kBlocks = kFloat && kLargest ? 1 : kLargest ? 1 : 2;  // on a multiprocessor, at least
+  static constexpr int kQuerySize = kQueries * kRowStride<T, kHead>;
+
+  // Shared memory. Queries of an even and an odd step.
+  KeyTask task;
+  alignas(16) T keys[kKeys * kRowStride<T, kHead>];
+  T values[kKeys * kRowStride<T, kHead>];
+  T q[2][kQuerySize], dout[2][kQuerySize];
+  float lse[2][kQueries], delta[2][kQueries];
+  int position[2][kQueries];
+  alignas(16) unsigned char staging[kWarps][Weights<T, kM, kN>::kStagingBytes + 16];
+};
+
+struct KeyGradient {
+  KeyPlan plan;
+  float *dk, *dv;  // [slots, ld]
+  int64_t ld;
+  // [parts, kv_heads, dk or dv, keys of a tile, kHead]
+  float* parts;
+  bool paired;
+};
+
+// One query of a step: what a thread fetches before a step and puts into shared memory after it.
+struct QueryFacts {
+  float lse, delta;
+  int position;
+};
+
+template <class T, int kHead>
+__global__ void __launch_bounds__(KeyGradientTile<T, kHead>::kThreads, KeyGradientTile<T, kHead>::kBlocks)
+    key_gradient(Backward<T> at, KeyGradient to) {
+  using Tile = KeyGradientTile<T, kHead>;
+  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys, kQueries = Tile::kQueries;
+  constexpr bool kBoth = Tile::kRoles == 1;
+  Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp, warp = thread / kWarp;
+  const int kv_head = static_cast<int>(blockIdx.y);
+  const bool for_keys = kBoth || blockIdx.z == 0;
+  const int first_key = warp * kM * 16;  // of the warp, in the tile
+
+  // The task's facts stay in shared memory: registers are for the sums.
+  if (thread == 0) tile.task.number = static_cast<int>(blockIdx.x);
+  for (;;) {
+    __syncthreads();  // the task before is done with the tile
+    const int number = tile.task.number;
+    if (number >= to.plan.task_begin[at.tree.key_runs]) return;
+    __syncthreads();
+    if (warp == 0) {
+      const KeyTask found = key_task(at, to.plan, kKeys, number);
+      if (lane == 0) tile.task = found;
+    }
+    __syncthreads();
+    const KeyTask& task = tile.task;
+
+    // Query i of the task: row_begin + i / group, head kv_head · group + i % group.
+    const auto load_queries = [&](T* to_tile, const T* from, int64_t ld, bool aligned, int step) {
+      load_tile<kHead>(to_tile, kQueries, at.head_dim, aligned, from, [&](int n) -> const T* {
+        const int i = step * kQueries + n;
+        if (i >= task.queries) return nullptr;
+        return from + (task.row_begin + i / at.group) * ld +
+               static_cast<int64_t>(kv_head * at.group + i % at.group) * at.head_dim;
+      });
+    };
+    const auto load_step = [&](int step) {
+      load_queries(tile.q[step % 2], at.q, at.ldq, at.aligned_q, step);
+      load_queries(tile.dout[step % 2], at.dout, at.lddo, at.aligned_dout, step);
+      copy_async_commit();
+    };
+    const auto fetch = [&](int step) -> QueryFacts {
+      const int i = step * kQueries + thread;
+      if (thread >= kQueries || i >= task.queries) return {0, 0, -1};
+      const int row = task.row_begin + i / at.group;
+      const int64_t entry = static_cast<int64_t>(row) * at.heads + kv_head * at.group + i % at.group;
+      return {at.lse[entry] * kLog2E, at.delta[entry], at.tree.position[row]};
+    };
+    const auto keep = [&](int step, const QueryFacts& facts) {
+      if (thread >= kQueries) return;
+      tile.lse[step % 2][thread] = facts.lse;
+      tile.delta[step % 2][thread] = facts.delta;
+      tile.position[step % 2][thread] = facts.position;
+    };
+
+    if (task.queries > 0) {
+      const auto load_keys = [&](T* to_tile, const T* from, int64_t ld, bool aligned) {
+        load_tile<kHead>(to_tile, kKeys, at.head_dim, aligned, from, [&](int i) -> const T* {
+          return i < task.keys ? from + (task.first_key + i) * ld + kv_head * at.head_dim : nullptr;
+        });
+      };
+      load_keys(tile.keys, at.k, at.ldk, at.aligned_k);
+      load_keys(tile.values, at.v, at.ldv, at.aligned_v);
+      load_step(0);
+      keep(0, fetch(0));
+    }
+    float sum_k[kHead / 16][kM][2][4];
+    float sum_v[kBoth ? kHead / 16 : 1][kM][2][4];
+#pragma unroll
+    for (int d = 0; d < kHead / 16; ++d) {
+      clear(sum_k[d]);
+      if constexpr (kBoth) clear(sum_v[d]);
+    }
+
+    for (int step = 0; step * kQueries < task.queries; ++step) {
+      const int odd = step % 2;
+      copy_async_wait<0>();
+      __syncthreads();  // this step is loaded, the other's memory is free
+      QueryFacts next = {0, 0, -1};
+      if ((step + 1) * kQueries < task.queries) {
+        load_step(step + 1);
+        next = fetch(step + 1);
+      }
+
+      // Keys of the warp stand at positions lowest …; queries of this lane's columns at least … most.
+      const int lowest = task.position + first_key, there = task.keys - first_key;
+      const int highest = lowest + (there < 16 * kM ? there : 16 * kM) - 1;
+      int least = 0x7fffffff, most = -1;
+#pragma unroll
+      for (int n = 0; n < kN; ++n)
+#pragma unroll
+        for (int j = 0; j < 2; ++j) {
+          const int position = tile.position[odd][n * 8 + lane % 4 * 2 + j];
+          least = position < least ? position : least;
+          most = position > most ? position : most;
+        }
+      const int window = at.window;
+      const bool some = there > 0 && most >= lowest && (window == 0 || least - highest < window);
+      if (__any_sync(kAllLanes, some)) {
+        const bool hides = !__all_sync(
+            kAllLanes, there >= 16 * kM && least >= highest && (window == 0 || most - lowest < window));
+        float score[kM][kN][4], dp[kM][kN][4];
+        clear(score);
+        multiply_transposed<kHead>(score, tile.keys + first_key * kRowStride<T, kHead>, tile.q[odd]);
+        clear(dp);
+        if (for_keys)
+          multiply_transposed<kHead>(dp, tile.values + first_key * kRowStride<T, kHead>, tile.dout[odd]);
+        at.scores.apply(score);
+#pragma unroll
+        for (int n = 0; n < kN; ++n)
+#pragma unroll
+          for (int j = 0; j < 2; ++j) {
+            const int query = n * 8 + lane % 4 * 2 + j;
+            const float lse = tile.lse[odd][query], delta = tile.delta[odd][query];
+#pragma unroll
+            for (int m = 0; m < kM; ++m)
+#pragma unroll
+              for (int half = 0; half < 2; ++half)
+                differentiate(at.scores, lse, delta, &score[m][n][2 * half + j], &dp[m][n][2 * half + j]);
+          }
+        if (hides) {
+#pragma unroll
+          for (int n = 0; n < kN; ++n)
+#pragma unroll
+            for (int j = 0; j < 2; ++j) {
+              const int position = tile.position[odd][n * 8 + lane % 4 * 2 + j];
+#pragma unroll
+              for (int m = 0; m < kM; ++m)
+#pragma unroll
+                for (int half = 0; half < 2; ++half) {
+                  const int key = first_key + m * 16 + half * 8 + lane / 4;
+                  const int distance = position - task.position - key;
+                  if (key >= task.keys || distance < 0 || (window > 0 && distance >= window)) {
+                    score[m][n][2 * half + j] = 0;
+                    dp[m][n][2 * half + j] = 0;
+                  }
+                }
+            }
+        }
+        float* staging = reinterpret_cast<float*>(tile.staging[warp]);
+        if constexpr (kBoth) {
+          const Weights<T, kM, kN> p(score, staging);
+#pragma unroll
+          for (int d = 0; d < kHead / 16; ++d) multiply_weights<kHead>(sum_v[d], p, tile.dout[odd], d * 16);
+          const Weights<T, kM, kN> dproduct(dp, staging);
+#pragma unroll
+          for (int d = 0; d < kHead / 16; ++d)
+            multiply_weights<kHead>(sum_k[d], dproduct, tile.q[odd], d * 16);
+        } else {
+#pragma unroll
+          for (int m = 0; m < kM; ++m)
+#pragma unroll
+            for (int n = 0; n < kN; ++n)
+#pragma unroll
+              for (int i = 0; i < 4; ++i)
+                if (!for_keys) dp[m][n][i] = score[m][n][i];
+          const Weights<T, kM, kN> weights(dp, staging);
+          const T* rows = for_keys ? tile.q[odd] : tile.dout[odd];
+#pragma unroll
+          for (int d = 0; d < kHead / 16; ++d) multiply_weights<kHead>(sum_k[d], weights, rows, d * 16);
+        }
+      }
+      if ((step + 1) * kQueries < task.queries) keep(step + 1, next);
+    }
+
+    // Adds to dk and dv, or leaves a part.
+    const auto leave = [&](const float(&sum)[kHead / 16][kM][2][4], bool keys) {
+      const float scale = keys ? at.scores.scale : 1.0f;
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          const int key = first_key + m * 16 + half * 8 + lane / 4;
+          if (key >= task.keys) continue;
+          float* row = (keys ? to.dk : to.dv) + (task.first_key + key) * to.ld + kv_head * at.head_dim;
+          if (task.part >= 0)
+            row = to.parts +
+                  (((static_cast<int64_t>(task.part) * gridDim.y + kv_head) * 2 + (keys ? 0 : 1)) * kKeys +
+                   key) *
+                      kHead;
+#pragma unroll
+          for (int d = 0; d < kHead / 16; ++d)
+#pragma unroll
+            for (int n = 0; n < 2; ++n) {
+              const int column = d * 16 + n * 8 + lane % 4 * 2;
+              float first = sum[d][m][n][2 * half] * scale, second = sum[d][m][n][2 * half + 1] * scale;
+              if (task.part < 0) {
+                if (column < at.head_dim) first += row[column];
+                if (column + 1 < at.head_dim) second += row[column + 1];
+              }
+              store_pair(row, column, at.head_dim, to.paired, first, second);
+            }
+        }
+    };
+    if constexpr (kBoth) {
+      leave(sum_k, true);
+      leave(sum_v, false);
+    } else {
+      leave(sum_k, for_keys);
+    }
+    __syncthreads();
+    if (thread == 0) tile.task.number += static_cast<int>(gridDim.x);
+  }
+}
+
+constexpr int kPartThreads = 128;
+
+// dk and dv of tiles of several chunks += their parts. A block of threads takes as many elements of a tile as one
+// of its parts is of all.
+__global__ void __launch_bounds__(kPartThreads)
+    add_parts(swirl_tree tree, KeyGradient to, int tile_keys, int width, int head_dim) {
+  const int thread = static_cast<int>(threadIdx.x);
+  const int64_t kv_head = blockIdx.y, kv_heads = gridDim.y;
+  const int parts = to.plan.part_begin[tree.key_runs];
+  for (int number = static_cast<int>(blockIdx.x); number < parts; number += static_cast<int>(gridDim.x)) {
+    const int run = first_above(to.plan.part_begin + 1, tree.key_runs, number);
+    const RunTasks cut = tasks_of_run(tree, run, tile_keys, to.plan.chunk_rows[0]);
+    const int local = number - to.plan.part_begin[run], tile = local / cut.chunks, share = local % cut.chunks;
+    const int64_t first_part = to.plan.part_begin[run] + tile * cut.chunks;
+    const int first_key = tree.key_begin[run] + tile * tile_keys;
+    const int keys = tree.key_end[run] - first_key < tile_keys ? tree.key_end[run] - first_key : tile_keys;
+    for (int i = share * kPartThreads + thread; i < 2 * keys * width; i += cut.chunks * kPartThreads) {
+      const int which = i / (keys * width), key = i / width % keys, column = i % width;
+      if (column >= head_dim) continue;
+      const float* from =
+          to.parts + (((first_part * kv_heads + kv_head) * 2 + which) * tile_keys + key) * width + column;
+      float sum = 0;
+#pragma unroll 4
+      for (int chunk = 0; chunk < cut.chunks; ++chunk) sum += from[chunk * kv_heads * 2 * tile_keys * width];
+      float* at = (which == 0 ? to.dk : to.dv) + (first_key + key) * to.ld + kv_head * head_dim + column;
+      *at += sum;
+    }
+  }
+}
+
+}  // namespace swirl::cuda
+
+#endif  // SWIRL_CUDA_ATTENTION_KEY_GRADIENT_CUH_
