@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kOp = "attention_backward";
 constexpr int kDeltaThreads = 128;
-constexpr size_t kMostPartBytes = size_t{128} << 20;
+constexpr size_t kMostPartBytes = size_t{256} << 20;
 
 // delta[row, head] = Σ dout · out. `lanes`, a power of two, share a head.
 template <bool kAligned, class T>

@@ -122,7 +122,9 @@ bool points_at_host(const void* argument, size_t bytes) {
   for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
     uintptr_t word;
     std::memcpy(&word, words + at, sizeof word);
-    if (word < (uintptr_t{1} << 32) || word >= (uintptr_t{1} << 47)) continue;  // no address of a process
+    // Programs, heaps and stacks lie from here up; below, two small integers side by side may look like an
+    // address, and AddressSanitizer has all of it mapped.
+    if (word < (uintptr_t{0x5000} << 32) || word >= (uintptr_t{1} << 47)) continue;
     if (!is_device_memory(reinterpret_cast<const void*>(word), 0) && is_mapped(word)) return true;
   }
   return false;

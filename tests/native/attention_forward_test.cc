@@ -142,6 +142,56 @@ Tree decode_step(Rng& rng, int sequences, int prompt, int slots) {
   return tree;
 }
 
+// Every row of a long segment as a segment of its own, its keys moved to slots scattered over the cache, as the
+// sampler meets them: the bits that the trainer computes.
+void decoded(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_dtype dtype, int32_t rows) {
+  const Tree line = check::random_tree(rng, 1, 1, {rows});
+  const int32_t slots = 2 * rows, narrow = s.kv_heads * s.head_dim;
+  const Inputs in(rng, s, dtype, rows, rows);
+  Inputs moved(rng, s, dtype, rows, slots);
+  std::vector<int32_t> order(static_cast<size_t>(slots));  // slot of each position
+  for (size_t i = 0; i < order.size(); ++i) order[i] = int32_t(i);
+  std::shuffle(order.begin(), order.end(), rng);
+  std::sort(order.begin(), order.begin() + rows / 3);  // some stay neighbours
+  for (int32_t p = 0; p < rows; ++p) {
+    for (int32_t c = 0; c < s.heads * s.head_dim; ++c)
+      moved.q.set(size_t(p) * moved.ld.q + c, in.q[size_t(p) * in.ld.q + c]);
+    for (int32_t c = 0; c < narrow; ++c) {
+      moved.k.set(size_t(order[size_t(p)]) * moved.ld.k + c, in.k[size_t(p) * in.ld.k + c]);
+      moved.v.set(size_t(order[size_t(p)]) * moved.ld.v + c, in.v[size_t(p) * in.ld.v + c]);
+    }
+  }
+  Tree steps;
+  steps.rows = rows;
+  steps.slots = slots;
+  for (int32_t r = 0; r < rows; ++r) {
+    steps.query_begin.push_back(r);
+    steps.query_end.push_back(r + 1);
+    for (int32_t p = 0; p <= r; ++p) {
+      if (p > 0 && steps.path_end.back() == order[size_t(p)]) {
+        ++steps.path_end.back();
+      } else {
+        steps.path_begin.push_back(order[size_t(p)]);
+        steps.path_end.push_back(order[size_t(p)] + 1);
+      }
+    }
+    steps.path_offset.push_back(int32_t(steps.path_begin.size()));
+    steps.path_length.push_back(r + 1);
+    steps.position.push_back(r);
+  }
+  Array out(dtype, size_t(rows) * in.ld.o), lse(SWIRL_FLOAT32, size_t(rows) * s.heads);
+  Array out_steps(dtype, size_t(rows) * moved.ld.o), lse_steps(SWIRL_FLOAT32, lse.size());
+  forward(device, s, line, in, &out, &lse);
+  forward(device, s, steps, moved, &out_steps, &lse_steps);
+  int32_t other = 0;
+  for (int32_t r = 0; r < rows; ++r)
+    for (int32_t c = 0; c < s.heads * s.head_dim; ++c)
+      other += out[size_t(r) * in.ld.o + c] != out_steps[size_t(r) * moved.ld.o + c];
+  check::expect(other == 0 && lse.same_bits(lse_steps),
+                text(s, dtype, line) + ": decoded one row at a time from scattered slots, " +
+                    std::to_string(other) + " elements differ");
+}
+
 void run(Device& device) {
   Rng rng(11);
   for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
@@ -167,6 +217,8 @@ void run(Device& device) {
         check::random_tree(rng, 4, 3, {0, 1, 30, 70}, 2);  // keys whose rows are not in this call
     against_float64(device, rng, wide, dtype, above, above.slots);
     rows_alone(device, rng, wide, dtype, above, above.slots);
+    decoded(device, rng, {6, 2, 64, 0, 0.125f, 0}, dtype, 150);
+    decoded(device, rng, {2, 2, 128, 40, 0.1f, 5}, dtype, 90);
     const Tree line = check::random_tree(rng, 1, 1, {333});
     against_float64(device, rng, wide, dtype, line, line.rows);
     rows_alone(device, rng, wide, dtype, line, line.rows);
