@@ -28,7 +28,7 @@ const full = {
     "smollm2/K8G8N1P512",
     "smollm2/K8G8N4P1024",
     "qwen2.5/K1G1N1P512",
-    "qwen2.5/K8G8N1P512",
+    "qwen2.5/K8G8N1P256",
   ],
   trlShape: "smollm2/K4G4N4P128",
   scaling: { shape: "smollm2/K8G8N1P1024", G: [4, 8, 16], K: [1, 2, 4, 8, 12] },
