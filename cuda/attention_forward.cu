@@ -8,7 +8,7 @@
 // and the weighted values P·V from zero. These join the row's totals in ascending order of blocks:
 //   M' = max(M, m),  L = L · 2^(M - M') + l · 2^(m - M'),  O = O · 2^(M - M') + PV · 2^(m - M').
 // So blocks may be computed anywhere: where a call has few tiles (a decode step), a tile's items are split among
-// many blocks of threads, each writes (m, l, PV) to scratch, and `join` does the very same sums in the very same
+// many blocks of threads, each writes (m, l, PV) to scratch, and `join_blocks` does the very same sums in the very same
 // order. Price: one multiply more per output element and block than FlashAttention-2's rescaling in place (2
 // instead of 1 beside 4 · 64 operations of the tensor cores: under 4 % of issue slots), and when split
 // 8 · group · head_dim bytes of scratch traffic per row and block beside the 256 · head_dim bytes of keys and

@@ -88,6 +88,69 @@ struct QueryFacts {
   int position;
 };
 
+// p and dproduct of the warp's keys and one step's queries; false when no query sees any of the keys. Without
+// for_keys dproduct is not computed.
+template <int kHead, class T, int kM, int kN, class Tile>
+__device__ __forceinline__ bool differentiate_step(const Backward<T>& at, const Tile& tile, int first_key,
+                                                   int odd, bool for_keys, float (&p)[kM][kN][4],
+                                                   float (&dproduct)[kM][kN][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  // Keys of the warp stand at positions lowest … highest; queries of this lane's columns at least … most.
+  const int lowest = tile.task.position + first_key, there = tile.task.keys - first_key;
+  const int highest = lowest + (there < 16 * kM ? there : 16 * kM) - 1;
+  int least = 0x7fffffff, most = -1;
+#pragma unroll
+  for (int n = 0; n < kN; ++n)
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      const int position = tile.position[odd][n * 8 + lane % 4 * 2 + j];
+      least = position < least ? position : least;
+      most = position > most ? position : most;
+    }
+  const bool some = there > 0 && most >= lowest && (at.window == 0 || least - highest < at.window);
+  if (!__any_sync(kAllLanes, some)) return false;
+  const bool hides = !__all_sync(
+      kAllLanes, there >= 16 * kM && least >= highest && (at.window == 0 || most - lowest < at.window));
+
+  clear(p);
+  multiply_transposed<kHead>(p, tile.keys + first_key * kRowStride<T, kHead>, tile.q[odd]);
+  clear(dproduct);
+  if (for_keys)
+    multiply_transposed<kHead>(dproduct, tile.values + first_key * kRowStride<T, kHead>, tile.dout[odd]);
+  at.scores.apply(p);
+#pragma unroll
+  for (int n = 0; n < kN; ++n)
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      const int query = n * 8 + lane % 4 * 2 + j;
+      const float lse = tile.lse[odd][query], delta = tile.delta[odd][query];
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          differentiate(at.scores, lse, delta, &p[m][n][2 * half + j], &dproduct[m][n][2 * half + j]);
+    }
+  if (!hides) return true;
+#pragma unroll
+  for (int n = 0; n < kN; ++n)
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      const int position = tile.position[odd][n * 8 + lane % 4 * 2 + j];
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          const int key = first_key + m * 16 + half * 8 + lane / 4;
+          const int distance = position - tile.task.position - key;
+          if (key >= tile.task.keys || distance < 0 || (at.window > 0 && distance >= at.window)) {
+            p[m][n][2 * half + j] = 0;
+            dproduct[m][n][2 * half + j] = 0;
+          }
+        }
+    }
+  return true;
+}
+
 template <class T, int kHead>
 __global__ void __launch_bounds__(KeyGradientTile<T, kHead>::kThreads, KeyGradientTile<T, kHead>::kBlocks)
     key_gradient(Backward<T> at, KeyGradient to) {
@@ -171,61 +234,8 @@ __global__ void __launch_bounds__(KeyGradientTile<T, kHead>::kThreads, KeyGradie
         next = fetch(step + 1);
       }
 
-      // Keys of the warp stand at positions lowest …; queries of this lane's columns at least … most.
-      const int lowest = task.position + first_key, there = task.keys - first_key;
-      const int highest = lowest + (there < 16 * kM ? there : 16 * kM) - 1;
-      int least = 0x7fffffff, most = -1;
-#pragma unroll
-      for (int n = 0; n < kN; ++n)
-#pragma unroll
-        for (int j = 0; j < 2; ++j) {
-          const int position = tile.position[odd][n * 8 + lane % 4 * 2 + j];
-          least = position < least ? position : least;
-          most = position > most ? position : most;
-        }
-      const int window = at.window;
-      const bool some = there > 0 && most >= lowest && (window == 0 || least - highest < window);
-      if (__any_sync(kAllLanes, some)) {
-        const bool hides = !__all_sync(
-            kAllLanes, there >= 16 * kM && least >= highest && (window == 0 || most - lowest < window));
-        float score[kM][kN][4], dp[kM][kN][4];
-        clear(score);
-        multiply_transposed<kHead>(score, tile.keys + first_key * kRowStride<T, kHead>, tile.q[odd]);
-        clear(dp);
-        if (for_keys)
-          multiply_transposed<kHead>(dp, tile.values + first_key * kRowStride<T, kHead>, tile.dout[odd]);
-        at.scores.apply(score);
-#pragma unroll
-        for (int n = 0; n < kN; ++n)
-#pragma unroll
-          for (int j = 0; j < 2; ++j) {
-            const int query = n * 8 + lane % 4 * 2 + j;
-            const float lse = tile.lse[odd][query], delta = tile.delta[odd][query];
-#pragma unroll
-            for (int m = 0; m < kM; ++m)
-#pragma unroll
-              for (int half = 0; half < 2; ++half)
-                differentiate(at.scores, lse, delta, &score[m][n][2 * half + j], &dp[m][n][2 * half + j]);
-          }
-        if (hides) {
-#pragma unroll
-          for (int n = 0; n < kN; ++n)
-#pragma unroll
-            for (int j = 0; j < 2; ++j) {
-              const int position = tile.position[odd][n * 8 + lane % 4 * 2 + j];
-#pragma unroll
-              for (int m = 0; m < kM; ++m)
-#pragma unroll
-                for (int half = 0; half < 2; ++half) {
-                  const int key = first_key + m * 16 + half * 8 + lane / 4;
-                  const int distance = position - task.position - key;
-                  if (key >= task.keys || distance < 0 || (window > 0 && distance >= window)) {
-                    score[m][n][2 * half + j] = 0;
-                    dp[m][n][2 * half + j] = 0;
-                  }
-                }
-            }
-        }
+      float score[kM][kN][4], dp[kM][kN][4];
+      if (differentiate_step<kHead>(at, tile, first_key, odd, for_keys, score, dp)) {
         float* staging = reinterpret_cast<float*>(tile.staging[warp]);
         if constexpr (kBoth) {
           const Weights<T, kM, kN> p(score, staging);

@@ -157,7 +157,8 @@ swirl_status device_describe(swirl_device* device, swirl_device_info* out) {
   out->memory_bytes = total;
   out->memory_free = free;
   out->cores = device->multiprocessors;
-  out->batch_rows = 8192;  // 64 tiles of 128 rows: with a few hundred columns each, every multiprocessor has work
+  out->batch_rows =
+      8192;  // 64 tiles of 128 rows: with a few hundred columns each, every multiprocessor has work
   return SWIRL_OK;
 }
 
