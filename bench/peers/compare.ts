@@ -84,7 +84,7 @@ export function merged(earlier: ShapeResult | undefined, later: ShapeResult): Sh
         ...b.ours,
         seconds,
         raw: [...a.ours.raw, ...b.ours.raw],
-        memory: a.ours.memory.residentPeak > b.ours.memory.residentPeak ? a.ours.memory : b.ours.memory,
+        memory: a.ours.memory.peak > b.ours.memory.peak ? a.ours.memory : b.ours.memory,
         ...(products.length > 0 && { products }),
       },
       peers: { ...a.peers, ...b.peers },

@@ -1,6 +1,7 @@
-/** The goals for the CPU, judged by what this run measured. A goal that it did not measure is neither met nor missed. */
+/** The goals for the CPU and for a GPU (an H100), judged by what this run measured. A goal that it did not measure is neither met nor missed. */
+import type { ModelName } from "../models.js";
 import type { OpResult, ShapeResult } from "./compare.js";
-import type { PeerName } from "./peers.js";
+import type { DeviceKind, PeerName } from "./peers.js";
 import type { Scaling } from "./scaling.js";
 import type { Measurement, Op } from "./turns.js";
 
@@ -17,7 +18,34 @@ export type Peak = Record<"bfloat16" | "float32", number>;
 
 const ops: Op[] = ["logprobs", "update"];
 
-export function judge(results: ShapeResult[], scaling: Scaling | undefined, peak: Peak): Goal[] {
+export function judge(
+  results: ShapeResult[],
+  scaling: Scaling | undefined,
+  peak: Peak,
+  on: DeviceKind,
+): Goal[] {
+  return on === "cuda" ? results.flatMap(judgeOnGpu) : judgeOnCpu(results, scaling, peak);
+}
+
+/** Tree tokens a second of an update, by model. */
+const throughput: Partial<Record<ModelName, number>> = { "qwen2.5": 175_000, "qwen2.5-1.5b": 65_000 };
+
+function judgeOnGpu({ name, shape: { model, K, G }, dtype, tree, ops: { update } }: ShapeResult): Goal[] {
+  const where = `${name} ${dtype}`;
+  const goals: Goal[] = [];
+  if (K === 8 && G === 8)
+    goals.push(faster(where, "update", update, "b1", 100), faster(where, "update", update, "b2", 15));
+  const target = throughput[model];
+  if (target)
+    goals.push(
+      atLeast("update: tree tokens a second", where, tree.tokens / update.ours.seconds.median, target, (x) =>
+        x.toFixed(0),
+      ),
+    );
+  return goals;
+}
+
+function judgeOnCpu(results: ShapeResult[], scaling: Scaling | undefined, peak: Peak): Goal[] {
   const goals: Goal[] = [];
   for (const result of results) {
     const { K, G, N } = result.shape;
@@ -47,7 +75,7 @@ export function judge(results: ShapeResult[], scaling: Scaling | undefined, peak
       const memory = (part: keyof Measurement["memory"]) => memoryRatio(result.ops.update, part);
       const shown = (x: number) => x.toFixed(2);
       goals.push(
-        atMost("update: peak resident memory ÷ B1's", where, memory("residentPeak"), 0.25, shown),
+        atMost("update: peak resident memory ÷ B1's", where, memory("peak"), 0.25, shown),
         atMost(
           "update: the same beyond runtime, weights, gradients and moments",
           where,

@@ -14,7 +14,15 @@ import type { PeerProcess } from "../peer-process.js";
 import { parseShape, type Shape, shapeName } from "../shape.js";
 import { compareShape, merged, type ShapeResult } from "./compare.js";
 import { judge, type Peak } from "./goals.js";
-import { type PeerName, peerNames, peers, startOurs, startPeer } from "./peers.js";
+import {
+  type DeviceKind,
+  deviceKind,
+  type PeerName,
+  peerNames,
+  peers,
+  startOurs,
+  startPeer,
+} from "./peers.js";
 import { goalsReport, scalingReport, shapesReport } from "./report.js";
 import { measureScaling, type Scaling } from "./scaling.js";
 import type { Participant, TurnOptions } from "./turns.js";
@@ -42,10 +50,19 @@ const smoke: typeof full = {
   rounds: 2,
 };
 
+/** On a GPU: a question of long observations, where the goals are set; and what no sharing leaves. */
+const fullOnGpu: typeof full = {
+  shapes: ["qwen2.5/K8G8N4P1024a128o512", "qwen2.5/K8G1N4P1024a128o512", "qwen2.5/K1G1N1P512Q32"],
+  trlShape: "qwen2.5/K1G1N1P512Q32",
+  scaling: { shape: "qwen2.5/K8G8N1P1024", G: [4, 8, 16], K: [1, 2, 4, 8, 12] },
+  rounds: 3,
+};
+
 const { values: options } = parseArgs({
   options: {
+    device: { type: "string", default: "cpu" },
     shapes: { type: "string" },
-    peers: { type: "string", default: "b1,b2,b3,trl" },
+    peers: { type: "string" },
     dtype: { type: "string", default: "bfloat16" },
     rounds: { type: "string" },
     limit: { type: "string", default: "5" },
@@ -65,22 +82,26 @@ interface MatrixPeak {
 }
 
 async function main(): Promise<void> {
-  const preset = options.smoke ? smoke : full;
+  const on = deviceKind(options.device);
+  const preset = options.smoke ? smoke : on === "cuda" ? fullOnGpu : full;
   const shapes = (options.shapes?.split(",") ?? preset.shapes).map(parseShape);
   const dtypes = options.dtype.split(",") as Dtype[];
   const python = process.env.SWIRL_PYTHON;
-  const names = options.peers.split(",").filter(Boolean) as PeerName[];
+  const names = (options.peers ?? (on === "cuda" ? "b1,b2,flex,b3" : "b1,b2,b3,trl"))
+    .split(",")
+    .filter(Boolean) as PeerName[];
   const stray = names.find((name) => !peerNames.includes(name));
   if (stray) throw new Error(`--peers: no peer ${stray}; they are ${peerNames.join(", ")}`);
   const trlShape = options["trl-shape"] ?? (options.shapes ? shapeName(shapes[0]!) : preset.trlShape);
   const turns: TurnOptions = {
+    on,
     rounds: Number(options.rounds ?? preset.rounds),
     limit: Number(options.limit),
     report: print,
   };
   const runs: Run = { python, names, trlShape, turns, versions: {}, peaks: [] };
-  const on = machine();
-  print(`${machineLine(on)}; ${on.engine.matrixLibrary}`);
+  const machineUsed = machine(options.device);
+  print(`${machineLine(machineUsed)}; ${machineUsed.engine.matrixLibrary}`);
   if (!python) print("SWIRL_PYTHON names no Python with torch and transformers: only B3 is beside ours");
 
   const results: ShapeResult[] = [];
@@ -88,7 +109,7 @@ async function main(): Promise<void> {
   for (const dtype of dtypes) {
     for (const model of new Set(shapes.map(({ model }) => model))) {
       const { config, folder } = await checkpoint(model);
-      const ours = await started("ours", startOurs(), folder, dtype, runs);
+      const ours = (await started("ours", startOurs(), folder, dtype, runs))!;
       try {
         const ofModel = shapes.filter((shape) => shape.model === model);
         results.push(...(await measureShapes(ours, ofModel, config, folder, dtype, runs)));
@@ -102,10 +123,12 @@ async function main(): Promise<void> {
   }
   const best = (dtype: Dtype) => Math.max(...runs.peaks.map((peak) => peak[dtype]), 0);
   const peak: Peak = { bfloat16: best("bfloat16"), float32: best("float32") };
-  const goals = judge(results, scaling, peak);
+  const goals = judge(results, scaling, peak, on);
   const date = new Date().toISOString();
   const report = [
-    `${date.slice(0, 10)}: ${machineLine(on)}; ${on.engine.matrixLibrary}. ${Object.entries(runs.versions)
+    `${date.slice(0, 10)}: ${machineLine(machineUsed)}; ${machineUsed.engine.matrixLibrary}. ${Object.entries(
+      runs.versions,
+    )
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}.`,
     runs.peaks
@@ -114,7 +137,7 @@ async function main(): Promise<void> {
           `Matrix peak by ${by}: ${giga(bfloat16)} GFLOP/s bfloat16, ${giga(float32)} float32.`,
       )
       .join(" "),
-    shapesReport(results, peak),
+    shapesReport(results, peak, on),
     scalingReport(scaling),
     `Goals\n\n${goalsReport(goals)}`,
   ]
@@ -126,7 +149,7 @@ async function main(): Promise<void> {
   const file = join(options.out, `peers-${options.smoke ? "smoke-" : ""}${date.replace(/[:.]/g, "-")}.json`);
   const content = {
     date,
-    machine: on,
+    machine: machineUsed,
     versions: runs.versions,
     options,
     peaks: runs.peaks,
@@ -164,15 +187,14 @@ async function measureShapes(
 ): Promise<ShapeResult[]> {
   const found = new Map<string, ShapeResult>();
   const wanted = run.names.filter((name) => !peers[name].script || run.python);
-  for (const group of groups(wanted, shapes, config, dtype)) {
+  for (const group of groups(wanted, shapes, config, dtype, run.turns.on)) {
     const participants: Participant[] = [];
     try {
       for (const name of group) {
-        participants.push(
-          peers[name].script
-            ? await started(name, startPeer(name, run.python!), folder, dtype, run)
-            : { ...ours, name, rate: {} },
-        );
+        const one = peers[name].script
+          ? await started(name, startPeer(name, run.python!), folder, dtype, run)
+          : { ...ours, name, rate: {} };
+        if (one) participants.push(one);
       }
       for (const shape of shapes) {
         const name = shapeName(shape);
@@ -187,22 +209,32 @@ async function measureShapes(
   return [...found.values()];
 }
 
+/** Ready to be measured; undefined, and said why, where a peer cannot run on the device. */
 async function started(
   name: Participant["name"],
   process: PeerProcess,
   folder: string,
   dtype: Dtype,
   run: Run,
-): Promise<Participant> {
+): Promise<Participant | undefined> {
   const request = {
     folder,
     dtype,
+    device: options.device,
     threads: machine().cores,
-    options: name === "ours" ? {} : (peers[name].options ?? {}),
+    options: name === "ours" ? {} : (peers[name].options?.[run.turns.on] ?? {}),
   };
   const versions = await process.ask<Record<string, string>>("hello");
-  const baseBytes = residentBytes(process.pid).now;
-  const { stateBytes } = await process.ask<{ stateBytes: number }>("load", request);
+  const baseBytes = run.turns.on === "cuda" ? 0 : residentBytes(process.pid).now;
+  const { stateBytes, unavailable } = await process.ask<{ stateBytes: number; unavailable?: string }>(
+    "load",
+    request,
+  );
+  if (unavailable) {
+    print(`${name} is left out: ${unavailable}`);
+    await process.close();
+    return undefined;
+  }
   Object.assign(run.versions, versions);
   await measurePeak(name, process, run);
   return { name, process, stateBytes, baseBytes, rate: {} };
@@ -210,7 +242,7 @@ async function started(
 
 /** Once a run and a library: torch's big product, and the engine's own. */
 async function measurePeak(name: Participant["name"], process: PeerProcess, run: Run): Promise<void> {
-  const size = options.smoke ? 256 : 4096;
+  const size = options.smoke ? 256 : run.turns.on === "cuda" ? 8192 : 4096;
   if (name === "ours") {
     const by = "the engine's own product";
     const own = await process.ask<NativeProfile["peaks"]>("peaks");
@@ -227,8 +259,18 @@ async function measurePeak(name: Participant["name"], process: PeerProcess, run:
   }
 }
 
-/** Peers that fit into memory together, beside ours: their state, their logits and a gibibyte of the rest. */
-function groups(names: PeerName[], shapes: Shape[], config: ModelConfig, dtype: Dtype): PeerName[][] {
+/**
+ * Peers that fit into memory together, beside ours: their state, their logits and a gibibyte of the rest. On a GPU one
+ * at a time, because torch keeps the memory that it once had.
+ */
+function groups(
+  names: PeerName[],
+  shapes: Shape[],
+  config: ModelConfig,
+  dtype: Dtype,
+  on: DeviceKind,
+): PeerName[][] {
+  if (on === "cuda") return names.length > 0 ? names.map((name) => [name]) : [[]];
   const parameters = parameterCount(config);
   const longest = Math.max(...shapes.map(({ P, K, a, o }) => P + (K - 1) * (a + o) + a));
   const width = dtype === "bfloat16" ? 2 : 4;

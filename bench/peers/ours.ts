@@ -16,11 +16,14 @@ interface Request {
 }
 
 let engine: Engine | undefined;
+let loadedFrom: { folder: string; dtype: Dtype; device: string } | undefined;
 /** Of an update of one label: AdamW and what else does not depend on the batch. */
 let fixedSeconds = 0;
 
-async function load({ folder, dtype }: { folder: string; dtype: Dtype }): Promise<object> {
-  engine = await benchEngine(folder, dtype);
+/** A GPU's kernels are not timed one by one: each would be waited for, and the whole step is what is measured. */
+async function load(from: NonNullable<typeof loadedFrom>): Promise<object> {
+  loadedFrom = from;
+  engine = await benchEngine(from.folder, from.dtype, true, from.device, from.device === "cpu");
   const one = [{ tokens: Int32Array.of(3, 4), actionStart: 1, advantage: 0 }];
   const times: number[] = [];
   for (let i = 0; i < 4; i++) times.push(await seconds(() => loaded().update(one, loss, optimizer)));
@@ -34,12 +37,17 @@ async function logprobs({ batches, tree }: Request): Promise<object> {
   const time = await seconds(async () => {
     values = await loaded().logprobs(sequences, { temperature: 1, tree });
   });
-  return { seconds: time, sums: values.map((row) => row.reduce((sum, value) => sum + value, 0)) };
+  return {
+    seconds: time,
+    sums: values.map((row) => row.reduce((sum, value) => sum + value, 0)),
+    ...deviceMemory(),
+  };
 }
 
 async function update({ batches, tree }: Request): Promise<object> {
   const sequences = sequencesOf(batches);
-  const before = await loaded().profile();
+  const profiled = loadedFrom?.device === "cpu";
+  const before = profiled && (await loaded().profile());
   let metrics: NativeUpdateMetrics | undefined;
   const time = await seconds(async () => {
     metrics = await loaded().update(sequences, { ...loss, tree }, optimizer);
@@ -49,8 +57,14 @@ async function update({ batches, tree }: Request): Promise<object> {
     seconds: time - fixed,
     fixedSeconds: fixed,
     metrics,
-    products: products(before, await loaded().profile()),
+    ...(before && { products: products(before, await loaded().profile()) }),
+    ...deviceMemory(),
   };
+}
+
+/** A GPU's memory is not the process's: the engine says how much it held at most. */
+function deviceMemory(): { peakBytes?: number } {
+  return loadedFrom?.device === "cpu" ? {} : { peakBytes: loaded().memory().peakBytes };
 }
 
 /** Rows with one action each; the engine's own labels are one interval a sequence. */
@@ -88,9 +102,12 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-/** The machine's matrix peaks, by the engine's own products. */
+/** The device's matrix peaks, by the engine's own products. */
 async function peaks(): Promise<object> {
-  return (await loaded().profile()).peaks;
+  const { folder, dtype, device } = loadedFrom!;
+  if (device === "cpu") return (await loaded().profile()).peaks;
+  await using measuring = await benchEngine(folder, dtype, false, device, true);
+  return (await measuring.profile()).peaks;
 }
 
 const operations: Record<string, (request: never) => Promise<object>> = {

@@ -3,46 +3,60 @@ import { join } from "node:path";
 import { PeerProcess } from "../peer-process.js";
 import { mergedRows, plainRows, type Row, shuffled } from "../rows.js";
 import type { Sequence } from "../shape.js";
+import { treeRows } from "../tree-rows.js";
 
-export const peerNames = ["b1", "b1-action", "b2", "b3", "trl"] as const;
+export const peerNames = ["b1", "b1-action", "b2", "flex", "b3", "trl"] as const;
 export type PeerName = (typeof peerNames)[number];
+
+export type DeviceKind = "cpu" | "cuda";
+
+/** "cuda:1" is a cuda device. */
+export function deviceKind(device: string): DeviceKind {
+  return device === "cpu" ? "cpu" : "cuda";
+}
 
 export interface Peer {
   title: string;
   /** Absent for B3, which is our own process. */
   script?: string;
-  options?: object;
+  /** The script's, by where it computes. */
+  options?: Record<DeviceKind, object>;
   environment?: Record<string, string>;
   /** Rows are padded to the longest of the batch. */
   padded: boolean;
-  batches(sequences: Sequence[]): Row[][];
+  batches(sequences: Sequence[], on: DeviceKind): Row[][];
 }
 
 /** Rows at a time. */
 const b1Rows = 4;
 const trlRows = 8; // its default
-/** Tokens at a time: beyond this torch's CPU kernels gain nothing and memory grows. */
-const b2Tokens = 4096;
+/** Tokens at a time: beyond this torch's kernels gain nothing and memory grows. */
+const b2Tokens: Record<DeviceKind, number> = { cpu: 4096, cuda: 16384 };
+/** Of a packed tree. Eight layers of a 0.5B model's activations a gigabyte: a GPU of 80 GB holds 16,384 tokens'. */
+const flexTokens = 16384;
 
 export const peers: Record<PeerName, Peer> = {
   b1: {
     title: "B1: Hugging Face + PyTorch, a padded row per sub-trajectory",
     script: "b1.py",
-    options: { logits: "all" },
+    options: { cpu: { logits: "all" }, cuda: { logits: "all" } },
     padded: true,
     batches: (sequences) => chunks(shuffled(plainRows(sequences)), b1Rows),
   },
   "b1-action": {
     title: "B1 with logits from the first action on",
     script: "b1.py",
-    options: { logits: "action" },
+    options: { cpu: { logits: "action" }, cuda: { logits: "action" } },
     padded: true,
     batches: (sequences) => chunks(shuffled(plainRows(sequences)), b1Rows),
   },
   b2: {
     title: "B2: PyTorch tuned by hand, without a tree",
     script: "b2.py",
-    options: { chunkRows: 1024, compile: true, attention: "eager" },
+    options: {
+      cpu: { chunkRows: 1024, compile: true, attention: "eager" },
+      cuda: { chunkRows: 4096, compile: true, attention: "sdpa" },
+    },
     // glibc keeps what torch frees: no page is faulted in twice.
     environment: {
       MALLOC_MMAP_MAX_: "0",
@@ -50,7 +64,14 @@ export const peers: Record<PeerName, Peer> = {
       MALLOC_TOP_PAD_: "268435456",
     },
     padded: false,
-    batches: (sequences) => ofOneLength(mergedRows(sequences), b2Tokens),
+    batches: (sequences, on) => ofOneLength(mergedRows(sequences), b2Tokens[on]),
+  },
+  flex: {
+    title: "FlexAttention: B2 with the tree as a mask over one packed row",
+    script: "flex.py",
+    options: { cpu: { chunkRows: 1024, compile: false }, cuda: { chunkRows: 4096, compile: true } },
+    padded: false,
+    batches: (sequences) => treeRows(sequences, flexTokens).map((row) => [row]),
   },
   b3: {
     title: "B3: our engine, every sub-trajectory alone",
@@ -60,7 +81,7 @@ export const peers: Record<PeerName, Peer> = {
   trl: {
     title: "TRL's GRPOTrainer with its defaults",
     script: "trl_grpo.py",
-    options: { microBatch: trlRows },
+    options: { cpu: { microBatch: trlRows }, cuda: { microBatch: trlRows } },
     padded: true,
     batches: (sequences) => chunks(shuffled(plainRows(sequences)), trlRows),
   },

@@ -3,13 +3,13 @@ import { shown } from "../spread.js";
 import { gibibytes, ratio, table } from "../tables.js";
 import type { ShapeResult } from "./compare.js";
 import { dedupEfficiency, flopRatio, type Goal, insideProducts, type Peak, percent } from "./goals.js";
-import { type PeerName, peers } from "./peers.js";
+import { type DeviceKind, type PeerName, peers } from "./peers.js";
 import type { Scaling } from "./scaling.js";
 import type { Measurement, Op } from "./turns.js";
 
 const heads: Record<Op, string> = { logprobs: "Log-probs", update: "Update" };
 
-export function shapesReport(results: ShapeResult[], peak: Peak): string {
+export function shapesReport(results: ShapeResult[], peak: Peak, on: DeviceKind): string {
   if (results.length === 0) return "";
   const present = (Object.keys(peers) as PeerName[]).filter((name) =>
     results.some(({ ops }) => ops.update.peers[name]),
@@ -34,7 +34,7 @@ export function shapesReport(results: ShapeResult[], peak: Peak): string {
     const labels = present.map((name) => `over ${name === "trl" ? "TRL" : name.toUpperCase()}`);
     return `${heads[op]}\n\n${table([...head, ...labels, "FLOP ratio", "dedup efficiency"], rows)}`;
   });
-  return [...parts, memoryReport(results, present), productsReport(results, peak)]
+  return [...parts, memoryReport(results, present, on), productsReport(results, peak)]
     .filter(Boolean)
     .join("\n\n");
 }
@@ -45,7 +45,7 @@ function peerCell(of: (Measurement & { ratio: Parameters<typeof ratio>[0] }) | u
   return `${ratio(of.ratio)}${sampled}`;
 }
 
-function memoryReport(results: ShapeResult[], present: PeerName[]): string {
+function memoryReport(results: ShapeResult[], present: PeerName[], on: DeviceKind): string {
   const others = present.filter((name) => name !== "b3"); // B3 shares our process
   const rows = results.map(({ name, dtype, ops: { update } }) => [
     `${name} ${dtype === "float32" ? "f32" : "bf16"}`,
@@ -55,13 +55,15 @@ function memoryReport(results: ShapeResult[], present: PeerName[]): string {
   ]);
   const labels = others.map((name) => (name === "trl" ? "TRL" : name.toUpperCase()));
   const title =
-    "Peak memory of an update: the whole process (beyond its runtime, weights, gradients and optimizer state)";
+    on === "cuda"
+      ? "Peak GPU memory of an update: all tensors (beyond weights, gradients and optimizer state)"
+      : "Peak memory of an update: the whole process (beyond its runtime, weights, gradients and optimizer state)";
   return `${title}\n\n${table(["shape", "ours", "of it the engine", ...labels], rows)}`;
 }
 
 function memoryCell(of: Measurement | undefined): string {
   if (!of) return "–";
-  return `${gibibytes(of.memory.residentPeak)} (${gibibytes(of.memory.beyondState)})`;
+  return `${gibibytes(of.memory.peak)} (${gibibytes(of.memory.beyondState)})`;
 }
 
 function productsReport(results: ShapeResult[], peak: Peak): string {

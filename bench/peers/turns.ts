@@ -10,11 +10,11 @@ import type { PeerProcess } from "../peer-process.js";
 import { plainRows, type Row } from "../rows.js";
 import type { Sequence } from "../shape.js";
 import { type Spread, spread } from "../spread.js";
-import { type PeerName, peers } from "./peers.js";
+import { type DeviceKind, type PeerName, peers } from "./peers.js";
 
 export type Op = "logprobs" | "update";
 
-/** Someone in the round. `baseBytes`: resident before a model was loaded, the language's own runtime. */
+/** Someone in the round. `baseBytes`: resident before a model was loaded, the language's own runtime; 0 on a GPU. */
 export interface Participant {
   name: PeerName | "ours";
   process: PeerProcess;
@@ -35,7 +35,8 @@ export interface Measurement {
   sampledOneIn: number; // 1: nothing is extrapolated
   microBatches: { run: number; all: number };
   memory: {
-    residentPeak: number;
+    /** Of the whole process; on a GPU of the device memory that its tensors take. */
+    peak: number;
     /** Beyond the runtime, weights, gradients and optimizer state. */
     beyondState: number;
   };
@@ -47,6 +48,7 @@ export interface Measurement {
 
 interface Reply {
   seconds: number;
+  peakBytes?: number; // of a GPU's memory
   fixedSeconds?: number;
   sums?: number[];
   gradNorm?: number;
@@ -55,6 +57,7 @@ interface Reply {
 }
 
 export interface TurnOptions {
+  on: DeviceKind;
   rounds: number;
   limit: number; // seconds of one timing of a peer
   report: (text: string) => void;
@@ -76,7 +79,8 @@ export async function inTurns(
     for (const turn of turns) {
       const reply = await turn.participant.process.ask<Reply>(op, turn.request);
       turn.replies.push(reply);
-      turn.peakBytes = Math.max(turn.peakBytes, residentBytes(turn.participant.process.pid).peak);
+      const peak = reply.peakBytes ?? residentBytes(turn.participant.process.pid).peak;
+      turn.peakBytes = Math.max(turn.peakBytes, peak);
       shown.push(`${turn.participant.name} ${wholeSeconds(turn, reply).toFixed(2)}`);
     }
     options.report(`  ${op} ${round}/${options.rounds}, seconds: ${shown.join(", ")}`);
@@ -101,10 +105,10 @@ async function prepare(
   sequences: Sequence[],
   model: ModelConfig,
   op: Op,
-  { limit }: TurnOptions,
+  { limit, on }: TurnOptions,
 ): Promise<Turn> {
   const peer = participant.name === "ours" ? undefined : peers[participant.name];
-  const batches = peer ? peer.batches(sequences) : plainRows(sequences).map((row) => [row]);
+  const batches = peer ? peer.batches(sequences, on) : plainRows(sequences).map((row) => [row]);
   const padTo = peer?.padded ? Math.max(...sequences.map(({ tokens }) => tokens.length)) : 0;
   const workOf = (part: Row[][]) => flops(model, rowsExtent(part.flat(), padTo), op).total;
   const how = peer?.script ? { padTo } : { tree: peer === undefined };
@@ -114,6 +118,8 @@ async function prepare(
   if (peer) {
     if (participant.rate[op] === undefined) {
       const first = spaced(batches, 1);
+      // On a GPU the first call also loads and tunes kernels.
+      if (on === "cuda") await participant.process.ask<Reply>(op, request(first));
       const { seconds } = await participant.process.ask<Reply>(op, request(first));
       participant.rate[op] = workOf(first) / seconds;
     }
@@ -156,7 +162,7 @@ function measured(turn: Turn, op: Op): Measurement {
     sampledOneIn: turn.scale,
     microBatches: turn.microBatches,
     memory: {
-      residentPeak: peakBytes,
+      peak: peakBytes,
       beyondState: Math.max(0, peakBytes - participant.baseBytes - participant.stateBytes),
     },
     ...(last.metrics && { metrics: last.metrics }),

@@ -5,19 +5,19 @@ the model's own type. Micro-batches accumulate gradients. Nothing is tuned beyon
 "logits": "all" computes them at every position, as model(input_ids).logits does; "action" from the first action on.
 """
 
-import time
-
 import torch
+import torch_device
 from checkpoint import hello, load_model, matrix_peak, state_bytes
 from lines import serve
+from torch_device import memory, now, start
 
 model = optimizer = None
 logits = "all"
 
 
-def load(folder: str, dtype: str, threads: int, options: dict) -> dict:
+def load(folder: str, dtype: str, threads: int, device: str, options: dict) -> dict:
     global model, optimizer, logits
-    model = load_model(folder, dtype, threads)
+    model = load_model(folder, dtype, threads, device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=0.0)
     logits = options["logits"]
     return dict(stateBytes=state_bytes(model))
@@ -32,7 +32,7 @@ def padded(rows: list[dict], length: int):
         ids[i, : len(tokens)] = torch.tensor(tokens)
         mask[i, : len(tokens)] = 1
         action[i, row["actions"][0]["start"] : len(tokens)] = 1
-    return ids, mask, action
+    return ids.to(torch_device.here), mask.to(torch_device.here), action.to(torch_device.here)
 
 
 def selected_logprobs(logits, ids):
@@ -53,27 +53,27 @@ def row_logprobs(rows: list[dict], length: int):
 
 
 def logprobs(batches: list[list[dict]], padTo: int) -> dict:
-    start = time.perf_counter()
+    begun = start()
     sums = []
     with torch.no_grad():
         for rows in batches:
             values, action = row_logprobs(rows, padTo)
             sums.extend((values * action).sum(-1).tolist())
-    return dict(seconds=time.perf_counter() - start, sums=sums)
+    return dict(seconds=now() - begun, sums=sums, **memory())
 
 
 def update(batches: list[list[dict]], padTo: int) -> dict:
-    start = time.perf_counter()
+    begun = start()
     optimizer.zero_grad()
     total = sum(len(rows) for rows in batches)
     for rows in batches:
         values, action = row_logprobs(rows, padTo)
-        advantages = torch.tensor([row["actions"][0]["advantage"] for row in rows])
+        advantages = torch.tensor([row["actions"][0]["advantage"] for row in rows], device=torch_device.here)
         (-(advantages * (values * action).sum(-1)).sum() / total).backward()
-    middle = time.perf_counter()
+    middle = now()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return dict(seconds=middle - start, fixedSeconds=time.perf_counter() - middle, gradNorm=norm.item())
+    return dict(seconds=middle - begun, fixedSeconds=now() - middle, gradNorm=norm.item(), **memory())
 
 
 serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)

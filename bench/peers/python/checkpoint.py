@@ -1,9 +1,9 @@
-"""What the PyTorch peers share: loading the checkpoint, its state's bytes, and the machine's matrix peak."""
-
-import time
+"""What the PyTorch peers share: the checkpoint, its state's bytes, and the matrix peak."""
 
 import torch
+import torch_device
 import transformers
+from torch_device import now, use
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
@@ -14,10 +14,11 @@ def hello() -> dict:
     return dict(torch=torch.__version__, transformers=transformers.__version__)
 
 
-def load_model(folder: str, dtype: str, threads: int, attention: str = "sdpa"):
+def load_model(folder: str, dtype: str, threads: int, on: str, attention: str = "sdpa"):
+    use(on)
     torch.set_num_threads(threads)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation=attention)
-    return model.train()
+    return model.to(torch_device.here).train()
 
 
 def state_bytes(model) -> int:
@@ -27,10 +28,10 @@ def state_bytes(model) -> int:
 
 def matrix_peak(dtype: str, size: int) -> dict:
     """FLOP/s of one square product, best of a few."""
-    a, b = (torch.randn(size, size).to(getattr(torch, dtype)) for _ in range(2))
+    a, b = (torch.randn(size, size).to(torch_device.here, getattr(torch, dtype)) for _ in range(2))
     best = float("inf")
     for _ in range(6):
-        start = time.perf_counter()
+        begun = now()
         a @ b
-        best = min(best, time.perf_counter() - start)
+        best = min(best, now() - begun)
     return dict(flops=2 * size**3 / best)

@@ -1,4 +1,4 @@
-"""TRL's GRPOTrainer on the same rows, as a user would run it: its defaults, on the CPU.
+"""TRL's GRPOTrainer on the same rows, as a user would run it: its defaults.
 
 Timed: training_step over every micro-batch (its own compute_loss, autocast, gradient checkpointing and metrics
 included), then the clipped optimizer step. Left out: generation, rewards and the log-probs of a reference, as the rows
@@ -8,16 +8,17 @@ are already there; prompts are padded on the left and completions on the right, 
 
 import os
 import tempfile
-import time
 from importlib.metadata import version
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+import torch_device
 from checkpoint import hello
 from datasets import Dataset
 from lines import serve
 from tokenizers import Tokenizer, models
+from torch_device import memory, now, start, use
 from transformers import PreTrainedTokenizerFast
 from trl import GRPOConfig, GRPOTrainer
 
@@ -33,13 +34,14 @@ class PreparedTrainer(GRPOTrainer):
         return self.prepared
 
 
-def load(folder: str, dtype: str, threads: int, options: dict) -> dict:
+def load(folder: str, dtype: str, threads: int, device: str, options: dict) -> dict:
     global trainer
+    use(device)
     torch.set_num_threads(threads)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0}, "<pad>")), pad_token="<pad>")
     config = GRPOConfig(
         output_dir=tempfile.mkdtemp(prefix="trl-"),
-        use_cpu=True,
+        use_cpu=device == "cpu",
         bf16=dtype == "bfloat16",
         per_device_train_batch_size=options["microBatch"],
         num_generations=options["microBatch"],
@@ -68,7 +70,7 @@ def prepared(rows: list[dict], prompt: int, completion: int, items: int) -> dict
         prompt_mask[i, prompt - len(state) :] = 1
         completion_ids[i, : len(action)] = torch.tensor(action)
         completion_mask[i, : len(action)] = 1
-    return dict(
+    batch = dict(
         prompt_ids=prompt_ids,
         prompt_mask=prompt_mask,
         completion_ids=completion_ids,
@@ -76,6 +78,7 @@ def prepared(rows: list[dict], prompt: int, completion: int, items: int) -> dict
         advantages=torch.tensor([row["actions"][0]["advantage"] for row in rows]),
         num_items_in_batch=torch.tensor(items),
     )
+    return {name: tensor.to(torch_device.here) for name, tensor in batch.items()}
 
 
 def micro_batches(batches: list[list[dict]], padTo: int) -> list[dict]:
@@ -85,7 +88,7 @@ def micro_batches(batches: list[list[dict]], padTo: int) -> list[dict]:
 
 
 def logprobs(batches: list[list[dict]], padTo: int) -> dict:
-    start = time.perf_counter()
+    begun = start()
     sums = []
     with torch.no_grad(), trainer.compute_loss_context_manager():
         for inputs in micro_batches(batches, padTo):
@@ -96,20 +99,20 @@ def logprobs(batches: list[list[dict]], padTo: int) -> dict:
                 inputs["completion_ids"].size(1),
             )
             sums.extend((values * inputs["completion_mask"]).sum(-1).tolist())
-    return dict(seconds=time.perf_counter() - start, sums=sums)
+    return dict(seconds=now() - begun, sums=sums, **memory())
 
 
 def update(batches: list[list[dict]], padTo: int) -> dict:
-    start = time.perf_counter()
+    begun = start()
     trainer.current_gradient_accumulation_steps = len(batches)
     for inputs in micro_batches(batches, padTo):
         trainer.prepared = inputs
         trainer.training_step(trainer.model, None, None)
-    middle = time.perf_counter()
+    middle = now()
     trainer.accelerator.clip_grad_norm_(trainer.model.parameters(), trainer.args.max_grad_norm)
     trainer.optimizer.step()
     trainer.optimizer.zero_grad()
-    return dict(seconds=middle - start, fixedSeconds=time.perf_counter() - middle)
+    return dict(seconds=middle - begun, fixedSeconds=now() - middle, **memory())
 
 
 serve(hello=lambda: hello() | dict(trl=version("trl")), load=load, logprobs=logprobs, update=update)
