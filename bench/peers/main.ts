@@ -29,14 +29,11 @@ import type { Participant, TurnOptions } from "./turns.js";
 
 const full = {
   shapes: [
-    "smollm2/K1G1N1P512",
     "smollm2/K1G1N1P512Q8",
     "smollm2/K8G1N4P1024",
     "smollm2/K4G4N4P128",
     "smollm2/K8G8N1P512",
-    "smollm2/K8G8N4P1024",
-    "qwen2.5/K1G1N1P512",
-    "qwen2.5/K8G8N1P256",
+    "qwen2.5/K4G4N1P128",
   ],
   trlShape: "smollm2/K4G4N4P128",
   scaling: { shape: "smollm2/K8G8N1P1024", G: [4, 8, 16], K: [1, 2, 4, 8, 12] },

@@ -30,8 +30,8 @@ export interface Peer {
 /** Rows at a time. */
 const b1Rows = 4;
 const trlRows = 8; // its default
-/** Tokens at a time: beyond this torch's kernels gain nothing and memory grows. */
-const b2Tokens: Record<DeviceKind, number> = { cpu: 4096, cuda: 16384 };
+/** Tokens at a time: beyond this torch's kernels gain nothing; on the CPU kept probabilities grow with rows · length². */
+const b2Tokens: Record<DeviceKind, number> = { cpu: 2048, cuda: 16384 };
 /** Of a packed tree. Eight layers of a 0.5B model's activations a gigabyte: a GPU of 80 GB holds 16,384 tokens'. */
 const flexTokens = 16384;
 
