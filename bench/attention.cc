@@ -1,129 +1,174 @@
-// Tree attention on SWiRL-shaped trees, SmolLM2-135M's heads: forward and backward in useful GFLOP/s, one
-// thread, processor time. attention [P a o N K G]. Build and run: bench/native.sh attention.
-#include <time.h>
+// Tree attention on any device, forward and backward over whole trees and a decode step, each over its floor:
+// useful operations at the matrix peak, bytes at the copy bandwidth, both measured first. Build and run:
+// bench/native.sh attention [options]
+//
+//   --device cpu|cuda|cuda:1   cpu
+//   --heads 135m|0.5b|1.5b|smoke   whose heads; SmolLM2-135M on the CPU, Qwen2.5-0.5B and 1.5B on a GPU
+//   --tree P,a,o,N,K,G         instead of 160,48,32,2,4,1 (CPU) or 1024,128,512,4,8 with G = 1 and 8 (GPU)
+//   --dtype bfloat16|float32   both on the CPU, bfloat16 on a GPU
+//   --threads N                of the CPU: 1, the figure that kernels are compared by
+//   --json FILE                also as one JSON object; - is standard output
+#include <cmath>
 
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <vector>
-
-#include "native/kernels/kernels.h"
+#include "bench/attention_tree.h"
+#include "bench/measure.h"
 
 namespace {
 
-double seconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
-}
+namespace work = swirl::work;
+using bench::Operand;
+using bench::TreeShape;
 
-template <class Body>
-double median_seconds(const Body& body) {
-  std::vector<double> times;
-  for (int i = 0; i < 6; ++i) {
-    const double begin = seconds();
-    body();
-    times.push_back(seconds() - begin);
+struct Heads {
+  std::string name;
+  int heads, kv_heads, head_dim;
+};
+
+constexpr size_t kBeyondCaches = size_t(192) << 20;
+
+const Heads kHeads[] = {{"135m", 9, 3, 64}, {"0.5b", 14, 2, 64}, {"1.5b", 12, 2, 128}, {"smoke", 4, 2, 32}};
+
+struct Suite {
+  const bench::Device& device;
+  bench::Bench& out;
+  const swirl_kernels& k = *device.k;
+  swirl_device* d = device.d;
+
+  static swirl_attention_shape shape(const Heads& h) {
+    return {h.heads, h.kv_heads, h.head_dim, 0, 1 / std::sqrt(float(h.head_dim)), 0};
   }
-  std::sort(times.begin() + 1, times.end());
-  return times[3];
-}
 
-struct Tree {
-  std::vector<int32_t> begin, end, offset{0}, from, to, length, below;
-  int32_t rows = 0;
-  double pairs = 0;  // query-key pairs
-
-  // One segment under `path`; returns its index.
-  size_t add(std::vector<std::pair<int32_t, int32_t>>* path, int n) {
-    begin.push_back(rows);
-    rows += n;
-    end.push_back(rows);
-    below.push_back(0);
-    path->push_back({begin.back(), end.back()});
-    int32_t total = 0;
-    for (const auto& [a, b] : *path) {
-      if (!from.empty() && offset.back() < int32_t(from.size()) && to.back() == a) {
-        to.back() = b;
-      } else {
-        from.push_back(a);
-        to.push_back(b);
-      }
-      total += b - a;
-    }
-    offset.push_back(int32_t(from.size()));
-    length.push_back(total);
-    pairs += double(n) * (total - n) + double(n) * (n + 1) / 2;
-    return begin.size() - 1;
+  // q, k and v lie side by side in a row, as the engine's products leave them.
+  void training(const Heads& h, const TreeShape& sizes, swirl_dtype dtype) const {
+    bench::AttentionTree tree = bench::AttentionTree::training(sizes);
+    const swirl_tree view = tree.on(device);
+    const swirl_attention_shape s = shape(h);
+    const int q = h.heads * h.head_dim, kv = h.kv_heads * h.head_dim, ld = q + 2 * kv;
+    const size_t rows = size_t(tree.rows), width = dtype == SWIRL_FLOAT32 ? 4 : 2;
+    const Operand qkv(device, 0, dtype, rows * ld), result(device, 0, dtype, rows * q);
+    const Operand upstream(device, 0, dtype, rows * q), gradient(device, 0, dtype, rows * ld);
+    const Operand dk(device, 0, SWIRL_FLOAT32, rows * kv), dv(device, 0, SWIRL_FLOAT32, rows * kv);
+    const Operand lse(device, 0, SWIRL_FLOAT32, rows * h.heads);
+    char* x = static_cast<char*>(qkv.at(0));
+    const char *key = x + q * width, *value = key + kv * width;
+    const std::string what = ", " + h.name + ", G = " + std::to_string(sizes.G) + ", " +
+                             std::to_string(tree.rows) + " rows, " +
+                             (dtype == SWIRL_FLOAT32 ? "f32" : "bf16");
+    out.run("forward" + what,
+            work::attention_forward(&s, &view, x, ld, key, ld, value, ld, result.at(0), q, lse.f(0), dtype),
+            [&](size_t) {
+              return k.attention_forward(d, &s, &view, x, ld, key, ld, value, ld, result.at(0), q, lse.f(0),
+                                         dtype);
+            });
+    out.run("backward" + what,
+            work::attention_backward(&s, &view, x, ld, key, ld, value, ld, result.at(0), q, lse.f(0),
+                                     upstream.at(0), q, gradient.at(0), dk.f(0), dv.f(0), dtype),
+            [&](size_t) {
+              return k.attention_backward(d, &s, &view, x, ld, key, ld, value, ld, result.at(0), q, lse.f(0),
+                                          upstream.at(0), q, gradient.at(0), dk.f(0), dv.f(0), dtype);
+            });
   }
-  void close(size_t segment) { below[segment] = int32_t(begin.size()); }
 
-  // State k: G - 1 sampled actions, then the logged action, its observation and the next state.
-  void grow(std::vector<std::pair<int32_t, int32_t>> path, int a, int o, int k, int g) {
-    for (int i = 1; i < g; ++i) {
-      auto branch = path;
-      close(add(&branch, a));
-    }
-    const size_t segment = add(&path, k > 1 ? a + o : a);
-    if (k > 1) grow(path, a, o, k - 1, g);
-    close(segment);
+  // The cache of keys and values is larger than what is read, and its copies exceed the device's caches: a
+  // step of a real model finds another layer's there.
+  void decode(const Heads& h, int states, int samples, int shared, int own) const {
+    bench::AttentionTree tree = bench::AttentionTree::decode(states, samples, shared, own);
+    const swirl_tree view = tree.on(device);
+    const swirl_attention_shape s = shape(h);
+    const int q = h.heads * h.head_dim, kv = h.kv_heads * h.head_dim;
+    const size_t rows = size_t(tree.rows), slots = size_t(tree.slots);
+    const size_t beyond = h.name == "smoke" ? 0 : kBeyondCaches;
+    const Operand queries(device, 0, SWIRL_BFLOAT16, rows * q), result(device, 0, SWIRL_BFLOAT16, rows * q);
+    const Operand key(device, beyond, SWIRL_BFLOAT16, slots * kv),
+        value(device, beyond, SWIRL_BFLOAT16, slots * kv);
+    const Operand lse(device, 0, SWIRL_FLOAT32, rows * h.heads);
+    // As a stream of bytes: work.h counts the slots of a tree whose rows are all in the call.
+    swirl::Work all;
+    all.op = "attention_forward";
+    all.flops = 4.0 * double(view.pairs) * q;
+    all.bytes = 4.0 * double(slots) * kv + 4.0 * double(rows) * q;
+    all.dtype = SWIRL_BFLOAT16;
+    out.run("decode step, " + h.name + ", " + std::to_string(rows) + " rows, " + std::to_string(slots) +
+                " slots, bf16",
+            all, [&](size_t i) {
+              return k.attention_forward(d, &s, &view, queries.at(0), q, key.at(i), kv, value.at(i), kv,
+                                         result.at(0), q, lse.f(0), SWIRL_BFLOAT16);
+            });
   }
 };
 
+const Heads& heads_of(const std::string& name) {
+  for (const Heads& known : kHeads)
+    if (known.name == name) return known;
+  bench::give_up("--heads " + name + " is none of 135m, 0.5b, 1.5b, smoke");
+}
+
 }  // namespace
 
-int main(int argc, char** argv) {
-  int shape[6] = {160, 48, 32, 2, 4, 1};
-  for (int i = 1; i < argc && i <= 6; ++i) shape[i - 1] = std::atoi(argv[i]);
-  Tree tree;
-  std::vector<std::pair<int32_t, int32_t>> path;
-  const size_t root = tree.add(&path, shape[0]);
-  for (int i = 0; i < shape[3]; ++i) tree.grow(path, shape[1], shape[2], shape[4], shape[5]);
-  tree.close(root);
-  const swirl_tree view = {int32_t(tree.begin.size()), tree.begin.data(), tree.end.data(),
-                           tree.offset.data(),         tree.from.data(),  tree.to.data(),
-                           tree.length.data(),         tree.below.data()};
-  const swirl_kernels* k = swirl_cpu_kernels();
-  swirl_device* d = nullptr;
-  if (k->open(0, 1, &d) != SWIRL_OK) return 1;
-  swirl_device_info info;
-  k->describe(d, &info);
-  std::printf("%s, %s: P %d a %d o %d N %d K %d G %d: %d rows, %zu segments, %.2f M pairs a head\n",
-              info.description, info.isa, shape[0], shape[1], shape[2], shape[3], shape[4], shape[5],
-              tree.rows, tree.begin.size(), tree.pairs / 1e6);
-  const swirl_attention_shape heads = {9, 3, 64, 0, 0.125f, 0};
-  const int ld = 960;
-  const auto memory = [&](size_t bytes) {
-    void* out = nullptr;
-    if (k->allocate(d, bytes, &out) != SWIRL_OK) std::abort();
-    return static_cast<char*>(out);
-  };
-  for (const swirl_dtype dtype : {SWIRL_BFLOAT16, SWIRL_FLOAT32}) {
-    const size_t width = dtype == SWIRL_FLOAT32 ? 4 : 2, count = size_t(tree.rows) * ld;
-    char* qkv = memory(count * width);
-    char* gradient = memory(count * width);
-    char* out = memory(count * width);
-    char* dout = memory(count * width);
-    float* lse = reinterpret_cast<float*>(memory(size_t(tree.rows) * 9 * 4));
-    std::vector<float> values(count);
-    for (size_t i = 0; i < count; ++i) values[i] = float(int(i * 2654435761u % 2001) - 1000) / 1000;
-    k->convert(d, qkv, dtype, values.data(), SWIRL_FLOAT32, count);
-    k->convert(d, dout, dtype, values.data(), SWIRL_FLOAT32, count);
-    const double flops = tree.pairs * heads.heads * heads.head_dim * 4;
-    const double forward = median_seconds([&] {
-      k->attention_forward(d, &heads, &view, qkv, ld, qkv + 576 * width, ld, qkv + 768 * width, ld, out, 576,
-                           lse, dtype);
-    });
-    const double backward = median_seconds([&] {
-      k->attention_backward(d, &heads, &view, tree.rows, qkv, ld, qkv + 576 * width, ld, qkv + 768 * width,
-                            ld, out, 576, lse, dout, 576, gradient, gradient + 576 * width,
-                            gradient + 768 * width, dtype);
-    });
-    std::printf("%s  forward %8.2f ms %6.1f GFLOP/s   backward %8.2f ms %6.1f GFLOP/s\n",
-                dtype == SWIRL_FLOAT32 ? "float32 " : "bfloat16", forward * 1e3, flops / forward / 1e9,
-                backward * 1e3, 2.5 * flops / backward / 1e9);
-    for (char* p : {qkv, gradient, out, dout, reinterpret_cast<char*>(lse)}) k->release(d, p);
+int main(int count, char** arguments) {
+  std::string name = "cpu", heads, tree, dtype, json;
+  int threads = 1;
+  for (int i = 1; i + 1 < count; i += 2) {
+    const std::string option = arguments[i], value = arguments[i + 1];
+    if (option == "--device")
+      name = value;
+    else if (option == "--heads")
+      heads = value;
+    else if (option == "--tree")
+      tree = value;
+    else if (option == "--dtype")
+      dtype = value;
+    else if (option == "--threads")
+      threads = std::atoi(value.c_str());
+    else if (option == "--json")
+      json = value;
+    else
+      bench::give_up(option + " is none of --device, --heads, --tree, --dtype, --threads, --json");
   }
-  k->close(d);
+  if (count % 2 == 0) bench::give_up(std::string(arguments[count - 1]) + " needs a value");
+  const bool cpu = name == "cpu", smoke = heads == "smoke";
+  if (dtype.empty()) dtype = cpu ? "both" : "bfloat16";
+  if (dtype != "both" && dtype != "bfloat16" && dtype != "float32")
+    bench::give_up("--dtype " + dtype + " is none of bfloat16, float32");
+  std::vector<Heads> whose;
+  if (!heads.empty())
+    whose = {heads_of(heads)};
+  else if (cpu)
+    whose = {heads_of("135m")};
+  else
+    whose = {heads_of("0.5b"), heads_of("1.5b")};
+  std::vector<TreeShape> trees;
+  if (!tree.empty()) {
+    TreeShape s;
+    if (std::sscanf(tree.c_str(), "%d,%d,%d,%d,%d,%d", &s.P, &s.a, &s.o, &s.N, &s.K, &s.G) != 6 ||
+        std::min({s.P, s.a, s.N, s.K, s.G}) < 1 || s.o < 0)
+      bench::give_up("--tree " + tree + " is not P,a,o,N,K,G");
+    trees = {s};
+  } else if (smoke) {
+    trees = {{9, 4, 3, 2, 2, 2}};
+  } else if (cpu) {
+    trees = {TreeShape{}};
+  } else {
+    trees = {{1024, 128, 512, 4, 8, 1}, {1024, 128, 512, 4, 8, 8}};
+  }
+  const bench::Device device(name, threads);
+  bench::Bench out(device, smoke ? 0 : 0.05, smoke ? 1 : 7);
+  const Suite suite{device, out};
+  for (const Heads& h : whose) {
+    for (const TreeShape& s : trees) {
+      if (dtype != "float32") suite.training(h, s, SWIRL_BFLOAT16);
+      if (dtype != "bfloat16") suite.training(h, s, SWIRL_FLOAT32);
+    }
+  }
+  if (smoke)
+    suite.decode(whose[0], 2, 2, 9, 4);
+  else if (!cpu)
+    suite.decode(whose[0], 8, 8, 3968, 128);
+  if (json.empty()) return 0;
+  std::FILE* to = json == "-" ? stdout : std::fopen(json.c_str(), "w");
+  if (to == nullptr) bench::give_up("--json " + json + ": cannot be written");
+  bench::write_json(to, device, out,
+                    bench::quoted(heads.empty() ? (cpu ? "135m" : "0.5b, 1.5b") : heads.c_str()));
+  if (to != stdout) std::fclose(to);
   return 0;
 }

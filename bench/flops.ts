@@ -47,7 +47,7 @@ export function rowsExtent(rows: Row[], padTo = 0): Extent {
   for (const row of rows) {
     const length = Math.max(row.tokens.length, padTo);
     tokens += length;
-    pairs += (length * (length + 1)) / 2;
+    pairs += row.pairs ?? (length * (length + 1)) / 2;
     for (const { start, end } of row.actions) labelledRows += end - start;
   }
   return { tokens, pairs, labelledRows };

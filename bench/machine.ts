@@ -13,15 +13,22 @@ export interface Machine {
   matrixFlags: string[];
   loadAtStart: number; // of the last minute: other work on the machine
   node: string;
+  /** What the engine computes on. */
+  device: { name: string; description: string; memoryBytes: number };
   engine: { version: string; matrixLibrary: string; isa: string[] };
 }
 
-export function machine(): Machine {
+/** `on`: the device measured, as the engine's option names it. */
+export function machine(on = "cpu"): Machine {
   const lscpu = text("lscpu", []);
   const line = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(lscpu)?.[1];
   const flags = new Set((line("Flags") ?? "").split(" "));
   const addon = loadAddon();
-  const cpu = addon.devices().find(({ name }) => name === "cpu");
+  const device = addon.devices().find(({ name }) => name === on || name === `${on}:0`);
+  if (!device) {
+    const why = addon.missing()[on.replace(/:.*/, "")];
+    throw new Error(`--device ${on}: ${why ?? `there are ${addon.devices().map(({ name }) => name)}`}`);
+  }
   return {
     processor: `${line("Model name") ?? cpus()[0]?.model ?? "unknown"}, family ${line("CPU family")}, model ${line("Model")}`,
     cores: availableParallelism(),
@@ -29,17 +36,15 @@ export function machine(): Machine {
     matrixFlags: ["amx_bf16", "avx512_bf16", "avx512f", "avx2"].filter((flag) => flags.has(flag)),
     loadAtStart: loadavg()[0]!,
     node: process.version,
-    engine: {
-      version: addon.version,
-      matrixLibrary: cpu?.matrixLibrary ?? "unknown",
-      isa: cpu?.isa ?? [],
-    },
+    device: { name: device.name, description: device.description, memoryBytes: device.memoryBytes },
+    engine: { version: addon.version, matrixLibrary: device.matrixLibrary, isa: device.isa },
   };
 }
 
-/** "AMD EPYC, family 26, model 2, 2 cores, avx512_bf16 avx512f avx2". */
-export function machineLine({ processor, cores, matrixFlags, loadAtStart }: Machine): string {
-  return `${processor}; ${cores} cores; ${matrixFlags.join(" ")}; load ${loadAtStart.toFixed(1)} at the start`;
+/** "AMD EPYC, family 26, model 2, 2 cores, avx512_bf16 avx512f avx2", after the GPU where one is measured. */
+export function machineLine({ device, processor, cores, matrixFlags, loadAtStart }: Machine): string {
+  const gpu = device.name === "cpu" ? "" : `${device.name}, ${device.description}; `;
+  return `${gpu}${processor}; ${cores} cores; ${matrixFlags.join(" ")}; load ${loadAtStart.toFixed(1)} at the start`;
 }
 
 /** Bytes resident now and at most since `resetPeak`; of another process of this user. Linux, 0 elsewhere. */

@@ -9,7 +9,7 @@ import { parametersOf } from "../src/policy/checkpoint/parameter-names.js";
 import { writeCheckpointFolder } from "../src/policy/checkpoint/write-checkpoint.js";
 import { seeded } from "./shape.js";
 
-export type ModelName = "smollm2" | "qwen2.5" | "tiny";
+export type ModelName = "smollm2" | "qwen2.5" | "qwen2.5-1.5b" | "tiny";
 
 const smolLM2 = {
   architectures: ["LlamaForCausalLM"],
@@ -30,28 +30,37 @@ const smolLM2 = {
   torch_dtype: "bfloat16",
 };
 
+const qwen25 = {
+  architectures: ["Qwen2ForCausalLM"],
+  model_type: "qwen2",
+  vocab_size: 151936,
+  hidden_size: 896,
+  intermediate_size: 4864,
+  num_hidden_layers: 24,
+  num_attention_heads: 14,
+  num_key_value_heads: 2,
+  max_position_embeddings: 32768,
+  rms_norm_eps: 1e-6,
+  rope_theta: 1000000,
+  hidden_act: "silu",
+  tie_word_embeddings: true,
+  use_sliding_window: false,
+  bos_token_id: 151643,
+  eos_token_id: 151645,
+  torch_dtype: "bfloat16",
+};
+
 export const models: Record<ModelName, { title: string; config: Record<string, unknown> }> = {
   smollm2: { title: "SmolLM2-135M", config: smolLM2 },
-  "qwen2.5": {
-    title: "Qwen2.5-0.5B",
+  "qwen2.5": { title: "Qwen2.5-0.5B", config: qwen25 },
+  "qwen2.5-1.5b": {
+    title: "Qwen2.5-1.5B",
     config: {
-      architectures: ["Qwen2ForCausalLM"],
-      model_type: "qwen2",
-      vocab_size: 151936,
-      hidden_size: 896,
-      intermediate_size: 4864,
-      num_hidden_layers: 24,
-      num_attention_heads: 14,
-      num_key_value_heads: 2,
-      max_position_embeddings: 32768,
-      rms_norm_eps: 1e-6,
-      rope_theta: 1000000,
-      hidden_act: "silu",
-      tie_word_embeddings: true,
-      use_sliding_window: false,
-      bos_token_id: 151643,
-      eos_token_id: 151645,
-      torch_dtype: "bfloat16",
+      ...qwen25,
+      hidden_size: 1536,
+      intermediate_size: 8960,
+      num_hidden_layers: 28,
+      num_attention_heads: 12,
     },
   },
   tiny: {
@@ -99,5 +108,7 @@ export async function checkpointOf(name: ModelName): Promise<string> {
 /** bfloat16 by dropping the lower half: any random weights do. */
 function truncated(values: Float32Array): Uint8Array {
   const halves = new Uint16Array(values.buffer);
-  return new Uint8Array(Uint16Array.from(values, (_, i) => halves[2 * i + 1]!).buffer);
+  const upper = new Uint16Array(values.length);
+  for (let i = 0; i < upper.length; i++) upper[i] = halves[2 * i + 1]!;
+  return new Uint8Array(upper.buffer);
 }

@@ -5,7 +5,7 @@
 //   --device cpu|cuda|cuda:1   cpu
 //   --shape 135m|0.5b|smoke    SmolLM2-135M, 736 rows (default on the CPU); Qwen2.5-0.5B, 8,192 rows (default on
 //                              a GPU); a few rows, to see that everything runs
-//   --head T,H,V,CHUNK         the head's rows, width, vocabulary and rows a chunk
+//   --head T,H,V,CHUNK[,…]     the head's rows, width, vocabulary and rows a chunk, one measurement for each
 //   --threads N                of the CPU; all
 //   --json FILE                also as one JSON object
 #include <numeric>
@@ -201,8 +201,8 @@ struct Suite {
 
   // Forward and backward of the head over all rows in chunks, as the engine does them. The floor is the larger
   // of three products' operations and the operands' bytes, each once.
-  void head() const {
-    const int rows = s.head_rows, width = s.head_width, vocab = s.head_vocab, chunk = s.head_chunk;
+  void head(int chunk) const {
+    const int rows = s.head_rows, width = s.head_width, vocab = s.head_vocab;
     const size_t weights = size_t(vocab) * width;
     const Operand weight(device, 0, kHalf, weights, 0.05f), gradient = small(weights);
     const Operand hidden(device, 0, kHalf, size_t(rows) * width), dhidden = small(size_t(rows) * width);
@@ -253,7 +253,7 @@ struct Suite {
     optimizer();
     logprobs();
     sampling();
-    head();
+    for (const int chunk : s.head_chunks) head(chunk);
   }
 };
 
@@ -283,9 +283,18 @@ int main(int count, char** arguments) {
   for (const Shape& known : bench::kShapes)
     if (known.name == shape_name) shape = known;
   if (shape.name.empty()) bench::give_up("--shape " + shape_name + " is none of 135m, 0.5b, smoke");
-  if (!head.empty() && std::sscanf(head.c_str(), "%d,%d,%d,%d", &shape.head_rows, &shape.head_width,
-                                   &shape.head_vocab, &shape.head_chunk) != 4)
-    bench::give_up("--head " + head + " is not T,H,V,CHUNK");
+  if (!head.empty()) {
+    int read = 0;
+    const int sizes = std::sscanf(head.c_str(), "%d,%d,%d%n", &shape.head_rows, &shape.head_width,
+                                  &shape.head_vocab, &read);
+    shape.head_chunks.clear();
+    const char* rest = head.c_str() + read;
+    for (int chunk = 0, used = 0; sizes == 3 && std::sscanf(rest, ",%d%n", &chunk, &used) == 1; rest += used)
+      shape.head_chunks.push_back(chunk);
+    const std::vector<int>& chunks = shape.head_chunks;
+    if (*rest != 0 || chunks.empty() || *std::min_element(chunks.begin(), chunks.end()) < 1)
+      bench::give_up("--head " + head + " is not T,H,V,CHUNK[,CHUNK…]");
+  }
   const bool smoke = shape.name == "smoke";
   const bench::Device device(name, threads);
   bench::Bench out(device, smoke ? 0 : 0.05, smoke ? 1 : 7);

@@ -6,7 +6,20 @@ import type { Sequence } from "./shape.js";
 
 export interface Row {
   tokens: number[];
-  actions: { start: number; end: number; advantage: number; sequence: number }[]; // tokens [start, end)
+  actions: Action[];
+  /** Of a packed tree (tree-rows.ts): a token's position on its path, and one past the last token below it. */
+  tree?: { positions: number[]; ends: number[] };
+  /** Pairs of a token and one it sees, where that is not every earlier one. */
+  pairs?: number;
+}
+
+export interface Action {
+  start: number; // tokens [start, end)
+  end: number;
+  advantage: number;
+  sequence: number;
+  /** In a packed tree: where the state's last token and then the action's tokens are. */
+  nodes?: number[];
 }
 
 /** One row per sub-trajectory, as trainers of single turns do. */

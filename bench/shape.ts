@@ -29,7 +29,7 @@ const defaults = { a: 48, o: 32, Q: 1 };
 
 /** "smollm2/K8G8N1P512", with a48, o32 and Q1 to follow where they differ. */
 export function parseShape(text: string): Shape {
-  const found = /^(smollm2|qwen2\.5|tiny)\/((?:[KGNPaoQ][1-9]\d*)+)$/.exec(text);
+  const found = /^(smollm2|qwen2\.5|qwen2\.5-1\.5b|tiny)\/((?:[KGNPaoQ][1-9]\d*)+)$/.exec(text);
   const sizes: Record<string, number> = { ...defaults };
   for (const [, letter, size] of found?.[2]?.matchAll(/([KGNPaoQ])(\d+)/g) ?? [])
     sizes[letter!] = Number(size);

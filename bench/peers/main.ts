@@ -136,7 +136,7 @@ async function main(): Promise<void> {
       .join(" "),
     shapesReport(results, peak, on),
     scalingReport(scaling),
-    `Goals\n\n${goalsReport(goals)}`,
+    goals.length > 0 && `Goals\n\n${goalsReport(goals)}`,
   ]
     .filter(Boolean)
     .join("\n\n");

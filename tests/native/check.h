@@ -3,6 +3,8 @@
 // A test program lists its checks in `run(Device&)` and calls `test_main`. On the CPU the program runs them
 // once for every instruction set the processor has (a child process each, SWIRL_ISA set) and for one and three
 // threads; on a CUDA device once; on the emulated one with its blocks and threads run forward and in reverse.
+// SWIRL_TEST_VARIANT names one of these to run alone, in this process: what watches a program from inside it
+// (compute-sanitizer) need not follow a fork.
 //
 // To write a check that runs on all of them: keep floats in an Array, integers in Ints and trees in a
 // TreeOnDevice (array.h), give kernels their data(), f() or row(), and read results by index. Only arguments
@@ -85,11 +87,11 @@ namespace detail {
 
 constexpr int kSkipped = 77;
 
-// variant: an instruction set, or the order of the emulation. Never returns.
-[[noreturn]] inline void run_variant(const char* variant, void (*run)(Device&)) {
+// variant: an instruction set, or the order of the emulation. Returns the exit status.
+inline int run_variant(const char* variant, void (*run)(Device&)) {
   if (on_cpu()) {
     setenv("SWIRL_ISA", variant, 1);
-    if (std::strcmp(swirl::isa_name(swirl::isa()), variant) != 0) _exit(kSkipped);
+    if (std::strcmp(swirl::isa_name(swirl::isa()), variant) != 0) return kSkipped;
     for (const int threads : {1, 3}) {
       Device device(threads);
       run(device);
@@ -100,19 +102,20 @@ constexpr int kSkipped = 77;
     swirl_device_info info;
     device.ok(device.k->describe(device.d, &info), "describe");
     if (std::strcmp(info.isa, "emulated") != 0) {
-      if (std::strcmp(variant, "reverse") == 0) _exit(kSkipped);
+      if (std::strcmp(variant, "reverse") == 0) return kSkipped;
       unsetenv("SWIRL_EMULATOR_ORDER");
     }
     run(device);
   }
   std::fflush(nullptr);
-  _exit(failures() > 0 ? 1 : 0);
+  return failures() > 0 ? 1 : 0;
 }
 
 }  // namespace detail
 
 // Runs `run` in a child process per variant of the device. Returns the exit status.
 inline int test_main(const char* op, void (*run)(Device&)) {
+  if (const char* only = std::getenv("SWIRL_TEST_VARIANT")) return detail::run_variant(only, run);
   const std::vector<const char*> variants =
       on_cpu() ? std::vector<const char*>{"plain", "avx2", "avx512", "avx512_bf16", "amx_bf16"}
                : std::vector<const char*>{"forward", "reverse"};
@@ -120,7 +123,7 @@ inline int test_main(const char* op, void (*run)(Device&)) {
   for (const char* variant : variants) {
     std::fflush(nullptr);
     const pid_t child = fork();
-    if (child == 0) detail::run_variant(variant, run);
+    if (child == 0) _exit(detail::run_variant(variant, run));
     int status = 0;
     waitpid(child, &status, 0);
     const bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == detail::kSkipped;

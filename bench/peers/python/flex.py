@@ -1,0 +1,114 @@
+"""FlexAttention: B2 with a token tree, as PyTorch offers one. A mask over one packed row.
+
+- Rows are packed trees (tree-rows.ts): every shared prefix is once in a row, positions are those on the path.
+- Attention is FlexAttention with the tree's block mask, built once a row and shared by the layers; the layers are
+  compiled around it. Where compiling them fails, attention alone is compiled, and `compiled` among the versions says so.
+- Head, loss, optimizer and types are B2's. An action token that several sub-trajectories share is a label of each.
+On the CPU FlexAttention has no gradient; there an update takes a dense mask, which checks the packing and times nothing.
+"""
+
+import sys
+
+import torch
+import torch_device
+from checkpoint import hello, load_model, matrix_peak, state_bytes
+from head import HeadLoss, selected_logprobs
+from lines import serve
+from torch_device import memory, now, start
+from transformers import AttentionInterface
+from tree_mask import attention, block_mask, dense_mask
+
+model = optimizer = None
+chunk_rows = 1024
+
+
+def tree_attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **_):
+    return attention(query, key, value, attention_mask, scaling).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register("token_tree", tree_attention)
+
+
+def load(folder: str, dtype: str, threads: int, device: str, options: dict) -> dict:
+    global model, optimizer, chunk_rows
+    model = load_model(folder, dtype, threads, device, "token_tree")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=0.0, fused=True)
+    chunk_rows = options["chunkRows"]
+    reply = dict(stateBytes=state_bytes(model))
+    if options["compile"]:
+        reply["compiled"] = compile_now()
+    return reply
+
+
+def compile_now() -> str:
+    eager = [layer.forward for layer in model.model.layers]
+    for layer in model.model.layers:
+        layer.forward = torch.compile(layer.forward, dynamic=True)
+    try:
+        warm_up()
+        return "layers"
+    except Exception as error:
+        print(f"layers are not compiled: {error}", file=sys.stderr)
+        for layer, forward in zip(model.model.layers, eager):
+            layer.forward = forward
+        torch._dynamo.reset()
+        warm_up()
+        return "attention"
+
+
+def warm_up() -> None:
+    for length in (300, 520):
+        rows = [
+            dict(
+                tokens=[3] * length,
+                tree=dict(positions=list(range(length)), ends=[length] * length),
+                actions=[dict(nodes=list(range(8, length)), advantage=0.0)],
+            )
+        ]
+        logprobs([rows], 0)
+        hidden, _, _ = labelled(rows[0], gradient=True)
+        hidden.sum().backward()
+    model.zero_grad()
+
+
+def labelled(row: dict, gradient: bool):
+    """Hidden states that predict an action's tokens, those tokens, and the lengths of the actions."""
+    on = torch_device.here
+    ids = torch.tensor([row["tokens"]], device=on)
+    ends = torch.tensor(row["tree"]["ends"], device=on)
+    positions = torch.tensor([row["tree"]["positions"]], device=on)
+    mask = dense_mask(ends) if gradient and on.type == "cpu" else block_mask(ends)
+    hidden = model.model(input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False).last_hidden_state
+    nodes = [action["nodes"] for action in row["actions"]]
+    before = torch.tensor([at for path in nodes for at in path[:-1]], device=on)
+    after = torch.tensor([at for path in nodes for at in path[1:]], device=on)
+    return hidden[0, before], ids[0, after], [len(path) - 1 for path in nodes]
+
+
+def logprobs(batches: list[list[dict]], padTo: int) -> dict:
+    begun = start()
+    sums = []
+    with torch.no_grad():
+        for [row] in batches:
+            hidden, targets, lengths = labelled(row, gradient=False)
+            values = selected_logprobs(hidden, model.lm_head.weight, targets, chunk_rows)
+            sums.extend(torch.stack([piece.sum() for piece in values.split(lengths)]).tolist())
+    return dict(seconds=now() - begun, sums=sums, **memory())
+
+
+def update(batches: list[list[dict]], padTo: int) -> dict:
+    begun = start()
+    optimizer.zero_grad(set_to_none=False)
+    total = sum(len(row["actions"]) for [row] in batches)
+    for [row] in batches:
+        hidden, targets, lengths = labelled(row, gradient=True)
+        advantages = torch.tensor([action["advantage"] for action in row["actions"]])
+        weights = (advantages / -total).repeat_interleave(torch.tensor(lengths)).to(torch_device.here)
+        HeadLoss.apply(hidden, model.lm_head.weight, targets, weights, chunk_rows).backward()
+    middle = now()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
+    optimizer.step()
+    return dict(seconds=middle - begun, fixedSeconds=now() - middle, gradNorm=norm.item(), **memory())
+
+
+serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)
