@@ -32,7 +32,7 @@ const b1Rows = 4;
 const trlRows = 8; // its default
 /** Tokens at a time: beyond this torch's kernels gain nothing; on the CPU kept probabilities grow with rows · length². */
 const b2Tokens: Record<DeviceKind, number> = { cpu: 2048, cuda: 16384 };
-/** Of a packed tree. Eight layers of a 0.5B model's activations a gigabyte: a GPU of 80 GB holds 16,384 tokens'. */
+/** Of a packed tree: a 0.5B model keeps about a megabyte of activations a token, 17 GB in all. */
 const flexTokens = 16384;
 
 export const peers: Record<PeerName, Peer> = {
