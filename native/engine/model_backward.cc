@@ -1,0 +1,124 @@
+// The hand-written backward: norms and gated activations are computed again, everything else was kept.
+#include "model.h"
+
+namespace swirl {
+
+void Model::begin_gradient(const Rows& r, const Activations& a) {
+  const swirl_kernels& k = device_.kernels();
+  const auto zero = [&](float* from, int64_t width) {
+    device_.check(k.zero(device_.handle(), from, size_t(r.rows) * width * sizeof(float)), "zero");
+  };
+  zero(a.gradient, c_.width);
+  for (const LayerActivations& x : a.layers) {
+    zero(x.key_gradient + size_t(r.base) * c_.kv_width(), c_.kv_width());
+    zero(x.value_gradient + size_t(r.base) * c_.kv_width(), c_.kv_width());
+  }
+}
+
+void Model::backward(const Rows& r, const Activations& a, const BetweenLayers& between_layers) {
+  for (int32_t l = c_.layers - 1; l >= 0; --l) {
+    if (between_layers) between_layers();
+    mlp_backward(l, r, a);
+    attention_backward(l, r, a);
+  }
+  device_.check(device_.kernels().embedding_backward(device_.handle(), r.rows, c_.width, r.host_token,
+                                                     a.gradient, c_.embed_scale, p_.gradient(p_.embedding())),
+                "embedding backward");
+}
+
+void Model::mlp_backward(int32_t l, const Rows& r, const Activations& a) {
+  const swirl_kernels& k = device_.kernels();
+  swirl_device* device = device_.handle();
+  const LayerActivations& x = a.layers[l];
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t t = r.rows, inner = c_.intermediate, width = c_.width;
+
+  if (c_.post_norms) {
+    norm(t, x.mlp_out, w.mlp_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);  // for its rstd
+    norm_backward(t, x.mlp_out, w.mlp_post_norm, a.rstd, a.gradient, SWIRL_FLOAT32, a.gradient_d, dtype_,
+                  false);
+  } else {
+    device_.check(k.convert(device, a.gradient_d, dtype_, a.gradient, SWIRL_FLOAT32, size_t(t) * width),
+                  "convert");
+  }
+  device_.check(k.gated_forward(device, c_.activation, t, inner, x.gate_up, a.gated, dtype_),
+                "gated activation");
+  product(true, false, width, inner, t, a.gradient_d, width, a.gated, inner, 1, p_.gradient(w.down), inner,
+          SWIRL_FLOAT32, "down projection, weight gradient");
+  product(false, false, t, inner, width, a.gradient_d, width, p_.matrix(w.down), inner, 0, a.dgated, inner,
+          dtype_, "down projection, input gradient");
+  device_.check(k.gated_backward(device, c_.activation, t, inner, x.gate_up, a.dgated, a.dgate_up, dtype_),
+                "gated activation backward");
+  norm(t, x.middle, w.mlp_norm, a.normed, dtype_, a.rstd);
+  product(true, false, 2 * inner, width, t, a.dgate_up, 2 * inner, a.normed, width, 1, p_.gradient(w.gate_up),
+          width, SWIRL_FLOAT32, "gate and up projection, weight gradient");
+  product(false, false, t, width, 2 * inner, a.dgate_up, 2 * inner, p_.matrix(w.gate_up), width, 0, a.wide,
+          width, SWIRL_FLOAT32, "gate and up projection, input gradient");
+  norm_backward(t, x.middle, w.mlp_norm, a.rstd, a.wide, SWIRL_FLOAT32, a.gradient, SWIRL_FLOAT32, true);
+}
+
+void Model::attention_backward(int32_t l, const Rows& r, const Activations& a) {
+  const swirl_kernels& k = device_.kernels();
+  swirl_device* device = device_.handle();
+  const LayerActivations& x = a.layers[l];
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t t = r.rows, qkv = c_.qkv_width(), q = c_.q_width(), kv = c_.kv_width(), width = c_.width;
+  const float offset = c_.norm_offset ? 1.f : 0.f;
+
+  const float* out_gradient = a.gradient;
+  if (c_.post_norms) {
+    norm(t, x.attention_out, w.attention_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);  // for its rstd
+    norm_backward(t, x.attention_out, w.attention_post_norm, a.rstd, a.gradient, SWIRL_FLOAT32, a.wide,
+                  SWIRL_FLOAT32, false);
+    out_gradient = a.wide;
+  }
+  device_.check(k.convert(device, a.gradient_d, dtype_, out_gradient, SWIRL_FLOAT32, size_t(t) * width),
+                "convert");
+  if (c_.output_bias) {
+    device_.check(
+        k.bias_backward(device, t, width, out_gradient, width, SWIRL_FLOAT32, p_.gradient(w.output_bias)),
+        "bias backward");
+  }
+  product(true, false, width, q, t, a.gradient_d, width, x.attention, q, 1, p_.gradient(w.output), q,
+          SWIRL_FLOAT32, "attention output projection, weight gradient");
+  product(false, false, t, q, width, a.gradient_d, width, p_.matrix(w.output), q, 0, a.dattention, q, dtype_,
+          "attention output projection, input gradient");
+
+  const swirl_attention_shape s = attention_shape(l);
+  device_.check(k.attention_backward(device, &s, &r.tree, x.qkv, qkv, at(x.stack_qkv, q), qkv,
+                                     at(x.stack_qkv, q + kv), qkv, x.attention, q, x.lse, a.dattention, q,
+                                     a.dqkv, x.key_gradient, x.value_gradient, dtype_),
+                "attention backward");
+  // Every row that sees these keys has been here now: their sums are complete.
+  const size_t own = size_t(r.base) * kv;
+  device_.check(k.convert_rows(device, t, kv, x.key_gradient + own, kv, at(a.dqkv, q), qkv, dtype_),
+                "convert");
+  device_.check(k.convert_rows(device, t, kv, x.value_gradient + own, kv, at(a.dqkv, q + kv), qkv, dtype_),
+                "convert");
+  device_.check(k.rope(device, t, c_.heads + c_.kv_heads, c_.head_dim, a.dqkv, qkv, dtype_, r.position,
+                       cosine(l), sine(l), 1),
+                "rope backward");
+  if (c_.qk_norm) {
+    const int32_t qk = q + kv;
+    device_.check(k.rmsnorm_backward(device, t, c_.heads, c_.head_dim, x.qk_raw, qk, SWIRL_FLOAT32,
+                                     p_.vector(w.q_norm), offset, x.q_rstd, a.dqkv, qkv, dtype_, a.dqkv, qkv,
+                                     dtype_, 0, p_.gradient(w.q_norm)),
+                  "q norm backward");
+    device_.check(k.rmsnorm_backward(device, t, c_.kv_heads, c_.head_dim, x.qk_raw + q, qk, SWIRL_FLOAT32,
+                                     p_.vector(w.k_norm), offset, x.k_rstd, at(a.dqkv, q), qkv, dtype_,
+                                     at(a.dqkv, q), qkv, dtype_, 0, p_.gradient(w.k_norm)),
+                  "k norm backward");
+  }
+  if (c_.qkv_bias) {
+    device_.check(k.bias_backward(device, t, qkv, a.dqkv, qkv, dtype_, p_.gradient(w.qkv_bias)),
+                  "bias backward");
+  }
+  norm(t, x.input, w.input_norm, a.normed, dtype_, a.rstd);
+  product(true, false, qkv, width, t, a.dqkv, qkv, a.normed, width, 1, p_.gradient(w.qkv), width,
+          SWIRL_FLOAT32, "q, k, v projection, weight gradient");
+  product(false, false, t, width, qkv, a.dqkv, qkv, p_.matrix(w.qkv), width, 0, a.wide, width, SWIRL_FLOAT32,
+          "q, k, v projection, input gradient");
+  norm_backward(t, x.input, w.input_norm, a.rstd, a.wide, SWIRL_FLOAT32, a.gradient, SWIRL_FLOAT32, true);
+}
+
+}  // namespace swirl
