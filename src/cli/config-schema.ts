@@ -112,6 +112,7 @@ const sections = {
       policy: true,
       trajectories: true,
       judge: true,
+      reward: true,
       checkpoints: true,
       metricsFile: true,
       validate: true,
