@@ -6,8 +6,12 @@
 import { describe, expect, it } from "vitest";
 import type { NativeTrainSequence } from "../../src/native/addon.js";
 import type { Engine } from "../../src/native/engine.js";
+import { loadAddon } from "../../src/native/load-addon.js";
 import { flat, joinBiases, maxDistance, relativeErrors, worst } from "./distance.js";
 import { engineOf, models, readAll, readGolden, reinforce } from "./golden.js";
+
+// Only our own products promise that a row does not depend on its company.
+const exact = !loadAddon().devices()[0]!.matrixLibrary.startsWith("oneDNN");
 
 async function gradients(engine: Engine, batch: NativeTrainSequence[], options: object) {
   const metrics = await engine.gradients(batch, { ...reinforce, ...options });
@@ -75,7 +79,8 @@ describe.each(models)("%s", (name) => {
     for (const limit of [1, 4, 9, longest, longest + 7, longest + 20]) {
       // A trunk on the stack, batches above it: a row's arithmetic is the same wherever it lies.
       const options = { temperature: 1, tree: true, maxTokensPerMicroBatch: limit };
-      expect(await engine.logprobs(golden.batch, options), `limit ${limit}`).toEqual(scored);
+      const again = await engine.logprobs(golden.batch, options);
+      expect(maxDistance(flat(again), flat(scored)), `limit ${limit}`).toBeLessThanOrEqual(exact ? 0 : 1e-5);
       const cut = await gradients(engine, golden.batch, { maxTokensPerMicroBatch: limit });
       expect(cut.metrics.microBatches, `limit ${limit}`).toBeGreaterThan(1);
       const { name: tensor, error } = worst(relativeErrors(cut.tensors, whole.tensors));
