@@ -86,7 +86,8 @@ SWIRL_INLINE void store_head(const float* from, int32_t head_dim, T* to) {
 SWIRL_INLINE void add_head(const float* from, int32_t head_dim, float* to) {
   int32_t d = 0;
   for (; d + kLanes <= head_dim; d += kLanes) store(to + d, load(to + d) + load(from + d));
-  if (d < head_dim) store_n(to + d, load_n(to + d, head_dim - d) + load_n(from + d, head_dim - d), head_dim - d);
+  if (d < head_dim)
+    store_n(to + d, load_n(to + d, head_dim - d) + load_n(from + d, head_dim - d), head_dim - d);
 }
 
 // One thread's scratch in either pass.
@@ -174,8 +175,8 @@ void query_gradient_tile(const Attention& attention, const QueryTile& tile, int3
 
 // dk and dv of one key tile, summed over the rows that see it, in order.
 template <class T>
-void key_gradient_tile(const Attention& attention, const KeyTile& tile, int32_t kv_head,
-                       const Gradient<T>& g, void* memory) {
+void key_gradient_tile(const Attention& attention, const KeyTile& tile, int32_t kv_head, const Gradient<T>& g,
+                       void* memory) {
   const BackwardScratch at(attention, memory);
   const int32_t group = attention.group, head_dim = attention.shape.head_dim, width = padded_head(head_dim);
   const int32_t* position = attention.tree.position;

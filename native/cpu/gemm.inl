@@ -135,8 +135,8 @@ void pack_right(const Product& p, int32_t column, int columns, int32_t k, int un
 inline void pack_all(const Product& p, const Blocks& blocks, int32_t column, int columns, float* to) {
   for (int32_t k = 0; k < p.k; k += blocks.k) {
     const int depth = p.k - k < blocks.k ? p.k - k : blocks.k, units = units_of(depth);
-    float* target = to + static_cast<int64_t>(k / kDepth) * padded_columns(p.n) +
-                    static_cast<int64_t>(column) * units;
+    float* target =
+        to + static_cast<int64_t>(k / kDepth) * padded_columns(p.n) + static_cast<int64_t>(column) * units;
 #if !defined(SWIRL_PAIRS)
     if (p.dtype == SWIRL_FLOAT32) {
       pack_right<float>(p, column, columns, k, units, depth, target);

@@ -88,10 +88,10 @@ void multiply_panels(int rows, int columns, int units, const float* a, const flo
   const int each = rows_of_tile(rows);
   for (int i = 0; i < rows; i += each, a += static_cast<int64_t>(kTileRows) * units) {
     for (int j = 0; j < columns; j += kTileColumns) {
-      multiply_rows<kTileRows>(rows - i < each ? rows - i : each, units, a, b + static_cast<int64_t>(j) * units,
-                               prev != nullptr ? prev + i * ld_prev + j : nullptr, ld_prev,
-                               out + i * ld_out + j, ld_out,
-                               columns - j < kTileColumns ? columns - j : kTileColumns);
+      multiply_rows<kTileRows>(
+          rows - i < each ? rows - i : each, units, a, b + static_cast<int64_t>(j) * units,
+          prev != nullptr ? prev + i * ld_prev + j : nullptr, ld_prev, out + i * ld_out + j, ld_out,
+          columns - j < kTileColumns ? columns - j : kTileColumns);
     }
   }
 }
