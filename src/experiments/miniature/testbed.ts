@@ -1,6 +1,6 @@
 /** One seed of the miniature: its world, its demonstrations, its judges, its untrained policy. */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { demonstratingPolicy } from "../../demo/demonstrating-policy.js";
 import { independentJudge, oracleJudge, processJudge } from "../../demo/judges.js";
@@ -74,10 +74,15 @@ export async function openMiniature(
     questions: async (name) => list(name),
     async start() {
       const path = join(folder, `seed-${seed}`, "new-policy");
-      if (!existsSync(path)) {
-        await mkdir(join(folder, `seed-${seed}`), { recursive: true });
-        await writePolicyFolder(path, seed);
-      }
+      if (existsSync(path)) return path;
+      // Two workers may make it at once; the seed makes both alike, and the first to be whole is kept.
+      const own = `${path}-${process.pid}`;
+      await mkdir(join(folder, `seed-${seed}`), { recursive: true });
+      await writePolicyFolder(own, seed);
+      await rename(own, path).catch(async (error) => {
+        await rm(own, { recursive: true });
+        if (!existsSync(path)) throw error;
+      });
       return path;
     },
     async demonstrations(name, policy, { keepThoughts, signal }) {
