@@ -56,8 +56,8 @@ struct LossOptions {
   KlEstimator kl_estimator = KlEstimator::kK3;
   float temperature = 1;
   bool tree = true;
-  int32_t max_tokens_per_micro_batch =
-      0;  // rows in hand at once, the path to them aside; 0 = as the device likes
+  // Rows in hand at once, the path to them aside; 0 = as the device likes.
+  int32_t max_tokens_per_micro_batch = 0;
 };
 
 struct OptimizerOptions {
