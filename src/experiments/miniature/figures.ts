@@ -24,6 +24,8 @@ export function miniatureFigures(outcomes: Outcomes, settings: MiniatureSettings
       mean: near(`swirl/${filter}`),
       colour: "a" as const,
     })),
+    { label: "SWiRL, process, longer", mean: near("swirl/process, longer"), colour: "a" as const },
+    { label: "SWiRL after SFT, both", mean: near("swirl/after SFT"), colour: "a" as const },
   ];
   const rows = ["swirl/search only", "swirl/arithmetic only", SWIRL].map((arm) => ({
     label: arm === SWIRL ? "trained on both" : `trained on ${arm.slice(6).replace(" only", "")}`,

@@ -26,7 +26,7 @@ export function miniatureReport(results: StudyResults, settings: MiniatureSettin
 
 function page(outcomes: Outcomes, settings: MiniatureSettings): string {
   const { seeds, all } = outcomes.results;
-  const { swirl, sft, longSft, imitation } = settings;
+  const { swirl, sft, longSft, longSwirlSteps, imitation } = settings;
   const seconds = all.reduce((sum, result) => sum + result.processorSeconds, 0);
   const single =
     seeds.length < 2 ? "\n**One seed only: there are no intervals, and no verdict means anything.**\n" : "";
@@ -74,24 +74,26 @@ ${accuracyTable(outcomes, [
   ...FILTERS.map((filter) => `sft/${filter}`),
   "sft/process, longer",
   ...FILTERS.map((filter) => `swirl/${filter}`),
+  "swirl/process, longer",
+  "swirl/after SFT",
 ])}
 
 Greedy, the most probable action every time:
 
 ${table(
   ["greedy", "accuracy", "− base", `− ${SWIRL}`],
-  [BASE, ...FILTERS.map((filter) => `sft/${filter}`), ...FILTERS.map((filter) => `swirl/${filter}`)].map(
-    (arm) => [
-      arm,
-      share(outcomes.accuracy(arm, "near, greedy")),
-      arm === BASE ? "" : gain(outcomes.difference(arm, BASE, "near, greedy")),
-      arm === SWIRL ? "" : gain(outcomes.difference(arm, SWIRL, "near, greedy")),
-    ],
-  ),
+  greedyArms().map((arm) => [
+    arm,
+    share(outcomes.accuracy(arm, "near, greedy")),
+    arm === BASE ? "" : gain(outcomes.difference(arm, BASE, "near, greedy")),
+    arm === SWIRL ? "" : gain(outcomes.difference(arm, SWIRL, "near, greedy")),
+  ]),
 )}
 
 Equal numbers: every filter hands on ${settings.kept.toLocaleString("en-US")} trajectories of one and the same pool. *SFT, longer* trains ${longSft.steps} instead of ${sft.steps}
 updates, for as long as SWiRL takes: ${cost(outcomes, "sft/process, longer")} processor seconds against ${cost(outcomes, SWIRL)}.
+*SWiRL, longer* trains ${longSwirlSteps} instead of ${swirl.steps} updates. *After SFT* starts from sft/both instead of the base, on the states of
+the same trajectories.
 
 ${poolTable(outcomes)}
 
@@ -116,6 +118,8 @@ ${table(
     "swirl/arithmetic only",
     "swirl/outcome reward",
     "swirl/no KL",
+    "swirl/process, longer",
+    "swirl/after SFT",
   ].map((arm) => [arm, ...HELD_OUT.map((where) => gain(outcomes.difference(arm, BASE, where)))]),
 )}
 
@@ -215,6 +219,12 @@ ${table(
   ]),
 )}
 `;
+}
+
+function greedyArms(): string[] {
+  return arms()
+    .filter(({ greedy }) => greedy)
+    .map(({ id }) => id);
 }
 
 const JUDGES = ["process", "independent", "oracle"] as const;

@@ -34,6 +34,8 @@ export interface MiniatureSettings {
   sft: SftSettings;
   longSft: SftSettings;
   swirl: TrainSettings & { batchSize: number; samplesPerState: number };
+  /** Updates of the arm that shows whether SWiRL had more to learn. */
+  longSwirlSteps: number;
   maxNewTokens: number;
   thinkingMaxNewTokens: number;
   callLimit: number;
@@ -71,6 +73,7 @@ export const MINIATURE: MiniatureSettings = {
     lrFloor: 0.1,
     klWeight: 0.02,
   },
+  longSwirlSteps: 240,
   maxNewTokens: 16,
   thinkingMaxNewTokens: 40,
   callLimit: 5,
@@ -94,4 +97,5 @@ export const MINIATURE_SMOKE: MiniatureSettings = {
   sft: { ...MINIATURE.sft, steps: 2 },
   longSft: { ...MINIATURE.longSft, steps: 3 },
   swirl: { ...MINIATURE.swirl, batchSize: 8, steps: 2 },
+  longSwirlSteps: 3,
 };
