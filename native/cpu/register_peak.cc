@@ -6,7 +6,9 @@
 #include "native/cpu/isa.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#define SWIRL_WITH_PAIRS
+#define SWIRL_BODY "native/cpu/register_peak.inl"
+#include "native/cpu/each_isa.h"
 #endif
 
 namespace swirl {
@@ -14,64 +16,8 @@ namespace swirl {
 #if defined(__x86_64__)
 namespace {
 
-// Each loop runs `steps` times over independent sums, enough of them to hide an instruction's latency, and
-// returns a number that depends on all, so that nothing can be left out.
-constexpr int kSums = 12;
-
-__attribute__((target("avx512f"))) float sum_avx512(int64_t steps) {
-  __m512 sums[kSums];
-  for (int j = 0; j < kSums; ++j) sums[j] = _mm512_set1_ps(float(j));  // equal ones would become one
-  const __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(0.001f);
-  for (int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-    for (int j = 0; j < kSums; ++j) sums[j] = _mm512_fmadd_ps(sums[j], x, y);
-  }
-  __m512 all = sums[0];
-  for (int j = 1; j < kSums; ++j) all = _mm512_add_ps(all, sums[j]);
-  return _mm512_cvtss_f32(all);
-}
-
-__attribute__((target("avx512f,avx512bf16"))) float sum_avx512_bf16(int64_t steps) {
-  __m512 sums[kSums];
-  for (int j = 0; j < kSums; ++j) sums[j] = _mm512_set1_ps(float(j));  // equal ones would become one
-  const __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f003f00), y = (__m512bh)_mm512_set1_epi32(0x3a003a00);
-  for (int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-    for (int j = 0; j < kSums; ++j) sums[j] = _mm512_dpbf16_ps(sums[j], x, y);
-  }
-  __m512 all = sums[0];
-  for (int j = 1; j < kSums; ++j) all = _mm512_add_ps(all, sums[j]);
-  return _mm512_cvtss_f32(all);
-}
-
-__attribute__((target("avx2,fma"))) float sum_avx2(int64_t steps) {
-  __m256 sums[kSums];
-  for (int j = 0; j < kSums; ++j) sums[j] = _mm256_set1_ps(float(j));
-  const __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f);
-  for (int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-    for (int j = 0; j < kSums; ++j) sums[j] = _mm256_fmadd_ps(sums[j], x, y);
-  }
-  __m256 all = sums[0];
-  for (int j = 1; j < kSums; ++j) all = _mm256_add_ps(all, sums[j]);
-  return _mm256_cvtss_f32(all);
-}
-
-float sum_plain(int64_t steps) {
-  __m128 sums[kSums];
-  for (int j = 0; j < kSums; ++j) sums[j] = _mm_set1_ps(float(j));
-  const __m128 x = _mm_set1_ps(0.999f), y = _mm_set1_ps(0.001f);
-  for (int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-    for (int j = 0; j < kSums; ++j) sums[j] = _mm_add_ps(_mm_mul_ps(sums[j], x), y);
-  }
-  __m128 all = sums[0];
-  for (int j = 1; j < kSums; ++j) all = _mm_add_ps(all, sums[j]);
-  return _mm_cvtss_f32(all);
-}
-
 #if !defined(SWIRL_AMX_EMULATED)
-// Four sums of 16 rows by 16 columns in tile registers, 32 products deep at each step.
+// The same form in tile registers: four sums of 16 rows by 16 columns, 32 products deep at each step.
 __attribute__((target("avx512f,amx-tile,amx-bf16"))) float sum_tiles(int64_t steps) {
   struct alignas(64) {
     uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -112,11 +58,11 @@ Loop loop_for(swirl_dtype dtype) {
 #if !defined(SWIRL_AMX_EMULATED)
     if (isa() >= Isa::kAmxBf16) return {sum_tiles, 4 * 16.0 * 16 * 32 * 2};
 #endif
-    if (isa() >= Isa::kAvx512Bf16) return {sum_avx512_bf16, kSums * 16 * 2 * 2.0};
+    if (isa() >= Isa::kAvx512Bf16) return {avx512_bf16::multiply_adds, avx512_bf16::kStepFlops};
   }
-  if (isa() >= Isa::kAvx512) return {sum_avx512, kSums * 16 * 2.0};
-  if (isa() >= Isa::kAvx2) return {sum_avx2, kSums * 8 * 2.0};
-  return {sum_plain, kSums * 4 * 2.0};
+  if (isa() >= Isa::kAvx512) return {avx512::multiply_adds, avx512::kStepFlops};
+  if (isa() >= Isa::kAvx2) return {avx2::multiply_adds, avx2::kStepFlops};
+  return {plain::multiply_adds, plain::kStepFlops};
 }
 
 volatile float sink;

@@ -1,0 +1,37 @@
+namespace swirl {
+namespace SWIRL_ISA {
+
+// Enough sums that do not wait for each other to hide an instruction's latency.
+constexpr int kSums = 12;
+#if defined(SWIRL_PAIRS)
+constexpr double kStepFlops = 2.0 * 2 * kSums * kLanes;
+#else
+constexpr double kStepFlops = 2.0 * kSums * kLanes;
+#endif
+
+// Runs `steps` times over the sums and returns a number that depends on all, so that nothing can be left out.
+inline float multiply_adds(int64_t steps) {
+  V sums[kSums];
+  for (int j = 0; j < kSums; ++j) sums[j] = splat(float(j));  // equal ones would become one
+#if defined(SWIRL_PAIRS)
+  const __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f003f00), y = (__m512bh)_mm512_set1_epi32(0x3a003a00);
+#else
+  const V x = splat(0.999f), y = splat(0.001f);
+#endif
+  for (int64_t i = 0; i < steps; ++i) {
+#pragma GCC unroll 12
+    for (int j = 0; j < kSums; ++j) {
+#if defined(SWIRL_PAIRS)
+      sums[j] = (V)_mm512_dpbf16_ps((__m512)sums[j], x, y);
+#else
+      sums[j] = fma(sums[j], x, y);
+#endif
+    }
+  }
+  V all = sums[0];
+  for (int j = 1; j < kSums; ++j) all += sums[j];
+  return all[0];
+}
+
+}  // namespace SWIRL_ISA
+}  // namespace swirl
