@@ -18,8 +18,9 @@ describe("cellKeys", () => {
       world: 1,
     });
     const changed = cells.map(({ id }) => id).filter((id) => other.get(id) !== keys.get(id));
-    expect(changed.every((id) => /^(measure )?sft\//.test(id))).toBe(true);
+    expect(changed.every((id) => /^(measure )?(sft\/|swirl\/after SFT)/.test(id))).toBe(true);
     expect(changed).toContain("measure sft/both on search");
+    expect(changed).toContain("measure swirl/after SFT on search");
     expect(changed.some((id) => id.includes("longer"))).toBe(false);
   });
 

@@ -42,7 +42,7 @@ export const GSM8K: RealSettings = {
   },
   demonstrations: { limit: 2000 },
   train: { skip: 2000, limit: 300 },
-  test: { limit: 300 },
+  test: { limit: 500 },
   callLimit: 8,
   samples: 4,
   kept: 300,

@@ -15,14 +15,18 @@ const WIDTH = 680;
 const TOP = 36;
 const ROW = 24;
 
-export function barChart(title: string, bars: readonly Bar[], reference: number): string {
+/** `full`: the share at the right edge, for shares that are all small. */
+export function barChart(title: string, bars: readonly Bar[], reference: number, full = 1): string {
   const bottom = TOP + bars.length * ROW;
-  const x = scale(0, 1, LEFT, WIDTH - RIGHT);
+  const x = scale(0, full, LEFT, WIDTH - RIGHT);
   return figure(WIDTH, bottom + 28, title, [
-    ...[0, 0.25, 0.5, 0.75, 1].flatMap((tick) => [
-      line("grid", x(tick), TOP, x(tick), bottom),
-      text(x(tick), bottom + 18, `${100 * tick} %`, { anchor: "middle", soft: true }),
-    ]),
+    ...[0, 0.25, 0.5, 0.75, 1].flatMap((part) => {
+      const tick = full * part;
+      return [
+        line("grid", x(tick), TOP, x(tick), bottom),
+        text(x(tick), bottom + 18, `${fix(100 * tick)} %`, { anchor: "middle", soft: true }),
+      ];
+    }),
     ...bars.flatMap(({ label, mean, colour }, i) => {
       const y = TOP + i * ROW + 4;
       const middle = y + (ROW - 8) / 2;
