@@ -17,10 +17,9 @@ import contextlib
 
 import torch
 import torch_device
+import tuned
 from checkpoint import hello, load_model, matrix_peak, state_bytes
-from head import HeadLoss, selected_logprobs
 from lines import serve
-from torch_device import memory, now, start
 
 LONG = 1200  # at 1,120 tokens written out still wins; at 1,632 two rows took 10 GB
 
@@ -32,7 +31,7 @@ def load(folder: str, dtype: str, threads: int, device: str, options: dict) -> d
     global model, optimizer, chunk_rows, written_out
     written_out = options["attention"]
     model = load_model(folder, dtype, threads, device, written_out)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=0.0, fused=True)
+    optimizer = tuned.optimizer_of(model)
     chunk_rows = options["chunkRows"]
     if options["compile"]:
         for layer in model.model.layers:
@@ -65,29 +64,12 @@ def labelled(rows: list[dict]):
 
 
 def logprobs(batches: list[list[dict]], padTo: int) -> dict:
-    begun = start()
-    sums = []
     with torch.inference_mode():
-        for rows in batches:
-            hidden, targets, lengths = labelled(rows)
-            values = selected_logprobs(hidden, model.lm_head.weight, targets, chunk_rows)
-            sums.extend(torch.stack([piece.sum() for piece in values.split(lengths)]).tolist())
-    return dict(seconds=now() - begun, sums=sums, **memory())
+        return tuned.logprobs(model, batches, labelled, chunk_rows)
 
 
 def update(batches: list[list[dict]], padTo: int) -> dict:
-    begun = start()
-    optimizer.zero_grad(set_to_none=False)
-    total = sum(len(row["actions"]) for rows in batches for row in rows)
-    for rows in batches:
-        hidden, targets, lengths = labelled(rows)
-        advantages = torch.tensor([a["advantage"] for row in rows for a in row["actions"]])
-        weights = (advantages / -total).repeat_interleave(torch.tensor(lengths)).to(torch_device.here)
-        HeadLoss.apply(hidden, model.lm_head.weight, targets, weights, chunk_rows).backward()
-    middle = now()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
-    optimizer.step()
-    return dict(seconds=middle - begun, fixedSeconds=now() - middle, gradNorm=norm.item(), **memory())
+    return tuned.update(model, optimizer, batches, labelled, chunk_rows)
 
 
 serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)

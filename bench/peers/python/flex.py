@@ -11,10 +11,9 @@ import sys
 
 import torch
 import torch_device
+import tuned
 from checkpoint import hello, load_model, matrix_peak, state_bytes
-from head import HeadLoss, selected_logprobs
 from lines import serve
-from torch_device import memory, now, start
 from transformers import AttentionInterface
 from tree_mask import attention, block_mask, dense_mask
 
@@ -32,7 +31,7 @@ AttentionInterface.register("token_tree", tree_attention)
 def load(folder: str, dtype: str, threads: int, device: str, options: dict) -> dict:
     global model, optimizer, chunk_rows
     model = load_model(folder, dtype, threads, device, "token_tree")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=0.0, fused=True)
+    optimizer = tuned.optimizer_of(model)
     chunk_rows = options["chunkRows"]
     reply = dict(stateBytes=state_bytes(model))
     if options["compile"]:
@@ -66,14 +65,15 @@ def warm_up() -> None:
             )
         ]
         logprobs([rows], 0)
-        hidden, _, _ = labelled(rows[0], gradient=True)
+        hidden, _, _ = labelled(rows, gradient=True)
         hidden.sum().backward()
     model.zero_grad()
 
 
-def labelled(row: dict, gradient: bool):
+def labelled(rows: list[dict], gradient: bool):
     """Hidden states that predict an action's tokens, those tokens, and the lengths of the actions."""
     on = torch_device.here
+    [row] = rows  # a packed tree is a micro-batch of its own
     ids = torch.tensor([row["tokens"]], device=on)
     ends = torch.tensor(row["tree"]["ends"], device=on)
     positions = torch.tensor([row["tree"]["positions"]], device=on)
@@ -86,29 +86,12 @@ def labelled(row: dict, gradient: bool):
 
 
 def logprobs(batches: list[list[dict]], padTo: int) -> dict:
-    begun = start()
-    sums = []
     with torch.no_grad():
-        for [row] in batches:
-            hidden, targets, lengths = labelled(row, gradient=False)
-            values = selected_logprobs(hidden, model.lm_head.weight, targets, chunk_rows)
-            sums.extend(torch.stack([piece.sum() for piece in values.split(lengths)]).tolist())
-    return dict(seconds=now() - begun, sums=sums, **memory())
+        return tuned.logprobs(model, batches, lambda rows: labelled(rows, gradient=False), chunk_rows)
 
 
 def update(batches: list[list[dict]], padTo: int) -> dict:
-    begun = start()
-    optimizer.zero_grad(set_to_none=False)
-    total = sum(len(row["actions"]) for [row] in batches)
-    for [row] in batches:
-        hidden, targets, lengths = labelled(row, gradient=True)
-        advantages = torch.tensor([action["advantage"] for action in row["actions"]])
-        weights = (advantages / -total).repeat_interleave(torch.tensor(lengths)).to(torch_device.here)
-        HeadLoss.apply(hidden, model.lm_head.weight, targets, weights, chunk_rows).backward()
-    middle = now()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
-    optimizer.step()
-    return dict(seconds=middle - begun, fixedSeconds=now() - middle, gradNorm=norm.item(), **memory())
+    return tuned.update(model, optimizer, batches, lambda rows: labelled(rows, gradient=True), chunk_rows)
 
 
 serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)
