@@ -11,8 +11,8 @@ import { MINIATURE } from "./settings.js";
 const SEEDS = [0, 1, 2, 3, 4];
 
 /** A whole study in which `rightOf` says how many of 1,500 answers an arm gets right. */
-function study(rightOf: (arm: string, seed: number) => number): StudyResults {
-  const results = SEEDS.flatMap((seed) =>
+function study(rightOf: (arm: string, seed: number) => number, seeds = SEEDS): StudyResults {
+  const results = seeds.flatMap((seed) =>
     miniatureCells(seed, MINIATURE).map((cell): CellResult => {
       const common = { version: 1 as const, ...cell, key: "", seconds: 1, processorSeconds: 1 };
       if (cell.work.kind === "measure") {
@@ -40,7 +40,7 @@ function study(rightOf: (arm: string, seed: number) => number): StudyResults {
       };
     }),
   );
-  return new StudyResults(results, results.length / SEEDS.length);
+  return new StudyResults(results, results.length / seeds.length);
 }
 
 const noise = (seed: number) => 3 * ((seed * 7) % 5);
@@ -74,6 +74,10 @@ describe("judgeClaim", () => {
   it("says not testable where there is no test, and only there", () => {
     for (const one of CLAIMS)
       expect(judgeClaim(one, outcomes).verdict === "not testable here").toBe(one.untestable !== undefined);
+  });
+  it("gives no verdict from one seed", () => {
+    const one = new Outcomes(study((arm) => (arm === SWIRL ? 1100 : 700), [0]));
+    expect(judgeClaim(claim(SWIRL, BASE, "more"), one).verdict).toBe("no verdict from one seed");
   });
   it("pairs seeds: what all arms of a seed share is no noise", () => {
     const shared = new Outcomes(study((arm, seed) => 500 + 100 * seed + (arm === SWIRL ? 30 + seed : 0)));

@@ -136,7 +136,8 @@ export type ClaimVerdict =
   | "reproduced"
   | "not reproduced"
   | "not reproduced: the opposite"
-  | "not testable here";
+  | "not testable here"
+  | "no verdict from one seed";
 
 export function judgeClaim(
   { tests }: Claim,
@@ -145,6 +146,7 @@ export function judgeClaim(
   const differences = tests.map((test) => differenceOf(test, outcomes));
   const sides = differences.map(({ low, high }, i) => sideOf(low, high, tests[i]!.predicted));
   if (tests.length === 0) return { verdict: "not testable here", differences };
+  if (differences.some(({ n }) => n < 2)) return { verdict: "no verdict from one seed", differences };
   if (sides.every((side) => side === "predicted")) return { verdict: "reproduced", differences };
   const opposite = sides.includes("opposite");
   return { verdict: opposite ? "not reproduced: the opposite" : "not reproduced", differences };

@@ -28,15 +28,14 @@ function page(outcomes: Outcomes, settings: MiniatureSettings): string {
   const { seeds, all } = outcomes.results;
   const { swirl, sft, longSft, longSwirlSteps, imitation } = settings;
   const seconds = all.reduce((sum, result) => sum + result.processorSeconds, 0);
-  const single =
-    seeds.length < 2 ? "\n**One seed only: there are no intervals, and no verdict means anything.**\n" : "";
+  const single = seeds.length < 2 ? "\n**One seed only: no intervals, and so no verdicts.**\n" : "";
   const lists = settings.heldOut.toLocaleString("en-US");
   return `# Does it learn?
 
 The paper's claims in miniature, with the controls it lacks. Written by \`npm run experiments -- miniature\`: every number
 and every verdict on this page is computed from the cells in [learning.json](learning.json).
 ${single}
-- ${seeds.length} seeds (${seeds.join(", ")}). Each makes another world, base policy, trajectories and draws; every arm of a seed starts from
+- ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"} (${seeds.join(", ")}). Each makes another world, base policy, trajectories and draws; every arm of a seed starts from
   the same base and answers the same questions.
 - ${lists} held-out questions of each kind, so ${(2 * settings.heldOut).toLocaleString("en-US")} for an arm where both kinds are pooled. Actions are sampled at
   temperature 1, as in training, unless a table says greedy. Values in percent.
@@ -69,20 +68,13 @@ ${NOTES}
 
 ![Accuracy by filter](learning/filters.svg)
 
-${accuracyTable(outcomes, [
-  BASE,
-  ...FILTERS.map((filter) => `sft/${filter}`),
-  "sft/process, longer",
-  ...FILTERS.map((filter) => `swirl/${filter}`),
-  "swirl/process, longer",
-  "swirl/after SFT",
-])}
+${accuracyTable(outcomes, FILTER_ARMS)}
 
 Greedy, the most probable action every time:
 
 ${table(
   ["greedy", "accuracy", "− base", `− ${SWIRL}`],
-  greedyArms().map((arm) => [
+  FILTER_ARMS.filter((arm) => GREEDY.has(arm)).map((arm) => [
     arm,
     share(outcomes.accuracy(arm, "near, greedy")),
     arm === BASE ? "" : gain(outcomes.difference(arm, BASE, "near, greedy")),
@@ -221,11 +213,15 @@ ${table(
 `;
 }
 
-function greedyArms(): string[] {
-  return arms()
-    .filter(({ greedy }) => greedy)
-    .map(({ id }) => id);
-}
+const FILTER_ARMS = [
+  BASE,
+  ...FILTERS.map((filter) => `sft/${filter}`),
+  "sft/process, longer",
+  ...FILTERS.map((filter) => `swirl/${filter}`),
+  "swirl/process, longer",
+  "swirl/after SFT",
+];
+const GREEDY = new Set(arms().flatMap(({ id, greedy }) => (greedy ? [id] : [])));
 
 const JUDGES = ["process", "independent", "oracle"] as const;
 
