@@ -17,10 +17,10 @@
 #include <vector>
 
 #include "cuda/cublaslt.h"
-#include "cuda/gemm_arguments.h"
 #include "cuda/ops.h"
 #include "cuda/platform.cuh"
 #include "cuda/runtime.cuh"
+#include "native/kernels/gemm_arguments.h"
 
 namespace swirl::cuda {
 namespace {
@@ -233,9 +233,11 @@ std::string matrix_library_name(const swirl_device* device) {
 swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
                   swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
                   void* c, int32_t ldc, swirl_dtype c_type) {
-  const swirl_status valid =
-      check_gemm(device, transpose_a, transpose_b, m, n, k, dtype, lda, ldb, beta, ldc, c_type);
-  if (valid != SWIRL_OK || m == 0 || n == 0) return valid;
+  if (const std::string why =
+          gemm_refusal(transpose_a, transpose_b, m, n, k, dtype, lda, ldb, beta, ldc, c_type);
+      !why.empty())
+    return fail(device, SWIRL_INVALID, "%s", why.c_str());
+  if (m == 0 || n == 0) return SWIRL_OK;
   if (k == 0) {
     if (beta == 1) return SWIRL_OK;
     const size_t width = bytes_of(c_type);

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "cuda/device.h"
 #include "cuda/emulator/memory.h"
-#include "cuda/gemm_arguments.h"
 #include "cuda/ops.h"
 #include "native/cpu/bfloat16.h"
+#include "native/kernels/gemm_arguments.h"
 
 namespace swirl::cuda {
 namespace {
@@ -26,9 +27,11 @@ size_t extent(int64_t rows, int64_t columns, int64_t ld, swirl_dtype type) {
 swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
                   swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
                   void* c, int32_t ldc, swirl_dtype c_type) {
-  const swirl_status valid =
-      check_gemm(device, transpose_a, transpose_b, m, n, k, dtype, lda, ldb, beta, ldc, c_type);
-  if (valid != SWIRL_OK || m == 0 || n == 0) return valid;
+  if (const std::string why =
+          gemm_refusal(transpose_a, transpose_b, m, n, k, dtype, lda, ldb, beta, ldc, c_type);
+      !why.empty())
+    return fail(device, SWIRL_INVALID, "%s", why.c_str());
+  if (m == 0 || n == 0) return SWIRL_OK;
   if (!emulator::is_device_memory(c, extent(m, n, ldc, c_type)) ||
       (k > 0 &&
        (!emulator::is_device_memory(a, extent(transpose_a ? k : m, transpose_a ? m : k, lda, dtype)) ||

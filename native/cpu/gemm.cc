@@ -6,6 +6,7 @@
 
 #include "native/cpu/device.h"
 #include "native/cpu/ops.h"
+#include "native/kernels/gemm_arguments.h"
 
 namespace swirl {
 
@@ -52,16 +53,10 @@ std::string matrix_library_name(const MatrixLibrary* library) {
 swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
                   swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
                   void* c, int32_t ldc, swirl_dtype c_type) {
-  if (m < 0 || n < 0 || k < 0 || (beta != 0 && beta != 1))
-    return fail(device, SWIRL_INVALID,
-                "gemm: m %d, n %d, k %d must not be negative and beta %g must be 0 or 1", m, n, k,
-                static_cast<double>(beta));
-  if (lda < (transpose_a ? m : k) || ldb < (transpose_b ? k : n) || ldc < n)
-    return fail(device, SWIRL_INVALID,
-                "gemm: a row is longer than its stride (m %d, n %d, k %d; lda %d, ldb %d, ldc %d)", m, n, k,
-                lda, ldb, ldc);
-  if (c_type != SWIRL_FLOAT32 && c_type != dtype)
-    return fail(device, SWIRL_INVALID, "gemm: C must be float32 or of A's type");
+  if (const std::string why =
+          gemm_refusal(transpose_a, transpose_b, m, n, k, dtype, lda, ldb, beta, ldc, c_type);
+      !why.empty())
+    return fail(device, SWIRL_INVALID, "%s", why.c_str());
   if (m == 0 || n == 0) return SWIRL_OK;
   const Product product = {
       transpose_a != 0, transpose_b != 0, m, n, k, dtype, a, lda, b, ldb, beta == 1, c, ldc, c_type};

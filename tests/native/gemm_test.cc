@@ -113,10 +113,18 @@ void packed(Device& device, Rng& rng, swirl_dtype dtype, swirl_dtype c_type, int
 void refusals(Device& device) {
   const Array x(SWIRL_FLOAT32, 4, 1);
   Array y(SWIRL_FLOAT32, 4, 7);
-  check::expect(device.k->gemm(device.d, 0, 0, 2, 2, 2, SWIRL_FLOAT32, x.data(), 1, x.data(), 2, 0, y.data(),
-                               2, SWIRL_FLOAT32) == SWIRL_INVALID &&
-                    std::strlen(device.k->last_error(device.d)) > 0,
-                "gemm: a stride shorter than a row must be refused with a text");
+  const auto refused = [&](int32_t m, int32_t lda, float beta, swirl_dtype c_type, const std::string& why) {
+    const swirl_status status = device.k->gemm(device.d, 0, 0, m, 2, 2, SWIRL_FLOAT32, x.data(), lda,
+                                               x.data(), 2, beta, y.data(), 2, c_type);
+    const std::string said = device.k->last_error(device.d);
+    check::expect(status == SWIRL_INVALID && said == why, "not refused with \"" + why + "\": " + said);
+  };
+  refused(-1, 2, 0, SWIRL_FLOAT32, "gemm: m -1, n 2, k 2 must not be negative and beta 0 must be 0 or 1");
+  refused(2, 2, 0.5f, SWIRL_FLOAT32, "gemm: m 2, n 2, k 2 must not be negative and beta 0.5 must be 0 or 1");
+  refused(2, 1, 0, SWIRL_FLOAT32,
+          "gemm: a row is longer than its stride (m 2, n 2, k 2; lda 1, ldb 2, ldc 2)");
+  refused(2, 2, 0, SWIRL_BFLOAT16, "gemm: C must be float32 or of A's type");
+  check::expect(y[0] == 7, "gemm: what is refused must leave C alone");
   device.ok(device.k->gemm(device.d, 0, 0, 1, 1, 0, SWIRL_FLOAT32, x.data(), 1, x.data(), 1, 0, y.data(), 1,
                            SWIRL_FLOAT32),
             "gemm k = 0");
