@@ -7,7 +7,9 @@
 #define SWIRL_CUDA_PLATFORM_CUH_
 
 #if defined(SWIRL_CUDA_EMULATED)
+#include "cuda/emulator/grid.h"
 #include "cuda/emulator/language.h"
+#include "cuda/emulator/shared_memory.h"
 #else
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>

@@ -1,6 +1,11 @@
-// Barriers, shuffles and votes as real meetings of threads (block.h).
+// Barriers, shuffles and votes as real meetings of threads.
 #ifndef SWIRL_CUDA_EMULATOR_COLLECTIVES_H_
 #define SWIRL_CUDA_EMULATOR_COLLECTIVES_H_
+
+#include <cstdint>
+#include <cstring>
+
+#include "cuda/emulator/meeting.h"
 
 // The file and line of the caller travel as default arguments.
 #define SWIRL_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE()

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <string>
 
-#include "cuda/emulator/block.h"
+#include "cuda/emulator/thread.h"
 
 #define __global__
 #define __device__
@@ -21,7 +21,7 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
 #define __grid_constant__
-// One copy for the OS thread that runs the blocks; block.cc fills it with NaN before each (never initialise it).
+// One for the OS thread that runs the blocks; NaN when a block begins (shared_memory.h): never initialise it.
 #define __shared__ static thread_local
 
 struct dim3 {

@@ -15,7 +15,6 @@ namespace swirl::emulator {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr unsigned char kPoison = 0xff;  // NaN
 
 struct Allocation {
   unsigned char* pages;  // between the guards

@@ -9,6 +9,9 @@
 
 namespace swirl::emulator {
 
+// What memory holds that nobody wrote: NaN as float32, bfloat16 and float64.
+constexpr unsigned char kPoison = 0xff;
+
 // One entry of the kernel table under way. Entries exclude each other, whichever device they are for; an entry
 // that calls another shares its access.
 class Access {

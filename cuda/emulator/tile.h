@@ -6,6 +6,9 @@
 
 #include <cstdint>
 
+#include "cuda/emulator/async_copy.h"
+#include "cuda/emulator/meeting.h"
+
 namespace swirl::emulator {
 
 #define SWIRL_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE()
@@ -48,7 +51,6 @@ inline void ldmatrix_x2_trans(uint32_t (&r)[2], const void* shared, SWIRL_CALLER
   ldmatrix<2, true>(r, shared, "ldmatrix_x2_trans", file, line);
 }
 
-// The copy happens at the wait that covers it; until then the target holds NaN.
 inline void copy_async_16(void* shared, const void* global, bool valid) { copy_async(shared, global, valid); }
 inline void copy_async_commit() { copy_async_close(); }
 template <int N>

@@ -57,8 +57,8 @@ if [ "$SWIRL_TEST_DEVICE" = emulated ]; then
   SWIRL_CUDA_MODULE=$PWD/$out/swirl_cuda_emulated.so
   c++ $flags -shared "$out"/emulated/*.o "$out"/emulator/*.o -o "$SWIRL_CUDA_MODULE"
   SWIRL_TEST_DEVICE=cuda
-  c++ $module_flags cuda/emulator/emulator_test.cc "$out"/emulated/error.o "$out"/emulator/block.o \
-    "$out"/emulator/fiber.o "$out"/emulator/memory.o "$out"/emulator/tile.o -o "$out/emulator_test"
+  machine=$(ls "$out"/emulator/*.o | grep -v -e '/entries\.o$' -e '/gemm\.o$')
+  c++ $module_flags cuda/emulator/emulator_test.cc "$out"/emulated/error.o $machine -o "$out/emulator_test"
   "$out/emulator_test" || exit 1
 else
   SWIRL_CUDA_MODULE=${SWIRL_CUDA_MODULE:-$PWD/build-native/Release/swirl_cuda.so}

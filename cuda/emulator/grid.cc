@@ -1,0 +1,63 @@
+#include "cuda/emulator/grid.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "cuda/emulator/block.h"
+#include "cuda/emulator/faults.h"
+#include "cuda/emulator/launch.h"
+#include "cuda/emulator/shared_memory.h"
+
+namespace swirl::emulator {
+namespace {
+
+constexpr unsigned kMaxThreads = 1024;
+
+}  // namespace
+
+bool run_grid(const char* op, const Call& call, Index grid, Index block, size_t shared_bytes,
+              std::string* error) {
+  const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
+  char text[256];
+  if (threads == 0 || threads > kMaxThreads || grid.y > 65535 || grid.z > 65535 || grid.x > 0x7fffffffu ||
+      shared_bytes > kMaxSharedBytes) {
+    std::snprintf(text, sizeof text,
+                  "%s: no GPU runs a grid (%u, %u, %u) of blocks (%u, %u, %u) with %zu bytes", op, grid.x,
+                  grid.y, grid.z, block.x, block.y, block.z, shared_bytes);
+    *error = text;
+    return false;
+  }
+  if (const std::string wrong = call.wrong_argument(); !wrong.empty()) {
+    *error = std::string(op) + ": " + wrong;
+    return false;
+  }
+  const char* order = std::getenv("SWIRL_EMULATOR_ORDER");
+  launch.op = op;
+  launch.call = &call;
+  launch.reverse = order != nullptr && std::strcmp(order, "reverse") == 0;
+  launch.failed = false;
+  launch.threads.resize(threads);
+  launch.arguments.assign(threads, nullptr);
+  launch.warps.resize((threads + kLanes - 1) / kLanes);
+  if (!place_shared(shared_bytes)) {
+    *error = std::string(op) + ": no memory for the emulated shared memory";
+    return false;
+  }
+  position.grid = {grid.x, grid.y, grid.z};
+  position.block = {block.x, block.y, block.z};
+  const uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
+  const FaultsAreErrors faults;
+  for (uint64_t i = 0; i < blocks; ++i) {
+    const uint64_t at = launch.reverse ? blocks - 1 - i : i;
+    position.block_index = {static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y),
+                            static_cast<unsigned>(at / grid.x / grid.y)};
+    if (run_block(block)) continue;
+    *error = launch.error;
+    return false;  // the stacks of threads that never returned are lost with the failed launch
+  }
+  return true;
+}
+
+}  // namespace swirl::emulator

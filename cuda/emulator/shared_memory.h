@@ -1,0 +1,30 @@
+// Shared memory of the block under way.
+//
+// Static: __shared__ is `static thread_local` (language.h), and nothing else in the module is thread-local, so
+// the module's thread-local block is all of it. Dynamic: as many bytes as the launch asks for, as near as an
+// alignment of 128 allows to a page that cannot be touched. Both hold NaN when a block begins.
+#ifndef SWIRL_CUDA_EMULATOR_SHARED_MEMORY_H_
+#define SWIRL_CUDA_EMULATOR_SHARED_MEMORY_H_
+
+#include <cstddef>
+
+namespace swirl::emulator {
+
+constexpr size_t kMaxSharedBytes = 227 * 1024;  // of a block, on Hopper
+
+// For kernels. In a launch without dynamic shared memory it stops the launch.
+unsigned char* dynamic_shared();
+
+// For a launch: makes room for `bytes` of dynamic shared memory. False when memory is out.
+bool place_shared(size_t bytes);
+// For a block: fills all of it with NaN.
+void poison_shared();
+// False when something wrote between the end of the dynamic shared memory and the guard page.
+bool shared_end_is_whole();
+
+bool is_shared_memory(const void* pointer, size_t bytes);
+size_t dynamic_shared_bytes();
+
+}  // namespace swirl::emulator
+
+#endif  // SWIRL_CUDA_EMULATOR_SHARED_MEMORY_H_
