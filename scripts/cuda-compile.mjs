@@ -5,8 +5,9 @@
  *   node scripts/cuda-compile.mjs [--out FILE] [--jobs N] [--report] [--line-info] [--fetch-nvcc]
  *
  * --report prints registers, shared memory and spills of every kernel, and fails when one spills more than the limit
- * below. --line-info keeps source lines for compute-sanitizer and profilers. --fetch-nvcc installs NVIDIA's compiler from PyPI into .cache/nvcc where none is found (160 MB; no GPU or
- * driver is needed to compile). SWIRL_CUDA_ARCHITECTURES overrides the architectures, as in CMake: "80-real;90-virtual".
+ * below. --line-info keeps source lines for compute-sanitizer and profilers. --fetch-nvcc installs NVIDIA's compiler from
+ * PyPI into .cache/nvcc where none is found (160 MB; no GPU or driver is needed to compile). SWIRL_CUDA_ARCHITECTURES
+ * overrides the architectures, as in CMake: "80-real;90-virtual".
  */
 import { execFile, execFileSync } from "node:child_process";
 import {
@@ -107,17 +108,17 @@ export function isFresh(out) {
   const module = statSync(out, { throwIfNoEntry: false });
   const built = join(dirname(out), "cuda-objects/architectures");
   if (!module || !existsSync(built) || readFileSync(built, "utf8") !== architectures.join(";")) return false;
-  const sources = readdirSync(join(root, "cuda"), { withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(root, "cuda", entry.name));
-  return [...sources, join(root, "native/kernels/kernels.h")].every(
-    (file) => statSync(file).mtimeMs < module.mtimeMs,
+  const sources = ["cuda", "native/kernels"].flatMap((folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(".cc"))
+      .map((entry) => join(root, folder, entry.name)),
   );
+  return sources.every((file) => statSync(file).mtimeMs < module.mtimeMs);
 }
 
 /**
- * Builds the module at `out`; `strict` takes warnings for errors. Returns what ptxas said about the kernels, by source file. Throws with the compiler's
- * own words.
+ * Builds the module at `out`; `strict` takes warnings for errors. Returns what ptxas said about the kernels, by source
+ * file. Throws with the compiler's own words.
  */
 export async function compileModule({ nvcc, out, jobs, lineInfo = false, strict = true }) {
   const objects = join(dirname(out), "cuda-objects");
