@@ -5,6 +5,7 @@ import type { EvaluationSummary } from "../evaluate/summary.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { inRunDirectory } from "./in-run-directory.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
 import { verb } from "./verb.js";
 import { type Weights, weightsOption } from "./weights.js";
@@ -46,7 +47,8 @@ export const evalVerb = () =>
             `write ${session.paths.evaluation(chosen)}, keeping what is there`,
           ];
         },
-        execute: (session) => evaluateStage(session, weights ?? newest(session)),
+        execute: (session) =>
+          inRunDirectory(session, () => evaluateStage(session, weights ?? newest(session))),
         format: formatEvaluation,
       });
     },

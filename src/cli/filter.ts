@@ -1,6 +1,7 @@
 /** `swirl filter`: trajectories.jsonl and verdicts.jsonl to kept.jsonl, and a table of what each filter keeps. */
 import type { FilterTable } from "../filter/filter-table.js";
 import { executeVerb } from "./execute-verb.js";
+import { inRunDirectory } from "./in-run-directory.js";
 import { required, type Session } from "./session.js";
 import { verb } from "./verb.js";
 
@@ -28,7 +29,7 @@ export const filterVerb = () =>
           `filter ${paths.trajectories} by ${config.filter.kind}, with the verdicts in ${paths.verdicts} (missing ones are asked for)`,
           `write ${paths.kept}`,
         ],
-        execute: filterStage,
+        execute: (session) => inRunDirectory(session, filterStage),
         format: ({ text, file }) => `${text}\n${file}`,
       }),
   });

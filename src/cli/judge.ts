@@ -1,5 +1,6 @@
 /** `swirl judge`: a verdict for every step of trajectories.jsonl, in verdicts.jsonl. */
 import { executeVerb } from "./execute-verb.js";
+import { inRunDirectory } from "./in-run-directory.js";
 import type { Session } from "./session.js";
 import { verb } from "./verb.js";
 
@@ -25,7 +26,7 @@ export const judgeVerb = () =>
           `judge every step of ${paths.trajectories} with ${config.judge.kind === "rules" ? "the task's rules" : "a prompted judge"}`,
           `append to ${paths.verdicts}, asking for none that is there`,
         ],
-        execute: judgeStage,
+        execute: (session) => inRunDirectory(session, judgeStage),
         format: ({ trajectories, steps, good, bad, failed, file }) =>
           [
             `${steps} steps of ${trajectories} trajectories judged: ${good} good, ${bad} bad, ${failed} failed`,

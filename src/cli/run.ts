@@ -73,7 +73,7 @@ interface RunResult {
 async function runStages(session: Session): Promise<RunResult> {
   const { config, paths } = session;
   session.say("reading the inputs …");
-  const directory = await openDirectory(config);
+  await using directory = await openDirectory(config);
   const done = await readStages(paths.stages);
   const { writeJson } = await import("../run-directory/run-directory.js");
   for (const { name, run } of stages(session)) {

@@ -5,6 +5,7 @@ import type { Trajectory } from "../trajectory/trajectory.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, required, type Session } from "./session.js";
 import { PROFILE_FLAG, verb } from "./verb.js";
@@ -44,7 +45,7 @@ export const sftVerb = () =>
             `write checkpoints into ${paths.sftCheckpoints}, going on from the newest one there`,
           ];
         },
-        execute: sftStage,
+        execute: (session) => inRunDirectory(session, sftStage),
         format: (r) =>
           `${r.steps} updates on ${r.trajectories} trajectories (${r.actions} actions), last loss ${r.last?.loss?.toFixed(4) ?? "–"}\n${r.model}`,
       }),

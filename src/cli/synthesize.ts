@@ -3,6 +3,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
 import { type Flag, PROFILE_FLAG, verb } from "./verb.js";
@@ -60,7 +61,7 @@ export const synthesizeVerb = () =>
             `append to ${paths.trajectories}, keeping what is there`,
           ];
         },
-        execute: synthesizeStage,
+        execute: (session) => inRunDirectory(session, synthesizeStage),
         format: ({ trajectories, ends, prompts, file }) =>
           [
             `${trajectories} trajectories in ${file}`,

@@ -1,6 +1,7 @@
 /** `swirl train`: stage 2, step-wise RL on kept.jsonl; weights in checkpoints/latest. */
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
+import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
 import { PROFILE_FLAG, verb } from "./verb.js";
@@ -55,7 +56,7 @@ export const trainVerb = () =>
             `write checkpoints into ${paths.checkpoints}, going on from the newest one there`,
           ];
         },
-        execute: trainStage,
+        execute: (session) => inRunDirectory(session, trainStage),
         format: (r) =>
           [
             `${r.steps} updates on ${r.states} states; ${r.skippedUpdates} skipped, ${r.judgeFailures} judgements failed`,

@@ -68,8 +68,9 @@ export interface DemoResult {
 
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const began = performance.now();
-  const demo = await openDemo(options);
-  const { run, seed, seconds } = demo;
+  await using run = await openRun(options);
+  const demo = await openDemo(run, options);
+  const { seed, seconds } = demo;
   const imitator = await imitate(demo);
   await using policy = await demo.load(imitator, true);
   const before = await measure(demo, policy, "before");
@@ -112,14 +113,18 @@ interface Demo {
   timed: <T>(stage: DemoStage, work: (report: Report) => Promise<T>) => Promise<T>;
 }
 
-async function openDemo(options: DemoOptions): Promise<Demo> {
-  const { output, seed = 0, device = "cpu", threads = 0, settings = DEMO_SETTINGS, signal } = options;
-  const run = await RunDirectory.open(output, {
+function openRun(options: DemoOptions): Promise<RunDirectory> {
+  const { output, seed = 0, device = "cpu", settings = DEMO_SETTINGS } = options;
+  return RunDirectory.open(output, {
     config: { demo: { seed, settings, model: MODEL_CONFIG, mistakes: DEMONSTRATION_MISTAKES } },
     seeds: { demo: seed },
     addon: packageVersion, // the loader takes no other
     device,
   });
+}
+
+async function openDemo(run: RunDirectory, options: DemoOptions): Promise<Demo> {
+  const { seed = 0, device = "cpu", threads = 0, settings = DEMO_SETTINGS, signal } = options;
   const file = (name: string) => join(run.dir, name);
   const world = createWorld(seed, settings.world);
   await writeJson(file("world.json"), world);

@@ -6,9 +6,9 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
+import { lockFolder } from "../run-directory/lock.js";
 import { needsOf } from "./cell.js";
 import { cellKeys } from "./cell-key.js";
-import { lockFolder } from "./lock-folder.js";
 import { Progress } from "./progress.js";
 import { writeStudyReport } from "./report/write-study-report.js";
 import { StudyResults } from "./results.js";
@@ -61,7 +61,7 @@ async function main(args: string[]): Promise<number> {
       ? undefined
       : setTimeout(() => stop.abort(new Error("the time budget is used up")), 1000 * flags.timeBudget);
 
-  await using _ = await lockFolder(root);
+  await using _ = await lockFolder(root); // two at once would write into the same cells
   const progress = new Progress(process.stderr);
   if (flags.reportOnly) stop.abort();
   const { results, left } = await schedule({

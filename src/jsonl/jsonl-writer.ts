@@ -4,7 +4,7 @@
  * A line is whole or absent: when a write fails half way (full disk, I/O error) the file is cut back to the end of
  * the last whole line. On opening, a last line that a killed process left without its newline is kept aside in
  * `<file>.torn` and reported, then cut off; a complete one only gets its newline. The file is fsynced at most
- * `syncEveryMs` after an append and on close. One writer per file.
+ * `syncEveryMs` after an append and on close. One writer per file: it holds the file's lock until it is closed.
  */
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
@@ -16,6 +16,7 @@ import {
   syncFolder,
   writeFully,
 } from "../run-directory/atomic-write.js";
+import { lockFile } from "../run-directory/lock.js";
 import type { TornLine } from "./jsonl-reader.js";
 
 const NEWLINE = 0x0a;
@@ -24,11 +25,14 @@ export interface JsonlWriterOptions {
   syncEveryMs?: number; // default 1000; 0 = after every line
   onTorn?: (torn: TornLine & { keptAt: string }) => void;
   operations?: FileOperations;
+  /** The file's lock where the caller has it already; the writer gives it back. */
+  lock?: AsyncDisposable;
 }
 
 export class JsonlWriter {
   readonly file: string;
   readonly #handle: OpenFile;
+  readonly #lock: AsyncDisposable;
   readonly #syncEveryMs: number;
   #size: number;
   #dirty = false;
@@ -37,20 +41,39 @@ export class JsonlWriter {
   #syncError: unknown;
   #closed = false;
 
-  private constructor(file: string, handle: OpenFile, size: number, syncEveryMs: number) {
+  private constructor(
+    file: string,
+    handle: OpenFile,
+    lock: AsyncDisposable,
+    size: number,
+    syncEveryMs: number,
+  ) {
     this.file = file;
     this.#handle = handle;
+    this.#lock = lock;
     this.#size = size;
     this.#syncEveryMs = syncEveryMs;
   }
 
+  /** @throws SwirlError CONFIG where another writer has the file open, in this process or another. */
   static async open(file: string, options: JsonlWriterOptions = {}): Promise<JsonlWriter> {
     const operations = options.operations ?? nodeFileOperations;
-    await fs.mkdir(dirname(file), { recursive: true });
-    await settleLastLine(file, options.onTorn);
-    const handle = await operations.open(file, "a");
-    await syncFolder(dirname(file), operations);
-    return new JsonlWriter(file, handle, (await fs.stat(file)).size, options.syncEveryMs ?? 1000);
+    const lock = options.lock ?? (await lockFile(file));
+    try {
+      await settleLastLine(file, options.onTorn);
+      const handle = await operations.open(file, "a");
+      try {
+        await syncFolder(dirname(file), operations);
+        const { size } = await fs.stat(file);
+        return new JsonlWriter(file, handle, lock, size, options.syncEveryMs ?? 1000);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Resolves when the line is in the file (in the page cache; on disk at the next sync). Calls keep their order. */
@@ -73,6 +96,7 @@ export class JsonlWriter {
       await last;
     } finally {
       await this.#handle.close();
+      await this.#lock[Symbol.asyncDispose]();
     }
   }
 
@@ -124,7 +148,7 @@ export class JsonlWriter {
 }
 
 /** Leaves the file absent, empty or ending in a newline. */
-async function settleLastLine(file: string, onTorn: JsonlWriterOptions["onTorn"]): Promise<void> {
+export async function settleLastLine(file: string, onTorn: JsonlWriterOptions["onTorn"]): Promise<void> {
   let handle: fs.FileHandle;
   try {
     handle = await fs.open(file, "r+");

@@ -1,15 +1,17 @@
 /**
  * Opens a JSONL file to go on with it: a torn last line is set aside, the records already there are read and checked,
- * those to be made again are taken out (by an atomic rewrite, only if there are any), and new ones are appended.
+ * those to be made again are taken out (by an atomic rewrite, only if there are any), and new ones are appended. All
+ * of it under the file's lock: nobody else writes there in between.
  */
-import { createWriteStream } from "node:fs";
-import { access, rename, rm } from "node:fs/promises";
+import { createWriteStream, existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { syncFolder } from "../run-directory/atomic-write.js";
+import { lockFile } from "../run-directory/lock.js";
 import type { TornLine } from "./jsonl-reader.js";
-import { JsonlWriter } from "./jsonl-writer.js";
+import { JsonlWriter, settleLastLine } from "./jsonl-writer.js";
 
 export interface ResumeOptions<T> {
   read: (file: string) => AsyncIterable<T>;
@@ -19,18 +21,22 @@ export interface ResumeOptions<T> {
 }
 
 export async function resumeJsonl<T>(file: string, options: ResumeOptions<T>): Promise<JsonlWriter> {
-  if (await exists(file)) {
-    // Opening settles the last line, so that the reader below meets whole lines only.
-    await (await JsonlWriter.open(file, options.onTorn ? { onTorn: options.onTorn } : {})).close();
+  const lock = await lockFile(file);
+  try {
+    await settleLastLine(file, options.onTorn); // the reader below meets whole lines only
     const dropped = new Set<number>();
     let index = 0;
-    for await (const record of options.read(file)) {
-      if (!options.keep(record)) dropped.add(index);
-      index++;
-    }
+    if (existsSync(file))
+      for await (const record of options.read(file)) {
+        if (!options.keep(record)) dropped.add(index);
+        index++;
+      }
     if (dropped.size > 0) await rewriteWithout(file, options.read, dropped);
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
   }
-  return JsonlWriter.open(file);
+  return JsonlWriter.open(file, { lock });
 }
 
 async function rewriteWithout<T>(
@@ -51,11 +57,4 @@ async function rewriteWithout<T>(
     throw error;
   }
   await syncFolder(dirname(file));
-}
-
-async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }

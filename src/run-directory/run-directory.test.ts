@@ -47,14 +47,27 @@ test("a new run has its config and a manifest with versions, device, seeds and h
 });
 
 test("it is resumed with the same config, and each session is kept", async () => {
-  await open();
-  const again = await open({ device: "cuda:0" });
+  await (await open()).close();
+  await using again = await open({ device: "cuda:0" });
   expect(again.resumed).toBe(true);
   expect(again.manifest.sessions.map((session) => session.device)).toEqual(["cpu", "cuda:0"]);
 });
 
+test("it is open once at a time, and free again after a refusal", async () => {
+  {
+    await using run = await open();
+    await expect(open()).rejects.toMatchObject({
+      code: "CONFIG",
+      message: expect.stringContaining(`${run.dir} is in use by this process`),
+      details: { file: run.dir },
+    });
+  }
+  await expect(open({ config: {} })).rejects.toThrow(/other values/);
+  await (await open()).close();
+});
+
 test("another config, changed inputs and a folder of something else are refused, by name", async () => {
-  await open();
+  await (await open()).close();
   const other = { ...config, train: { ...config.train, lr: 1 } };
   await expect(open({ config: other })).rejects.toMatchObject({
     code: "CONFIG",
@@ -73,7 +86,9 @@ test("a crash before the manifest was there does not block the folder", async ()
   const run = await open();
   await fs.rm(run.paths.manifest);
   await fs.rm(run.paths.checkpoints, { recursive: true });
-  expect((await open()).resumed).toBe(false);
+  await run.close();
+  await using again = await open();
+  expect(again.resumed).toBe(false);
 });
 
 test("a folder's hash covers names and contents of all its files", async () => {

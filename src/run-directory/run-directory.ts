@@ -2,8 +2,8 @@
  * The directory of one run: everything it was made with and everything it made, in the places layout.ts names.
  *
  * Opened on an empty or absent folder it begins a run; on a run's own folder it resumes it, if the config and the
- * hashes of the inputs are the same as before. Nothing secret is written (redact.ts), nothing half-written is left
- * (atomic-write.ts).
+ * hashes of the inputs are the same as before. An open one holds the folder's lock until it is closed: one run writes
+ * there at a time. Nothing secret is written (redact.ts), nothing half-written is left (atomic-write.ts).
  */
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
@@ -11,6 +11,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import { packageVersion } from "../native/load-addon.js";
 import { removeTemporaries, writeFileAtomic } from "./atomic-write.js";
 import { type RunPaths, runPaths } from "./layout.js";
+import { isLock, lockFolder } from "./lock.js";
 import {
   hashInput,
   MANIFEST_VERSION,
@@ -30,59 +31,87 @@ export interface RunDirectoryOptions {
   device?: string | undefined; // as the policy names it
 }
 
-export class RunDirectory {
+export class RunDirectory implements AsyncDisposable {
   readonly dir: string;
   readonly paths: RunPaths;
   readonly manifest: Manifest;
   /** Whether the folder held this run already. */
   readonly resumed: boolean;
+  readonly #lock: AsyncDisposable;
 
-  private constructor(dir: string, manifest: Manifest, resumed: boolean) {
+  private constructor(dir: string, manifest: Manifest, resumed: boolean, lock: AsyncDisposable) {
     this.dir = dir;
     this.paths = runPaths(dir);
     this.manifest = manifest;
     this.resumed = resumed;
+    this.#lock = lock;
   }
 
-  /** @throws SwirlError CONFIG: the folder holds something else, or this run with another config or other inputs. */
+  /**
+   * @throws SwirlError CONFIG: the folder holds something else, or this run with another config or other inputs, or is
+   * open already, in this process or another.
+   */
   static async open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
     const dir = resolve(path);
-    const paths = runPaths(dir);
-    await mkdir(dir, { recursive: true });
-    await removeTemporaries(dir);
-    const config = redact(JSON.parse(JSON.stringify(options.config)) as Record<string, unknown>);
-    const inputs: Manifest["inputs"] = {};
-    for (const [name, file] of Object.entries(options.inputs ?? {})) inputs[name] = await hashInput(file);
-    const session: ManifestSession = {
-      startedAt: new Date().toISOString(),
-      package: packageVersion,
-      node: process.version,
-      platform: `${process.platform} ${process.arch}`,
-      addon: options.addon ?? null,
-      device: options.device ?? null,
-    };
-    const fresh: Manifest = {
-      version: MANIFEST_VERSION,
-      name: basename(dir),
-      seeds: options.seeds ?? {},
-      inputs,
-      sessions: [session],
-    };
-    const before = await readManifest(paths.manifest);
-    if (!before) {
-      // The config comes first and may be left alone by a crash; the manifest makes it a run.
-      const others = (await readdir(dir)).filter((name) => name !== basename(paths.config));
-      if (others.length > 0) throw notEmpty(dir, others);
-      await writeJson(paths.config, config);
-    } else {
-      await requireSame(paths, config, before, fresh);
-      fresh.sessions.unshift(...before.sessions);
+    const lock = await lockFolder(dir);
+    try {
+      const { manifest, resumed } = await begin(dir, options);
+      return new RunDirectory(dir, manifest, resumed, lock);
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
     }
-    const manifest = redact(fresh);
-    await writeJson(paths.manifest, manifest);
-    await mkdir(paths.checkpoints, { recursive: true });
-    return new RunDirectory(dir, manifest, before !== undefined);
   }
+
+  /** Lets others write there. */
+  async close(): Promise<void> {
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Writes config and manifest of a new run, or checks those of the one that is there and adds a session. */
+async function begin(
+  dir: string,
+  options: RunDirectoryOptions,
+): Promise<{ manifest: Manifest; resumed: boolean }> {
+  const paths = runPaths(dir);
+  await removeTemporaries(dir);
+  const config = redact(JSON.parse(JSON.stringify(options.config)) as Record<string, unknown>);
+  const inputs: Manifest["inputs"] = {};
+  for (const [name, file] of Object.entries(options.inputs ?? {})) inputs[name] = await hashInput(file);
+  const session: ManifestSession = {
+    startedAt: new Date().toISOString(),
+    package: packageVersion,
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    addon: options.addon ?? null,
+    device: options.device ?? null,
+  };
+  const fresh: Manifest = {
+    version: MANIFEST_VERSION,
+    name: basename(dir),
+    seeds: options.seeds ?? {},
+    inputs,
+    sessions: [session],
+  };
+  const before = await readManifest(paths.manifest);
+  if (!before) {
+    // The config comes first and may be left alone by a crash; the manifest makes it a run.
+    const others = (await readdir(dir)).filter((name) => name !== basename(paths.config) && !isLock(name));
+    if (others.length > 0) throw notEmpty(dir, others);
+    await writeJson(paths.config, config);
+  } else {
+    await requireSame(paths, config, before, fresh);
+    fresh.sessions.unshift(...before.sessions);
+  }
+  const manifest = redact(fresh);
+  await writeJson(paths.manifest, manifest);
+  await mkdir(paths.checkpoints, { recursive: true });
+  return { manifest, resumed: before !== undefined };
 }
 
 /** Pretty JSON, atomically. */

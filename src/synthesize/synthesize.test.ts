@@ -152,6 +152,21 @@ test("an output file of another run is refused, and left as it is", async () => 
   expect(await fs.readFile(output)).toEqual(before);
 });
 
+test("an output file has one run at a time, until it ends or is left", async () => {
+  const output = join(dir, "out.jsonl");
+  const first = synthesize(questions, options({ output }));
+  await first.next();
+  await expect(collect(synthesize(questions, options({ output })))).rejects.toMatchObject({
+    code: "CONFIG",
+    message: expect.stringContaining(`${output} is in use by this process`),
+    remedy: expect.stringContaining("use another file"),
+  });
+  await first.return();
+  await collect(synthesize(questions, options({ output })));
+  expect(await collect(readTrajectories(output))).toHaveLength(18);
+  expect((await fs.readdir(dir)).sort()).toEqual(["out.jsonl"]);
+});
+
 test("abort stops with ABORTED and keeps what was finished", async () => {
   const output = join(dir, "t.jsonl");
   const controller = new AbortController();
