@@ -11,14 +11,12 @@
  */
 
 import { z } from "zod";
-import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { callback, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
 import { joinTokens } from "../policy/join-tokens.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
-import { batchesFrom, stepsInEpochs } from "./batches.js";
-import { MetricsLog } from "./metrics-log.js";
+import { stepsInEpochs } from "./batches.js";
 import {
   adamwOptions,
   checkpointsSchema,
@@ -30,8 +28,9 @@ import { STREAM } from "./rng.js";
 import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import type { UpdateRecord } from "./train-record.js";
-import { newProgress, resumeProgress, saveProgress, setupOf } from "./training-progress.js";
-import { secondsBetween, tooManySkipped, withSignal } from "./update-parts.js";
+import { setupOf } from "./training-progress.js";
+import { TrainingRun } from "./training-run.js";
+import { secondsBetween, withSignal } from "./update-parts.js";
 
 export const sftSchema = z.strictObject({
   policy: nativePolicySchema,
@@ -101,26 +100,9 @@ export async function sft(input: SftOptions): Promise<SftResult> {
     { ...options, epochs: undefined, steps, policyId: policy.id },
     fingerprint(trajectories.flat()),
   );
-  let progress = newProgress("sft", setup);
-  if (options.checkpoints) {
-    options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
-    progress = await resumeProgress(policy, progress, options.checkpoints, note);
-  }
-  const resumedFrom = progress.step;
-  const log = options.metricsFile ? await MetricsLog.open(options.metricsFile, resumedFrom) : undefined;
-  let savedStep = resumedFrom;
-  const save = async () => {
-    if (!options.checkpoints || savedStep === progress.step) return;
-    options.onProgress?.({ step: progress.step, totalSteps, phase: "checkpoint", done: 0, total: 1 });
-    await saveProgress(policy, progress, options.checkpoints);
-    savedStep = progress.step;
-  };
-
-  let last: UpdateRecord | undefined;
+  const run = await TrainingRun.open<UpdateRecord>("sft", { ...options, setup, totalSteps, note });
   try {
-    for (const batch of batchesFrom(groups, progress.step, order)) {
-      if (batch.step >= totalSteps) break;
-      throwIfAborted(signal);
+    for (const batch of run.batches(groups, order)) {
       const started = performance.now();
       const sequences = batch.items.flatMap((index) =>
         trajectories[index]!.map(({ state, action }) => ({
@@ -142,50 +124,42 @@ export async function sft(input: SftOptions): Promise<SftResult> {
       });
       if (metrics.skipped)
         note(`step ${batch.step + 1}: the loss or its gradient is not finite, weights unchanged`);
-      progress = {
-        ...progress,
-        step: batch.step + 1,
-        tokens: progress.tokens + metrics.tokens,
-        treeTokens: progress.treeTokens + metrics.treeTokens,
-        skippedUpdates: progress.skippedUpdates + (metrics.skipped ? 1 : 0),
-      };
+      const step = batch.step + 1;
+      const tokens = run.progress.tokens + metrics.tokens;
+      const treeTokens = run.progress.treeTokens + metrics.treeTokens;
+      const skippedUpdates = run.progress.skippedUpdates + (metrics.skipped ? 1 : 0);
+      run.advance({ step, tokens, treeTokens, skippedUpdates });
       const time = secondsBetween(started, performance.now());
-      const record: UpdateRecord = {
-        step: progress.step,
+      await run.record({
+        step,
         epoch: batch.epochAfter,
         loss: metrics.skipped ? null : metrics.loss,
         grad_norm: metrics.skipped ? null : metrics.gradNorm,
         learning_rate: lr,
         entropy: metrics.skipped ? null : metrics.entropy,
-        num_tokens: progress.tokens,
-        tree_tokens: progress.treeTokens,
-        skipped_updates: progress.skippedUpdates,
+        num_tokens: tokens,
+        tree_tokens: treeTokens,
+        skipped_updates: skippedUpdates,
         "time/update": time,
         "time/step": time,
-      };
-      await log?.append({ ...record });
-      options.onStep?.(record);
-      last = record;
-      if (progress.skippedUpdates > options.maxSkippedUpdates)
-        throw tooManySkipped("sft", progress.skippedUpdates, options.maxSkippedUpdates);
-      if (options.checkpoints && progress.step % options.checkpoints.every === 0) await save();
+      });
     }
-    await save();
+    await run.save();
   } catch (error) {
-    if (signal?.aborted) await save(); // an update is whole or has not happened: what is done is kept
-    throw signal?.aborted && !SwirlError.isInstance(error) ? abortedError(signal) : error;
+    throw await run.stopped(error);
   } finally {
-    await log?.close();
+    await run.close();
   }
 
+  const { step, skippedUpdates, tokens, treeTokens } = run.progress;
   return {
-    steps: progress.step,
-    resumedFrom,
+    steps: step,
+    resumedFrom: run.resumedFrom,
     trajectories: trajectories.length,
     actions: trajectories.flat().length,
-    skippedUpdates: progress.skippedUpdates,
-    tokens: progress.tokens,
-    treeTokens: progress.treeTokens,
-    last,
+    skippedUpdates,
+    tokens,
+    treeTokens,
+    last: run.last,
   };
 }

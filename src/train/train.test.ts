@@ -271,6 +271,35 @@ describe("train", () => {
     expect(other.message).toMatch(/made with other options: lr was 0\.001, is 0\.0001/);
   });
 
+  it("is the only run on its checkpoints and its metrics, until it ends", async () => {
+    const checkpoints = { folder: join(folder, "locked"), every: 1, keep: 1 };
+    const elsewhere = { folder: join(folder, "elsewhere"), every: 1, keep: 1 };
+    const metricsFile = join(folder, "locked.jsonl");
+    const policy = await load();
+    const seconds: SwirlError[] = [];
+    await run({
+      steps: 1,
+      checkpoints,
+      metricsFile,
+      validate: {
+        every: 1,
+        run: async () => {
+          seconds.push(await problem(run({ policy, checkpoints })));
+          seconds.push(await problem(sft({ policy, trajectories, checkpoints })));
+          seconds.push(await problem(run({ policy, checkpoints: elsewhere, metricsFile })));
+          return {};
+        },
+      },
+    });
+    expect(seconds.map(({ code, details }) => [code, details.file])).toEqual([
+      ["CONFIG", checkpoints.folder],
+      ["CONFIG", checkpoints.folder],
+      ["CONFIG", metricsFile],
+    ]);
+    expect((await run({ steps: 2, checkpoints, metricsFile })).result.resumedFrom).toBe(1);
+    await run({ steps: 1, checkpoints: elsewhere }); // the refused run holds nothing
+  });
+
   it("refuses combinations that would do nothing", async () => {
     const policy = await load();
     const refused = async (options: Partial<TrainOptions>) =>

@@ -13,15 +13,14 @@
  * started again goes on from its newest checkpoint to the same weights, bit for bit on the CPU in float32.
  */
 
-import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
+import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
 import { joinTokens } from "../policy/join-tokens.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { advantages, updateRunningBaseline } from "./advantages.js";
-import { batchesFrom, groupBy, stepsInEpochs } from "./batches.js";
+import { groupBy, stepsInEpochs } from "./batches.js";
 import { judgeActions, loggedSample, sampleActions } from "./fresh-actions.js";
-import { MetricsLog } from "./metrics-log.js";
 import { adamwOptions } from "./optimizer-options.js";
 import { rewardOf } from "./reward-map.js";
 import { completionMetrics, rewardMetrics } from "./reward-metrics.js";
@@ -29,8 +28,9 @@ import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } from "./train-options.js";
 import type { TrainRecord } from "./train-record.js";
-import { newProgress, resumeProgress, saveProgress, setupOf } from "./training-progress.js";
-import { secondsBetween, tooManySkipped, withSignal } from "./update-parts.js";
+import { setupOf } from "./training-progress.js";
+import { TrainingRun } from "./training-run.js";
+import { secondsBetween, withSignal } from "./update-parts.js";
 
 export interface TrainResult {
   /** Updates done in all, those before a resume included. */
@@ -49,9 +49,10 @@ export interface TrainResult {
 /**
  * Trains `options.policy` in place.
  *
- * @throws SwirlError CONFIG for options that contradict each other or a checkpoint made with others, RECORD for
- * trajectories without tokens, ENDPOINT when no action of an update could be judged, NUMERICS after more than
- * maxSkippedUpdates updates that were not finite, ABORTED by the signal (after a last checkpoint).
+ * @throws SwirlError CONFIG for options that contradict each other or a checkpoint made with others, and where another
+ * run writes into `checkpoints.folder` or `metricsFile`; RECORD for trajectories without tokens, ENDPOINT when no action
+ * of an update could be judged, NUMERICS after more than maxSkippedUpdates updates that were not finite, ABORTED by the
+ * signal (after a last checkpoint).
  */
 export async function train(input: TrainOptions): Promise<TrainResult> {
   const options = resolveTrainOptions(input);
@@ -81,27 +82,9 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
     },
     fingerprint(states),
   );
-  let progress = newProgress("train", setup);
-  if (options.checkpoints) {
-    options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
-    progress = await resumeProgress(policy, progress, options.checkpoints, note);
-  }
-  const resumedFrom = progress.step;
-  const log = options.metricsFile ? await MetricsLog.open(options.metricsFile, resumedFrom) : undefined;
-  let savedStep = resumedFrom;
-  let weightsMatchProgress = true;
-  const save = async () => {
-    if (!options.checkpoints || savedStep === progress.step) return;
-    options.onProgress?.({ step: progress.step, totalSteps, phase: "checkpoint", done: 0, total: 1 });
-    await saveProgress(policy, progress, options.checkpoints);
-    savedStep = progress.step;
-  };
-
-  let last: TrainRecord | undefined;
+  const run = await TrainingRun.open<TrainRecord>("train", { ...options, setup, totalSteps, note });
   try {
-    for (const batch of batchesFrom(groups, progress.step, options)) {
-      if (batch.step >= totalSteps) break;
-      throwIfAborted(signal);
+    for (const batch of run.batches(groups, options)) {
       const started = performance.now();
       const phase = (name: "sample" | "judge" | "reference" | "update") => (done: number, total: number) =>
         options.onProgress?.({ step: batch.step, totalSteps, phase: name, done, total });
@@ -122,8 +105,9 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       const judged = performance.now();
 
       // --- advantages --------------------------------------------------------------------------------------------
-      const table = advantages(rewards, options.baseline, progress.runningBaseline);
-      const runningBaseline = updateRunningBaseline(progress.runningBaseline, rewards, options.baselineDecay);
+      const before = run.progress;
+      const table = advantages(rewards, options.baseline, before.runningBaseline);
+      const runningBaseline = updateRunningBaseline(before.runningBaseline, rewards, options.baselineDecay);
       const sequences = batchStates.flatMap((state, i) =>
         actions[i]!.flatMap((action, j) => {
           const advantage = table[i]![j];
@@ -155,7 +139,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       // --- update ------------------------------------------------------------------------------------------------
       const lr = learningRate(batch.step, { ...options, totalSteps, floor: options.lrFloor });
       let metrics: Awaited<ReturnType<typeof policy.update>> | undefined;
-      let { tokens, treeTokens, skippedUpdates } = progress;
+      let { tokens, treeTokens, skippedUpdates } = before;
       for (let update = 0; update < options.updatesPerBatch && batchSequences.length > 0; update++) {
         throwIfAborted(signal);
         metrics = await policy.update(batchSequences, {
@@ -164,7 +148,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
           onProgress: phase("update"),
           ...withSignal(signal),
         });
-        weightsMatchProgress = false;
+        run.weightsMoved();
         tokens += metrics.tokens;
         treeTokens += metrics.treeTokens;
         if (metrics.skipped) skippedUpdates++;
@@ -173,23 +157,15 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         note(`step ${batch.step + 1}: no action has an advantage, nothing to train on`);
       if (metrics?.skipped)
         note(`step ${batch.step + 1}: the loss or its gradient is not finite, weights unchanged`);
-      const judgeFailures = progress.judgeFailures + failures.length;
-      progress = {
-        ...progress,
-        step: batch.step + 1,
-        tokens,
-        treeTokens,
-        skippedUpdates,
-        judgeFailures,
-        runningBaseline,
-      };
-      weightsMatchProgress = true;
+      const step = batch.step + 1;
+      const judgeFailures = before.judgeFailures + failures.length;
+      run.advance({ step, tokens, treeTokens, skippedUpdates, judgeFailures, runningBaseline });
       const updated = performance.now();
 
       // --- record ------------------------------------------------------------------------------------------------
       const trained = metrics && !metrics.skipped ? metrics : undefined;
       const record: TrainRecord = {
-        step: progress.step,
+        step,
         epoch: batch.epochAfter,
         loss: trained?.loss ?? null,
         ...rewardMetrics(rewards),
@@ -212,37 +188,28 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         "time/update": secondsBetween(referenced, updated),
         "time/step": secondsBetween(started, updated),
       };
-      if (options.validate && progress.step % options.validate.every === 0)
-        for (const [name, value] of Object.entries(await options.validate.run(policy, progress.step)))
+      if (options.validate && step % options.validate.every === 0)
+        for (const [name, value] of Object.entries(await options.validate.run(policy, step)))
           record[`validation/${name}`] = value;
-      await log?.append({ ...record });
-      options.onStep?.(record);
-      last = record;
-
-      if (skippedUpdates > options.maxSkippedUpdates)
-        throw tooManySkipped("train", skippedUpdates, options.maxSkippedUpdates);
-      if (options.checkpoints && progress.step % options.checkpoints.every === 0) await save();
+      await run.record(record);
     }
-    await save();
+    await run.save();
   } catch (error) {
-    // Between updates the weights are those of `progress`: when the run is only interrupted, what is done is kept.
-    const interrupted = signal?.aborted || (SwirlError.isInstance(error) && error.code === "ENDPOINT");
-    if (interrupted && weightsMatchProgress) await save();
-    throw signal?.aborted && !SwirlError.isInstance(error) ? abortedError(signal) : error;
+    throw await run.stopped(error);
   } finally {
-    await log?.close();
+    await run.close();
   }
 
-  const { step: steps, skippedUpdates, judgeFailures, tokens, treeTokens } = progress;
+  const { step: steps, skippedUpdates, judgeFailures, tokens, treeTokens } = run.progress;
   return {
     steps,
-    resumedFrom,
+    resumedFrom: run.resumedFrom,
     states: states.length,
     skippedUpdates,
     judgeFailures,
     tokens,
     treeTokens,
-    last,
+    last: run.last,
   };
 }
 

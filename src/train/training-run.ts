@@ -1,0 +1,156 @@
+/**
+ * A sequence of updates that may be stopped anywhere and gone on with: what `train` and `sft` do around their updates.
+ *
+ * Opening puts the policy where the newest checkpoint left it and cuts the metrics log there. After each update
+ * `advance` says where the run stands and `record` logs it, and saves when it is time. An update is whole or has not
+ * happened, so a run that is interrupted (aborted, or its judge out of reach) saves what is done, provided that the
+ * weights are those of its progress. An open run holds the locks of its checkpoint folder and its metrics file.
+ */
+import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import { lockFolder } from "../run-directory/lock.js";
+import { type Batch, type BatchOptions, batchesFrom } from "./batches.js";
+import { MetricsLog } from "./metrics-log.js";
+import type { CheckpointOptions } from "./optimizer-options.js";
+import type { UpdateRecord } from "./train-record.js";
+import { newProgress, resumeProgress, saveProgress, type TrainingProgress } from "./training-progress.js";
+
+export interface TrainingRunOptions<Logged extends UpdateRecord> {
+  policy: NativePolicy;
+  /** setupOf(…): a checkpoint made with another one is refused. */
+  setup: TrainingProgress["setup"];
+  totalSteps: number;
+  maxSkippedUpdates: number;
+  checkpoints?: CheckpointOptions | undefined;
+  metricsFile?: string | undefined;
+  onStep?: ((record: Logged) => void) | undefined;
+  onProgress?:
+    | ((progress: {
+        step: number;
+        totalSteps: number;
+        phase: "resume" | "checkpoint";
+        done: number;
+        total: number;
+      }) => void)
+    | undefined;
+  note: (text: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
+export class TrainingRun<Logged extends UpdateRecord> {
+  /** The step this run went on from; 0 for a new one. */
+  readonly resumedFrom: number;
+  /** The last update's record. */
+  last: Logged | undefined;
+  readonly #options: TrainingRunOptions<Logged>;
+  readonly #lock: AsyncDisposable | undefined;
+  readonly #log: MetricsLog | undefined;
+  #progress: TrainingProgress;
+  #savedStep: number;
+  #weightsMatchProgress = true;
+
+  private constructor(
+    options: TrainingRunOptions<Logged>,
+    progress: TrainingProgress,
+    lock: AsyncDisposable | undefined,
+    log: MetricsLog | undefined,
+  ) {
+    this.#options = options;
+    this.#progress = progress;
+    this.#lock = lock;
+    this.#log = log;
+    this.resumedFrom = progress.step;
+    this.#savedStep = progress.step;
+  }
+
+  static async open<Logged extends UpdateRecord>(
+    stage: TrainingProgress["stage"],
+    options: TrainingRunOptions<Logged>,
+  ): Promise<TrainingRun<Logged>> {
+    const { policy, checkpoints, metricsFile, totalSteps, note } = options;
+    const lock = checkpoints && (await lockFolder(checkpoints.folder));
+    try {
+      let progress = newProgress(stage, options.setup);
+      if (checkpoints) {
+        options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
+        progress = await resumeProgress(policy, progress, checkpoints, note);
+      }
+      const log = metricsFile === undefined ? undefined : await MetricsLog.open(metricsFile, progress.step);
+      return new TrainingRun(options, progress, lock, log);
+    } catch (error) {
+      await lock?.[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get progress(): Readonly<TrainingProgress> {
+    return this.#progress;
+  }
+
+  /** The batches that are left. Throws ABORTED between two of them. */
+  *batches(groups: readonly (readonly number[])[], order: BatchOptions): Generator<Batch> {
+    for (const batch of batchesFrom(groups, this.#progress.step, order)) {
+      if (batch.step >= this.#options.totalSteps) return;
+      throwIfAborted(this.#options.signal);
+      yield batch;
+    }
+  }
+
+  /** The weights are ahead of `progress` until the next `advance`: they are not to be saved. */
+  weightsMoved(): void {
+    this.#weightsMatchProgress = false;
+  }
+
+  /** An update of weights is whole. */
+  advance(progress: Partial<TrainingProgress> & { step: number }): void {
+    this.#progress = { ...this.#progress, ...progress };
+    this.#weightsMatchProgress = true;
+  }
+
+  /** Logs the update that `advance` told of; a checkpoint when it is time. Throws NUMERICS after too many skipped ones. */
+  async record(record: Logged): Promise<void> {
+    const { checkpoints, maxSkippedUpdates, onStep } = this.#options;
+    const { stage, step, skippedUpdates } = this.#progress;
+    await this.#log?.append({ ...(record as UpdateRecord) });
+    onStep?.(record);
+    this.last = record;
+    if (skippedUpdates > maxSkippedUpdates) throw tooManySkipped(stage, skippedUpdates, maxSkippedUpdates);
+    if (checkpoints && step % checkpoints.every === 0) await this.save();
+  }
+
+  /** A checkpoint, unless this step has one. */
+  async save(): Promise<void> {
+    const { policy, checkpoints, onProgress, totalSteps } = this.#options;
+    const { step } = this.#progress;
+    if (!checkpoints || this.#savedStep === step) return;
+    onProgress?.({ step, totalSteps, phase: "checkpoint", done: 0, total: 1 });
+    await saveProgress(policy, this.#progress, checkpoints);
+    this.#savedStep = step;
+  }
+
+  /** Saves what is done if the run was only interrupted; the error to throw. */
+  async stopped(error: unknown): Promise<unknown> {
+    const { signal } = this.#options;
+    const known = SwirlError.isInstance(error);
+    const interrupted = signal?.aborted || (known && error.code === "ENDPOINT");
+    if (interrupted && this.#weightsMatchProgress) await this.save();
+    return signal?.aborted && !known ? abortedError(signal) : error;
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#log?.close();
+    } finally {
+      await this.#lock?.[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function tooManySkipped(stage: string, skipped: number, allowed: number): SwirlError {
+  return new SwirlError(
+    "NUMERICS",
+    `${stage}: ${skipped} updates were skipped for a loss or gradient that is not finite, ${allowed} are allowed`,
+    { remedy: "lower lr or raise warmupSteps; in bfloat16, try float32. The weights are the last good ones" },
+  );
+}
