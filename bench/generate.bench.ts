@@ -8,10 +8,9 @@ export function generateBench(bench: Bench, engine: Engine, tree: Tree): void {
   let seed = 0n; // another seed each time: nothing but the prompts' KV could be reused
   bench.add("generate, all states at once", () =>
     engine.generate(
-      tree.states.map((tokens) => ({ tokens, seed: seed++ })),
+      tree.states.map((tokens) => ({ tokens, seed: seed++, maxNewTokens: a })),
       {
         n: G,
-        maxNewTokens: a,
         temperature: 1,
         topK: 0,
         topP: 1,

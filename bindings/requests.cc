@@ -172,7 +172,6 @@ GenerateOptions read_generate_options(const Argument& options, const ModelConfig
                                       bool has_token_bytes) {
   GenerateOptions o;
   o.n = static_cast<int32_t>(options["n"].integer(1, 65536));
-  o.max_new_tokens = static_cast<int32_t>(options["maxNewTokens"].integer(1));
   o.sampling.temperature = static_cast<float>(options["temperature"].number(0));
   o.sampling.top_k = static_cast<int32_t>(options["topK"].integer(0));
   o.sampling.top_p = static_cast<float>(options["topP"].number(0, 1));
@@ -202,6 +201,7 @@ std::vector<Prompt> read_prompts(const Argument& prompts, const ModelConfig& con
                     "shorten the prompt, or end the trajectory before its context is full");
     }
     prompt.seed = element["seed"].bigint();
+    prompt.max_new_tokens = static_cast<int32_t>(element["maxNewTokens"].integer(1));
     read.push_back(std::move(prompt));
   }
   if (read.empty()) prompts.refuse("at least one prompt");

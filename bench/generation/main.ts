@@ -197,9 +197,8 @@ async function ourRate(engine: Engine, prompt: Int32Array, n: number): Promise<n
 }
 
 function generate(engine: Engine, tokens: Int32Array, n: number) {
-  return engine.generate([{ tokens, seed: seed++ }], {
+  return engine.generate([{ tokens, seed: seed++, maxNewTokens: size("tokens") }], {
     n,
-    maxNewTokens: size("tokens"),
     temperature: 1,
     topK: 0,
     topP: 1,

@@ -65,6 +65,12 @@ swirl_device_info Device::info() const {
 }
 
 void* Device::allocate(size_t bytes, const char* what) {
+  if (bytes > budget_ || bytes_ > budget_ - bytes) {
+    throw Error("MEMORY", "allocate",
+                "could not allocate " + std::to_string(bytes) + " bytes for " + what + ": of the budget of " +
+                    std::to_string(budget_) + ", " + std::to_string(bytes_) + " are in use",
+                "raise memoryBudget, or use fewer or shorter sequences at once");
+  }
   void* pointer = nullptr;
   const swirl_status status = kernels_->allocate(handle_, bytes, &pointer);
   if (status != SWIRL_OK) {

@@ -32,6 +32,11 @@ class Device {
 
   swirl_device_info info() const;
 
+  // Bytes that may be allocated in all, no limit until set. Set before another thread looks.
+  void set_budget(uint64_t bytes) { budget_ = bytes; }
+  uint64_t budget() const { return budget_; }  // any thread
+
+  // Throws Error("MEMORY"), with nothing allocated, where the budget or the device has too little.
   void* allocate(size_t bytes, const char* what);
   void release(void* pointer, size_t bytes);
   void upload(void* to, const void* from, size_t bytes) const;
@@ -45,6 +50,7 @@ class Device {
   const swirl_kernels* kernels_ = nullptr;
   swirl_device* handle_ = nullptr;
   std::unique_ptr<Profile> profile_;
+  uint64_t budget_ = UINT64_MAX;
   std::atomic<uint64_t> bytes_{0}, peak_bytes_{0};
 };
 

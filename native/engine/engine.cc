@@ -21,19 +21,19 @@ void stop_if_cancelled(const Call& call, const char* op) {
   }
 }
 
-// What the engine may hold; refuses, before anything is allocated, a model whose weights alone do not fit.
-uint64_t budget_for(const EngineOptions& options, Device& device) {
+// Sets and gives what the engine may hold; refuses a model whose weights alone do not fit.
+uint64_t set_budget(const EngineOptions& options, Device& device) {
   const swirl_device_info info = device.info();
   const uint64_t budget =
       options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
-  uint64_t weights = Parameters::bytes(options.config, options.dtype, false);
-  if (options.trainable && options.dtype == SWIRL_BFLOAT16) weights += 2 * weights;  // and the float32 master
+  const uint64_t weights = Parameters::weight_bytes(options.config, options.dtype, options.trainable);
   if (weights > budget) {
     throw Error("MEMORY", "createEngine",
                 "the weights need " + mebibytes(weights) + "; the budget is " + mebibytes(budget) + " (" +
                     mebibytes(info.memory_free) + " are free on " + info.name + ")",
                 "raise memoryBudget, use dtype: \"bfloat16\" or trainable: false, or a smaller model");
   }
+  device.set_budget(budget);
   return budget;
 }
 
@@ -67,13 +67,13 @@ struct Engine::State {
   explicit State(const EngineOptions& o)
       : options(o),
         device(o.device, o.threads, o.profile),
-        budget(budget_for(o, device)),
+        budget(set_budget(o, device)),
         parameters(device, options.config, o.dtype, o.trainable),
         model(device, options.config, o.dtype, parameters),
         head(device, options.config, o.dtype, parameters, model),
         workspace(device, "activations"),
         lists(device, "row lists"),
-        sampler(device, options.config, o.dtype, model, head, workspace) {}
+        sampler(device, options.config, o.dtype, model, head, workspace, lists) {}
 
   EngineOptions options;
   Device device;
@@ -102,16 +102,21 @@ struct Engine::State {
   }
   // What stays whatever the batch: weights, and what training adds to them.
   uint64_t fixed_bytes(bool backward) const {
-    return Parameters::bytes(options.config, options.dtype, backward && options.trainable);
+    return Parameters::weight_bytes(options.config, options.dtype, options.trainable) +
+           (backward ? parameters.training_bytes() : 0);
+  }
+  // What a tree takes beside that when nothing of it branches.
+  uint64_t tree_bytes(int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
+    return workspace_bytes(stack, rows, labels, keep) + list_bytes(rows, 1, 1) +
+           model.table_size(static_cast<int32_t>(std::min<int64_t>(stack, options.config.max_positions)));
   }
 
   // The most rows the stack may hold, all in one batch at worst.
-  int32_t stack_that_fits(Keep keep) const {
-    const uint64_t fixed = fixed_bytes(keep == Keep::kAll);
+  int32_t stack_that_fits(uint64_t fixed, Keep keep) const {
     int32_t low = 0, high = 1 << 22;
     while (low < high) {
       const int32_t middle = (low + high + 1) / 2;
-      if (fixed + workspace_bytes(middle, middle, middle, keep) <= budget) {
+      if (fixed + tree_bytes(middle, middle, middle, keep) <= budget) {
         low = middle;
       } else {
         high = middle - 1;
@@ -120,44 +125,92 @@ struct Engine::State {
     return low;
   }
 
+  // What writing or reading a tensor allocates.
+  uint64_t tensor_bytes(const std::string& name, TensorKind kind) const {
+    return parameters.staging_bytes(name) + parameters.missing_bytes(kind);
+  }
+
+  // Until `more()` bytes fit beside what is held: gives back what only makes later calls faster, what is made
+  // again soonest first. What does not fit even so is refused where it is allocated.
+  template <class More>
+  void make_room(const More& more) {
+    const auto fits = [&] { return device.bytes() + more() <= budget; };
+    if (!fits()) model.drop_packed();
+    if (!fits()) {
+      workspace.resize(0);
+      lists.resize(0);
+    }
+    if (!fits()) sampler.cache().release();
+  }
+
   // A tree ready to be run: its schedule, and memory laid out for it.
   struct Run {
     TokenTree tree;
     Schedule schedule;
+    std::vector<BatchLists> parts;  // [batches]
     Keep keep;
     Workspace workspace;
+    int32_t labels = 0;  // most of a batch
+    uint64_t workspace_bytes = 0, lists_bytes = 0;
   };
+
+  // Cuts the tree for a stack of at most `stack` rows, and counts what that takes.
+  void cut(Run& run, int32_t stack, int32_t rows, bool backward) const {
+    run.schedule = schedule(run.tree, stack, rows > 0 ? rows : device.info().batch_rows);
+    run.keep = backward ? Keep::kAll : run.schedule.nested ? Keep::kKeys : Keep::kNothing;
+    run.parts.clear();
+    run.lists_bytes = 0;
+    run.labels = 0;
+    for (const Batch& batch : run.schedule.batches) {
+      run.parts.push_back(batch_lists(run.tree, run.schedule, batch));
+      run.lists_bytes = std::max<uint64_t>(run.lists_bytes, list_bytes(run.parts.back()));
+      run.labels = std::max(run.labels, run.parts.back().labels());
+    }
+    run.workspace_bytes =
+        workspace_bytes(run.schedule.stack_rows, run.schedule.batch_rows, run.labels, run.keep);
+  }
+
   // `rows`: of a batch, 0 = the default. Refuses what cannot fit, with the numbers.
   Run prepare(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order, bool share,
               int32_t rows, bool backward, const char* op) {
     const Keep most = backward ? Keep::kAll : Keep::kKeys;
-    const int32_t fit = stack_that_fits(most);
+    const uint64_t fixed = std::max(fixed_bytes(backward), parameters.bytes());
+    const int32_t fit = stack_that_fits(fixed, most);
+    int64_t longest = 1;
     for (const Sequence& s : sequences) {
       const auto needed = static_cast<int64_t>(s.tokens.size()) - 1;
+      longest = std::max(longest, needed);
       if (needed <= fit) continue;
       throw Error("MEMORY", op,
                   "one sequence of " + std::to_string(needed + 1) + " tokens needs " +
-                      mebibytes(fixed_bytes(backward) + workspace_bytes(needed, needed, needed, most)) +
-                      " (" + mebibytes(fixed_bytes(backward)) + " of it weights" +
-                      (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
-                      mebibytes(budget),
+                      mebibytes(fixed + tree_bytes(needed, needed, needed, most)) + " (" + mebibytes(fixed) +
+                      " of it weights" + (backward ? ", gradients and optimizer state" : "") +
+                      "); the budget is " + mebibytes(budget),
                   "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
     }
+    const auto positions = static_cast<int32_t>(longest + 1);
     Run run;
     run.tree = build_tree(sequences, order, share);
-    run.schedule = schedule(run.tree, fit, rows > 0 ? rows : device.info().batch_rows);
-    run.keep = backward ? Keep::kAll : run.schedule.nested ? Keep::kKeys : Keep::kNothing;
-    const Schedule& s = run.schedule;
-    workspace.reserve(workspace_bytes(s.stack_rows, s.batch_rows, run.tree.labels(), run.keep));
+    cut(run, fit, rows, backward);
+    // A tree of many branches takes longer lists than a plain one: it has a lower stack then.
+    const auto all = [&] {
+      return fixed + model.table_bytes(positions) + run.workspace_bytes + run.lists_bytes;
+    };
+    for (int64_t stack = std::min(fit, run.schedule.stack_rows); all() > budget && stack > longest;) {
+      stack = std::max(longest, stack * 7 / 8);
+      cut(run, static_cast<int32_t>(stack), rows, backward);
+    }
+    make_room([&] {
+      const auto growth = [](uint64_t need, uint64_t held) { return need > held ? need - held : 0; };
+      return growth(fixed, parameters.bytes()) + growth(model.table_bytes(positions), model.table_bytes()) +
+             growth(run.workspace_bytes, workspace.bytes()) + growth(run.lists_bytes, lists.bytes());
+    });
+    model.reach_position(positions);
+    workspace.reserve(run.workspace_bytes);
+    lists.reserve(run.lists_bytes);
     Arena arena(workspace.as<void>());
-    run.workspace = plan(arena, s.stack_rows, s.batch_rows, run.tree.labels(), run.keep);
+    run.workspace = plan(arena, run.schedule.stack_rows, run.schedule.batch_rows, run.labels, run.keep);
     return run;
-  }
-
-  void reach(const std::vector<Sequence>& sequences) {
-    size_t longest = 1;
-    for (const Sequence& s : sequences) longest = std::max(longest, s.tokens.size());
-    model.reach_position(static_cast<int32_t>(longest));
   }
 
   UpdateMetrics accumulate(const std::vector<Sequence>&, const LossOptions&, const Call&, const char* op);
@@ -178,10 +231,12 @@ void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype 
     state_->sampler.cache().drop();
     state_->model.drop_packed();
   }
+  state_->make_room([&] { return state_->tensor_bytes(name, kind); });
   state_->parameters.write(name, kind, dtype, bytes, count_bytes);
 }
 
 std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype) {
+  state_->make_room([&] { return state_->tensor_bytes(name, kind); });
   return state_->parameters.read(name, kind, dtype);
 }
 
@@ -205,15 +260,15 @@ std::vector<std::vector<float>> Engine::logprobs(const std::vector<Sequence>& se
                                                  const Call& call) {
   State& s = *state_;
   validate(s.options.config, sequences, "logprobs");
-  s.reach(sequences);
   const std::vector<int32_t> order = tree_order(sequences);
   const State::Run run = s.prepare(sequences, order, tree, max_tokens_per_micro_batch, false, "logprobs");
   std::vector<float> logprob(run.tree.labels());
   int64_t done = 0;
   const auto look = [&] { stop_if_cancelled(call, "logprobs"); };
-  for (const Batch& batch : run.schedule.batches) {
+  for (size_t b = 0; b < run.parts.size(); ++b) {
     look();
-    const BatchLists part = batch_lists(run.tree, run.schedule, batch);
+    const Batch& batch = run.schedule.batches[b];
+    const BatchLists& part = run.parts[b];
     const Rows rows = upload(part, s.device, s.lists);
     const Activations a = s.model.above(run.workspace.activations, batch.base, run.keep);
     s.model.forward(rows, a, nullptr, look);
@@ -255,7 +310,6 @@ UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, 
   device.reset_peak();
   sampler.cache().release();  // stale after the step, and its memory is needed now
   model.drop_packed();
-  reach(sequences);
   const std::vector<int32_t> order = tree_order(sequences);
   const Run run = prepare(sequences, order, loss.tree, loss.max_tokens_per_micro_batch, true, op);
   const TokenTree& tree = run.tree;
@@ -274,7 +328,7 @@ UpdateMetrics Engine::State::accumulate(const std::vector<Sequence>& sequences, 
   for (const Schedule::Step step : run.schedule.steps) {
     look();
     const Batch& batch = run.schedule.batches[step.batch];
-    const BatchLists part = batch_lists(tree, run.schedule, batch);
+    const BatchLists& part = run.parts[step.batch];
     const Rows rows = upload(part, device, lists);
     const Activations a = model.above(run.workspace.activations, batch.base, run.keep);
     if (step.backward) {
@@ -366,6 +420,10 @@ std::vector<std::vector<Completion>> Engine::generate(const std::vector<Prompt>&
                       std::to_string(c.max_positions) + " and a completion needs at least one",
                   "shorten the prompt");
     }
+    if (prompts[i].max_new_tokens < 1) {
+      throw Error("INPUT", "generate", which + "maxNewTokens is " + std::to_string(prompts[i].max_new_tokens),
+                  "a completion has at least one token");
+    }
     for (size_t t = 0; t < tokens.size(); ++t) {
       if (tokens[t] < 0 || tokens[t] >= c.vocab) {
         throw Error("INPUT", "generate",
@@ -376,17 +434,15 @@ std::vector<std::vector<Completion>> Engine::generate(const std::vector<Prompt>&
     }
   }
   if (prompts.empty()) return {};
-  const uint64_t held = s.fixed_bytes(false) + (s.workspace.bytes());
-  const uint64_t room = s.budget > held ? s.budget - held : 0;
+  const uint64_t room = s.budget - std::min(s.budget, s.parameters.bytes());
   return s.sampler.generate(prompts, options, s.text, room, call, stats);
 }
 
 Estimate Engine::estimate(int64_t tree_tokens, int64_t labels) const {
   const bool backward = state_->options.trainable;
-  return {state_->fixed_bytes(backward) +
-              state_->workspace_bytes(tree_tokens,
-                                      std::min<int64_t>(tree_tokens, state_->device.info().batch_rows),
-                                      labels, backward ? Keep::kAll : Keep::kKeys),
+  const int64_t rows = std::min<int64_t>(tree_tokens, state_->device.info().batch_rows);
+  const Keep keep = backward ? Keep::kAll : Keep::kKeys;
+  return {state_->fixed_bytes(backward) + state_->tree_bytes(tree_tokens, rows, labels, keep),
           state_->budget};
 }
 

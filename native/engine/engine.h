@@ -75,11 +75,11 @@ struct UpdateMetrics {
 struct Prompt {
   std::vector<int32_t> tokens;
   uint64_t seed = 0;
+  int32_t max_new_tokens = 256;  // of each of its completions
 };
 
 struct GenerateOptions {
   int32_t n = 1;
-  int32_t max_new_tokens = 256;
   swirl_sampling sampling = {1, 0, 1};
   std::vector<int32_t> stop_tokens;
   std::vector<std::string> stop_strings;

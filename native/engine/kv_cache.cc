@@ -15,20 +15,48 @@ constexpr int64_t kLeastSlots = 4096;
 }  // namespace
 
 KvCache::KvCache(Device& device, const ModelConfig& config, swirl_dtype dtype)
-    : device_(device),
-      c_(config),
-      dtype_(dtype),
-      keys_(device, "cached keys"),
-      values_(device, "cached values") {}
+    : device_(device), c_(config), dtype_(dtype) {
+  for (int32_t l = 0; l < config.layers; ++l) {
+    keys_.emplace_back(device, "cached keys");
+    values_.emplace_back(device, "cached values");
+  }
+}
 
-uint64_t KvCache::slot_bytes() const { return 2 * uint64_t(c_.layers) * c_.kv_width() * size_of(dtype_); }
+uint64_t KvCache::slot_bytes() const { return 2 * uint64_t(c_.layers) * row_bytes(); }
 
-void KvCache::reserve(int64_t more, uint64_t max_bytes) {
-  if (fits(more)) return;
-  const auto most = std::min<int64_t>(static_cast<int64_t>(max_bytes / slot_bytes()), INT32_MAX / 2);
-  int64_t oldest = std::max<int64_t>(call_ - kRecentCalls, 0);
+uint64_t KvCache::bytes() const {
+  uint64_t bytes = 0;
+  for (const auto* buffers : {&keys_, &values_}) {
+    for (const Buffer& buffer : *buffers) bytes += buffer.bytes();
+  }
+  return bytes;
+}
+
+uint64_t KvCache::bytes_while_moving(int64_t rows, int64_t capacity) const {
+  return std::max(capacity, capacity_) * slot_bytes() + capacity * row_bytes() + rows * sizeof(int32_t);
+}
+
+int64_t KvCache::recent() const { return std::max<int64_t>(call_ - kRecentCalls, 0); }
+
+uint64_t KvCache::wanted_bytes(int64_t more) const {
+  return std::max(2 * (seen_since(recent()) + more), kLeastSlots) * slot_bytes_moving();
+}
+
+void KvCache::start_anew(int64_t capacity) {
+  if (capacity == capacity_) return drop();
+  release();
+  for (auto* buffers : {&keys_, &values_}) {
+    for (Buffer& buffer : *buffers) buffer.resize(capacity * row_bytes());
+  }
+  capacity_ = capacity;
+}
+
+void KvCache::reserve(int64_t more, uint64_t max_bytes, uint64_t max_moving) {
+  if (fits(more) && bytes() <= max_bytes) return;
+  const auto most = std::min<int64_t>(static_cast<int64_t>(max_bytes / slot_bytes_moving()), INT32_MAX / 2);
+  int64_t oldest = recent();
   while (oldest < call_ && seen_since(oldest) + more > most) ++oldest;
-  const int64_t needed = seen_since(oldest) + more;
+  const int64_t kept = seen_since(oldest), needed = kept + more;
   if (needed > most) {
     throw Error("MEMORY", "generate",
                 "keys and values of " + std::to_string(needed) + " tokens need " +
@@ -36,18 +64,14 @@ void KvCache::reserve(int64_t more, uint64_t max_bytes) {
                     std::to_string(max_bytes >> 20) + " MiB are left",
                 "generate fewer sequences at once, lower maxNewTokens, or raise memoryBudget");
   }
-  // Twice the need, so that the next turns fit as well; the same memory while they would fit there.
-  const bool roomy = needed <= capacity_ - capacity_ / 4 || (needed <= capacity_ && capacity_ >= most);
-  const int64_t capacity = roomy ? capacity_ : std::min(most, std::max(2 * needed, kLeastSlots));
-  const uint64_t while_moving = (uint64_t(capacity_) + capacity / 2) * slot_bytes();
-  if (capacity != capacity_ && (used_ == 0 || while_moving > max_bytes)) {
-    release();
-    keys_.resize(capacity * slot_bytes() / 2);
-    values_.resize(capacity * slot_bytes() / 2);
-    capacity_ = capacity;
-    return;
-  }
-  keep_since(oldest, capacity);
+  // The same memory while the next turns would fit there as well; else twice the need, so that they do.
+  const int64_t wanted = std::min(most, std::max(2 * needed, kLeastSlots));
+  const bool stays = capacity_ <= most && needed <= capacity_;
+  const bool roomy = stays && needed <= capacity_ - capacity_ / 4;
+  if (used_ == 0) return start_anew(stays ? capacity_ : wanted);
+  if (!roomy && bytes_while_moving(kept, wanted) <= max_moving) return keep_since(oldest, wanted);
+  if (stays && bytes_while_moving(kept, capacity_) <= max_moving) return keep_since(oldest, capacity_);
+  start_anew(wanted);
 }
 
 int64_t KvCache::seen_since(int64_t oldest) const {
@@ -87,10 +111,11 @@ void KvCache::keep_since(int64_t oldest, int64_t capacity) {
   device_.upload(index.as<void>(), slots.data(), slots.size() * sizeof(int32_t));
   const auto rows = static_cast<int32_t>(kept.size());
   try {
-    move_rows(keys_, index.as<int32_t>(), rows, capacity);
-    move_rows(values_, index.as<int32_t>(), rows, capacity);
+    for (auto* buffers : {&keys_, &values_}) {
+      for (Buffer& buffer : *buffers) move_rows(buffer, index.as<int32_t>(), rows, capacity);
+    }
   } catch (...) {
-    release();  // one of the two may have moved
+    release();  // some may have moved
     throw;
   }
   capacity_ = capacity;
@@ -100,26 +125,20 @@ void KvCache::keep_since(int64_t oldest, int64_t capacity) {
   for (int32_t n = 0; n < rows; ++n) children_[key(nodes_[n].parent, nodes_[n].token)] = n;
 }
 
-// Within the memory they are in, rows pass through a copy of one layer: they would overtake each other.
 void KvCache::move_rows(Buffer& rows, const int32_t* index, int32_t kept, int64_t capacity) {
-  const swirl_kernels& k = device_.kernels();
   const int32_t width = c_.kv_width();
-  const uint64_t row_bytes = width * size_of(dtype_);
-  const bool in_place = capacity == capacity_;
   Buffer fresh(device_, "cached keys and values");
-  fresh.resize((in_place ? kept : capacity * c_.layers) * row_bytes);
-  for (int32_t l = 0; l < c_.layers; ++l) {
-    auto* from = rows.as<uint8_t>() + l * capacity_ * row_bytes;
-    auto* to = fresh.as<uint8_t>() + (in_place ? 0 : l * capacity * row_bytes);
-    if (kept == 0) continue;
-    device_.check(k.gather_rows(device_.handle(), kept, width, index, from, width, to, width, dtype_),
+  fresh.resize(capacity * row_bytes());
+  if (kept > 0) {
+    device_.check(device_.kernels().gather_rows(device_.handle(), kept, width, index, rows.as<void>(), width,
+                                                fresh.as<void>(), width, dtype_),
                   "move cached rows");
-    if (in_place) device_.check(k.copy(device_.handle(), from, to, kept * row_bytes), "move cached rows");
   }
-  if (!in_place) rows.swap(fresh);
+  rows.swap(fresh);
 }
 
 void KvCache::undo(Mark mark) {
+  if (mark.nodes > static_cast<int32_t>(nodes_.size())) return;
   for (auto n = static_cast<int32_t>(nodes_.size()) - 1; n >= mark.nodes; --n)
     children_.erase(key(nodes_[n].parent, nodes_[n].token));
   nodes_.resize(mark.nodes);
@@ -134,8 +153,9 @@ void KvCache::drop() {
 
 void KvCache::release() {
   drop();
-  keys_.resize(0);
-  values_.resize(0);
+  for (auto* buffers : {&keys_, &values_}) {
+    for (Buffer& buffer : *buffers) buffer.resize(0);
+  }
   capacity_ = 0;
 }
 
@@ -169,7 +189,12 @@ std::vector<Interval> KvCache::path(int32_t node) const {
   return intervals;
 }
 
-CacheView KvCache::view() const { return {capacity_, keys_.as<void>(), values_.as<void>()}; }
+CacheView KvCache::view() const {
+  CacheView view;
+  for (const Buffer& keys : keys_) view.keys.push_back(keys.as<void>());
+  for (const Buffer& values : values_) view.values.push_back(values.as<void>());
+  return view;
+}
 
 void append_slot(std::vector<Interval>& path, int32_t slot) {
   if (!path.empty() && path.back().end == slot) {

@@ -3,11 +3,12 @@
 // A prompt that starts like an earlier one (the next turn of a rollout, a sibling sample) finds its prefix
 // here and computes the rest only. Slots are handed out in order. When they run out, what no recent call has
 // seen is forgotten and the rest moves together, into more memory where that is not enough: rollouts that go
-// on keep their rows, whatever runs beside them.
+// on keep their rows, whatever runs beside them. What it holds, moving included, stays within what it is given.
 #ifndef SWIRL_ENGINE_KV_CACHE_H_
 #define SWIRL_ENGINE_KV_CACHE_H_
 
 #include <cstdint>
+#include <deque>
 #include <unordered_map>
 #include <vector>
 
@@ -25,11 +26,15 @@ class KvCache {
   void begin_call() { ++call_; }
 
   bool fits(int64_t more) const { return used_ + more <= capacity_; }
-  // Makes room for `more` slots. Nodes and slots get new numbers. What this call has found is kept, unless
-  // there is not the memory to move it: then everything is forgotten, and the caller looks again.
-  void reserve(int64_t more, uint64_t max_bytes);
+  // Makes room for `more` slots in at most max_bytes, holding at most max_moving on the way. Nodes and slots get
+  // new numbers. What this call has found is kept, unless there is not the memory to move it: then everything
+  // is forgotten, and the caller looks again.
+  void reserve(int64_t more, uint64_t max_bytes, uint64_t max_moving);
+  // What it would take for `more` slots, had it all the memory it wants.
+  uint64_t wanted_bytes(int64_t more) const;
 
-  // What came after a mark can be undone, as if it had not been added: slots that were never written.
+  // What came after a mark can be undone, as if it had not been added: slots that were never written. Nothing is
+  // to undo where everything was forgotten since.
   struct Mark {
     int32_t nodes;
     int64_t used;
@@ -55,7 +60,7 @@ class KvCache {
 
   CacheView view() const;
   uint64_t slot_bytes() const;
-  uint64_t bytes() const { return keys_.bytes() + values_.bytes(); }
+  uint64_t bytes() const;
 
  private:
   struct Node {
@@ -65,7 +70,13 @@ class KvCache {
   // Forgets what was last seen before call `oldest`; what is left takes the first slots, in depth-first order.
   void keep_since(int64_t oldest, int64_t capacity);
   void move_rows(Buffer& rows, const int32_t* index, int32_t kept, int64_t capacity);
+  uint64_t row_bytes() const { return c_.kv_width() * size_of(dtype_); }  // of a layer's keys, or values
   int64_t seen_since(int64_t oldest) const;
+  int64_t recent() const;  // the first call whose rows are still wanted
+  // Of one slot, with its part in what moving takes: the list of slots, and one layer's keys in two places.
+  uint64_t slot_bytes_moving() const { return slot_bytes() + row_bytes() + sizeof(int32_t); }
+  uint64_t bytes_while_moving(int64_t rows, int64_t capacity) const;  // most held at once
+  void start_anew(int64_t capacity);
 
   static uint64_t key(int32_t node, int32_t token) {
     return uint64_t(uint32_t(node + 1)) << 32 | uint32_t(token);
@@ -74,8 +85,8 @@ class KvCache {
   Device& device_;
   const ModelConfig& c_;
   swirl_dtype dtype_;
-  Buffer keys_, values_;
-  int64_t capacity_ = 0, used_ = 0;  // slots
+  std::deque<Buffer> keys_, values_;  // [layers]: [capacity, kv_heads · head_dim] each
+  int64_t capacity_ = 0, used_ = 0;   // slots
   std::vector<Node> nodes_;
   std::unordered_map<uint64_t, int32_t> children_;
   int64_t call_ = 0;

@@ -104,9 +104,18 @@ Activations Model::above(const Activations& from, int32_t base, Keep keep) const
   return a;
 }
 
+int32_t Model::grown(int32_t positions) const {
+  if (positions <= positions_) return positions_;
+  return std::min(std::max(positions, positions_ * 2), std::max(positions, c_.max_positions));
+}
+
+uint64_t Model::table_size(int32_t positions) const {
+  return 4 * sizeof(float) * uint64_t(positions) * (c_.head_dim / 2);
+}
+
 void Model::reach_position(int32_t positions) {
   if (positions <= positions_) return;
-  positions = std::min(std::max(positions, positions_ * 2), std::max(positions, c_.max_positions));
+  positions = grown(positions);
   const int32_t half = c_.head_dim / 2;
   const size_t table = size_t(positions) * half;
   std::vector<float> host(table * 4);
@@ -124,6 +133,7 @@ void Model::reach_position(int32_t positions) {
       }
     }
   }
+  positions_ = 0;  // until there is memory
   rope_.resize(host.size() * sizeof(float));
   device_.upload(rope_.as<float>(), host.data(), rope_.bytes());
   positions_ = positions;

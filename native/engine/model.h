@@ -16,9 +16,7 @@ namespace swirl {
 // Where keys and values of earlier rows lie, and where new ones go. Absent for a token tree, whose slots are
 // the rows of the stack.
 struct CacheView {
-  int64_t slots = 0;       // of each layer
-  void* keys = nullptr;    // [layers, slots, kv_heads · head_dim]
-  void* values = nullptr;  // [layers, slots, kv_heads · head_dim]
+  std::vector<void*> keys, values;  // [layers]: [slots, kv_heads · head_dim] each
 };
 
 // What a pass leaves behind for later ones.
@@ -85,11 +83,16 @@ class Model {
   void backward(const Rows&, const Activations& a, const BetweenLayers& = {});
 
   void reach_position(int32_t positions);  // grows the rope tables
+  // What they take: now, and once they reach a position.
+  uint64_t table_bytes() const { return rope_.bytes(); }
+  uint64_t table_bytes(int32_t positions) const { return table_size(grown(positions)); }
+  uint64_t table_size(int32_t positions) const;  // any thread
 
   // Lays every matrix of the forward out for products of few rows, if the device gains by it and max_bytes hold
   // it. Forwards take these until `drop_packed`, which must precede any change of the weights.
   void pack(uint64_t max_bytes);
   void drop_packed() { packed_.resize(0); }
+  uint64_t packed_bytes() const { return packed_.bytes(); }
 
   // final norm of `rows` rows of x: y [rows, width] D
   void final_norm(int32_t rows, const float* x, void* y, float* rstd);
@@ -116,6 +119,7 @@ class Model {
   const float* cosine(int32_t l) const;
   const float* sine(int32_t l) const;
   void* at(void* base, int64_t elements) const;
+  int32_t grown(int32_t positions) const;  // how far tables reach that are made for a position
 
   friend class Head;
   Device& device_;

@@ -60,8 +60,7 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
   if (cache) {
     keys = at(x.qkv, q);
     values = at(x.qkv, q + kv);
-    void* cached_keys = at(cache->keys, int64_t(l) * cache->slots * kv);
-    void* cached_values = at(cache->values, int64_t(l) * cache->slots * kv);
+    void *cached_keys = cache->keys[l], *cached_values = cache->values[l];
     device_.check(k.scatter_rows(device, t, kv, r.slot, keys, qkv, cached_keys, kv, dtype_), "cache keys");
     device_.check(k.scatter_rows(device, t, kv, r.slot, values, qkv, cached_values, kv, dtype_),
                   "cache values");

@@ -1,5 +1,6 @@
 #include "parameters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -7,6 +8,9 @@
 
 namespace swirl {
 namespace {
+
+// Of a tensor on its way in or out: enough for a copy at full speed, little beside the smallest model.
+constexpr int64_t kStagedElements = 1 << 20;
 
 int64_t product(const std::vector<int64_t>& shape) {
   int64_t n = 1;
@@ -75,13 +79,32 @@ Parameters::Parameters(Device& device, const ModelConfig& c, swirl_dtype dtype, 
   }
 }
 
-uint64_t Parameters::bytes(const ModelConfig& c, swirl_dtype dtype, bool trainable) {
+uint64_t Parameters::bytes() const {
+  return master_.bytes() + compute_.bytes() + gradient_.bytes() + m_.bytes() + v_.bytes();
+}
+
+uint64_t Parameters::training_bytes() const { return trainable_ ? 3 * sizeof(float) * uint64_t(total_) : 0; }
+
+uint64_t Parameters::missing_bytes(TensorKind kind) const {
+  if (kind == TensorKind::kWeight || !trainable_) return 0;
+  if (kind == TensorKind::kGradient) return gradient_ ? 0 : total_ * sizeof(float);
+  return 2 * sizeof(float) * uint64_t(total_) - m_.bytes() - v_.bytes();
+}
+
+uint64_t Parameters::staging_bytes(const std::string& name) const {
+  return std::min(place(name).count, kStagedElements) * sizeof(float);
+}
+
+uint64_t Parameters::weight_bytes(const ModelConfig& c, swirl_dtype dtype, bool trainable) {
   const uint64_t layer = uint64_t(c.qkv_width()) * c.width + uint64_t(c.width) * c.q_width() +
                          3 * uint64_t(c.width) * c.intermediate;
   const uint64_t matrices = layer * c.layers + uint64_t(c.vocab) * c.width * (c.tied_embeddings ? 1 : 2);
-  const uint64_t compute = dtype == SWIRL_BFLOAT16 ? matrices * 2 : 0;
-  if (trainable) return compute + matrices * 16;
-  return dtype == SWIRL_BFLOAT16 ? compute : matrices * 4;
+  const uint64_t layer_vectors = uint64_t(c.width) * (c.post_norms ? 4 : 2) +
+                                 (c.qkv_bias ? c.qkv_width() : 0) + (c.output_bias ? c.width : 0) +
+                                 (c.qk_norm ? 2 * c.head_dim : 0);
+  const uint64_t vectors = layer_vectors * c.layers + c.width;
+  const bool half = dtype == SWIRL_BFLOAT16;
+  return (half ? matrices * 2 : 0) + (half && !trainable ? vectors : matrices + vectors) * sizeof(float);
 }
 
 int64_t Parameters::add(const std::string& name, std::vector<int64_t> shape) {
@@ -111,6 +134,14 @@ const float* Parameters::vector(int64_t offset) const {
   return master_.as<float>() + (offset - master_begin_);
 }
 
+template <class Visit>
+void Parameters::each_part(const Place& at, swirl_dtype type, Buffer& staging, const Visit& visit) const {
+  staging.resize(std::min(at.count, kStagedElements) * size_of(type));
+  for (int64_t done = 0; done < at.count; done += kStagedElements) {
+    visit(at.offset + done, std::min(kStagedElements, at.count - done));
+  }
+}
+
 Buffer& Parameters::buffer(TensorKind kind) {
   if (kind == TensorKind::kWeight) return master_;
   if (!trainable_) {
@@ -135,36 +166,38 @@ void Parameters::write(const std::string& name, TensorKind kind, swirl_dtype typ
                     std::to_string(at.count * size_of(type)) + " expected",
                 "check that config.json belongs to these weights");
   }
-  Buffer staging(device_, "a tensor being written");
-  staging.resize(count_bytes);
-  device_.upload(staging.as<void>(), bytes, count_bytes);
-  const auto convert = [&](void* to, swirl_dtype to_type) {
-    device_.check(
-        device_.kernels().convert(device_.handle(), to, to_type, staging.as<void>(), type, at.count),
-        "convert", name);
-  };
   Buffer& target = buffer(kind);
   const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
-  if (at.offset >= begin) convert(target.as<float>() + (at.offset - begin), SWIRL_FLOAT32);
-  if (kind == TensorKind::kWeight && compute_ && at.offset < matrices_) {
-    convert(compute_.as<uint16_t>() + at.offset, SWIRL_BFLOAT16);
-  }
+  Buffer staging(device_, "a tensor being written");
+  each_part(at, type, staging, [&](int64_t first, int64_t count) {
+    device_.upload(staging.as<void>(), bytes + (first - at.offset) * size_of(type), count * size_of(type));
+    const auto convert = [&](void* to, swirl_dtype to_type) {
+      device_.check(device_.kernels().convert(device_.handle(), to, to_type, staging.as<void>(), type, count),
+                    "convert", name);
+    };
+    if (first >= begin) convert(target.as<float>() + (first - begin), SWIRL_FLOAT32);
+    if (kind == TensorKind::kWeight && compute_ && first < matrices_) {
+      convert(compute_.as<uint16_t>() + first, SWIRL_BFLOAT16);
+    }
+  });
 }
 
 std::vector<uint8_t> Parameters::read(const std::string& name, TensorKind kind, swirl_dtype type) {
   const Place at = place(name);
   Buffer& source = buffer(kind);
   const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
-  Buffer staging(device_, "a tensor being read");
-  staging.resize(at.count * size_of(type));
   const bool master = at.offset >= begin;
-  const void* from = master ? static_cast<const void*>(source.as<float>() + (at.offset - begin))
-                            : static_cast<const void*>(compute_.as<uint16_t>() + at.offset);
-  device_.check(device_.kernels().convert(device_.handle(), staging.as<void>(), type, from,
-                                          master ? SWIRL_FLOAT32 : SWIRL_BFLOAT16, at.count),
-                "convert", name);
-  std::vector<uint8_t> out(staging.bytes());
-  device_.download(out.data(), staging.as<void>(), out.size());
+  Buffer staging(device_, "a tensor being read");
+  std::vector<uint8_t> out(at.count * size_of(type));
+  each_part(at, type, staging, [&](int64_t first, int64_t count) {
+    const void* from = master ? static_cast<const void*>(source.as<float>() + (first - begin))
+                              : static_cast<const void*>(compute_.as<uint16_t>() + first);
+    device_.check(device_.kernels().convert(device_.handle(), staging.as<void>(), type, from,
+                                            master ? SWIRL_FLOAT32 : SWIRL_BFLOAT16, count),
+                  "convert", name);
+    device_.download(out.data() + (first - at.offset) * size_of(type), staging.as<void>(),
+                     count * size_of(type));
+  });
   return out;
 }
 

@@ -47,7 +47,12 @@ class Parameters {
   void adamw_step(const OptimizerOptions&, double gradient_scale);
   int64_t step = 0;  // AdamW steps done
 
-  static uint64_t bytes(const ModelConfig&, swirl_dtype, bool trainable);  // everything, moments included
+  uint64_t bytes() const;                    // allocated now
+  uint64_t training_bytes() const;           // gradients and both moments; any thread
+  uint64_t missing_bytes(TensorKind) const;  // of them, what a write or read of this kind allocates
+  uint64_t staging_bytes(const std::string& name) const;  // what one does while it runs
+  // All weights, before there are any.
+  static uint64_t weight_bytes(const ModelConfig&, swirl_dtype, bool trainable);
 
  private:
   struct Place {
@@ -55,6 +60,9 @@ class Parameters {
   };
   int64_t add(const std::string& name, std::vector<int64_t> shape);
   const Place& place(const std::string& name) const;
+  // visit(first element, elements) for a tensor's parts, which pass through `staging` one at a time.
+  template <class Visit>
+  void each_part(const Place&, swirl_dtype, Buffer& staging, const Visit& visit) const;
   Buffer& buffer(TensorKind);
   void begin_moments();
 

@@ -18,6 +18,26 @@ void RowLists::add_segment(int32_t begin, int32_t end, const std::vector<Interva
   path_offset.push_back(static_cast<int32_t>(path_begin.size()));
 }
 
+size_t list_bytes(const RowLists& lists) {
+  Arena measure;
+  for (const std::vector<int32_t>* part :
+       {&lists.token, &lists.position, &lists.slot, &lists.segment_begin, &lists.segment_end,
+        &lists.path_offset, &lists.path_begin, &lists.path_end, &lists.path_length, &lists.key_begin,
+        &lists.key_end, &lists.key_position, &lists.key_query_begin, &lists.key_query_end}) {
+    measure.take<int32_t>(part->size());
+  }
+  return measure.used();
+}
+
+size_t list_bytes(int64_t rows, int64_t segments, int64_t intervals) {
+  Arena measure;
+  for (int i = 0; i < 3; ++i) measure.take<int32_t>(rows);      // token, position, slot
+  for (int i = 0; i < 3; ++i) measure.take<int32_t>(segments);  // begin, end, path length
+  measure.take<int32_t>(segments + 1);                          // path offset
+  for (int i = 0; i < 2; ++i) measure.take<int32_t>(intervals);
+  return measure.used();
+}
+
 Rows upload(const RowLists& lists, Device& device, Buffer& memory) {
   Rows rows;
   rows.rows = lists.rows();
@@ -53,11 +73,8 @@ Rows upload(const RowLists& lists, Device& device, Buffer& memory) {
       {&lists.key_query_begin, &tree.key_query_begin},
       {&lists.key_query_end, &tree.key_query_end},
   };
-  Arena measure;
-  for (const auto& part : parts) measure.take<int32_t>(part.first->size());
-  if (measure.used() > memory.bytes()) memory.resize(measure.used() * 3 / 2);
-
-  std::vector<uint8_t> host(measure.used());
+  std::vector<uint8_t> host(list_bytes(lists));
+  memory.reserve(host.size());
   Arena on_host(host.data()), on_device(memory.as<void>());
   for (const auto& [from, to] : parts) {
     int32_t* staged = on_host.take<int32_t>(from->size());

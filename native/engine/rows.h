@@ -47,7 +47,12 @@ struct Rows {
   swirl_tree tree{};
 };
 
-// Valid while `lists` and `memory` live; `memory` grows as needed.
+// Device memory that lists of these sizes take.
+size_t list_bytes(const RowLists&);
+// The same for passes over a KV cache: no key runs. Never less for larger numbers.
+size_t list_bytes(int64_t rows, int64_t segments, int64_t intervals);
+
+// Valid while `lists` and `memory` live; `memory` grows where it is too small.
 Rows upload(const RowLists& lists, Device&, Buffer& memory);
 
 }  // namespace swirl

@@ -11,10 +11,27 @@ namespace {
 constexpr int32_t kPrefillRows = 2048;  // a pass's rows: enough for full-speed products
 constexpr int32_t kSlotBlock = 16;  // a completion takes its slots in runs, so that paths stay few intervals
 
+// Tokens that a prompt's completions may have: its limit, or what the context has left.
+int32_t limit_of(const Prompt& prompt, const ModelConfig& config) {
+  return std::min(prompt.max_new_tokens, config.max_positions - static_cast<int32_t>(prompt.tokens.size()));
+}
+
+// Runs of slots that a completion of so many tokens takes; the last of them is drawn and not computed.
+int64_t slot_blocks(int32_t limit) { return (limit - 1 + kSlotBlock - 1) / kSlotBlock; }
+
 void stop_if_cancelled(const Call& call) {
   if (call.cancelled && call.cancelled->load(std::memory_order_relaxed)) {
     throw Error("ABORTED", "generate", "generate was aborted");
   }
+}
+
+// The highest position of any completion, and one.
+int32_t positions_of(const std::vector<Prompt>& prompts, const ModelConfig& config) {
+  int32_t positions = 0;
+  for (const Prompt& p : prompts) {
+    positions = std::max(positions, static_cast<int32_t>(p.tokens.size()) + limit_of(p, config));
+  }
+  return positions;
 }
 
 }  // namespace
@@ -23,18 +40,24 @@ void stop_if_cancelled(const Call& call) {
 struct Sampler::Pending {
   struct Run {
     int32_t begin, end;  // rows
-    int32_t node;        // the last row's node
+    int32_t prompt;      // that they end
   };
   RowLists rows;  // without segments: those are cut pass by pass
   std::vector<Run> runs;
-  std::vector<int32_t> last_row;   // [prompts]
-  std::vector<int32_t> last_node;  // [prompts]
+  std::vector<int32_t> last_row;            // [prompts]
+  std::vector<int32_t> last_node;           // [prompts]
+  std::vector<std::vector<Interval>> path;  // [prompts] slots of the whole prompt
   int64_t cached = 0;
 };
+
+int32_t Sampler::pass_rows(const Pending& pending, int64_t sequences) {
+  return std::max(std::min(pending.rows.rows(), kPrefillRows), static_cast<int32_t>(sequences));
+}
 
 struct Sampler::Active {
   int32_t prompt, sample;
   uint64_t seed;
+  int32_t limit;                         // tokens it may have
   int32_t node;                          // last computed row
   int32_t position;                      // of the next token
   std::vector<Interval> path;            // slots up to the last computed row
@@ -56,14 +79,14 @@ struct Sampler::Scratch {
 };
 
 Sampler::Sampler(Device& device, const ModelConfig& config, swirl_dtype dtype, Model& model, const Head& head,
-                 Buffer& workspace)
+                 Buffer& workspace, Buffer& lists)
     : device_(device),
       c_(config),
       dtype_(dtype),
       model_(model),
       head_(head),
       workspace_(workspace),
-      lists_(device, "row lists of the sampler"),
+      lists_(lists),
       cache_(device, config, dtype) {}
 
 Sampler::Scratch Sampler::plan(Arena& arena, int32_t rows, int32_t sequences) const {
@@ -88,7 +111,8 @@ Sampler::Pending Sampler::find_prompts(const std::vector<Prompt>& prompts) {
     pending.rows.position.push_back(position);
     pending.rows.slot.push_back(slot);
   };
-  for (const Prompt& prompt : prompts) {
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    const Prompt& prompt = prompts[p];
     const auto length = static_cast<int32_t>(prompt.tokens.size());
     int32_t node = KvCache::kRoot, t = 0;
     while (t < length) {
@@ -109,9 +133,12 @@ Sampler::Pending Sampler::find_prompts(const std::vector<Prompt>& prompts) {
       append(prompt.tokens.back(), length - 1, cache_.slot(node), node);
       --pending.cached;
     }
-    if (pending.rows.rows() > begin) pending.runs.push_back({begin, pending.rows.rows(), node});
+    if (pending.rows.rows() > begin) {
+      pending.runs.push_back({begin, pending.rows.rows(), static_cast<int32_t>(p)});
+    }
     pending.last_row.push_back(row_of[node]);
     pending.last_node.push_back(node);
+    pending.path.push_back(cache_.path(node));
   }
   return pending;
 }
@@ -137,7 +164,7 @@ void Sampler::prefill(const Pending& pending, const Scratch& s, const Call& call
       const Pending::Run& r = pending.runs[run_index];
       if (r.begin >= end) break;
       const int32_t from = std::max(r.begin, begin), to = std::min(r.end, end);
-      std::vector<Interval> path = cache_.path(r.node);
+      std::vector<Interval> path = pending.path[r.prompt];
       int32_t beyond = r.end - to;  // rows of this run that later passes compute
       while (beyond > 0) {
         const int32_t length = path.back().end - path.back().begin;
@@ -189,8 +216,8 @@ void Sampler::draw(std::vector<Active*>& active, const float* hidden, const Gene
 namespace {
 
 // Whether a completion ends with its newest token, and how.
-bool ends(Completion& completion, std::string& tail, int32_t next_position, const ModelConfig& config,
-          const GenerateOptions& options, const TokenBytes& text) {
+bool ends(Completion& completion, std::string& tail, int32_t limit, const GenerateOptions& options,
+          const TokenBytes& text) {
   const int32_t token = completion.tokens.back();
   if (std::find(options.stop_tokens.begin(), options.stop_tokens.end(), token) != options.stop_tokens.end()) {
     completion.finish = Finish::kEos;
@@ -211,8 +238,7 @@ bool ends(Completion& completion, std::string& tail, int32_t next_position, cons
     if (tail.size() > longest) tail.erase(0, tail.size() - longest);
   }
   completion.finish = Finish::kLength;
-  return static_cast<int32_t>(completion.tokens.size()) >= options.max_new_tokens ||
-         next_position + 1 >= config.max_positions;
+  return static_cast<int32_t>(completion.tokens.size()) >= limit;
 }
 
 }  // namespace
@@ -236,13 +262,14 @@ void Sampler::decode(std::vector<Active>& all, const GenerateOptions& options, c
     draw(part, s.expanded, options, s);
   }
 
-  const auto total = static_cast<int64_t>(all.size()) * options.max_new_tokens;
+  int64_t total = 0;
+  for (const Active& a : all) total += a.limit;
   RowLists step;
   for (;;) {
     std::vector<Active*> going;
     for (Active* a : active) {
       ++stats.decoded_tokens;
-      if (!ends(a->completion, a->tail, a->position, c_, options, text)) going.push_back(a);
+      if (!ends(a->completion, a->tail, a->limit, options, text)) going.push_back(a);
     }
     active.swap(going);
     if (active.empty()) break;
@@ -268,9 +295,92 @@ void Sampler::decode(std::vector<Active>& all, const GenerateOptions& options, c
   }
 }
 
+std::vector<Sampler::Active> Sampler::branch(const Pending& pending, const std::vector<Prompt>& prompts,
+                                             int32_t n) const {
+  std::vector<Active> active;
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    for (int32_t j = 0; j < n; ++j) {
+      Active a;
+      a.prompt = static_cast<int32_t>(p);
+      a.sample = j;
+      a.seed = prompts[p].seed;
+      a.limit = limit_of(prompts[p], c_);
+      a.node = pending.last_node[p];
+      a.position = static_cast<int32_t>(prompts[p].tokens.size());
+      a.path = pending.path[p];
+      active.push_back(std::move(a));
+    }
+  }
+  return active;
+}
+
+// Bytes that a call takes beside the KV cache.
+struct Sampler::Needs {
+  uint64_t workspace = 0, lists = 0, tables = 0;
+  uint64_t sum() const { return workspace + lists + tables; }
+};
+
+Sampler::Needs Sampler::needs(const Pending& pending, const std::vector<Prompt>& prompts, int32_t n) const {
+  const int64_t sequences = static_cast<int64_t>(prompts.size()) * n;
+  int64_t prefill_intervals = 0, decode_intervals = 0;
+  for (const Pending::Run& r : pending.runs) prefill_intervals += pending.path[r.prompt].size();
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    decode_intervals += n * (int64_t(pending.path[p].size()) + slot_blocks(limit_of(prompts[p], c_)));
+  }
+  Needs out;
+  Arena measure;
+  plan(measure, pass_rows(pending, sequences), static_cast<int32_t>(sequences));
+  out.workspace = measure.used();
+  const int64_t pass = std::min(pending.rows.rows(), kPrefillRows);
+  out.lists = std::max(list_bytes(pass, pending.runs.size(), prefill_intervals),
+                       list_bytes(sequences, sequences, decode_intervals));
+  out.tables = model_.table_bytes(positions_of(prompts, c_));
+  return out;
+}
+
+Sampler::Pending Sampler::make_room(const std::vector<Prompt>& prompts, int32_t n, uint64_t max_bytes,
+                                    KvCache::Mark* before) {
+  int64_t decode_slots = 0;
+  for (const Prompt& p : prompts) decode_slots += n * slot_blocks(limit_of(p, c_)) * kSlotBlock;
+  Pending pending;
+  Needs need;
+  for (;;) {
+    pending = find_prompts(prompts);
+    need = needs(pending, prompts, n);
+    // What earlier calls left is larger at times; it is given back only where that helps.
+    const Needs kept = {std::max<uint64_t>(need.workspace, workspace_.bytes()),
+                        std::max<uint64_t>(need.lists, lists_.bytes()), need.tables};
+    const auto held = [&](const Needs& beside) {
+      return beside.sum() + cache_.bytes() + model_.packed_bytes();
+    };
+    const bool fits = cache_.fits(decode_slots);
+    if (fits && held(kept) <= max_bytes) break;
+    model_.drop_packed();  // the cache comes first
+    if (fits && held(kept) <= max_bytes) break;
+    const int64_t more = cache_.taken_since(*before) + decode_slots;
+    uint64_t beside = kept.sum();
+    if (fits || beside + cache_.wanted_bytes(more) > max_bytes) {
+      workspace_.resize(0);
+      lists_.resize(0);
+      beside = need.sum();
+      if (fits && held(need) <= max_bytes) break;
+    }
+    cache_.undo(*before);
+    const uint64_t held_now = model_.table_bytes() + workspace_.bytes() + lists_.bytes();
+    cache_.reserve(more, max_bytes - std::min(max_bytes, beside), max_bytes - std::min(max_bytes, held_now));
+    *before = cache_.mark();
+  }
+  model_.reach_position(positions_of(prompts, c_));
+  workspace_.reserve(need.workspace);
+  lists_.reserve(need.lists);
+  const uint64_t held = model_.table_bytes() + workspace_.bytes() + lists_.bytes() + cache_.bytes();
+  model_.pack(max_bytes - std::min(max_bytes, held));
+  return pending;
+}
+
 std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>& prompts,
                                                        const GenerateOptions& options, const TokenBytes& text,
-                                                       uint64_t max_cache_bytes, const Call& call,
+                                                       uint64_t max_bytes, const Call& call,
                                                        GenerateStats* stats_out) {
   if (!options.stop_strings.empty() && text.offsets.empty()) {
     throw Error("INPUT", "generate", "stop strings need the tokenizer's bytes, and none were given",
@@ -281,55 +391,18 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
     throw Error("INPUT", "generate", std::to_string(sequences) + " completions in one call",
                 "use smaller batches");
   }
-  const int64_t blocks = (options.max_new_tokens + kSlotBlock - 1) / kSlotBlock;
-  const int64_t decode_slots = sequences * blocks * kSlotBlock;
   cache_.begin_call();
   KvCache::Mark before = cache_.mark();
-  Pending pending = find_prompts(prompts);
-  const auto pass_rows = [&] {
-    return std::max(std::min(pending.rows.rows(), kPrefillRows), static_cast<int32_t>(sequences));
-  };
-  const auto scratch_bytes = [&] {
-    Arena measure;
-    plan(measure, pass_rows(), static_cast<int32_t>(sequences));
-    return measure.used();
-  };
-  while (!cache_.fits(decode_slots)) {
-    const int64_t more = cache_.taken_since(before) + decode_slots;
-    const uint64_t need = scratch_bytes(), growth = need - std::min<uint64_t>(need, workspace_.bytes());
-    cache_.undo(before);
-    model_.drop_packed();  // the cache comes first
-    cache_.reserve(more, max_cache_bytes - std::min(max_cache_bytes, growth));
-    before = cache_.mark();
-    pending = find_prompts(prompts);
-  }
-
-  int32_t longest = 0;
-  for (const Prompt& p : prompts) longest = std::max(longest, static_cast<int32_t>(p.tokens.size()));
-  model_.reach_position(std::min(c_.max_positions, longest + options.max_new_tokens));
-  workspace_.reserve(scratch_bytes());
-  model_.pack(max_cache_bytes - std::min(max_cache_bytes, cache_.bytes() + scratch_bytes()));
-  Arena arena(workspace_.as<void>());
-  const Scratch scratch = plan(arena, pass_rows(), static_cast<int32_t>(sequences));
-
   GenerateStats stats;
-  stats.prefill_tokens = pending.rows.rows();
-  stats.cached_tokens = pending.cached;
   std::vector<Active> active;
   try {
+    const Pending pending = make_room(prompts, options.n, max_bytes, &before);
+    Arena arena(workspace_.as<void>());
+    const Scratch scratch = plan(arena, pass_rows(pending, sequences), static_cast<int32_t>(sequences));
+    stats.prefill_tokens = pending.rows.rows();
+    stats.cached_tokens = pending.cached;
     prefill(pending, scratch, call, pending.rows.rows());
-    for (size_t p = 0; p < prompts.size(); ++p) {
-      for (int32_t j = 0; j < options.n; ++j) {
-        Active a;
-        a.prompt = static_cast<int32_t>(p);
-        a.sample = j;
-        a.seed = prompts[p].seed;
-        a.node = pending.last_node[p];
-        a.position = static_cast<int32_t>(prompts[p].tokens.size());
-        a.path = cache_.path(a.node);
-        active.push_back(std::move(a));
-      }
-    }
+    active = branch(pending, prompts, options.n);
     decode(active, options, text, scratch, call, stats);
   } catch (...) {
     cache_.undo(before);  // slots may have been handed out and not written

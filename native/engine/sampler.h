@@ -19,11 +19,11 @@ struct TokenBytes {
 
 class Sampler {
  public:
-  Sampler(Device&, const ModelConfig&, swirl_dtype, Model&, const Head&, Buffer& workspace);
+  Sampler(Device&, const ModelConfig&, swirl_dtype, Model&, const Head&, Buffer& workspace, Buffer& lists);
 
-  // [prompts][n]. max_cache_bytes bounds the KV cache.
+  // [prompts][n]. max_bytes: what may be held beside the parameters, the KV cache and packed weights included.
   std::vector<std::vector<Completion>> generate(const std::vector<Prompt>&, const GenerateOptions&,
-                                                const TokenBytes&, uint64_t max_cache_bytes, const Call&,
+                                                const TokenBytes&, uint64_t max_bytes, const Call&,
                                                 GenerateStats*);
   KvCache& cache() { return cache_; }
 
@@ -31,9 +31,15 @@ class Sampler {
   struct Pending;
   struct Active;
   struct Scratch;
+  struct Needs;
 
   Pending find_prompts(const std::vector<Prompt>&);
+  static int32_t pass_rows(const Pending&, int64_t sequences);
+  Needs needs(const Pending&, const std::vector<Prompt>&, int32_t n) const;
+  // Finds the prompts and holds what the call takes; what is not needed gives way, within max_bytes.
+  Pending make_room(const std::vector<Prompt>&, int32_t n, uint64_t max_bytes, KvCache::Mark* before);
   void prefill(const Pending&, const Scratch&, const Call&, int64_t total);
+  std::vector<Active> branch(const Pending&, const std::vector<Prompt>&, int32_t n) const;
   void decode(std::vector<Active>&, const GenerateOptions&, const TokenBytes&, const Scratch&, const Call&,
               GenerateStats&);
   void run(const RowLists&, const Scratch&);
@@ -45,8 +51,7 @@ class Sampler {
   swirl_dtype dtype_;
   Model& model_;
   const Head& head_;
-  Buffer& workspace_;
-  Buffer lists_;
+  Buffer &workspace_, &lists_;
   KvCache cache_;
 };
 

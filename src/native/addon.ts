@@ -53,7 +53,7 @@ export interface EngineOptions {
   device: string; // "cpu" | "cuda" | "cuda:1"
   dtype: Dtype; // of matrix products and activations; weights, optimizer and loss stay float32
   threads: number; // 0 = physical cores
-  memoryBudget: number; // bytes the engine may hold in all; 0 = 80 % of what is free
+  memoryBudget: number; // bytes of weights, activations and cache, never exceeded; 0 = 80 % of what is free
   trainable: boolean; // false: no master weights, gradients or optimizer state (a reference policy)
   profile?: boolean; // times every kernel; read the result with profile()
 }
@@ -119,11 +119,11 @@ export interface NativeUpdateMetrics {
 export interface NativePrompt {
   tokens: Int32Array;
   seed: bigint; // stream of this prompt; completion j uses (seed, j), token t its counter
+  maxNewTokens: number; // of each of its completions, at least 1; what is left of the context where that is less
 }
 
 export interface NativeGenerateOptions {
   n: number;
-  maxNewTokens: number;
   temperature: number; // 0 = greedy
   topK: number; // 0 = off
   topP: number; // 1 = off

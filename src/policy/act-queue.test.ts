@@ -5,14 +5,17 @@ import { ActQueue } from "./act-queue.js";
 
 const options: NativeGenerateOptions = {
   n: 1,
-  maxNewTokens: 4,
   temperature: 1,
   topK: 0,
   topP: 1,
   stopTokens: Int32Array.of(2),
   stopStrings: [],
 };
-const prompt = (token: number): NativePrompt => ({ tokens: Int32Array.of(token), seed: BigInt(token) });
+const prompt = (token: number, maxNewTokens = 4): NativePrompt => ({
+  tokens: Int32Array.of(token),
+  seed: BigInt(token),
+  maxNewTokens,
+});
 const completion = (tokens: Int32Array): NativeCompletion => ({
   tokens,
   logprobs: new Float32Array(tokens.length),
@@ -66,6 +69,18 @@ describe("ActQueue", () => {
       [1, 1],
     ]);
     expect(results.map((r) => r.length)).toEqual([4, 4, 4, 1]);
+  });
+
+  it("merges calls that differ in nothing but their token limit, each with its own", async () => {
+    const calls: number[][] = [];
+    const queue = new ActQueue(async (prompts, { n }) => {
+      calls.push(prompts.map(({ maxNewTokens }) => maxNewTokens));
+      return echo(prompts, n);
+    }, 8);
+    const limits = [512, 3, 40, 1, 512, 7];
+    const results = await Promise.all(limits.map((limit, t) => queue.push(prompt(t, limit), options)));
+    expect(calls).toEqual([limits]);
+    expect(results.map((r) => r[0]!.tokens[0])).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
   it("lets callers of one batch come back together", async () => {

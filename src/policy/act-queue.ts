@@ -1,6 +1,7 @@
 /**
  * Merges concurrent act calls into few engine calls: what arrives while the engine is busy, and within one turn of the
- * event loop after it, runs together when the sampling options are equal.
+ * event loop after it, runs together when the sampling options are equal. A prompt's token limit is its own: states
+ * near the end of the context run with the rest.
  *
  * Every prompt carries its own seed, so an action does not depend on what it was merged with. A call that is aborted
  * rejects at once; the engine call stops when all of its callers are gone.

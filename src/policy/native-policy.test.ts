@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stepView } from "../../tests/support/step-view.js";
 import { writePolicyFolder } from "../demo/policy-folder.js";
 import { PromptedJudge } from "../judge/prompted-judge.js";
+import { loadAddon } from "../native/load-addon.js";
 import { NativePolicy } from "./native-policy.js";
 import type { Context } from "./policy.js";
 import type { TrainSequence } from "./sequences.js";
@@ -27,6 +28,9 @@ afterAll(async () => {
   await policy?.dispose();
   await rm(root, { recursive: true, force: true });
 });
+
+// Only our own products promise that a row does not depend on its company.
+const exact = !loadAddon().devices()[0]!.matrixLibrary.startsWith("oneDNN");
 
 const largest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
@@ -64,6 +68,49 @@ describe("acting", () => {
     await using second = await NativePolicy.load(folder, { threads: 2 });
     expect(second.id).toBe(policy.id);
     expect((await second.act(context, { ...options, seed: 5 }))[0]!.tokens).toEqual(alone!.tokens);
+  });
+
+  it("samples calls of any token limit in one engine call, each as if alone and up to its own limit", async () => {
+    await using timed = await NativePolicy.load(folder, { device: "cpu", threads: 1, profile: true });
+    const engineCalls = async () =>
+      (await timed.profile()).calls.find(({ call }) => call === "generate")?.count ?? 0;
+    const states = Array.from({ length: 24 }, (_, i) => {
+      const state = timed.begin([{ role: "user", content: `How many pins has number ${i}?` }]);
+      // A third of them are near the end of the context, where act lowers the limit by itself.
+      const left = i % 3 === 0 ? 2 + i : undefined;
+      const fill = left && new Int32Array(timed.contextLength - left).fill(context.tokens![0]!);
+      return { state: fill ? { ...state, tokens: fill } : state, left, limit: 1 + ((i * 5) % 30) };
+    });
+    const act = ({ state, limit }: (typeof states)[number], seed: number) =>
+      timed.act(state, { maxNewTokens: limit, temperature: 0.9, seed });
+    const merged = await Promise.all(states.map(act));
+    expect(await engineCalls()).toBe(1);
+
+    const ends: string[] = [];
+    for (const [i, state] of states.entries()) {
+      const [action] = merged[i]!;
+      const [alone] = await act(state, i);
+      expect(action!.tokens).toEqual(alone!.tokens);
+      if (exact) expect(action!.logprobs).toEqual(alone!.logprobs);
+      const limit = Math.min(state.limit, state.left ?? state.limit);
+      expect(action!.tokens!.length).toBeLessThanOrEqual(limit);
+      expect(action!.finishReason === "length").toBe(
+        action!.tokens!.length === limit && !timed.tokenizer.eosTokens.includes(action!.tokens!.at(-1)!),
+      );
+      ends.push(action!.finishReason!);
+    }
+    expect(ends.filter((end) => end === "length").length).toBeGreaterThan(8);
+    expect(await engineCalls()).toBe(1 + states.length);
+    expect(await timed.act(context, { maxNewTokens: 4, temperature: 0.5 })).toHaveLength(1);
+  });
+
+  it.each([0, -3, 2.5, Number.NaN])("refuses a token limit of %s by name", async (maxNewTokens) => {
+    for (const call of [
+      () => policy.act(context, { maxNewTokens }),
+      () => policy.generate([{ tokens: [1] }], { maxNewTokens }),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: "CONFIG", details: { field: "maxNewTokens" } });
+    }
   });
 
   it("ends at a stop string, which the text keeps, and at the end of turn, which only the tokens keep", async () => {

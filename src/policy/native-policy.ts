@@ -183,8 +183,9 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
       );
     }
     const maxNewTokens = Math.min(sampling.maxNewTokens ?? MAX_NEW_TOKENS, left);
-    const native = this.#nativeSampling({ ...sampling, maxNewTokens }, this.#stopTokens);
-    const completions = await this.#queue.push(toPrompt(tokens, sampling.seed), native, signal);
+    const native = this.#nativeSampling(sampling, this.#stopTokens);
+    const prompt = toPrompt(tokens, maxNewTokens, sampling.seed);
+    const completions = await this.#queue.push(prompt, native, signal);
     return completions.map(({ tokens: sampled, logprobs, finishReason }) => ({
       text: this.#actionText(sampled, sampling.stop),
       tokens: sampled,
@@ -242,7 +243,7 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     prompts: readonly { tokens: ArrayLike<number> }[],
     options: GenerateOptions = {},
   ): Promise<Completion[][]> {
-    const { signal, onProgress, stopTokens, seed, ...sampling } = parseOptions(
+    const { signal, onProgress, stopTokens, maxNewTokens, seed, ...sampling } = parseOptions(
       generateOptionsSchema,
       options,
       "generate",
@@ -250,7 +251,11 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     const stops = stopTokens === undefined ? this.#stopTokens : toTokens(stopTokens, "stopTokens");
     const native = this.#nativeSampling(sampling, stops);
     const read = prompts.map(({ tokens }, i) =>
-      toPrompt(toTokens(tokens, `prompts[${i}].tokens`), seed === undefined ? undefined : seed + i),
+      toPrompt(
+        toTokens(tokens, `prompts[${i}].tokens`),
+        maxNewTokens,
+        seed === undefined ? undefined : seed + i,
+      ),
     );
     return await this.#sample(read, native, call(signal, onProgress));
   }
@@ -340,7 +345,6 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
   #nativeSampling(
     sampling: {
       n: number;
-      maxNewTokens: number;
       temperature: number;
       topK: number;
       topP: number;
@@ -348,13 +352,13 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     },
     stopTokens: Int32Array,
   ): NativeGenerateOptions {
-    const { stop, n, maxNewTokens, temperature, topK, topP } = sampling;
+    const { stop, n, temperature, topK, topP } = sampling;
     if (stop.length > 0 && !this.#knowsTokenBytes) {
       const { bytes, offsets } = this.tokenizer.tokenBytes(this.vocabSize);
       this.#engine.setTokenBytes(bytes, offsets);
       this.#knowsTokenBytes = true;
     }
-    return { n, maxNewTokens, temperature, topK, topP, stopTokens, stopStrings: [...stop] };
+    return { n, temperature, topK, topP, stopTokens, stopStrings: [...stop] };
   }
 
   async #sample(prompts: NativePrompt[], options: NativeGenerateOptions, native: ReturnType<typeof call>) {
@@ -389,9 +393,10 @@ function call(signal?: AbortSignal, onProgress?: (done: number, total: number) =
   return { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
 }
 
-function toPrompt(tokens: Int32Array, seed: number | undefined): NativePrompt {
+function toPrompt(tokens: Int32Array, maxNewTokens: number, seed: number | undefined): NativePrompt {
   return {
     tokens,
+    maxNewTokens,
     seed: seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed)),
   };
 }

@@ -128,10 +128,22 @@ describe("options", () => {
   });
 
   const generate = (options: Parameters<typeof tinySampling>[0]) =>
-    engine.generate([{ tokens: Int32Array.of(1), seed: 0n }], tinySampling(options));
+    engine.generate([{ tokens: Int32Array.of(1), seed: 0n, maxNewTokens: 8 }], tinySampling(options));
+
+  it.each([0, -1, 1.5, 2 ** 31, Number.NaN, as<number>(undefined), as<number>("8")])(
+    "a prompt's maxNewTokens of %s is refused by name",
+    async (maxNewTokens) => {
+      const good = { tokens: Int32Array.of(1), seed: 0n, maxNewTokens: 8 };
+      const error = await failure(() => engine.generate([good, { ...good, maxNewTokens }], tinySampling()));
+      expect(error.code).toBe("INPUT");
+      expect(error.details.field).toBe("prompts[1].maxNewTokens");
+      expect(error.message).toMatch(/integer from 1 to/);
+    },
+  );
 
   it("refuses prompts that are empty, too long, or of unknown tokens", async () => {
-    const prompt = (tokens: Int32Array) => () => engine.generate([{ tokens, seed: 0n }], tinySampling());
+    const prompt = (tokens: Int32Array) => () =>
+      engine.generate([{ tokens, seed: 0n, maxNewTokens: 8 }], tinySampling());
     expect((await failure(prompt(new Int32Array()))).message).toMatch(/prompts\[0\]\.tokens/);
     expect((await failure(prompt(new Int32Array(256)))).message).toMatch(/context/);
     expect((await failure(prompt(Int32Array.of(101)))).message).toMatch(/0 to 100/);

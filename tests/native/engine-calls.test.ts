@@ -94,11 +94,11 @@ describe("values", () => {
   it("samples the same tokens for the same seed, in any company", async () => {
     const engine = await tinyEngine();
     const tokens = Int32Array.of(3, 1, 4, 1, 5);
-    const alone = await engine.generate([{ tokens, seed: 9n }], tinySampling());
+    const alone = await engine.generate([{ tokens, seed: 9n, maxNewTokens: 8 }], tinySampling());
     const together = await engine.generate(
       [
-        { tokens: Int32Array.of(2, 7), seed: 1n },
-        { tokens, seed: 9n },
+        { tokens: Int32Array.of(2, 7), seed: 1n, maxNewTokens: 8 },
+        { tokens, seed: 9n, maxNewTokens: 8 },
       ],
       tinySampling({ n: 3 }),
     );
@@ -212,7 +212,7 @@ describe("abort", () => {
     const engine = await tinyEngine();
     const controller = new AbortController();
     const error = await rejection(
-      engine.generate([{ tokens: Int32Array.of(1), seed: 1n }], tinySampling({ n: 64, maxNewTokens: 250 }), {
+      engine.generate([{ tokens: Int32Array.of(1), seed: 1n, maxNewTokens: 250 }], tinySampling({ n: 64 }), {
         signal: controller.signal,
         onProgress: () => controller.abort(),
       }),

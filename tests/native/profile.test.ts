@@ -113,8 +113,8 @@ describe("with profile: true", () => {
   });
 
   it("counts decoding by rows, not by what they might have been", async () => {
-    const prompt = { tokens: Int32Array.from({ length: 9 }, (_, i) => i), seed: 1n };
-    await engine.generate([prompt], tinySampling({ n: 2, maxNewTokens: 5 }));
+    const prompt = { tokens: Int32Array.from({ length: 9 }, (_, i) => i), seed: 1n, maxNewTokens: 5 };
+    await engine.generate([prompt], tinySampling({ n: 2 }));
     const call = callOf(await engine.profile(), "generate");
     // Prompt rows; then two rows in each of four steps: the fifth token is drawn and not computed.
     const computed = 9 + 2 * 4;

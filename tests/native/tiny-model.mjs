@@ -101,7 +101,6 @@ export function tinyOptimizer(overrides = {}) {
 export function tinySampling(overrides = {}) {
   return {
     n: 1,
-    maxNewTokens: 8,
     temperature: 1,
     topK: 0,
     topP: 1,

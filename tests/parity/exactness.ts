@@ -80,12 +80,18 @@ export async function exactness(model: string, dtype: Dtype, threads: number): P
   for (const [i, group] of single.completions.entries())
     sameCompletions(`prompt of ${LENGTHS[i]}, n = 1`, group, cold.completions[i]!.slice(0, 1));
 
-  // The batch: the same prompt in company of 1, 2, 3, 7 and 32.
+  // The batch: the same prompt in company of 1, 2, 3, 7 and 32, whose other prompts end sooner or later than it.
   const subject = prompts[5]!;
   for (const size of [1, 2, 3, 7, 32]) {
     await dropCache(engine);
-    const company: NativePrompt[] = Array.from({ length: size }, (_, i) =>
-      i === size >> 1 ? subject : { tokens: text.slice((i * 5) % 30, 40 + i), seed: BigInt(100 + i) },
+    const company: Prompt[] = Array.from({ length: size }, (_, i) =>
+      i === size >> 1
+        ? subject
+        : {
+            tokens: text.slice((i * 5) % 30, 40 + i),
+            seed: BigInt(100 + i),
+            maxNewTokens: 1 + ((i * 7) % (MAX_NEW + 5)),
+          },
     );
     const { completions } = await generate(engine, company, 1);
     sameCompletions(`batch of ${size}`, completions[size >> 1]!, single.completions[5]!);
@@ -179,10 +185,12 @@ function row(prompt: Int32Array, tokens: Int32Array, logprobs: Float32Array): Ro
   return { tokens: Int32Array.from([...prompt, ...tokens]), actionStart: prompt.length, logprobs };
 }
 
-async function generate(engine: Engine, prompts: NativePrompt[], n: number) {
-  return await engine.generate(prompts, {
+type Prompt = Omit<NativePrompt, "maxNewTokens"> & { maxNewTokens?: number };
+
+async function generate(engine: Engine, prompts: Prompt[], n: number) {
+  const limited = prompts.map((prompt) => ({ maxNewTokens: MAX_NEW, ...prompt }));
+  return await engine.generate(limited, {
     n,
-    maxNewTokens: MAX_NEW,
     temperature: 1,
     topK: 0,
     topP: 1,

@@ -66,10 +66,10 @@ async function sampled(golden: Golden, dtype: Dtype): Promise<string> {
   const prompts = [3, 11, 40].map((length, i) => ({
     tokens: golden.batch[9]!.tokens.slice(0, length),
     seed: BigInt(i),
+    maxNewTokens: 32,
   }));
   const { completions } = await engine.generate(prompts, {
     n: 8,
-    maxNewTokens: 32,
     temperature: 1,
     topK: 0,
     topP: 1,
