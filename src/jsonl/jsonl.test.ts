@@ -179,6 +179,27 @@ test("resumeJsonl takes out what is to be made again and goes on after the rest"
   expect((await fs.readdir(dir)).sort()).toEqual(["a.jsonl", "a.jsonl.torn"]);
 });
 
+test("a file has one writer, from the first look at its records until the writer is closed", async () => {
+  const file = join(dir, "a.jsonl");
+  const writer = await JsonlWriter.open(file);
+  await writer.append({ version: 2, name: "a" });
+  const inUse = { code: "CONFIG", message: expect.stringContaining(`${file} is in use`) };
+  await expect(JsonlWriter.open(file)).rejects.toMatchObject(inUse);
+  await expect(resumeJsonl(file, { read, keep: () => false })).rejects.toMatchObject(inUse);
+  await writer.close();
+
+  async function* slow(path: string) {
+    await expect(JsonlWriter.open(file)).rejects.toMatchObject(inUse); // it is being read
+    yield* read(path);
+  }
+  const refuse = () => {
+    throw new Error("of another run");
+  };
+  await expect(resumeJsonl(file, { read: slow, keep: refuse })).rejects.toThrow("of another run");
+  await (await resumeJsonl(file, { read, keep: () => true })).close(); // the refusal left no lock
+  expect(await fs.readdir(dir)).toEqual(["a.jsonl"]);
+});
+
 test("whatever bytes a file holds, the reader gives records or a SwirlError", async () => {
   const file = join(dir, "fuzz.jsonl");
   const line = Buffer.from('{"version":2,"name":"x","nested":{"n":1}}\n{"version":2,"name":"y"}\n');

@@ -1,11 +1,12 @@
 /** The command as a person runs it: a process of its own, on a tiny random model and a hand-written GSM8K file. */
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadAddonFrom } from "../../src/native/load-addon.js";
+import { lockFolder } from "../../src/run-directory/lock.js";
 import { type Compiled, compile } from "../support/compile.js";
 import { writeTinyModel } from "../support/tiny-world.js";
 
@@ -139,6 +140,24 @@ describe("swirl run", () => {
       "evaluate trained",
     ]);
     expect(existsSync(join(folder, "dry"))).toBe(false);
+  });
+
+  it("leaves a run directory alone that another process writes into", async () => {
+    const taken = join(folder, "taken");
+    await mkdir(join(taken, "sft-checkpoints/latest"), { recursive: true }); // what the later verbs start from
+    await using _ = await lockFolder(taken);
+    for (const name of ["run", "sft", "synthesize", "judge", "filter", "train", "eval"])
+      expect(await swirl([name, "-c", "config.json", "--output", "taken"]), name).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(
+          new RegExp(
+            `${taken} is in use by process ${process.pid}, since .*\\n {2}→ wait for it, stop it, or `,
+          ),
+        ),
+      });
+    expect((await readdir(taken)).sort()).toEqual([".lock", "sft-checkpoints"]);
+    const dry = await swirl(["run", "-c", "config.json", "--output", "taken", "--dry-run"]);
+    expect(dry.code).toBe(0);
   });
 
   it("runs the whole loop, and is interrupted and resumed to the same weights", async () => {
