@@ -21,8 +21,8 @@ export const loadOptionsSchema = z.strictObject({
   threads: z.int().min(0).max(4096).default(0),
   /**
    * Bytes that weights, gradients, optimizer state, activations and KV cache may take in all; 0 = 80 % of what is free.
-   * Never exceeded: the cache gives way, or the call rejects with code "MEMORY". What kernels use for themselves while
-   * they run (a few MiB a thread) is not in it.
+   * Never exceeded: the cache gives way, or the call rejects with code "MEMORY". What kernels need for themselves while
+   * they run is not in it.
    */
   memoryBudget: z.int().min(0).default(0),
   /** false leaves out gradients and optimizer state: a judge, or the reference of a KL penalty. */
