@@ -6,7 +6,8 @@
  *
  * Order of a save: temp folder on the same file system → its files synced and hashed → manifest → rename → parent
  * synced → only then does `latest` move and are older ones removed. A crash at any point leaves the previous
- * checkpoints as they were; temp folders it left are removed by the next save. One writer per root.
+ * checkpoints as they were; temp folders it left are removed by the next save. One writer per root: training-run.ts holds
+ * its lock.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";

@@ -119,7 +119,7 @@ describe("npm run experiments -- miniature --smoke", () => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const second = await run("budget");
     expect(second.code).toBe(1);
-    expect(second.output).toMatch(/in use by process \d+[\s\S]*another --output/);
+    expect(second.output).toMatch(/in use by process \d+[\s\S]*another folder/);
     const text: string[] = [];
     first.stdout!.on("data", (chunk) => text.push(String(chunk)));
     expect(await new Promise((resolve) => first.on("close", resolve))).toBe(0);
