@@ -4,15 +4,18 @@ import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Compiled, compile } from "../../tests/support/compile.js";
 import type { LockCommand, LockReply } from "../../tests/support/lock-program.js";
+import { uniform } from "../train/rng.js";
 import { lockFile, lockFolder } from "./lock.js";
 import { type LockOwner, thisOwner } from "./lock-owner.js";
 
 /** Races of each kind; more before a release. */
 const ROUNDS = 10 * Number(process.env.SWIRL_STRESS ?? 3);
+const KILLS = Number(process.env.SWIRL_STRESS ?? 15);
 const linux = test.skipIf(!existsSync("/proc/thread-self")); // elsewhere a process id is all there is
 
 let compiled: Compiled;
@@ -211,6 +214,19 @@ test("of many takers of a dead owner's lock one succeeds, in one process and in 
     await Promise.all(racers.map((racer) => tell(racer, { do: "release" })));
   }
   expect(await fs.readdir(folder)).toEqual([]);
+}, 120_000);
+
+test("wherever a process is killed, taking a lock or giving it back, the next one gets the lock", async () => {
+  for (let round = 0; round < KILLS; round++) {
+    const child = start();
+    await tell(child, { do: "release" }); // it is up
+    child.send({ do: "churn", folder, times: 1_000_000 } satisfies LockCommand);
+    await sleep(uniform(1, { stream: 0, step: 0, item: round }) * 20);
+    await kill(child);
+    await takeAndRelease();
+  }
+  const left = await fs.readdir(folder);
+  expect(left.filter((name) => name !== "inside" && !name.startsWith(".lock-"))).toEqual([]);
 }, 120_000);
 
 test("processes that take turns are never inside together", async () => {
