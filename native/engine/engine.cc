@@ -1,40 +1,18 @@
-#include "engine.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 
+#include "engine_state.h"
 #include "error.h"
-#include "head.h"
 #include "loss.h"
-#include "sampler.h"
-#include "schedule.h"
 
 namespace swirl {
 namespace {
-
-std::string mebibytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 void stop_if_cancelled(const Call& call, const char* op) {
   if (call.cancelled && call.cancelled->load(std::memory_order_relaxed)) {
     throw Error("ABORTED", op, std::string(op) + " was aborted; the weights are unchanged");
   }
-}
-
-// Sets and gives what the engine may hold; refuses a model whose weights alone do not fit.
-uint64_t set_budget(const EngineOptions& options, Device& device) {
-  const swirl_device_info info = device.info();
-  const uint64_t budget =
-      options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
-  const uint64_t weights = Parameters::weight_bytes(options.config, options.dtype, options.trainable);
-  if (weights > budget) {
-    throw Error("MEMORY", "createEngine",
-                "the weights need " + mebibytes(weights) + "; the budget is " + mebibytes(budget) + " (" +
-                    mebibytes(info.memory_free) + " are free on " + info.name + ")",
-                "raise memoryBudget, use dtype: \"bfloat16\" or trainable: false, or a smaller model");
-  }
-  device.set_budget(budget);
-  return budget;
 }
 
 // Which scored tokens use each label, so that a shared label gets the sum of their derivatives.
@@ -63,159 +41,6 @@ struct LabelUsers {
 
 }  // namespace
 
-struct Engine::State {
-  explicit State(const EngineOptions& o)
-      : options(o),
-        device(o.device, o.threads, o.profile),
-        budget(set_budget(o, device)),
-        parameters(device, options.config, o.dtype, o.trainable),
-        model(device, options.config, o.dtype, parameters),
-        head(device, options.config, o.dtype, parameters, model),
-        workspace(device, "activations"),
-        lists(device, "row lists"),
-        sampler(device, options.config, o.dtype, model, head, workspace, lists) {}
-
-  EngineOptions options;
-  Device device;
-  uint64_t budget;
-  Parameters parameters;
-  Model model;
-  Head head;
-  Buffer workspace, lists;
-  Sampler sampler;
-  TokenBytes text;
-
-  struct Workspace {
-    Activations activations;
-    Head::Scratch head;
-  };
-  Workspace plan(Arena& arena, int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
-    Workspace w;
-    w.activations = model.plan(arena, static_cast<int32_t>(stack), static_cast<int32_t>(rows), keep);
-    w.head = head.plan(arena, static_cast<int32_t>(rows), static_cast<int32_t>(labels), keep == Keep::kAll);
-    return w;
-  }
-  uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
-    Arena measure;
-    plan(measure, stack, rows, labels, keep);
-    return measure.used();
-  }
-  // What stays whatever the batch: weights, and what training adds to them.
-  uint64_t fixed_bytes(bool backward) const {
-    return Parameters::weight_bytes(options.config, options.dtype, options.trainable) +
-           (backward ? parameters.training_bytes() : 0);
-  }
-  // What a tree takes beside that when nothing of it branches.
-  uint64_t tree_bytes(int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
-    return workspace_bytes(stack, rows, labels, keep) + list_bytes(rows, 1, 1) +
-           model.table_size(static_cast<int32_t>(std::min<int64_t>(stack, options.config.max_positions)));
-  }
-
-  // The most rows the stack may hold, all in one batch at worst.
-  int32_t stack_that_fits(uint64_t fixed, Keep keep) const {
-    int32_t low = 0, high = 1 << 22;
-    while (low < high) {
-      const int32_t middle = (low + high + 1) / 2;
-      if (fixed + tree_bytes(middle, middle, middle, keep) <= budget) {
-        low = middle;
-      } else {
-        high = middle - 1;
-      }
-    }
-    return low;
-  }
-
-  // What writing or reading a tensor allocates.
-  uint64_t tensor_bytes(const std::string& name, TensorKind kind) const {
-    return parameters.staging_bytes(name) + parameters.missing_bytes(kind);
-  }
-
-  // Until `more()` bytes fit beside what is held: gives back what only makes later calls faster, what is made
-  // again soonest first. What does not fit even so is refused where it is allocated.
-  template <class More>
-  void make_room(const More& more) {
-    const auto fits = [&] { return device.bytes() + more() <= budget; };
-    if (!fits()) model.drop_packed();
-    if (!fits()) {
-      workspace.resize(0);
-      lists.resize(0);
-    }
-    if (!fits()) sampler.cache().release();
-  }
-
-  // A tree ready to be run: its schedule, and memory laid out for it.
-  struct Run {
-    TokenTree tree;
-    Schedule schedule;
-    std::vector<BatchLists> parts;  // [batches]
-    Keep keep;
-    Workspace workspace;
-    int32_t labels = 0;  // most of a batch
-    uint64_t workspace_bytes = 0, lists_bytes = 0;
-  };
-
-  // Cuts the tree for a stack of at most `stack` rows, and counts what that takes.
-  void cut(Run& run, int32_t stack, int32_t rows, bool backward) const {
-    run.schedule = schedule(run.tree, stack, rows > 0 ? rows : device.info().batch_rows);
-    run.keep = backward ? Keep::kAll : run.schedule.nested ? Keep::kKeys : Keep::kNothing;
-    run.parts.clear();
-    run.lists_bytes = 0;
-    run.labels = 0;
-    for (const Batch& batch : run.schedule.batches) {
-      run.parts.push_back(batch_lists(run.tree, run.schedule, batch));
-      run.lists_bytes = std::max<uint64_t>(run.lists_bytes, list_bytes(run.parts.back()));
-      run.labels = std::max(run.labels, run.parts.back().labels());
-    }
-    run.workspace_bytes =
-        workspace_bytes(run.schedule.stack_rows, run.schedule.batch_rows, run.labels, run.keep);
-  }
-
-  // `rows`: of a batch, 0 = the default. Refuses what cannot fit, with the numbers.
-  Run prepare(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order, bool share,
-              int32_t rows, bool backward, const char* op) {
-    const Keep most = backward ? Keep::kAll : Keep::kKeys;
-    const uint64_t fixed = std::max(fixed_bytes(backward), parameters.bytes());
-    const int32_t fit = stack_that_fits(fixed, most);
-    int64_t longest = 1;
-    for (const Sequence& s : sequences) {
-      const auto needed = static_cast<int64_t>(s.tokens.size()) - 1;
-      longest = std::max(longest, needed);
-      if (needed <= fit) continue;
-      throw Error("MEMORY", op,
-                  "one sequence of " + std::to_string(needed + 1) + " tokens needs " +
-                      mebibytes(fixed + tree_bytes(needed, needed, needed, most)) + " (" + mebibytes(fixed) +
-                      " of it weights" + (backward ? ", gradients and optimizer state" : "") +
-                      "); the budget is " + mebibytes(budget),
-                  "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
-    }
-    const auto positions = static_cast<int32_t>(longest + 1);
-    Run run;
-    run.tree = build_tree(sequences, order, share);
-    cut(run, fit, rows, backward);
-    // A tree of many branches takes longer lists than a plain one: it has a lower stack then.
-    const auto all = [&] {
-      return fixed + model.table_bytes(positions) + run.workspace_bytes + run.lists_bytes;
-    };
-    for (int64_t stack = std::min(fit, run.schedule.stack_rows); all() > budget && stack > longest;) {
-      stack = std::max(longest, stack * 7 / 8);
-      cut(run, static_cast<int32_t>(stack), rows, backward);
-    }
-    make_room([&] {
-      const auto growth = [](uint64_t need, uint64_t held) { return need > held ? need - held : 0; };
-      return growth(fixed, parameters.bytes()) + growth(model.table_bytes(positions), model.table_bytes()) +
-             growth(run.workspace_bytes, workspace.bytes()) + growth(run.lists_bytes, lists.bytes());
-    });
-    model.reach_position(positions);
-    workspace.reserve(run.workspace_bytes);
-    lists.reserve(run.lists_bytes);
-    Arena arena(workspace.as<void>());
-    run.workspace = plan(arena, run.schedule.stack_rows, run.schedule.batch_rows, run.labels, run.keep);
-    return run;
-  }
-
-  UpdateMetrics accumulate(const std::vector<Sequence>&, const LossOptions&, const Call&, const char* op);
-};
-
 Engine::Engine(const EngineOptions& options) {
   validate(options.config);
   state_ = std::make_unique<State>(options);
@@ -231,12 +56,12 @@ void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype 
     state_->sampler.cache().drop();
     state_->model.drop_packed();
   }
-  state_->make_room([&] { return state_->tensor_bytes(name, kind); });
+  state_->make_room(name, kind);
   state_->parameters.write(name, kind, dtype, bytes, count_bytes);
 }
 
 std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype) {
-  state_->make_room([&] { return state_->tensor_bytes(name, kind); });
+  state_->make_room(name, kind);
   return state_->parameters.read(name, kind, dtype);
 }
 

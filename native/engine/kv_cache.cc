@@ -68,7 +68,7 @@ void KvCache::reserve(int64_t more, uint64_t max_bytes, uint64_t max_moving) {
   const int64_t wanted = std::min(most, std::max(2 * needed, kLeastSlots));
   const bool stays = capacity_ <= most && needed <= capacity_;
   const bool roomy = stays && needed <= capacity_ - capacity_ / 4;
-  if (used_ == 0) return start_anew(stays ? capacity_ : wanted);
+  if (used_ == 0) return start_anew(wanted);
   if (!roomy && bytes_while_moving(kept, wanted) <= max_moving) return keep_since(oldest, wanted);
   if (stays && bytes_while_moving(kept, capacity_) <= max_moving) return keep_since(oldest, capacity_);
   start_anew(wanted);

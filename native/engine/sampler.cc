@@ -4,20 +4,10 @@
 
 #include "error.h"
 #include "rng.h"
+#include "sampler_state.h"
 
 namespace swirl {
 namespace {
-
-constexpr int32_t kPrefillRows = 2048;  // a pass's rows: enough for full-speed products
-constexpr int32_t kSlotBlock = 16;  // a completion takes its slots in runs, so that paths stay few intervals
-
-// Tokens that a prompt's completions may have: its limit, or what the context has left.
-int32_t limit_of(const Prompt& prompt, const ModelConfig& config) {
-  return std::min(prompt.max_new_tokens, config.max_positions - static_cast<int32_t>(prompt.tokens.size()));
-}
-
-// Runs of slots that a completion of so many tokens takes; the last of them is drawn and not computed.
-int64_t slot_blocks(int32_t limit) { return (limit - 1 + kSlotBlock - 1) / kSlotBlock; }
 
 void stop_if_cancelled(const Call& call) {
   if (call.cancelled && call.cancelled->load(std::memory_order_relaxed)) {
@@ -25,58 +15,7 @@ void stop_if_cancelled(const Call& call) {
   }
 }
 
-// The highest position of any completion, and one.
-int32_t positions_of(const std::vector<Prompt>& prompts, const ModelConfig& config) {
-  int32_t positions = 0;
-  for (const Prompt& p : prompts) {
-    positions = std::max(positions, static_cast<int32_t>(p.tokens.size()) + limit_of(p, config));
-  }
-  return positions;
-}
-
 }  // namespace
-
-// Prompt rows that must be computed, and which of them end a prompt.
-struct Sampler::Pending {
-  struct Run {
-    int32_t begin, end;  // rows
-    int32_t prompt;      // that they end
-  };
-  RowLists rows;  // without segments: those are cut pass by pass
-  std::vector<Run> runs;
-  std::vector<int32_t> last_row;            // [prompts]
-  std::vector<int32_t> last_node;           // [prompts]
-  std::vector<std::vector<Interval>> path;  // [prompts] slots of the whole prompt
-  int64_t cached = 0;
-};
-
-int32_t Sampler::pass_rows(const Pending& pending, int64_t sequences) {
-  return std::max(std::min(pending.rows.rows(), kPrefillRows), static_cast<int32_t>(sequences));
-}
-
-struct Sampler::Active {
-  int32_t prompt, sample;
-  uint64_t seed;
-  int32_t limit;                         // tokens it may have
-  int32_t node;                          // last computed row
-  int32_t position;                      // of the next token
-  std::vector<Interval> path;            // slots up to the last computed row
-  int32_t next_slot = 0, last_slot = 0;  // what is left of the current block
-  Completion completion;
-  std::string tail;  // decoded bytes, enough to see a stop string end
-  bool done = false;
-};
-
-struct Sampler::Scratch {
-  Activations activations;
-  float* hidden = nullptr;    // [sequences, width] residual stream of rows that end a prompt
-  float* expanded = nullptr;  // [chunk, width]
-  void* normed = nullptr;     // [chunk, width] D
-  float* rstd = nullptr;      // [chunk]
-  float* logits = nullptr;    // [chunk, vocab]
-  int32_t* index = nullptr;   // [max(rows, chunk)]
-  int32_t chunk = 0;
-};
 
 Sampler::Sampler(Device& device, const ModelConfig& config, swirl_dtype dtype, Model& model, const Head& head,
                  Buffer& workspace, Buffer& lists)
@@ -88,19 +27,6 @@ Sampler::Sampler(Device& device, const ModelConfig& config, swirl_dtype dtype, M
       workspace_(workspace),
       lists_(lists),
       cache_(device, config, dtype) {}
-
-Sampler::Scratch Sampler::plan(Arena& arena, int32_t rows, int32_t sequences) const {
-  Scratch s;
-  s.activations = model_.plan(arena, rows, rows, Keep::kNothing);
-  s.chunk = head_.chunk_rows(sequences);
-  s.hidden = arena.take<float>(size_t(sequences) * c_.width);
-  s.expanded = arena.take<float>(size_t(s.chunk) * c_.width);
-  s.normed = arena.take_bytes(size_t(s.chunk) * c_.width * size_of(dtype_));
-  s.rstd = arena.take<float>(s.chunk);
-  s.logits = arena.take<float>(size_t(s.chunk) * c_.vocab);
-  s.index = arena.take<int32_t>(std::max(rows, s.chunk));
-  return s;
-}
 
 Sampler::Pending Sampler::find_prompts(const std::vector<Prompt>& prompts) {
   Pending pending;
@@ -312,70 +238,6 @@ std::vector<Sampler::Active> Sampler::branch(const Pending& pending, const std::
     }
   }
   return active;
-}
-
-// Bytes that a call takes beside the KV cache.
-struct Sampler::Needs {
-  uint64_t workspace = 0, lists = 0, tables = 0;
-  uint64_t sum() const { return workspace + lists + tables; }
-};
-
-Sampler::Needs Sampler::needs(const Pending& pending, const std::vector<Prompt>& prompts, int32_t n) const {
-  const int64_t sequences = static_cast<int64_t>(prompts.size()) * n;
-  int64_t prefill_intervals = 0, decode_intervals = 0;
-  for (const Pending::Run& r : pending.runs) prefill_intervals += pending.path[r.prompt].size();
-  for (size_t p = 0; p < prompts.size(); ++p) {
-    decode_intervals += n * (int64_t(pending.path[p].size()) + slot_blocks(limit_of(prompts[p], c_)));
-  }
-  Needs out;
-  Arena measure;
-  plan(measure, pass_rows(pending, sequences), static_cast<int32_t>(sequences));
-  out.workspace = measure.used();
-  const int64_t pass = std::min(pending.rows.rows(), kPrefillRows);
-  out.lists = std::max(list_bytes(pass, pending.runs.size(), prefill_intervals),
-                       list_bytes(sequences, sequences, decode_intervals));
-  out.tables = model_.table_bytes(positions_of(prompts, c_));
-  return out;
-}
-
-Sampler::Pending Sampler::make_room(const std::vector<Prompt>& prompts, int32_t n, uint64_t max_bytes,
-                                    KvCache::Mark* before) {
-  int64_t decode_slots = 0;
-  for (const Prompt& p : prompts) decode_slots += n * slot_blocks(limit_of(p, c_)) * kSlotBlock;
-  Pending pending;
-  Needs need;
-  for (;;) {
-    pending = find_prompts(prompts);
-    need = needs(pending, prompts, n);
-    // What earlier calls left is larger at times; it is given back only where that helps.
-    const Needs kept = {std::max<uint64_t>(need.workspace, workspace_.bytes()),
-                        std::max<uint64_t>(need.lists, lists_.bytes()), need.tables};
-    const auto held = [&](const Needs& beside) {
-      return beside.sum() + cache_.bytes() + model_.packed_bytes();
-    };
-    const bool fits = cache_.fits(decode_slots);
-    if (fits && held(kept) <= max_bytes) break;
-    model_.drop_packed();  // the cache comes first
-    if (fits && held(kept) <= max_bytes) break;
-    const int64_t more = cache_.taken_since(*before) + decode_slots;
-    uint64_t beside = kept.sum();
-    if (fits || beside + cache_.wanted_bytes(more) > max_bytes) {
-      workspace_.resize(0);
-      lists_.resize(0);
-      beside = need.sum();
-      if (fits && held(need) <= max_bytes) break;
-    }
-    cache_.undo(*before);
-    const uint64_t held_now = model_.table_bytes() + workspace_.bytes() + lists_.bytes();
-    cache_.reserve(more, max_bytes - std::min(max_bytes, beside), max_bytes - std::min(max_bytes, held_now));
-    *before = cache_.mark();
-  }
-  model_.reach_position(positions_of(prompts, c_));
-  workspace_.reserve(need.workspace);
-  lists_.reserve(need.lists);
-  const uint64_t held = model_.table_bytes() + workspace_.bytes() + lists_.bytes() + cache_.bytes();
-  model_.pack(max_bytes - std::min(max_bytes, held));
-  return pending;
 }
 
 std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>& prompts,

@@ -1,0 +1,140 @@
+// The memory of an engine: what may be held, what a tree takes, and what gives way to it.
+#include <algorithm>
+
+#include "engine_state.h"
+#include "error.h"
+
+namespace swirl {
+namespace {
+
+std::string mebibytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+// Sets and gives what the engine may hold; refuses a model whose weights alone do not fit.
+uint64_t set_budget(const EngineOptions& options, Device& device) {
+  const swirl_device_info info = device.info();
+  const uint64_t budget =
+      options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
+  const uint64_t weights = Parameters::weight_bytes(options.config, options.dtype, options.trainable);
+  if (weights > budget) {
+    throw Error("MEMORY", "createEngine",
+                "the weights need " + mebibytes(weights) + "; the budget is " + mebibytes(budget) + " (" +
+                    mebibytes(info.memory_free) + " are free on " + info.name + ")",
+                "raise memoryBudget, use dtype: \"bfloat16\" or trainable: false, or a smaller model");
+  }
+  device.set_budget(budget);
+  return budget;
+}
+
+}  // namespace
+
+Engine::State::State(const EngineOptions& o)
+    : options(o),
+      device(o.device, o.threads, o.profile),
+      budget(set_budget(o, device)),
+      parameters(device, options.config, o.dtype, o.trainable),
+      model(device, options.config, o.dtype, parameters),
+      head(device, options.config, o.dtype, parameters, model),
+      workspace(device, "activations"),
+      lists(device, "row lists"),
+      sampler(device, options.config, o.dtype, model, head, workspace, lists) {}
+
+uint64_t Engine::State::fixed_bytes(bool backward) const {
+  return Parameters::weight_bytes(options.config, options.dtype, options.trainable) +
+         (backward ? parameters.training_bytes() : 0);
+}
+
+Engine::State::Workspace Engine::State::plan(Arena& arena, int64_t stack, int64_t rows, int64_t labels,
+                                             Keep keep) const {
+  Workspace w;
+  w.activations = model.plan(arena, static_cast<int32_t>(stack), static_cast<int32_t>(rows), keep);
+  w.head = head.plan(arena, static_cast<int32_t>(rows), static_cast<int32_t>(labels), keep == Keep::kAll);
+  return w;
+}
+
+uint64_t Engine::State::workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
+  Arena measure;
+  plan(measure, stack, rows, labels, keep);
+  return measure.used();
+}
+
+uint64_t Engine::State::tree_bytes(int64_t stack, int64_t rows, int64_t labels, Keep keep) const {
+  return workspace_bytes(stack, rows, labels, keep) + list_bytes(rows, 1, 1) +
+         model.table_size(static_cast<int32_t>(std::min<int64_t>(stack, options.config.max_positions)));
+}
+
+int32_t Engine::State::stack_that_fits(uint64_t fixed, Keep keep) const {
+  int32_t low = 0, high = 1 << 22;
+  while (low < high) {
+    const int32_t middle = (low + high + 1) / 2;
+    if (fixed + tree_bytes(middle, middle, middle, keep) <= budget) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+void Engine::State::cut(Run& run, int32_t stack, int32_t rows, bool backward) const {
+  run.schedule = schedule(run.tree, stack, rows > 0 ? rows : device.info().batch_rows);
+  run.keep = backward ? Keep::kAll : run.schedule.nested ? Keep::kKeys : Keep::kNothing;
+  run.parts.clear();
+  run.lists_bytes = 0;
+  run.labels = 0;
+  for (const Batch& batch : run.schedule.batches) {
+    run.parts.push_back(batch_lists(run.tree, run.schedule, batch));
+    run.lists_bytes = std::max<uint64_t>(run.lists_bytes, list_bytes(run.parts.back()));
+    run.labels = std::max(run.labels, run.parts.back().labels());
+  }
+  run.workspace_bytes =
+      workspace_bytes(run.schedule.stack_rows, run.schedule.batch_rows, run.labels, run.keep);
+}
+
+Engine::State::Run Engine::State::prepare(const std::vector<Sequence>& sequences,
+                                          const std::vector<int32_t>& order, bool share, int32_t rows,
+                                          bool backward, const char* op) {
+  const Keep most = backward ? Keep::kAll : Keep::kKeys;
+  const uint64_t fixed = std::max(fixed_bytes(backward), parameters.bytes());
+  const int32_t fit = stack_that_fits(fixed, most);
+  int64_t longest = 1;
+  for (const Sequence& s : sequences) {
+    const auto needed = static_cast<int64_t>(s.tokens.size()) - 1;
+    longest = std::max(longest, needed);
+    if (needed <= fit) continue;
+    throw Error("MEMORY", op,
+                "one sequence of " + std::to_string(needed + 1) + " tokens needs " +
+                    mebibytes(fixed + tree_bytes(needed, needed, needed, most)) + " (" + mebibytes(fixed) +
+                    " of it weights" + (backward ? ", gradients and optimizer state" : "") +
+                    "); the budget is " + mebibytes(budget),
+                "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
+  }
+  const auto positions = static_cast<int32_t>(longest + 1);
+  Run run;
+  run.tree = build_tree(sequences, order, share);
+  cut(run, fit, rows, backward);
+  // A tree of many branches takes longer lists than a plain one: it has a lower stack then.
+  const auto all = [&] {
+    return fixed + model.table_bytes(positions) + run.workspace_bytes + run.lists_bytes;
+  };
+  for (int64_t stack = std::min(fit, run.schedule.stack_rows); all() > budget && stack > longest;) {
+    stack = std::max(longest, stack * 7 / 8);
+    cut(run, static_cast<int32_t>(stack), rows, backward);
+  }
+  make_room([&] {
+    const auto growth = [](uint64_t need, uint64_t held) { return need > held ? need - held : 0; };
+    return growth(fixed, parameters.bytes()) + growth(model.table_bytes(positions), model.table_bytes()) +
+           growth(run.workspace_bytes, workspace.bytes()) + growth(run.lists_bytes, lists.bytes());
+  });
+  model.reach_position(positions);
+  workspace.reserve(run.workspace_bytes);
+  lists.reserve(run.lists_bytes);
+  Arena arena(workspace.as<void>());
+  run.workspace = plan(arena, run.schedule.stack_rows, run.schedule.batch_rows, run.labels, run.keep);
+  return run;
+}
+
+void Engine::State::make_room(const std::string& name, TensorKind kind) {
+  make_room([&] { return parameters.staging_bytes(name) + parameters.missing_bytes(kind); });
+}
+
+}  // namespace swirl
