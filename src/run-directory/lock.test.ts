@@ -115,6 +115,17 @@ test("a living process keeps its lock, named in the error; that of a killed one 
   await takeAndRelease();
 });
 
+test("process.exit gives back all that the process holds", async () => {
+  const child = start();
+  const other = join(dir, "other");
+  await tell(child, { do: "take", folder });
+  await tell(child, { do: "take", folder: other });
+  const gone = once(child, "exit");
+  child.send({ do: "exit" } satisfies LockCommand);
+  await gone;
+  expect([await fs.readdir(folder), await fs.readdir(other)]).toEqual([[], []]);
+});
+
 linux("a killed process that its parent never takes note of is gone too", async () => {
   // `sleep` takes the shell's place and waits for no child.
   const program = compiled.file("tests/support/lock-program.ts");

@@ -1,7 +1,8 @@
 /**
  * One writer a place. Whoever goes on with a run directory, a folder of checkpoints or a file of records holds its lock
  * meanwhile: `<folder>/.lock` or `<file>.lock`. A second one, of another process or of this one, is refused with CONFIG.
- * Disposing a lock gives it back; that of an owner which is gone (lock-owner.ts) is taken over.
+ * Disposing a lock gives it back, and so does process.exit: a process may take seconds to end after its last line of
+ * JavaScript. The lock of an owner that is gone (lock-owner.ts) is taken over.
  *
  * A lock is a folder with one file in it, which says who the owner is and has a name that no other lock's has. It is
  * put in place by a rename, and a folder is never renamed over one that is not empty: of any number of takers one
@@ -10,8 +11,9 @@
  * this asks for atomic renames, not for hard links.
  */
 import { randomBytes } from "node:crypto";
+import { rmdirSync, rmSync } from "node:fs";
 import { mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileDurable } from "./atomic-write.js";
@@ -22,6 +24,9 @@ const ATTEMPTS = 100;
 /** Milliseconds after which a lock that was never put in place is litter: its maker was killed just then. */
 const ABANDONED_AFTER = 3_600_000;
 
+/** The files in the locks that this thread holds. */
+const held = new Set<string>();
+
 interface Place {
   path: string;
   kind: "folder" | "file";
@@ -30,12 +35,12 @@ interface Place {
 
 /** Makes the folder where it does not exist. @throws SwirlError CONFIG: in use, or not writable. */
 export function lockFolder(folder: string): Promise<AsyncDisposable> {
-  return take({ path: folder, kind: "folder", lock: join(folder, ".lock") });
+  return take({ path: folder, kind: "folder", lock: resolve(folder, ".lock") });
 }
 
 /** Makes the file's folder where it does not exist, not the file. @throws as lockFolder. */
 export async function lockFile(file: string): Promise<AsyncDisposable> {
-  const real = await realpath(file).catch(() => file); // a file with two names has one lock
+  const real = await realpath(file).catch(() => resolve(file)); // a file with two names has one lock
   return take({ path: file, kind: "file", lock: `${real}.lock` });
 }
 
@@ -57,8 +62,27 @@ async function take(place: Place): Promise<AsyncDisposable> {
     await rm(candidate, { recursive: true, force: true }).catch(() => {});
     throw SwirlError.isInstance(error) ? error : cannotLock(place, error as NodeJS.ErrnoException);
   }
-  await removeAbandoned(lock);
-  return { [Symbol.asyncDispose]: () => remove(lock, name) };
+  const file = join(lock, name);
+  if (held.size === 0) process.on("exit", giveAllBack);
+  held.add(file);
+  await removeAbandoned(lock).catch(() => {}); // litter, and tried again by the next
+  return {
+    async [Symbol.asyncDispose]() {
+      await remove(lock, name);
+      if (held.delete(file) && held.size === 0) process.off("exit", giveAllBack);
+    },
+  };
+}
+
+function giveAllBack(): void {
+  for (const file of held) {
+    try {
+      rmSync(file, { force: true });
+      rmdirSync(dirname(file));
+    } catch {
+      // It stays, as that of a killed process does.
+    }
+  }
 }
 
 async function putInPlace(place: Place, candidate: string): Promise<void> {

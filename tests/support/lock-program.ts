@@ -12,6 +12,7 @@ import { lockFolder } from "../../src/run-directory/lock.js";
 export type LockCommand =
   | { do: "take"; folder: string }
   | { do: "release" }
+  | { do: "exit" }
   /** Takes and gives back so many times, waiting its turn, and looks whether it was alone meanwhile. */
   | { do: "churn"; folder: string; times: number };
 
@@ -34,6 +35,7 @@ async function obey(command: LockCommand): Promise<LockReply> {
     lock = undefined;
     return { released: true };
   }
+  if (command.do === "exit") process.exit();
   const inside = join(command.folder, "inside");
   let intruders = 0;
   for (let turn = 0; turn < command.times; ) {
