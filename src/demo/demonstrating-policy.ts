@@ -2,6 +2,7 @@
  * The demonstrator as a Policy, so that demonstrations are made by stage 1 itself: the same tools, the same records,
  * the same token ids as what the trained policy will produce. Tokens and turns come from the model's own tokenizer.
  */
+import { SwirlError } from "../errors/swirl-error.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Action, Context, Message, Policy, SamplingOptions } from "../policy/policy.js";
 import { createRandom } from "../random/random.js";
@@ -27,11 +28,18 @@ export function demonstratingPolicy(
       return Array.from({ length: options.n ?? 1 }, () => {
         const text = demonstrate(question, turnsOf(context.messages), random, mistakes, thinks);
         const tokens = model.tokenizer.encode(text, { continues: true });
+        const room = model.contextLength - (context.tokens?.length ?? 0);
+        if (tokens.length > room) throw doesNotFit(model.contextLength);
         return { text, tokens, logprobs: new Float32Array(tokens.length), finishReason: "stop" };
       });
     },
     async dispose() {},
   };
+}
+
+/** The trajectory ends before such an action; its earlier steps stay demonstrations. */
+function doesNotFit(contextLength: number): SwirlError {
+  return new SwirlError("INPUT", `the demonstration does not fit into a context of ${contextLength} tokens`);
 }
 
 function turnsOf(messages: readonly Message[]): Turn[] {
