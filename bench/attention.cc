@@ -12,6 +12,7 @@
 
 #include "bench/attention_tree.h"
 #include "bench/measure.h"
+#include "bench/options.h"
 
 namespace {
 
@@ -106,26 +107,15 @@ const Heads& heads_of(const std::string& name) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  std::string name = "cpu", heads, tree, dtype, json;
-  int threads = 1;
-  for (int i = 1; i + 1 < count; i += 2) {
-    const std::string option = arguments[i], value = arguments[i + 1];
-    if (option == "--device")
-      name = value;
-    else if (option == "--heads")
-      heads = value;
-    else if (option == "--tree")
-      tree = value;
-    else if (option == "--dtype")
-      dtype = value;
-    else if (option == "--threads")
-      threads = std::atoi(value.c_str());
-    else if (option == "--json")
-      json = value;
-    else
-      bench::give_up(option + " is none of --device, --heads, --tree, --dtype, --threads, --json");
-  }
-  if (count % 2 == 0) bench::give_up(std::string(arguments[count - 1]) + " needs a value");
+  const auto given = bench::options(count, arguments,
+                                    {{"--device", "cpu"},
+                                     {"--heads", ""},
+                                     {"--tree", ""},
+                                     {"--dtype", ""},
+                                     {"--threads", "1"},
+                                     {"--json", ""}});
+  const std::string &name = given.at("--device"), &heads = given.at("--heads"), &tree = given.at("--tree");
+  std::string dtype = given.at("--dtype");
   const bool cpu = name == "cpu", smoke = heads == "smoke";
   if (dtype.empty()) dtype = cpu ? "both" : "bfloat16";
   if (dtype != "both" && dtype != "bfloat16" && dtype != "float32")
@@ -151,7 +141,7 @@ int main(int count, char** arguments) {
   } else {
     trees = {{1024, 128, 512, 4, 8, 1}, {1024, 128, 512, 4, 8, 8}};
   }
-  const bench::Device device(name, threads);
+  const bench::Device device(name, std::atoi(given.at("--threads").c_str()));
   bench::Bench out(device, smoke ? 0 : 0.05, smoke ? 1 : 7);
   const Suite suite{device, out};
   for (const Heads& h : whose) {
@@ -164,11 +154,7 @@ int main(int count, char** arguments) {
     suite.decode(whose[0], 2, 2, 9, 4);
   else if (!cpu)
     suite.decode(whose[0], 8, 8, 3968, 128);
-  if (json.empty()) return 0;
-  std::FILE* to = json == "-" ? stdout : std::fopen(json.c_str(), "w");
-  if (to == nullptr) bench::give_up("--json " + json + ": cannot be written");
-  bench::write_json(to, device, out,
+  bench::write_json(given.at("--json"), device, out,
                     bench::quoted(heads.empty() ? (cpu ? "135m" : "0.5b, 1.5b") : heads.c_str()));
-  if (to != stdout) std::fclose(to);
   return 0;
 }

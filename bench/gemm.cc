@@ -1,5 +1,5 @@
 // Matrix products at SmolLM2-135M's shapes beside the processor's peak: gemm [rows]. Build and run:
-// bench/gemm.sh. Times are processor time of one thread, so that other work on the machine does not count.
+// bench/native.sh gemm. Times are processor time of one thread, so that other work on the machine does not count.
 #include <time.h>
 
 #include <algorithm>

@@ -177,8 +177,13 @@ inline std::string quoted(const char* text) {
   return out + "\"";
 }
 
-// One JSON object: the device, the peaks, the shape as given, a row for each case. Times in seconds.
-inline void write_json(std::FILE* to, const Device& device, const Bench& bench, const std::string& shape) {
+// One JSON object into that file, "-" for standard output, nowhere when it has no name: the device, the peaks,
+// the shape as given, a row for each case. Times in seconds.
+inline void write_json(const std::string& file, const Device& device, const Bench& bench,
+                       const std::string& shape) {
+  if (file.empty()) return;
+  std::FILE* to = file == "-" ? stdout : std::fopen(file.c_str(), "w");
+  if (to == nullptr) give_up("--json " + file + ": cannot be written");
   swirl_device_info info = {};
   device.ok(device.k->describe(device.d, &info), "describe");
   const swirl::Peaks& p = bench.peaks();
@@ -199,6 +204,7 @@ inline void write_json(std::FILE* to, const Device& device, const Bench& bench, 
     comma = ",";
   }
   std::fprintf(to, "\n  ]\n}\n");
+  if (to != stdout) std::fclose(to);
 }
 
 }  // namespace bench

@@ -12,6 +12,7 @@
 
 #include "bench/measure.h"
 #include "bench/ops_shape.h"
+#include "bench/options.h"
 
 namespace {
 
@@ -260,24 +261,11 @@ struct Suite {
 }  // namespace
 
 int main(int count, char** arguments) {
-  std::string name = "cpu", shape_name, head, json;
-  int threads = 0;
-  for (int i = 1; i + 1 < count; i += 2) {
-    const std::string option = arguments[i], value = arguments[i + 1];
-    if (option == "--device")
-      name = value;
-    else if (option == "--shape")
-      shape_name = value;
-    else if (option == "--head")
-      head = value;
-    else if (option == "--threads")
-      threads = std::atoi(value.c_str());
-    else if (option == "--json")
-      json = value;
-    else
-      bench::give_up(option + " is none of --device, --shape, --head, --threads, --json");
-  }
-  if (count % 2 == 0) bench::give_up(std::string(arguments[count - 1]) + " needs a value");
+  const auto given = bench::options(
+      count, arguments,
+      {{"--device", "cpu"}, {"--shape", ""}, {"--head", ""}, {"--threads", "0"}, {"--json", ""}});
+  const std::string &name = given.at("--device"), &head = given.at("--head");
+  std::string shape_name = given.at("--shape");
   if (shape_name.empty()) shape_name = name == "cpu" ? "135m" : "0.5b";
   Shape shape;
   for (const Shape& known : bench::kShapes)
@@ -296,13 +284,9 @@ int main(int count, char** arguments) {
       bench::give_up("--head " + head + " is not T,H,V,CHUNK[,CHUNK…]");
   }
   const bool smoke = shape.name == "smoke";
-  const bench::Device device(name, threads);
+  const bench::Device device(name, std::atoi(given.at("--threads").c_str()));
   bench::Bench out(device, smoke ? 0 : 0.05, smoke ? 1 : 7);
   Suite{device, out, shape}.all();
-  if (json.empty()) return 0;
-  std::FILE* to = json == "-" ? stdout : std::fopen(json.c_str(), "w");
-  if (to == nullptr) bench::give_up("--json " + json + ": cannot be written");
-  bench::write_json(to, device, out, bench::json(shape));
-  if (to != stdout) std::fclose(to);
+  bench::write_json(given.at("--json"), device, out, bench::json(shape));
   return 0;
 }
