@@ -7,22 +7,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Dtype, ModelConfig, NativeProfile } from "../../src/native/addon.js";
 import { parseModelConfig } from "../../src/policy/checkpoint/model-config.js";
-import { parameterCount } from "../flops.js";
 import { machine, machineLine, residentBytes } from "../machine.js";
 import { checkpointOf, models } from "../models.js";
 import type { PeerProcess } from "../peer-process.js";
 import { parseShape, type Shape, shapeName } from "../shape.js";
 import { compareShape, merged, type ShapeResult } from "./compare.js";
 import { judge, type Peak } from "./goals.js";
-import {
-  type DeviceKind,
-  deviceKind,
-  type PeerName,
-  peerNames,
-  peers,
-  startOurs,
-  startPeer,
-} from "./peers.js";
+import { oneByOne, together } from "./memory-groups.js";
+import { deviceKind, type PeerName, peerNames, peers, startOurs, startPeer } from "./peers.js";
 import { goalsReport, scalingReport, shapesReport } from "./report.js";
 import { measureScaling, type Scaling } from "./scaling.js";
 import type { Participant, TurnOptions } from "./turns.js";
@@ -184,7 +176,11 @@ async function measureShapes(
 ): Promise<ShapeResult[]> {
   const found = new Map<string, ShapeResult>();
   const wanted = run.names.filter((name) => !peers[name].script || run.python);
-  for (const group of groups(wanted, shapes, config, dtype, run.turns.on)) {
+  const groups =
+    run.turns.on === "cuda"
+      ? oneByOne(wanted)
+      : together(wanted, shapes, config, dtype, 0.8 * availableBytes());
+  for (const group of groups) {
     const participants: Participant[] = [];
     try {
       for (const name of group) {
@@ -254,39 +250,6 @@ async function measurePeak(name: Participant["name"], process: PeerProcess, run:
       float32: await of("float32"),
     });
   }
-}
-
-/**
- * Peers that fit into memory together, beside ours: their state, their logits and a gibibyte of the rest. On a GPU one
- * at a time, because torch keeps the memory that it once had.
- */
-function groups(
-  names: PeerName[],
-  shapes: Shape[],
-  config: ModelConfig,
-  dtype: Dtype,
-  on: DeviceKind,
-): PeerName[][] {
-  if (on === "cuda") return names.length > 0 ? names.map((name) => [name]) : [[]];
-  const parameters = parameterCount(config);
-  const longest = Math.max(...shapes.map(({ P, K, a, o }) => P + (K - 1) * (a + o) + a));
-  const width = dtype === "bfloat16" ? 2 : 4;
-  const need = (name: PeerName) => {
-    if (!peers[name].script) return 0;
-    const logits = name === "b1" ? 16 * longest * config.vocab * width : 0;
-    return (name === "trl" ? 16 : 4 * width) * parameters + logits + 2 ** 31;
-  };
-  let left = 0;
-  const found: PeerName[][] = [];
-  for (const name of names) {
-    if (found.length === 0 || need(name) > left) {
-      found.push([]);
-      left = 0.8 * availableBytes();
-    }
-    found.at(-1)!.push(name);
-    left -= need(name);
-  }
-  return found.length > 0 ? found : [[]];
 }
 
 function availableBytes(): number {
