@@ -92,16 +92,6 @@ __device__ __forceinline__ void load_some(const T* from, int64_t count, float (&
 #pragma unroll
   for (int i = 0; i < kVector<T>; ++i) to[i] = i < count ? to_float(from[i]) : 0.0f;
 }
-template <bool kAligned, class T>
-__device__ __forceinline__ void store_some(T* to, int64_t count, const float (&from)[kVector<T>]) {
-  if (kAligned && count >= kVector<T>) {
-    store_vector(to, from);
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < kVector<T>; ++i)
-    if (i < count) to[i] = from_float<T>(from[i]);
-}
 
 // --- over a warp: all 32 lanes call, all get the result ---------------------------------------------------
 

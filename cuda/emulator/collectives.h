@@ -77,12 +77,6 @@ T shuffle(unsigned mask, const Site& site, T value, int source) {
 inline int __syncthreads_count(int value, SWIRL_CALLER) {
   return static_cast<int>(swirl::emulator::count_block({"__syncthreads_count", file, line}, value));
 }
-inline int __syncthreads_or(int value, SWIRL_CALLER) {
-  return swirl::emulator::count_block({"__syncthreads_or", file, line}, value) > 0;
-}
-inline int __syncthreads_and(int value, SWIRL_CALLER) {
-  return swirl::emulator::count_block({"__syncthreads_and", file, line}, value == 0) == 0;
-}
 
 inline unsigned __ballot_sync(unsigned mask, int value, SWIRL_CALLER) {
   return swirl::emulator::ballot(mask, {"__ballot_sync", file, line}, value);

@@ -15,12 +15,9 @@
 #define __global__
 #define __device__
 #define __host__
-#define __constant__ static
 #define __forceinline__ inline
-#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
-#define __grid_constant__
 // One for the OS thread that runs the blocks; NaN when a block begins (shared_memory.h): never initialise it.
 #define __shared__ static thread_local
 
@@ -33,7 +30,6 @@ struct dim3 {
 #define blockIdx (::swirl::emulator::position.block_index)
 #define blockDim (::swirl::emulator::position.block)
 #define gridDim (::swirl::emulator::position.grid)
-#define warpSize 32
 
 #define SWIRL_VECTOR(type, name, bytes2, bytes4)                                 \
   struct alignas(bytes2) name##2 {                                               \
