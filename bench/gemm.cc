@@ -1,5 +1,6 @@
 // Matrix products at SmolLM2-135M's shapes beside the processor's peak: gemm [rows]. Build and run:
-// bench/native.sh gemm. Times are processor time of one thread, so that other work on the machine does not count.
+// bench/native.sh gemm. A product's time is processor time of one thread, so that other work on the machine
+// does not count; the peak is the best of several runs of a millisecond (register_peak.h).
 #include <time.h>
 
 #include <algorithm>
@@ -7,12 +8,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "native/cpu/isa.h"
+#include "native/cpu/register_peak.h"
 #include "native/kernels/kernels.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace {
 
@@ -39,54 +36,6 @@ double median_seconds(const Body& body) {
   std::sort(times.begin(), times.end());
   return times[2];
 }
-
-#if defined(__x86_64__)
-// Independent dot products in registers: 2 · 32 operations each.
-__attribute__((target("avx512f,avx512bf16"))) double peak_bf16() {
-  __m512 sum[16];
-#pragma GCC unroll 16
-  for (int j = 0; j < 16; ++j) {
-    sum[j] = _mm512_setzero_ps();
-    asm("" : "+v"(sum[j]));  // else the compiler sees sixteen equal sums and keeps one
-  }
-  __m512bh x = (__m512bh)_mm512_set1_epi32(int(seconds() * 0)), y = x;
-  constexpr int kRounds = 2000000;
-  const double start = seconds();
-  for (int i = 0; i < kRounds; ++i)
-#pragma GCC unroll 16
-    for (int j = 0; j < 16; ++j) {
-      sum[j] = _mm512_dpbf16_ps(sum[j], x, y);
-    }
-  const double time = seconds() - start;
-  float out[16];
-#pragma GCC unroll 16
-  for (int j = 1; j < 16; ++j) sum[0] = _mm512_add_ps(sum[0], sum[j]);
-  _mm512_storeu_ps(out, sum[0]);
-  return out[0] == 0 ? kRounds * 16.0 * 64 / time / 1e9 : 0;
-}
-__attribute__((target("avx512f"))) double peak_f32() {
-  __m512 sum[16];
-#pragma GCC unroll 16
-  for (int j = 0; j < 16; ++j) {
-    sum[j] = _mm512_setzero_ps();
-    asm("" : "+v"(sum[j]));  // else the compiler sees sixteen equal sums and keeps one
-  }
-  __m512 x = _mm512_set1_ps(float(seconds() * 0)), y = x;
-  constexpr int kRounds = 2000000;
-  const double start = seconds();
-  for (int i = 0; i < kRounds; ++i)
-#pragma GCC unroll 16
-    for (int j = 0; j < 16; ++j) {
-      sum[j] = _mm512_fmadd_ps(x, y, sum[j]);
-    }
-  const double time = seconds() - start;
-  float out[16];
-#pragma GCC unroll 16
-  for (int j = 1; j < 16; ++j) sum[0] = _mm512_add_ps(sum[0], sum[j]);
-  _mm512_storeu_ps(out, sum[0]);
-  return out[0] == 0 ? kRounds * 16.0 * 32 / time / 1e9 : 0;
-}
-#endif
 
 struct Bench {
   const swirl_kernels* k = swirl_cpu_kernels();
@@ -125,10 +74,10 @@ int main(int argc, char** argv) {
   swirl_device_info info;
   bench.k->describe(bench.d, &info);
   std::printf("%s, %s, %s, one thread\n", info.description, info.matrix_library, info.isa);
-#if defined(__x86_64__)
-  if (swirl::isa() >= swirl::Isa::kAvx512Bf16)
-    std::printf("peak: bf16 %.0f GFLOP/s, f32 %.0f GFLOP/s\n", peak_bf16(), peak_f32());
-#endif
+  const double peak = swirl::register_peak(SWIRL_FLOAT32, 1) / 1e9;
+  if (peak > 0)
+    std::printf("peak: bf16 %.0f GFLOP/s, f32 %.0f GFLOP/s\n", swirl::register_peak(SWIRL_BFLOAT16, 1) / 1e9,
+                peak);
   std::vector<int> sizes;
   for (int i = 1; i < argc; ++i) sizes.push_back(std::atoi(argv[i]));
   if (sizes.empty()) sizes = {736, 4096};

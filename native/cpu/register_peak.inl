@@ -1,8 +1,9 @@
 namespace swirl {
 namespace SWIRL_ISA {
 
-// Enough sums that do not wait for each other to hide an instruction's latency.
-constexpr int kSums = 12;
+// Enough sums that do not wait for each other to hide an instruction's latency, and registers for all: Zen 5's
+// bfloat16 dot product needs more than 12, and AVX2 has 16 registers in all.
+constexpr int kSums = kLanes == 16 ? 16 : 12;
 #if defined(SWIRL_PAIRS)
 constexpr double kStepFlops = 2.0 * 2 * kSums * kLanes;
 #else
@@ -19,7 +20,7 @@ inline float multiply_adds(int64_t steps) {
   const V x = splat(0.999f), y = splat(0.001f);
 #endif
   for (int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int j = 0; j < kSums; ++j) {
 #if defined(SWIRL_PAIRS)
       sums[j] = (V)_mm512_dpbf16_ps((__m512)sums[j], x, y);
