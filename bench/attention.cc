@@ -45,7 +45,7 @@ struct Suite {
     const swirl_tree view = tree.on(device);
     const swirl_attention_shape s = shape(h);
     const int q = h.heads * h.head_dim, kv = h.kv_heads * h.head_dim, ld = q + 2 * kv;
-    const size_t rows = size_t(tree.rows), width = dtype == SWIRL_FLOAT32 ? 4 : 2;
+    const size_t rows = size_t(tree.rows), width = swirl::size_of(dtype);
     const Operand qkv(device, 0, dtype, rows * ld), result(device, 0, dtype, rows * q);
     const Operand upstream(device, 0, dtype, rows * q), gradient(device, 0, dtype, rows * ld);
     const Operand dk(device, 0, SWIRL_FLOAT32, rows * kv), dv(device, 0, SWIRL_FLOAT32, rows * kv);

@@ -10,6 +10,7 @@
 
 #include "native/cpu/register_peak.h"
 #include "native/kernels/kernels.h"
+#include "native/kernels/size_of.h"
 
 namespace {
 
@@ -50,7 +51,7 @@ struct Bench {
 
   void product(const char* what, int ta, int tb, int m, int n, int kk, swirl_dtype dtype, float beta,
                swirl_dtype c) {
-    const size_t width = dtype == SWIRL_FLOAT32 ? 4 : 2;
+    const size_t width = swirl::size_of(dtype);
     void* a = memory(size_t(m) * kk * width);
     void* b = memory(size_t(n) * kk * width);
     void* out = memory(size_t(m) * n * 4);

@@ -14,6 +14,7 @@
 #include "native/kernels/kernels.h"
 #include "native/kernels/peaks.h"
 #include "native/kernels/registry.h"
+#include "native/kernels/size_of.h"
 #include "native/kernels/work.h"
 
 namespace bench {
@@ -57,7 +58,7 @@ class Operand {
  public:
   Operand(const Device& device, size_t beyond_caches, swirl_dtype dtype, size_t count, float scale = 1)
       : device_(device) {
-    const size_t bytes = count * (dtype == SWIRL_FLOAT32 ? 4 : 2);
+    const size_t bytes = count * swirl::size_of(dtype);
     stride_ = (bytes + 255) / 256 * 256;
     copies_ = std::max<size_t>(1, (beyond_caches + stride_ - 1) / stride_);
     memory_ = static_cast<char*>(device.allocate(stride_ * copies_));
@@ -74,7 +75,7 @@ class Operand {
 
  private:
   void fill(swirl_dtype dtype, size_t count, float scale) {
-    const size_t block = std::min(count, size_t(1) << 20), element = dtype == SWIRL_FLOAT32 ? 4 : 2;
+    const size_t block = std::min(count, size_t(1) << 20), element = swirl::size_of(dtype);
     std::vector<float> values(block);
     uint32_t state = 1;
     for (float& value : values) {

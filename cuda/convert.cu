@@ -3,6 +3,7 @@
 // 6 bytes an element: 4 on one side, 2 on the other. Floor: bytes / bandwidth.
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
+#include "native/kernels/size_of.h"
 
 namespace swirl::cuda {
 namespace {
@@ -30,7 +31,7 @@ swirl_status convert_all(swirl_device* device, void* to, const void* from, size_
 
 swirl_status convert(swirl_device* device, void* to, swirl_dtype to_type, const void* from,
                      swirl_dtype from_type, size_t count) {
-  if (to_type == from_type) return memory_copy(device, to, from, count * (to_type == SWIRL_FLOAT32 ? 4 : 2));
+  if (to_type == from_type) return memory_copy(device, to, from, count * size_of(to_type));
   if (to_type == SWIRL_BFLOAT16) return convert_all<__nv_bfloat16, float>(device, to, from, count);
   return convert_all<float, __nv_bfloat16>(device, to, from, count);
 }

@@ -21,6 +21,7 @@
 #include "cuda/platform.cuh"
 #include "cuda/runtime.cuh"
 #include "native/kernels/gemm_arguments.h"
+#include "native/kernels/size_of.h"
 
 namespace swirl::cuda {
 namespace {
@@ -54,14 +55,13 @@ int32_t next_power_of_two(int32_t x) {
   return out;
 }
 
-size_t bytes_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? 4 : 2; }
 DataType type_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? cublaslt::kFloat32 : kBfloat16; }
 
 // What every row of a matrix is aligned to: the same for row 0 as for all of them, or a row alone would be
 // another kind of product than the same row among others.
 uint32_t alignment(const void* pointer, int32_t ld, swirl_dtype type) {
   const size_t bits =
-      reinterpret_cast<uintptr_t>(pointer) | (static_cast<size_t>(ld) * bytes_of(type)) | kFullAlignment;
+      reinterpret_cast<uintptr_t>(pointer) | (static_cast<size_t>(ld) * size_of(type)) | kFullAlignment;
   return static_cast<uint32_t>(bits & (~bits + 1));
 }
 
@@ -156,7 +156,7 @@ swirl_status make_plan(swirl_device* device, const Kind& kind, Plan* out) {
   lt.desc_set(out->desc, kTransposeB, &second, sizeof second);
   // Strides as the nominal product has them: what they are aligned to is in the kind.
   const auto stride = [](int64_t width, uint32_t align, swirl_dtype type) {
-    const int64_t step = align / static_cast<int64_t>(bytes_of(type));
+    const int64_t step = align / static_cast<int64_t>(size_of(type));
     return step > 1 ? (width + step - 1) / step * step : width;
   };
   Preference preference = nullptr;
@@ -240,7 +240,7 @@ swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_
   if (m == 0 || n == 0) return SWIRL_OK;
   if (k == 0) {
     if (beta == 1) return SWIRL_OK;
-    const size_t width = bytes_of(c_type);
+    const size_t width = size_of(c_type);
     return check(device,
                  cudaMemset2DAsync(c, static_cast<size_t>(ldc) * width, 0, static_cast<size_t>(n) * width,
                                    static_cast<size_t>(m), device->stream),

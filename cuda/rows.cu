@@ -5,6 +5,7 @@
 // Floor: bytes / bandwidth.
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
+#include "native/kernels/size_of.h"
 
 namespace swirl::cuda {
 namespace {
@@ -36,7 +37,7 @@ template <bool kScatter>
 swirl_status move_rows(swirl_device* device, const char* op, int32_t rows, int32_t width,
                        const int32_t* index, const void* from, int32_t ld_from, void* to, int32_t ld_to,
                        swirl_dtype dtype) {
-  const int64_t element = dtype == SWIRL_FLOAT32 ? 4 : 2;
+  const int64_t element = size_of(dtype);
   const int64_t row = width * element, from_row = ld_from * element, to_row = ld_to * element;
   const uintptr_t all = reinterpret_cast<uintptr_t>(from) | reinterpret_cast<uintptr_t>(to) |
                         static_cast<uintptr_t>(row | from_row | to_row);

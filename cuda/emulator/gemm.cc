@@ -8,6 +8,7 @@
 #include "cuda/ops.h"
 #include "native/cpu/bfloat16.h"
 #include "native/kernels/gemm_arguments.h"
+#include "native/kernels/size_of.h"
 
 namespace swirl::cuda {
 namespace {
@@ -19,7 +20,7 @@ float read(const void* from, size_t at, swirl_dtype type) {
 
 // Bytes from the first to the last element of a matrix.
 size_t extent(int64_t rows, int64_t columns, int64_t ld, swirl_dtype type) {
-  return static_cast<size_t>((rows - 1) * ld + columns) * (type == SWIRL_FLOAT32 ? 4 : 2);
+  return static_cast<size_t>((rows - 1) * ld + columns) * size_of(type);
 }
 
 }  // namespace

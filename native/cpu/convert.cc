@@ -3,6 +3,7 @@
 #include "native/cpu/device.h"
 #include "native/cpu/isa.h"
 #include "native/cpu/ops.h"
+#include "native/kernels/size_of.h"
 
 #define SWIRL_BODY "native/cpu/convert.inl"
 #include "native/cpu/each_isa.h"
@@ -23,7 +24,7 @@ void convert_all(swirl_device* device, void* to, const void* from, size_t count)
 
 swirl_status convert(swirl_device* device, void* to, swirl_dtype to_type, const void* from,
                      swirl_dtype from_type, size_t count) {
-  if (to_type == from_type) return memory_copy(device, to, from, count * (to_type == SWIRL_FLOAT32 ? 4 : 2));
+  if (to_type == from_type) return memory_copy(device, to, from, count * size_of(to_type));
   if (to_type == SWIRL_BFLOAT16) {
     convert_all<bfloat16, float>(device, to, from, count);
   } else {

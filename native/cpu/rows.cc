@@ -4,20 +4,16 @@
 #include "native/cpu/device.h"
 #include "native/cpu/isa.h"
 #include "native/cpu/ops.h"
+#include "native/kernels/size_of.h"
 
 #define SWIRL_BODY "native/cpu/add.inl"
 #include "native/cpu/each_isa.h"
 
 namespace swirl {
-namespace {
-
-size_t element_bytes(swirl_dtype dtype) { return dtype == SWIRL_FLOAT32 ? 4 : 2; }
-
-}  // namespace
 
 swirl_status gather_rows(swirl_device* device, int32_t rows, int32_t width, const int32_t* index,
                          const void* from, int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype) {
-  const size_t bytes = element_bytes(dtype);
+  const size_t bytes = size_of(dtype);
   parallel_for(device, rows, row_grain(width), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       std::memcpy(static_cast<char*>(to) + static_cast<size_t>(i) * static_cast<size_t>(ld_to) * bytes,
@@ -30,7 +26,7 @@ swirl_status gather_rows(swirl_device* device, int32_t rows, int32_t width, cons
 
 swirl_status scatter_rows(swirl_device* device, int32_t rows, int32_t width, const int32_t* index,
                           const void* from, int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype) {
-  const size_t bytes = element_bytes(dtype);
+  const size_t bytes = size_of(dtype);
   parallel_for(device, rows, row_grain(width), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       std::memcpy(

@@ -11,6 +11,7 @@
 
 #include "../kernels/kernels.h"
 #include "../kernels/profile.h"
+#include "../kernels/size_of.h"
 
 namespace swirl {
 
@@ -108,8 +109,6 @@ class Arena {
   uint8_t* base_;
   size_t used_ = 0;
 };
-
-inline size_t size_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? 4 : 2; }
 
 }  // namespace swirl
 

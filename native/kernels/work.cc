@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "size_of.h"
+
 namespace swirl::work {
 namespace {
-
-double size_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? 4 : 2; }
 
 Work moved(const char* op, double bytes) {
   Work w;

@@ -15,6 +15,7 @@
 
 #include "device.h"
 #include "native/cpu/bfloat16.h"
+#include "native/kernels/size_of.h"
 
 namespace check {
 
@@ -75,7 +76,7 @@ class Mirror {
 class Array {
  public:
   Array(swirl_dtype dtype, size_t count, double fill = 0)
-      : dtype_(dtype), count_(count), mirror_(count * (dtype == SWIRL_FLOAT32 ? 4 : 2)) {
+      : dtype_(dtype), count_(count), mirror_(count * swirl::size_of(dtype)) {
     for (size_t i = 0; i < count; ++i) set(i, fill);
   }
   Array(const Array& other) = default;
@@ -127,7 +128,7 @@ class Array {
 
   size_t size() const { return count_; }
   size_t bytes() const { return count_ * width(); }
-  size_t width() const { return dtype_ == SWIRL_FLOAT32 ? 4 : 2; }
+  size_t width() const { return swirl::size_of(dtype_); }
   swirl_dtype dtype() const { return dtype_; }
 
  private:
