@@ -50,7 +50,6 @@ class EngineCalls {
   // freed on its thread: before this returns when the thread was idle, else when the running call has
   // stopped.
   void dispose();
-  bool disposed() const { return disposed_; }
   // Stops and joins without settling anything: the environment is ending. Idempotent.
   void shut_down();
 

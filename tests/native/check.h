@@ -30,9 +30,6 @@
 
 namespace check {
 
-// Rounding of one stored value, relative.
-inline double epsilon(swirl_dtype dtype) { return dtype == SWIRL_FLOAT32 ? 6e-8 : 4e-3; }
-
 // |got - want| <= tolerance · (|want| + scale), where scale is the root mean square of want, at least
 // `floor`: the size of the terms where they may cancel.
 inline void close(const Array& got, const Reference& want, double tolerance, const std::string& what,
