@@ -57,6 +57,8 @@ export interface SelectWork {
   tags?: Record<string, string>;
   /** Share of the filter's verdicts that are turned round. */
   wrong?: number;
+  /** Filters with the testbed's other judge, not with the one that rewards. */
+  otherJudge?: true;
 }
 /** SFT on a selection. */
 export interface SftWork {

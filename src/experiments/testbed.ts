@@ -10,6 +10,8 @@ export interface Testbed {
   task: Task;
   /** The judge that filters and rewards. */
   judge: Judge;
+  /** As good as `judge`, with blind spots of its own; for cells that filter with another judge than rewards. */
+  otherJudge?: Judge;
   /** Judges that only measure, by name: "oracle", "independent". */
   measuringJudges: Readonly<Record<string, Judge>>;
   maxNewTokens: number;

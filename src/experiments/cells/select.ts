@@ -3,6 +3,7 @@
  * trajectory, so two filters of one seed share as many trajectories as they can.
  */
 import { filterTrajectories } from "../../filter/filter-trajectories.js";
+import type { Judge } from "../../judge/judge.js";
 import { judgeSteps } from "../../judge/judge-steps.js";
 import type { JudgedTrajectory } from "../../judge/judged-trajectory.js";
 import { noisyJudge } from "../../judge/noisy-judge.js";
@@ -20,7 +21,7 @@ export async function select(work: SelectWork, context: CellContext): Promise<Se
   const file = input(work.pool).trajectories;
   if (newest?.file !== file) newest = { file, trajectories: inOrder(await readAll(file)) };
   const pool = await withTags(newest.trajectories, work, context);
-  const judge = work.wrong ? noisyJudge(testbed.judge, { rate: work.wrong, seed }) : testbed.judge;
+  const judge = filterJudge(work, context);
   const judged: JudgedTrajectory[] = [];
   for await (const one of judgeSteps(pool, { judge, signal })) {
     judged.push(one);
@@ -40,6 +41,12 @@ export async function select(work: SelectWork, context: CellContext): Promise<Se
   }
   await writeFileAtomic(folder.kept, kept.map((trajectory) => `${JSON.stringify(trajectory)}\n`).join(""));
   return { table, kept: kept.length };
+}
+
+function filterJudge({ wrong, otherJudge }: SelectWork, { seed, testbed }: CellContext): Judge {
+  const judge = otherJudge ? testbed.otherJudge : testbed.judge;
+  if (!judge) throw new Error("the testbed has no other judge");
+  return wrong ? noisyJudge(judge, { rate: wrong, seed }) : judge;
 }
 
 /** Of their ids: they were written down as they ended, which is another order every time. */

@@ -39,7 +39,9 @@ export function arms(): { id: string; on: readonly HeldOut[]; greedy: boolean }[
     ...WRONG.map((rate) => near(wrongArm(rate))),
     everywhere("swirl/no KL"),
     ...GROUP_SIZES.flatMap((size) => (size === 4 ? [] : [near(groupArm(size))])),
+    near("swirl/filtered by another judge"),
     near("swirl/no baseline"),
+    near("swirl/no baseline, longer"),
     near("swirl/group baseline"),
     ...THOUGHTS.flatMap((kind) => [near(`base/thoughts ${kind}`), near(`swirl/thoughts ${kind}`)]),
   ];
@@ -112,6 +114,9 @@ export function miniatureCells(seed: number, settings: MiniatureSettings): Cell[
     select(`kept/${100 * rate} % wrong`, { filter: "process", wrong: rate });
     learn(wrongArm(rate), `kept/${100 * rate} % wrong`, { wrong: rate });
   }
+  // What passes the judge that rewards are also the bad steps it overlooks, and it would overlook them again.
+  select("kept/another judge", { filter: "process", otherJudge: true });
+  learn("swirl/filtered by another judge", "kept/another judge");
   learn("swirl/no KL", "kept/process", { train: { klWeight: 0 } });
   // As many actions an update, whatever G is: fewer states then, or more.
   const actions = swirl.batchSize * swirl.samplesPerState;
@@ -120,6 +125,7 @@ export function miniatureCells(seed: number, settings: MiniatureSettings): Cell[
     learn(groupArm(size), "kept/process", { train: { samplesPerState: size, batchSize: actions / size } });
   }
   learn("swirl/no baseline", "kept/process", { train: { baseline: "none" } });
+  learn("swirl/no baseline, longer", "kept/process", { train: { baseline: "none", steps: longSwirlSteps } });
   learn("swirl/group baseline", "kept/process", { train: { baseline: "group" } });
 
   // Chains of thought, kept or stripped in states: two bases of their own, for a policy must have seen such states.

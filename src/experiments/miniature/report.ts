@@ -156,16 +156,21 @@ ${accuracyTable(outcomes, [
   "swirl/none",
   "swirl/logged actions",
   ...WRONG.map(wrongArm),
+  "swirl/filtered by another judge",
   "swirl/no KL",
   ...GROUP_SIZES.filter((size) => size !== 4).map(groupArm),
   "swirl/no baseline",
   "swirl/group baseline",
+  "swirl/process, longer",
+  "swirl/no baseline, longer",
 ])}
 
 - *outcome reward*: the same states; an action is played to the end with live tools and rewarded if the answer is right.
 - *logged actions*: the recorded actions weighted by reward instead of fresh ones, on the unfiltered trajectories, since all
   process-filtered actions have the same reward. Compare it with *swirl/none*, whose states are the same.
 - *wrong*: that share of the judge's verdicts is turned round, in the filter and in the reward.
+- *filtered by another judge*: by one as good as the judge that rewards, which overlooks other bad steps.
+- *longer*: ${longSwirlSteps} instead of ${swirl.steps} updates.
 - *G*: fresh actions a state, ${swirl.batchSize * swirl.samplesPerState} in all for each update. G = 1 has the running baseline, the others leave-one-out.
 
 ![Wrong verdicts](learning/noisy-judge.svg) ![Actions a state](learning/group-size.svg)

@@ -23,6 +23,9 @@ const FAR_AMOUNTS: QuestionMix = { sumShare: 1, steps: [3, 2], reaches: 50 };
 /** What the base has been shown, as a language model has read more than it is later trained on: all of it. */
 const SHOWN: QuestionMix = { sumShare: 0.5, steps: [2, 3, 2, 3, 4] };
 
+/** Apart from every study seed: what the other judge overlooks is drawn anew. */
+const OTHER = 1_000_000;
+
 export const HELD_OUT = ["search", "arithmetic", "search-far", "arithmetic-far"] as const;
 export type HeldOut = (typeof HELD_OUT)[number];
 
@@ -62,6 +65,7 @@ export async function openMiniature(
   return {
     task,
     judge: noisyJudge(processJudge(), { rate: settings.overlooked, only: "bad", seed }),
+    otherJudge: noisyJudge(processJudge(), { rate: settings.overlooked, only: "bad", seed: seed + OTHER }),
     measuringJudges: {
       independent: independentJudge(),
       oracle: oracleJudge(HELD_OUT.flatMap((name) => questions[name])),
