@@ -1,6 +1,6 @@
 /**
- * The arms of the miniature: every policy that is compared, from one base of its seed. What an arm is compared with, and
- * what the comparison is about, is in comparisons.ts and claims.ts.
+ * The arms of the miniature: every policy that is compared, from one base of its seed. What an arm is compared with is in
+ * claims.ts, for what the paper says, and in report.ts.
  */
 import type { FilterKind } from "../../filter/filter-table.js";
 import type { Cell, CellWork, SelectWork, SwirlWork } from "../cell.js";
