@@ -1,13 +1,13 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { loadConfig } from "./load-config.js";
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "swirl-config-"));
+beforeEach(() => {
+  folder = temporaryFolder();
 });
 
 async function load(config: unknown, overrides: { path: string; value: unknown }[] = [], environment = {}) {

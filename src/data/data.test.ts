@@ -1,9 +1,9 @@
 import { createReadStream, existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { numericEqual } from "../evaluate/answers/index.js";
 import { calculate } from "../tools/calculator/index.js";
 import {
@@ -18,10 +18,9 @@ import {
 
 const shared = join(process.env.SWIRL_SHARED ?? join(import.meta.dirname, "../../../shared"), "data");
 let dir: string;
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "swirl-data-"));
+beforeAll(() => {
+  dir = temporaryFolder();
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];

@@ -1,7 +1,7 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { queryOrder, readHotpotqaDemonstrations } from "./hotpotqa-demonstrations.js";
 
 const rows = [
@@ -19,7 +19,7 @@ const rows = [
 ];
 
 async function demonstrations(options = {}) {
-  const file = join(await mkdtemp(join(tmpdir(), "swirl-hotpot-")), "rows.json");
+  const file = join(temporaryFolder(), "rows.json");
   await writeFile(file, JSON.stringify(rows));
   const found = [];
   for await (const demonstration of readHotpotqaDemonstrations(file, options)) found.push(demonstration);

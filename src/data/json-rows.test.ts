@@ -1,14 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { readJsonRows } from "./json-rows.js";
 
 let dir: string;
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "swirl-rows-"));
+beforeAll(() => {
+  dir = temporaryFolder();
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 async function rows(content: string): Promise<[number, unknown][]> {
   const file = join(dir, "rows.json");

@@ -1,8 +1,6 @@
 /** Demonstrations keep within the context of the policy that will learn from them. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import { demonstratingPolicy } from "./demonstrating-policy.js";
 import { CONTEXT_LENGTH, writePolicyFolder } from "./policy-folder.js";
@@ -14,13 +12,12 @@ let model: NativePolicy;
 const [question] = createWorld(3, { ...DEMO_SETTINGS.world, demonstrations: 1 }).demonstrations;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "swirl-demonstrator-"));
+  folder = temporaryFolder();
   await writePolicyFolder(folder, 0);
   model = await NativePolicy.load(folder, { device: "cpu", threads: 1 });
 });
 afterAll(async () => {
   await model.dispose();
-  await rm(folder, { recursive: true });
 });
 
 describe("demonstratingPolicy", () => {

@@ -1,9 +1,8 @@
-import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { lastMessage, type Script, ScriptedPolicy, turnsTaken } from "../../tests/support/scripted-policy.js";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Judge } from "../judge/judge.js";
 import { calculatorTask } from "../synthesize/tasks.js";
@@ -13,10 +12,9 @@ import { exactMatcher } from "./matchers.js";
 import { improvement, summarize } from "./summary.js";
 
 let dir: string;
-beforeEach(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "evaluate-"));
+beforeEach(() => {
+  dir = temporaryFolder();
 });
-afterEach(() => fs.rm(dir, { recursive: true }));
 
 const double = tool({
   name: "calculator",

@@ -1,18 +1,17 @@
 import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { type FileOperations, nodeFileOperations, type OpenFile } from "../run-directory/atomic-write.js";
 import { readJsonLines, readRecords } from "./jsonl-reader.js";
 import { JsonlWriter } from "./jsonl-writer.js";
 import { resumeJsonl } from "./resume.js";
 
 let dir: string;
-beforeEach(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "jsonl-"));
+beforeEach(() => {
+  dir = temporaryFolder();
 });
-afterEach(() => fs.rm(dir, { recursive: true }));
 
 const schema = z.strictObject({
   version: z.literal(2),

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { stepView } from "../../tests/support/step-view.js";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { calibrate } from "./calibration.js";
 import { readProcessBench } from "./processbench.js";
 import { RuleJudge } from "./rule-judge.js";
@@ -40,10 +40,9 @@ describe("calibrate", () => {
 
 describe("readProcessBench", () => {
   let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "swirl-bench-"));
+  beforeAll(() => {
+    folder = temporaryFolder();
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
   const written = async (content: string) => {
     const file = join(folder, "bench.json");
     await writeFile(file, content);

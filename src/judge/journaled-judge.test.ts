@@ -1,8 +1,8 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { stepView } from "../../tests/support/step-view.js";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { journaledJudge } from "./journaled-judge.js";
 import type { Judge, StepView, Verdict } from "./judge.js";
 import { RuleJudge } from "./rule-judge.js";
@@ -10,11 +10,10 @@ import { VerdictJournal } from "./verdict-journal.js";
 
 let folder: string;
 let file: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "swirl-journal-"));
+beforeEach(() => {
+  folder = temporaryFolder();
   file = join(folder, "verdicts.jsonl");
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const step = (i: number): StepView => stepView({ action: `action ${i}` });
 const lines = async () =>

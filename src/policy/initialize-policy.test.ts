@@ -1,8 +1,8 @@
 /** New models: the same seed gives the same bytes, another seed others; scales are as documented; any family works. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { openCheckpoint, readParameter } from "./checkpoint/checkpoint.js";
 import { initializePolicy } from "./initialize-policy.js";
@@ -22,10 +22,9 @@ const llama = {
 };
 
 let scratch = "";
-beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), "swirl-initialize-"));
+beforeAll(() => {
+  scratch = temporaryFolder();
 });
-afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 async function values(folder: string, name: string): Promise<Float32Array> {
   const { dtype, data } = await readParameter(await openCheckpoint(folder), name);

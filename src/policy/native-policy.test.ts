@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stepView } from "../../tests/support/step-view.js";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { writePolicyFolder } from "../demo/policy-folder.js";
 import { PromptedJudge } from "../judge/prompted-judge.js";
 import { loadAddon } from "../native/load-addon.js";
@@ -18,7 +18,7 @@ let folder: string;
 let policy: NativePolicy;
 let context: Context;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "swirl-policy-"));
+  root = temporaryFolder();
   folder = join(root, "model");
   await writePolicyFolder(folder, 7);
   policy = await NativePolicy.load(folder, { device: "cpu", threads: 1 });
@@ -26,7 +26,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await policy?.dispose();
-  await rm(root, { recursive: true, force: true });
 });
 
 // Only our own products promise that a row does not depend on its company.

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import {
   type FileOperations,
   nodeFileOperations,
@@ -13,10 +13,9 @@ import {
 } from "./atomic-write.js";
 
 let dir: string;
-beforeEach(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "atomic-"));
+beforeEach(() => {
+  dir = temporaryFolder();
 });
-afterEach(() => fs.rm(dir, { recursive: true }));
 
 /** Counts every call, writes at most 5 bytes at once, and throws `error` at call number `failAt`. */
 function scripted(failAt: number, code = "EIO"): { operations: FileOperations; calls: string[] } {

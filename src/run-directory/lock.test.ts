@@ -2,13 +2,13 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Compiled, compile } from "../../tests/support/compile.js";
 import type { LockCommand, LockReply } from "../../tests/support/lock-program.js";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { uniform } from "../train/rng.js";
 import { lockFile, lockFolder } from "./lock.js";
 import { type LockOwner, thisOwner } from "./lock-owner.js";
@@ -22,19 +22,17 @@ let compiled: Compiled;
 beforeAll(async () => {
   compiled = await compile();
 }, 60_000);
-afterAll(() => compiled.remove());
 
 let dir: string;
 let folder: string;
 let children: ChildProcess[];
-beforeEach(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "lock-"));
+beforeEach(() => {
+  dir = temporaryFolder();
   folder = join(dir, "run");
   children = [];
 });
 afterEach(async () => {
   for (const child of children) child.kill("SIGKILL");
-  await fs.rm(dir, { recursive: true });
 });
 
 function start(): ChildProcess {

@@ -1,16 +1,15 @@
 import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { hashInput } from "./manifest.js";
 import { REDACTED, redact } from "./redact.js";
 import { RunDirectory } from "./run-directory.js";
 
 let dir: string;
-beforeEach(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "run-"));
+beforeEach(() => {
+  dir = temporaryFolder();
 });
-afterEach(() => fs.rm(dir, { recursive: true }));
 
 const config = { seed: 3, train: { lr: 1e-5, G: 4 }, judge: { endpoint: { baseURL: "http://h/v1" } } };
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { type Script, ScriptedPolicy, turnsTaken } from "../../tests/support/scripted-policy.js";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { tool } from "../tools/tool.js";
 import { readTrajectories } from "../trajectory/store.js";
@@ -13,10 +13,9 @@ import { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./s
 import { defineTask } from "./task.js";
 
 let dir: string;
-beforeEach(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "synthesize-"));
+beforeEach(() => {
+  dir = temporaryFolder();
 });
-afterEach(() => fs.rm(dir, { recursive: true }));
 
 const echo = tool({
   name: "echo",

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { Tokenizer } from "./tokenizer.js";
 import { checkTokenizerJson } from "./tokenizer-files.js";
 import { checkVocabulary } from "./vocabulary.js";
@@ -22,15 +22,9 @@ function random(seed: number): () => number {
   };
 }
 
-let scratch: string;
-beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), "swirl-tokenizer-"));
-});
-afterAll(() => rm(scratch, { recursive: true }));
-
 /** A copy of the ChatML tokenizer with some files replaced; null removes one. */
 async function folder(files: Record<string, unknown>): Promise<string> {
-  const dir = await mkdtemp(join(scratch, "m-"));
+  const dir = temporaryFolder();
   await cp(folders[0]!, dir, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
     if (content === null) await rm(join(dir, name));

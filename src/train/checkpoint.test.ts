@@ -1,14 +1,14 @@
-import { mkdir, mkdtemp, readdir, readFile, readlink, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, readlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { type FileOperations, nodeFileOperations } from "../run-directory/atomic-write.js";
 import { findCheckpoint, saveCheckpoint, verifyCheckpoint } from "./checkpoint.js";
 
 let root: string;
-beforeEach(async () => {
-  root = join(await mkdtemp(join(tmpdir(), "swirl-checkpoint-")), "checkpoints");
+beforeEach(() => {
+  root = join(temporaryFolder(), "checkpoints");
 });
 
 async function fill(folder: string, text: string): Promise<void> {

@@ -1,7 +1,6 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { tinyDemonstrations, tinyTask, writeTinyModel } from "../../tests/support/tiny-world.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import { decompose } from "../trajectory/decompose.js";
@@ -10,7 +9,7 @@ import { type Demonstration, demonstrate } from "./demonstrations.js";
 
 let policy: NativePolicy;
 beforeAll(async () => {
-  const folder = join(await mkdtemp(join(tmpdir(), "swirl-demonstrations-")), "model");
+  const folder = join(temporaryFolder(), "model");
   await writeTinyModel(folder);
   policy = await NativePolicy.load(folder, { device: "cpu", threads: 1, trainable: false });
 });

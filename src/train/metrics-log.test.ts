@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { MetricsLog } from "./metrics-log.js";
 
 it("cuts steps that no checkpoint holds, and a torn line, before it goes on", async () => {
-  const path = join(await mkdtemp(join(tmpdir(), "swirl-metrics-")), "deep", "metrics.jsonl");
+  const path = join(temporaryFolder(), "deep", "metrics.jsonl");
   const first = await MetricsLog.open(path, 0);
   for (const step of [1, 2, 3]) await first.append({ step, reward: step / 10 });
   await first.close();

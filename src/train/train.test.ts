@@ -1,7 +1,7 @@
-import { mkdtemp, readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { tinyJudge, tinyTask, tinyTrajectories, writeTinyModel } from "../../tests/support/tiny-world.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Judge, StepView } from "../judge/judge.js";
@@ -29,7 +29,7 @@ async function weightsOf(policy: NativePolicy): Promise<Float32Array[]> {
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "swirl-train-"));
+  folder = temporaryFolder();
   await writeTinyModel(join(folder, "model"));
   trajectories = await tinyTrajectories(await load(false), 6);
 });

@@ -1,13 +1,13 @@
 /** The command as a person runs it: a process of its own, on a tiny random model and a hand-written GSM8K file. */
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { lockFolder } from "../../src/run-directory/lock.js";
 import { type Compiled, compile } from "../support/compile.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { writeTinyModel } from "../support/tiny-world.js";
 
 let compiled: Compiled;
@@ -44,15 +44,11 @@ const config = {
 
 beforeAll(async () => {
   compiled = await compile();
-  folder = await mkdtemp(join(tmpdir(), "swirl-cli-"));
+  folder = temporaryFolder();
   await writeTinyModel(join(folder, "model"), { context: 2048 });
   await writeFile(join(folder, "rows.jsonl"), rows.map((row) => `${row}\n`).join(""));
   await writeFile(join(folder, "config.json"), JSON.stringify(config));
 }, 60_000);
-afterAll(async () => {
-  await compiled.remove();
-  await rm(folder, { recursive: true, force: true });
-});
 
 interface Ended {
   code: number | null;

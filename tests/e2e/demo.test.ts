@@ -2,13 +2,13 @@
  * The demo end to end at a fraction of its size: stopped half way it goes on where it was, every file of the run is
  * there and readable, and even so short a run makes the policy better on held-out questions.
  */
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { type DemoProgress, runDemo } from "../../src/demo/run-demo.js";
 import { DEMO_SETTINGS, type DemoSettings } from "../../src/demo/settings.js";
 import { readEvaluations } from "../../src/evaluate/evaluation-record.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const settings: DemoSettings = {
   ...DEMO_SETTINGS,
@@ -18,10 +18,9 @@ const settings: DemoSettings = {
 };
 
 let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "swirl-demo-"));
+beforeAll(() => {
+  folder = temporaryFolder();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 it("improves a policy on held-out questions, and goes on where it was stopped", {
   timeout: 600_000,

@@ -1,8 +1,7 @@
 /** Stage 1 over HTTP: both action formats, a server that fails on the way, a server that is gone, and no key on disk. */
 import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import {
   calculator,
   calculatorTask,
@@ -12,12 +11,12 @@ import {
   synthesize,
 } from "../../src/index.js";
 import { type Arrival, type Reply, ScriptedServer, texts } from "../support/scripted-server.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 let dir: string;
-beforeAll(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "endpoint-rollout-"));
+beforeAll(() => {
+  dir = temporaryFolder();
 });
-afterAll(() => fs.rm(dir, { recursive: true }));
 
 const KEY = "planted-key-0123456789";
 const task = calculatorTask(calculator());

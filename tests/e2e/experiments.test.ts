@@ -3,24 +3,20 @@
  * to the numbers of the run that was left alone; the report has its parts; a folder is one run's at a time.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { type Compiled, compile } from "../support/compile.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 let compiled: Compiled;
 let folder: string;
 
 beforeAll(async () => {
   compiled = await compile();
-  folder = await mkdtemp(join(tmpdir(), "swirl-experiments-"));
+  folder = temporaryFolder();
 }, 60_000);
-afterAll(async () => {
-  await compiled.remove();
-  await rm(folder, { recursive: true, force: true });
-});
 
 interface Outcome {
   code: number | null;

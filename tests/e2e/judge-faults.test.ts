@@ -1,24 +1,23 @@
 /** A judge behind a server that fails in every way it can: no verdict is lost, none is counted twice. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { journaledJudge } from "../../src/judge/journaled-judge.js";
 import { PromptedJudge } from "../../src/judge/prompted-judge.js";
 import { EndpointPolicy } from "../../src/policy/endpoint-policy.js";
 import { type Reply, ScriptedServer, texts } from "../support/scripted-server.js";
 import { stepView } from "../support/step-view.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 /** 10,000 before a release (SWIRL_STRESS). */
 const STEPS = process.env.SWIRL_STRESS ? 10_000 : 2_000;
 
 let folder: string;
 let file: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "swirl-faults-"));
+beforeAll(() => {
+  folder = temporaryFolder();
   file = join(folder, "verdicts.jsonl");
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const step = (i: number) => stepView({ action: `action ${i}` });
 const lines = async () =>

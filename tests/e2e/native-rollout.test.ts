@@ -3,8 +3,6 @@
  * the engine did, token for token, whatever ran beside it.
  */
 import { createHash } from "node:crypto";
-import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -18,6 +16,7 @@ import {
   type Trajectory,
   trajectorySchema,
 } from "../../src/index.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { tinyDemonstrations, tinyTask, tinyTrajectories, writeTinyModel } from "../support/tiny-world.js";
 
 let dir: string;
@@ -32,14 +31,13 @@ const options = {
 };
 
 beforeAll(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "native-rollout-"));
+  dir = temporaryFolder();
   await writeTinyModel(join(dir, "model"));
   policy = await NativePolicy.load(join(dir, "model"), { device: "cpu", threads: 1, trainable: true });
   await sft({ policy, trajectories: await tinyTrajectories(policy, 16), steps: 60, batchSize: 16, lr: 1e-2 });
 }, 60_000);
 afterAll(async () => {
   await policy?.dispose();
-  await fs.rm(dir, { recursive: true });
 });
 
 async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {

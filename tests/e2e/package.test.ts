@@ -5,20 +5,12 @@
  * and no network. With SWIRL_PACKAGE_INSTALL=1 (in .ci/run) npm installs the tarball, and builds the engine from it.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { loadAddonFrom } from "../../src/native/load-addon.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const install = process.env.SWIRL_PACKAGE_INSTALL === "1";
@@ -31,7 +23,7 @@ const run = (command: string, args: string[], env: NodeJS.ProcessEnv = process.e
   execFileSync(command, args, { cwd: project, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
 beforeAll(() => {
-  project = mkdtempSync(join(tmpdir(), "swirl-consumer-"));
+  project = temporaryFolder();
   // dist is there: `npm install` and `npm test` build it. --ignore-scripts keeps this from building it under others.
   const [report] = JSON.parse(
     execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], {
@@ -75,8 +67,6 @@ beforeAll(() => {
   }
   link("@types/node");
 }, 600_000);
-
-afterAll(() => rmSync(project, { recursive: true, force: true }), 60_000);
 
 it("holds what a build from source needs, and no tests", () => {
   const needed = [

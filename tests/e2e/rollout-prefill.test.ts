@@ -2,8 +2,6 @@
  * Rollouts over several turns with a live calculator never compute a token of their state twice: after a turn, the
  * engine prefills the last token it drew, the observation and the template's words around it, and nothing else.
  */
-import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { numericMatcher } from "../../src/evaluate/matchers.js";
@@ -17,6 +15,7 @@ import {
   synthesize,
   type Trajectory,
 } from "../../src/index.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { writeTinyModel } from "../support/tiny-world.js";
 
 let dir: string;
@@ -49,7 +48,7 @@ const questions = demonstrations.slice(0, 8).map(({ question }) => question);
 const options = { task, samples: 3, maxNewTokens: 96, seed: 5, malformed: "retry-message" as const };
 
 beforeAll(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "rollout-prefill-"));
+  dir = temporaryFolder();
   await writeTinyModel(join(dir, "model"), { context: 512 });
   const teacher = await NativePolicy.load(join(dir, "model"), { device: "cpu", threads: 1 });
   const trajectories: Trajectory[] = [];
@@ -63,7 +62,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await policy?.dispose();
-  await fs.rm(dir, { recursive: true });
 });
 
 async function collect(source: AsyncIterable<Trajectory>): Promise<Trajectory[]> {

@@ -3,13 +3,13 @@
  * SIGKILL at seeded points, and of one killed again and again, have the SHA-256 of the uninterrupted run's.
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { uniform } from "../../src/train/rng.js";
 import { type Compiled, compile } from "../support/compile.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { writeTinyModel } from "../support/tiny-world.js";
 
 /** 200 before a release. */
@@ -21,7 +21,7 @@ let whole: { hash: string; events: number; milliseconds: number; metrics: unknow
 
 beforeAll(async () => {
   compiled = await compile();
-  folder = await mkdtemp(join(tmpdir(), "swirl-killed-"));
+  folder = temporaryFolder();
   await writeTinyModel(join(folder, "model"));
   const started = performance.now();
   const { output } = await run("whole", { dieAt: 0 });
@@ -29,10 +29,6 @@ beforeAll(async () => {
   const [hash, events] = output.trim().split(" ");
   whole = { hash: hash!, events: Number(events), milliseconds, metrics: await metrics("whole") };
 }, 120_000);
-afterAll(async () => {
-  await compiled.remove();
-  await rm(folder, { recursive: true, force: true });
-});
 
 function run(
   name: string,

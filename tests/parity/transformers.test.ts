@@ -3,24 +3,22 @@
  * Needs SWIRL_PYTHON: a Python with scripts/golden/requirements.txt.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { openCheckpoint } from "../../src/policy/checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../../src/policy/checkpoint/save-checkpoint.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { flat, maxDistance } from "./distance.js";
 import { engineOf, models, readGolden, reinforce } from "./golden.js";
 
 const python = process.env.SWIRL_PYTHON;
 const script = join(import.meta.dirname, "../../scripts/golden/logprobs.py");
-const scratch = mkdtempSync(join(tmpdir(), "swirl-transformers-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
 
 describe.skipIf(!python)(
   `save, then load in transformers${python ? "" : " (SWIRL_PYTHON is not set)"}`,
   () => {
     it("every family and layout", { timeout: 120_000 }, async () => {
+      const scratch = temporaryFolder();
       const ours: Record<string, number[]> = {};
       for (const name of models) {
         const golden = await readGolden(name);

@@ -2,23 +2,23 @@
  * src/ and tests/support/ as JavaScript, for tests that run a program in a process of its own (to kill it). Compiled
  * file by file without type checks, which are the linter's business; a second or two.
  */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { temporaryFolder } from "./temporary-folder.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface Compiled {
   /** The compiled file of a source file, by its path from the root of the repository. */
   file: (source: string) => string;
-  remove: () => Promise<void>;
 }
 
 export async function compile(): Promise<Compiled> {
   const cache = join(root, "node_modules/.cache");
   await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, "swirl-compiled-")); // below node_modules, so that imports resolve
+  const folder = temporaryFolder(cache); // below node_modules, so that imports resolve
   await copyFile(join(root, "package.json"), join(folder, "package.json"));
   for (const part of ["src", "tests/support"]) {
     for (const entry of await readdir(join(root, part), { recursive: true, withFileTypes: true })) {
@@ -38,8 +38,5 @@ export async function compile(): Promise<Compiled> {
       await writeFile(target, outputText);
     }
   }
-  return {
-    file: (source) => join(folder, source).replace(/\.ts$/, ".js"),
-    remove: () => rm(folder, { recursive: true, force: true }),
-  };
+  return { file: (source) => join(folder, source).replace(/\.ts$/, ".js") };
 }

@@ -1,22 +1,15 @@
 /** Model folders for tests: copies of the golden checkpoints to damage, and weights held as the engine holds them. */
-import { mkdtempSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, expect } from "vitest";
+import { expect } from "vitest";
 import { SwirlError } from "../../src/errors/swirl-error.js";
 import { type Checkpoint, loadWeights, openCheckpoint } from "../../src/policy/checkpoint/checkpoint.js";
+import { temporaryFolder } from "./temporary-folder.js";
 
 export const golden = join(import.meta.dirname, "../golden");
 
-/** Of the test file that imports this; gone when the file is done. */
-export const scratch = mkdtempSync(join(tmpdir(), "swirl-model-folders-"));
-afterAll(() => rm(scratch, { recursive: true, force: true }));
-
-let folders = 0;
 export async function folder(files: Record<string, string | Uint8Array>): Promise<string> {
-  const path = join(scratch, `f${folders++}`);
-  await mkdir(path);
+  const path = temporaryFolder();
   for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
   return path;
 }

@@ -1,7 +1,7 @@
 /** Saving gives back the folder that was opened, in its own layout, or leaves the old one alone. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import {
   copyOf,
   edit,
@@ -9,14 +9,19 @@ import {
   golden,
   loaded,
   rejection,
-  scratch,
   type Weights,
 } from "../../../tests/support/model-folders.js";
+import { temporaryFolder } from "../../../tests/support/temporary-folder.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { encodeHeader } from "./safetensors.js";
 import { saveCheckpoint, saveNewCheckpoint } from "./save-checkpoint.js";
 import { readTensorBytes, SINGLE } from "./weight-files.js";
+
+let scratch: string;
+beforeAll(() => {
+  scratch = temporaryFolder();
+});
 
 it.each(["llama", "llama-old", "qwen2-old", "gemma2", "gemma3"])(
   "%s: the same files, byte for byte",

@@ -1,20 +1,19 @@
 /** Faults of the disk, injected at every write and fsync: a save is whole, or the old folder stays and is told of. */
-import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { beforeAll, expect, it, vi } from "vitest";
+import { temporaryFolder } from "../../../tests/support/temporary-folder.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import { type FolderToWrite, writeCheckpointFolder } from "./write-checkpoint.js";
 
 let scratch = "";
 let fileHandle: Awaited<ReturnType<typeof open>>; // every handle's prototype
 beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), "swirl-write-"));
+  scratch = temporaryFolder();
   const handle = await open(scratch, "r");
   fileHandle = Object.getPrototypeOf(handle);
   await handle.close();
 });
-afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 function content(fill: number, sharded: boolean): FolderToWrite {
   const tensor = (name: string) => ({

@@ -1,8 +1,8 @@
 import * as fs from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { sampleRun } from "../../../tests/support/sample-run.js";
+import { temporaryFolder } from "../../../tests/support/temporary-folder.js";
 import { RunDirectory } from "../run-directory.js";
 import { intervalChart, lineChart, niceTicks, runningMean, thin } from "./svg-chart.js";
 import { writeReport } from "./write-report.js";
@@ -11,13 +11,12 @@ let dir: string;
 let markdown: string;
 let html: string;
 beforeAll(async () => {
-  dir = await fs.mkdtemp(join(tmpdir(), "report-"));
+  dir = temporaryFolder();
   const run = await sampleRun(join(dir, "run"));
   const files = await writeReport(run.dir, { title: "A <sample> run" });
   markdown = await fs.readFile(files.markdown, "utf8");
   html = await fs.readFile(files.html, "utf8");
 });
-afterAll(() => fs.rm(dir, { recursive: true }));
 
 describe("of a whole run", () => {
   test("result, gain with its interval, training, filter, samples and manifest are all there", () => {

@@ -1,9 +1,9 @@
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../../tests/support/temporary-folder.js";
 import { EmbeddingIndex } from "./embedding-index.js";
 import { embeddingSearch } from "./embedding-search.js";
 import { VectorCache } from "./vector-cache.js";
@@ -23,7 +23,7 @@ const vectorOf = (text: string) => {
 
 beforeEach(async () => {
   [faults, requests] = [[], []];
-  dir = await mkdtemp(join(tmpdir(), "swirl-vectors-"));
+  dir = temporaryFolder();
   server = createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request) text += chunk;
@@ -52,7 +52,6 @@ beforeEach(async () => {
 afterEach(async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
-  await rm(dir, { recursive: true });
 });
 
 const options = () => ({

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../../tests/support/temporary-folder.js";
 import { Bm25Index } from "./bm25-index.js";
 import { loadIndex, saveIndex } from "./index-file.js";
 
@@ -13,10 +13,9 @@ const passages = Array.from({ length: 40 }, (_, i) => ({
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "swirl-index-"));
+  dir = temporaryFolder();
   await saveIndex(await Bm25Index.build(passages, { k1: 1.2 }), dir);
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const manifest = async () => JSON.parse(await readFile(join(dir, "index.json"), "utf8"));
 const write = (value: unknown) =>
