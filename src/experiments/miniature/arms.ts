@@ -23,7 +23,7 @@ export function measured(arm: string, questions: HeldOut, greedy = false): strin
 /** Every policy, with the lists it is measured on, and whether it is measured greedy as well. */
 export function arms(): { id: string; on: readonly HeldOut[]; greedy: boolean }[] {
   const everywhere = (id: string, greedy = false) => ({ id, on: HELD_OUT, greedy });
-  const near = (id: string) => ({ id, on: NEAR, greedy: false });
+  const near = (id: string, greedy = false) => ({ id, on: NEAR, greedy });
   return [
     everywhere(BASE, true),
     ...FILTERS.flatMap((filter) => [everywhere(`sft/${filter}`, true), everywhere(`swirl/${filter}`, true)]),
@@ -34,14 +34,14 @@ export function arms(): { id: string; on: readonly HeldOut[]; greedy: boolean }[
     everywhere("swirl/arithmetic only"),
     near("swirl/small data"),
     near("swirl/large data"),
-    everywhere("swirl/outcome reward"),
+    everywhere("swirl/outcome reward", true),
     near("swirl/logged actions"),
     ...WRONG.map((rate) => near(wrongArm(rate))),
     everywhere("swirl/no KL"),
     ...GROUP_SIZES.flatMap((size) => (size === 4 ? [] : [near(groupArm(size))])),
-    near("swirl/filtered by another judge"),
-    near("swirl/no baseline"),
-    near("swirl/no baseline, longer"),
+    near("swirl/filtered by another judge", true),
+    near("swirl/no baseline", true),
+    near("swirl/no baseline, longer", true),
     near("swirl/group baseline"),
     ...THOUGHTS.flatMap((kind) => [near(`base/thoughts ${kind}`), near(`swirl/thoughts ${kind}`)]),
   ];

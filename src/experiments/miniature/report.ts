@@ -74,12 +74,14 @@ Greedy, the most probable action every time:
 
 ${table(
   ["greedy", "accuracy", "− base", `− ${SWIRL}`],
-  FILTER_ARMS.filter((arm) => GREEDY.has(arm)).map((arm) => [
-    arm,
-    share(outcomes.accuracy(arm, "near, greedy")),
-    arm === BASE ? "" : gain(outcomes.difference(arm, BASE, "near, greedy")),
-    arm === SWIRL ? "" : gain(outcomes.difference(arm, SWIRL, "near, greedy")),
-  ]),
+  [...FILTER_ARMS, ...CONTROLS]
+    .filter((arm) => GREEDY.has(arm))
+    .map((arm) => [
+      arm,
+      share(outcomes.accuracy(arm, "near, greedy")),
+      arm === BASE ? "" : gain(outcomes.difference(arm, BASE, "near, greedy")),
+      arm === SWIRL ? "" : gain(outcomes.difference(arm, SWIRL, "near, greedy")),
+    ]),
 )}
 
 Equal numbers: every filter hands on ${settings.kept.toLocaleString("en-US")} trajectories of one and the same pool. *SFT, longer* trains ${longSft.steps} instead of ${sft.steps}
@@ -150,20 +152,7 @@ ${table(
 
 ## Controls
 
-${accuracyTable(outcomes, [
-  SWIRL,
-  "swirl/outcome reward",
-  "swirl/none",
-  "swirl/logged actions",
-  ...WRONG.map(wrongArm),
-  "swirl/filtered by another judge",
-  "swirl/no KL",
-  ...GROUP_SIZES.filter((size) => size !== 4).map(groupArm),
-  "swirl/no baseline",
-  "swirl/group baseline",
-  "swirl/process, longer",
-  "swirl/no baseline, longer",
-])}
+${accuracyTable(outcomes, [SWIRL, "swirl/none", "swirl/process, longer", ...CONTROLS])}
 
 - *outcome reward*: the same states; an action is played to the end with live tools and rewarded if the answer is right.
 - *logged actions*: the recorded actions weighted by reward instead of fresh ones, on the unfiltered trajectories, since all
@@ -225,6 +214,17 @@ const FILTER_ARMS = [
   ...FILTERS.map((filter) => `swirl/${filter}`),
   "swirl/process, longer",
   "swirl/after SFT",
+];
+const CONTROLS = [
+  "swirl/outcome reward",
+  "swirl/logged actions",
+  ...WRONG.map(wrongArm),
+  "swirl/filtered by another judge",
+  "swirl/no KL",
+  ...GROUP_SIZES.filter((size) => size !== 4).map(groupArm),
+  "swirl/no baseline",
+  "swirl/no baseline, longer",
+  "swirl/group baseline",
 ];
 const GREEDY = new Set(arms().flatMap(({ id, greedy }) => (greedy ? [id] : [])));
 
