@@ -37,6 +37,8 @@ export function arms(): { id: string; on: readonly HeldOut[]; greedy: boolean }[
     everywhere("swirl/outcome reward", true),
     near("swirl/logged actions"),
     ...WRONG.map((rate) => near(wrongArm(rate))),
+    near("swirl/30 % wrong, no KL"),
+    near("swirl/30 % wrong, KL weight 0.2"),
     everywhere("swirl/no KL"),
     ...GROUP_SIZES.flatMap((size) => (size === 4 ? [] : [near(groupArm(size))])),
     near("swirl/filtered by another judge", true),
@@ -114,6 +116,12 @@ export function miniatureCells(seed: number, settings: MiniatureSettings): Cell[
     select(`kept/${100 * rate} % wrong`, { filter: "process", wrong: rate });
     learn(wrongArm(rate), `kept/${100 * rate} % wrong`, { wrong: rate });
   }
+  // The KL term is there for rewards that cannot be trusted.
+  for (const [name, klWeight] of [
+    ["swirl/30 % wrong, no KL", 0],
+    ["swirl/30 % wrong, KL weight 0.2", 0.2],
+  ] as const)
+    learn(name, "kept/30 % wrong", { wrong: 0.3, train: { klWeight } });
   // What passes the judge that rewards are also the bad steps it overlooks, and it would overlook them again.
   select("kept/another judge", { filter: "process", otherJudge: true });
   learn("swirl/filtered by another judge", "kept/another judge");

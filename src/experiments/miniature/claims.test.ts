@@ -66,6 +66,10 @@ describe("judgeClaim", () => {
   it("says the opposite where it lies on the other side", () => {
     expect(judgeClaim(claim(SWIRL, BASE, "less"), outcomes).verdict).toBe("not reproduced: the opposite");
   });
+  it("says mixed where one test says the predicted and another the opposite", () => {
+    const tests = [claim(SWIRL, BASE, "more"), claim(SWIRL, BASE, "less")].flatMap((one) => one.tests);
+    expect(judgeClaim({ text: "", source: "", tests }, outcomes).verdict).toBe("not reproduced: mixed");
+  });
   it("says not reproduced where it holds 0, or where one of several tests does", () => {
     expect(judgeClaim(claim("swirl/none", "swirl/none", "more"), outcomes).verdict).toBe("not reproduced");
     const both = [claim(SWIRL, BASE, "more"), claim(BASE, BASE, "more")].flatMap(({ tests }) => tests);

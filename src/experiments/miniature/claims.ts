@@ -1,7 +1,8 @@
 /**
  * What the paper (arXiv 2504.04736v2) claims, each as differences that the miniature measures, with the direction it
  * predicts. The rule was fixed before the study ran: reproduced if every interval of a claim lies on the predicted side
- * of 0; the opposite if one lies wholly on the other side; not reproduced otherwise.
+ * of 0; the opposite if one lies wholly on the other side; not reproduced otherwise. Afterwards one word was added: mixed,
+ * for a claim of several tests of which one says the predicted and another the opposite.
  */
 import type { SeedMean } from "../report/over-seeds.js";
 import { BASE, SWIRL } from "./arms.js";
@@ -136,6 +137,7 @@ export type ClaimVerdict =
   | "reproduced"
   | "not reproduced"
   | "not reproduced: the opposite"
+  | "not reproduced: mixed"
   | "not testable here"
   | "no verdict from one seed";
 
@@ -148,8 +150,9 @@ export function judgeClaim(
   if (tests.length === 0) return { verdict: "not testable here", differences };
   if (differences.some(({ n }) => n < 2)) return { verdict: "no verdict from one seed", differences };
   if (sides.every((side) => side === "predicted")) return { verdict: "reproduced", differences };
-  const opposite = sides.includes("opposite");
-  return { verdict: opposite ? "not reproduced: the opposite" : "not reproduced", differences };
+  if (!sides.includes("opposite")) return { verdict: "not reproduced", differences };
+  const mixed = sides.includes("predicted");
+  return { verdict: `not reproduced: ${mixed ? "mixed" : "the opposite"}`, differences };
 }
 
 export function differenceOf({ arm, other, where, label }: ClaimTest, outcomes: Outcomes): SeedMean {

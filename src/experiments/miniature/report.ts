@@ -47,7 +47,7 @@ ${single}
 ## The paper's claims
 
 Rule, fixed before the run: *reproduced* if every interval lies on the predicted side of 0, *the opposite* if one lies wholly
-on the other side, else *not reproduced*.
+on the other side (*mixed* if others lie on the predicted one), else *not reproduced*.
 
 ${table(
   ["claim", "where in the paper", "here", "difference, points"],
@@ -63,6 +63,17 @@ ${table(
 )}
 
 ${NOTES}
+
+## Side by side
+
+${table(
+  ["difference", "where", "points"],
+  PAIRS.map(([arm, other, where]) => [
+    `${arm} − ${other}`,
+    whereTitle(where),
+    gain(outcomes.difference(arm, other, where)),
+  ]),
+)}
 
 ## Filters
 
@@ -219,12 +230,35 @@ const CONTROLS = [
   "swirl/outcome reward",
   "swirl/logged actions",
   ...WRONG.map(wrongArm),
+  "swirl/30 % wrong, no KL",
+  "swirl/30 % wrong, KL weight 0.2",
   "swirl/filtered by another judge",
   "swirl/no KL",
   ...GROUP_SIZES.filter((size) => size !== 4).map(groupArm),
   "swirl/no baseline",
   "swirl/no baseline, longer",
   "swirl/group baseline",
+];
+/** Differences that the notes speak of and that stand in no other table. */
+const PAIRS: readonly (readonly [string, string, Where])[] = [
+  ["swirl/outcome", "sft/outcome", "near"],
+  ["swirl/outcome", "sft/outcome", "near, greedy"],
+  ["swirl/both", "sft/both", "near"],
+  ["swirl/both", "sft/both", "near, greedy"],
+  ["swirl/process", "sft/process", "arithmetic-far"],
+  ["swirl/process, longer", "sft/process, longer", "near"],
+  ["swirl/process, longer", "sft/both", "near, greedy"],
+  ["swirl/process, longer", "sft/both", "search-far"],
+  ["swirl/process, longer", "sft/both", "arithmetic-far"],
+  ["swirl/after SFT", "sft/both", "near"],
+  ["swirl/none", "swirl/logged actions", "near"],
+  ["swirl/outcome reward", "swirl/none", "near"],
+  ["swirl/filtered by another judge", "swirl/none", "near"],
+  ["swirl/no baseline", SWIRL, "near, greedy"],
+  ["swirl/no baseline, longer", "swirl/process, longer", "near"],
+  ["swirl/no baseline, longer", "swirl/process, longer", "near, greedy"],
+  ["swirl/30 % wrong, no KL", "swirl/30 % wrong", "near"],
+  ["swirl/30 % wrong, KL weight 0.2", "swirl/30 % wrong", "near"],
 ];
 const GREEDY = new Set(arms().flatMap(({ id, greedy }) => (greedy ? [id] : [])));
 
