@@ -28,6 +28,7 @@ export function arms(): { id: string; on: readonly HeldOut[]; greedy: boolean }[
     everywhere(BASE, true),
     ...FILTERS.flatMap((filter) => [everywhere(`sft/${filter}`, true), everywhere(`swirl/${filter}`, true)]),
     near("sft/process, longer"),
+    near("swirl/process, shorter", true),
     everywhere("swirl/process, longer", true),
     everywhere("swirl/after SFT", true),
     everywhere("swirl/search only"),
@@ -59,8 +60,19 @@ export function wrongArm(rate: (typeof WRONG)[number]): string {
 }
 
 export function miniatureCells(seed: number, settings: MiniatureSettings): Cell[] {
-  const { kept, fill, keptSmall, keptLarge, samples, imitation, sft, longSft, swirl, longSwirlSteps } =
-    settings;
+  const {
+    kept,
+    fill,
+    keptSmall,
+    keptLarge,
+    samples,
+    imitation,
+    sft,
+    longSft,
+    swirl,
+    shortSwirlSteps,
+    longSwirlSteps,
+  } = settings;
   const cells: Cell[] = [];
   const add = (id: string, work: CellWork) => cells.push({ id, seed, work });
   const select = (
@@ -87,6 +99,7 @@ export function miniatureCells(seed: number, settings: MiniatureSettings): Cell[
     add(`sft/${filter}`, { kind: "sft", policy: BASE, selection: `kept/${filter}`, sft });
     learn(`swirl/${filter}`, `kept/${filter}`);
   }
+  learn("swirl/process, shorter", "kept/process", { train: { steps: shortSwirlSteps } });
   learn("swirl/process, longer", "kept/process", { train: { steps: longSwirlSteps } });
   learn("swirl/after SFT", "kept/both", { policy: "sft/both" });
   add("sft/process, longer", { kind: "sft", policy: BASE, selection: "kept/process", sft: longSft });

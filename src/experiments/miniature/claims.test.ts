@@ -106,6 +106,7 @@ describe("the miniature's report", () => {
       "group-size",
       "noisy-judge",
       "transfer",
+      "updates",
     ]);
   });
 });

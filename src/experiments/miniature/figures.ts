@@ -44,6 +44,16 @@ export function miniatureFigures(outcomes: Outcomes, settings: MiniatureSettings
       ],
       reference,
     ),
+    updates: curveChart(
+      "Accuracy by length of training",
+      "updates (process filter)",
+      [
+        { label: count(settings.shortSwirlSteps), mean: near("swirl/process, shorter") },
+        { label: count(settings.swirl.steps!), mean: near(SWIRL) },
+        { label: count(settings.longSwirlSteps), mean: near("swirl/process, longer") },
+      ],
+      reference,
+    ),
     "group-size": curveChart(
       "Accuracy by actions a state, equally many in all",
       "G",

@@ -26,7 +26,7 @@ export function miniatureReport(results: StudyResults, settings: MiniatureSettin
 
 function page(outcomes: Outcomes, settings: MiniatureSettings): string {
   const { seeds, all } = outcomes.results;
-  const { swirl, sft, longSft, longSwirlSteps, imitation } = settings;
+  const { swirl, sft, longSft, shortSwirlSteps, longSwirlSteps, imitation } = settings;
   const seconds = all.reduce((sum, result) => sum + result.processorSeconds, 0);
   const single = seeds.length < 2 ? "\n**One seed only: no intervals, and so no verdicts.**\n" : "";
   const lists = settings.heldOut.toLocaleString("en-US");
@@ -97,8 +97,11 @@ ${table(
 
 Equal numbers: every filter hands on ${settings.kept.toLocaleString("en-US")} trajectories of one and the same pool. *SFT, longer* trains ${longSft.steps} instead of ${sft.steps}
 updates, for as long as SWiRL takes: ${cost(outcomes, "sft/process, longer")} processor seconds against ${cost(outcomes, SWIRL)}.
-*SWiRL, longer* trains ${longSwirlSteps} instead of ${swirl.steps} updates. *After SFT* starts from sft/both instead of the base, on the states of
+*SWiRL, shorter* and *longer* train ${shortSwirlSteps} and ${longSwirlSteps} instead of ${swirl.steps} updates; ${shortSwirlSteps} pass over the states once.
+*After SFT* starts from sft/both instead of the base, on the states of
 the same trajectories.
+
+![Length of training](learning/updates.svg)
 
 ${poolTable(outcomes)}
 
@@ -223,6 +226,7 @@ const FILTER_ARMS = [
   ...FILTERS.map((filter) => `sft/${filter}`),
   "sft/process, longer",
   ...FILTERS.map((filter) => `swirl/${filter}`),
+  "swirl/process, shorter",
   "swirl/process, longer",
   "swirl/after SFT",
 ];

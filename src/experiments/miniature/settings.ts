@@ -34,7 +34,8 @@ export interface MiniatureSettings {
   sft: SftSettings;
   longSft: SftSettings;
   swirl: TrainSettings & { batchSize: number; samplesPerState: number };
-  /** Updates of the arm that shows whether SWiRL had more to learn. */
+  /** Updates of the arms that pass over the states once only, and that show whether SWiRL had more to learn. */
+  shortSwirlSteps: number;
   longSwirlSteps: number;
   maxNewTokens: number;
   thinkingMaxNewTokens: number;
@@ -73,6 +74,7 @@ export const MINIATURE: MiniatureSettings = {
     lrFloor: 0.1,
     klWeight: 0.02,
   },
+  shortSwirlSteps: 34,
   longSwirlSteps: 240,
   maxNewTokens: 16,
   thinkingMaxNewTokens: 40,
@@ -97,5 +99,6 @@ export const MINIATURE_SMOKE: MiniatureSettings = {
   sft: { ...MINIATURE.sft, steps: 2 },
   longSft: { ...MINIATURE.longSft, steps: 3 },
   swirl: { ...MINIATURE.swirl, batchSize: 8, steps: 2 },
+  shortSwirlSteps: 1,
   longSwirlSteps: 3,
 };
