@@ -11,12 +11,12 @@ export const trainVerb = () =>
     name: "train",
     summary: "step-wise RL on the states of kept.jsonl; writes checkpoints and metrics.jsonl",
     flags: [
-      { flags: "--steps <n>", path: "train.steps", kind: "json", help: "updates (default: one epoch)" },
+      { flags: "--steps <n>", path: "train.steps", kind: "json", help: "updates (default: by epochs)" },
       {
         flags: "--epochs <n>",
         path: "train.epochs",
         kind: "json",
-        help: "passes over the states (default: 1)",
+        help: "passes over the states (default: 3; 1 for logged actions)",
       },
       {
         flags: "--batch-size <n>",
@@ -49,10 +49,11 @@ export const trainVerb = () =>
       executeVerb(invocation, {
         plan: (session) => {
           const { config, paths } = session;
-          const { steps, epochs, batchSize, samplesPerState = 4, lr, klWeight } = config.train;
+          const { steps, actions, batchSize, samplesPerState = 4, lr, klWeight } = config.train;
+          const { epochs = actions === "logged" ? 1 : 3 } = config.train;
           return [
             `train ${weightsFolder(session, "start")} on the states of ${paths.kept}`,
-            `${steps ? `${steps} updates` : `${epochs ?? 1} epochs`} of ${batchSize} states × ${samplesPerState} actions, learning rate ${lr}, KL weight ${klWeight}`,
+            `${steps ? `${steps} updates` : `${epochs} epochs`} of ${batchSize} states × ${samplesPerState} actions, learning rate ${lr}, KL weight ${klWeight}`,
             `write checkpoints into ${paths.checkpoints}, going on from the newest one there`,
           ];
         },

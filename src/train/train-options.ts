@@ -106,6 +106,8 @@ export function resolveTrainOptions(input: TrainOptions) {
     throw refuse("reward", 'does nothing with actions "logged"', 'give a judge, or actions: "fresh"');
   const samplesPerState = options.samplesPerState ?? (logged ? 1 : 4);
   const baseline = options.baseline ?? (logged || samplesPerState === 1 ? "running" : "leave-one-out");
+  // Fresh actions make every pass new data; three of them learn much more than one (docs/decisions/training.md).
+  const epochs = options.epochs ?? (options.steps !== undefined ? undefined : logged ? 1 : 3);
   const klWeight = options.klWeight ?? (options.reference ? 0.05 : 0);
   if (logged && samplesPerState !== 1)
     throw refuse(
@@ -139,6 +141,7 @@ export function resolveTrainOptions(input: TrainOptions) {
     ...options,
     samplesPerState,
     baseline,
+    epochs,
     klWeight,
     clipLow: options.clipLow ?? 0.2,
     clipHigh: options.clipHigh ?? 0.2,

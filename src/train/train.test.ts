@@ -300,6 +300,17 @@ describe("train", () => {
     await run({ steps: 1, checkpoints: elsewhere }); // the refused run holds nothing
   });
 
+  it("passes over the states three times where nothing is said, once where the actions are logged", async () => {
+    const policy = await load();
+    const { samplesPerState: _, steps: __, ...rest } = small;
+    const epochOf = async (actions: "fresh" | "logged") => {
+      const { last } = await train({ ...rest, actions, policy, trajectories, judge: tinyJudge });
+      return last!.epoch;
+    };
+    expect(await epochOf("fresh")).toBe(3);
+    expect(await epochOf("logged")).toBe(1);
+  });
+
   it("refuses combinations that would do nothing", async () => {
     const policy = await load();
     const refused = async (options: Partial<TrainOptions>) =>

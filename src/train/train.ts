@@ -68,7 +68,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         ? state.questionId
         : `${index}`,
   );
-  const totalSteps = options.steps ?? stepsInEpochs(groups, options.epochs ?? 1, options);
+  const totalSteps = options.steps ?? stepsInEpochs(groups, options.epochs!, options);
 
   // --- where an earlier run stopped ------------------------------------------------------------------------------
   const setup = setupOf(
