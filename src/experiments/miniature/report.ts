@@ -255,6 +255,7 @@ const PAIRS: readonly (readonly [string, string, Where])[] = [
   ["swirl/process, longer", "sft/both", "search-far"],
   ["swirl/process, longer", "sft/both", "arithmetic-far"],
   ["swirl/after SFT", "sft/both", "near"],
+  ["swirl/none", "swirl/both", "near"],
   ["swirl/none", "swirl/logged actions", "near"],
   ["swirl/outcome reward", "swirl/none", "near"],
   ["swirl/filtered by another judge", "swirl/none", "near"],
