@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { processorTime } from "../../../tests/support/processor-time.js";
 import { answerNumber, bestOver, exactMatch, f1, normalizeAnswer, numericEqual } from "./index.js";
 
 describe("normalizeAnswer", () => {
@@ -107,7 +108,7 @@ describe("numericEqual", () => {
   });
 
   it("takes no time on hostile text", () => {
-    const before = performance.now();
+    const before = processorTime();
     for (const text of [
       "1,".repeat(50_000),
       "$".repeat(50_000),
@@ -117,7 +118,7 @@ describe("numericEqual", () => {
     ]) {
       answerNumber(text);
     }
-    expect(performance.now() - before).toBeLessThan(500);
+    expect(processorTime() - before).toBeLessThan(500);
   });
 });
 

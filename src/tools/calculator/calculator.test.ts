@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { processorTime } from "../../../tests/support/processor-time.js";
 import { CalculatorError, calculate, calculator } from "./index.js";
 
 describe("calculate", () => {
@@ -201,7 +202,7 @@ describe("calculate", () => {
       "]",
       " ",
     ];
-    const before = performance.now();
+    const before = processorTime();
     let values = 0;
     for (let trial = 0; trial < 100_000; trial++) {
       let expression = "";
@@ -223,7 +224,7 @@ describe("calculate", () => {
       }
     }
     expect(values).toBeGreaterThan(2_000);
-    expect(performance.now() - before).toBeLessThan(3_000);
+    expect(processorTime() - before).toBeLessThan(3_000);
   });
 
   it("agrees with JavaScript on random arithmetic", () => {

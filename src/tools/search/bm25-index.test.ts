@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { processorTime } from "../../../tests/support/processor-time.js";
 import { readPassages } from "../../data/index.js";
 import { Bm25Index } from "./bm25-index.js";
 import { words } from "./words.js";
@@ -63,9 +64,9 @@ describe("Bm25Index", () => {
 
   it("takes bounded time on a huge query", async () => {
     const index = await Bm25Index.build(passages);
-    const before = performance.now();
+    const before = processorTime();
     index.search("cat mat dog ".repeat(20_000), 3);
-    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(processorTime() - before).toBeLessThan(1_000);
   });
 });
 
