@@ -23,7 +23,12 @@ export async function swirl(work: SwirlWork, context: CellContext): Promise<Trai
     reference,
     trajectories,
     ...(work.reward === "outcome"
-      ? { reward: outcomeReward({ task: testbed.task, rollout: { keepThoughts: work.keepThoughts } }) }
+      ? {
+          reward: outcomeReward({
+            task: testbed.task,
+            rollout: { ...testbed.rollout, keepThoughts: work.keepThoughts },
+          }),
+        }
       : { judge: work.wrong ? noisyJudge(testbed.judge, { rate: work.wrong, seed }) : testbed.judge }),
     maxNewTokens: testbed.maxNewTokens,
     ...work.train,

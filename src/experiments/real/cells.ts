@@ -1,19 +1,27 @@
 /** Base → format SFT → SWiRL with the process filter and with the outcome filter, each measured on the test questions. */
 import type { FilterKind } from "../../filter/filter-table.js";
-import type { Cell, CellWork, PolicyId } from "../cell.js";
+import type { Cell, CellWork, PolicyId, SwirlWork } from "../cell.js";
 import type { RealSettings } from "./settings.js";
 
 export const REAL_FILTERS = ["process", "outcome"] as const satisfies readonly FilterKind[];
-/** Policies in the order of the table. */
-export const REAL_ARMS: readonly { id: string; policy: PolicyId; title: string }[] = [
-  { id: "untrained", policy: null, title: "untrained" },
-  { id: "format SFT", policy: "format SFT", title: "after format SFT" },
-  ...REAL_FILTERS.map((filter) => ({
-    id: `swirl/${filter}`,
-    policy: `swirl/${filter}`,
-    title: `after SWiRL, ${filter} filter`,
-  })),
-];
+export const OUTCOME_REWARD = "swirl/outcome reward";
+
+export interface RealArm {
+  id: string;
+  policy: PolicyId;
+  title: string;
+}
+
+/** Policies in the order of the table; the first two are not trained by SWiRL. */
+export function realArms({ outcomeReward }: RealSettings): RealArm[] {
+  const swirl = (id: string, title: string) => ({ id, policy: id, title: `after SWiRL, ${title}` });
+  return [
+    { id: "untrained", policy: null, title: "untrained" },
+    { id: "format SFT", policy: "format SFT", title: "after format SFT" },
+    ...REAL_FILTERS.map((filter) => swirl(`swirl/${filter}`, `${filter} filter`)),
+    ...(outcomeReward ? [swirl(OUTCOME_REWARD, "process filter, outcome reward")] : []),
+  ];
+}
 
 export function realCells(seed: number, settings: RealSettings): Cell[] {
   const cells: Cell[] = [];
@@ -30,6 +38,17 @@ export function realCells(seed: number, settings: RealSettings): Cell[] {
   measure("format SFT", "format SFT");
   const { samples, kept: count, fill } = settings;
   add("pool", { kind: "synthesize", policy: "format SFT", questions: "train", samples, keepThoughts: true });
+  const learn = (id: string, selection: string, reward: SwirlWork["reward"]) => {
+    add(id, {
+      kind: "swirl",
+      policy: "format SFT",
+      selection,
+      train: { ...settings.swirl, maxNewTokens: settings.maxNewTokens },
+      reward,
+      keepThoughts: true,
+    });
+    measure(id, id);
+  };
   for (const filter of REAL_FILTERS) {
     add(`kept/${filter}`, {
       kind: "select",
@@ -38,15 +57,8 @@ export function realCells(seed: number, settings: RealSettings): Cell[] {
       count,
       ...(fill ? { fill } : { orAll: true }),
     });
-    add(`swirl/${filter}`, {
-      kind: "swirl",
-      policy: "format SFT",
-      selection: `kept/${filter}`,
-      train: { ...settings.swirl, maxNewTokens: settings.maxNewTokens },
-      reward: "judge",
-      keepThoughts: true,
-    });
-    measure(`swirl/${filter}`, `swirl/${filter}`);
+    learn(`swirl/${filter}`, `kept/${filter}`, "judge");
   }
+  if (settings.outcomeReward) learn(OUTCOME_REWARD, "kept/process", "outcome");
   return cells;
 }

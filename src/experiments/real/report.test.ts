@@ -63,7 +63,13 @@ describe("realReport", () => {
   it("draws every arm, on a scale that small shares can be read on", () => {
     const few = (arm: string) => (arm === "format SFT" ? "1".padEnd(400, "0") : "0".repeat(400));
     const svg = realReport(study([1], few), { ...settings, test: { limit: 400 } }).figures.accuracy!;
-    for (const title of ["untrained", "after format SFT", "process filter", "outcome filter"])
+    for (const title of [
+      "untrained",
+      "after format SFT",
+      "process filter",
+      "outcome filter",
+      "outcome reward",
+    ])
       expect(svg).toContain(title);
     expect(svg).toContain(">4 %<");
     expect(svg).not.toContain(">100 %<");

@@ -7,7 +7,7 @@ import type { SeedMean } from "../report/over-seeds.js";
 import type { Report } from "../report/report.js";
 import { NOTES } from "../report/write-study-report.js";
 import type { StudyResults } from "../results.js";
-import { REAL_ARMS, REAL_FILTERS } from "./cells.js";
+import { OUTCOME_REWARD, REAL_FILTERS, realArms } from "./cells.js";
 import type { RealSettings } from "./settings.js";
 
 export function realReport(results: StudyResults, settings: RealSettings): Report {
@@ -24,31 +24,31 @@ function page(results: StudyResults, settings: RealSettings): string {
   const { swirl, samples, kept } = settings;
   return `# ${title}
 
-Base → format SFT → SWiRL with the process filter and with the outcome filter. Written by
+Base → format SFT → SWiRL with the process filter and with the outcome filter${settings.outcomeReward ? ", and rewarded by right answers" : ""}. Written by
 \`npm run experiments -- ${settings.dataset}\`; every number is computed from the cells in the JSON file beside this page.
 
 - ${settings.test.limit} test questions, greedy. Brackets: 95 % intervals over questions (shares Wilson, differences and means over seeds by a
   bootstrap over questions). Bold: the interval excludes 0.
 - Stage 1: ${settings.train.limit} training questions × ${samples} trajectories; a filter hands on up to ${kept} of them. Stage 2: ${swirl.steps} updates of ${swirl.batchSize} states ×
-  ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}. Filter and reward use the task's rule judge
+  ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}. Filter and reward use the task's rule judge${settings.outcomeReward ? " (but for the arm with *outcome reward*: each fresh action is\n  played to the end and rewarded if the answer is right)" : ""}
   ([its error rates](../judges.md)).
 - Machine: ${machine()}.
 
 ![Accuracy](learning-${settings.dataset}/accuracy.svg)
 
-${results.seeds.length > 1 ? `${seedsTogether(results)}\n\n` : ""}${results.seeds.map((seed) => seedTables(results, seed)).join("\n\n")}
+${results.seeds.length > 1 ? `${seedsTogether(results, settings)}\n\n` : ""}${results.seeds.map((seed) => seedTables(results, settings, seed)).join("\n\n")}
 
 ${NOTES}
 `;
 }
 
 /** What the seeds' policies answer right, on average; a question is drawn with all of its answers. */
-function seedsTogether(results: StudyResults): string {
+function seedsTogether(results: StudyResults, settings: RealSettings): string {
   const start = questionShares(results, "format SFT");
   const filters = REAL_FILTERS.map((filter) => questionShares(results, `swirl/${filter}`));
   const gains = table(
     [`mean over ${results.seeds.length} seeds`, "accuracy", "− format SFT"],
-    REAL_ARMS.map(({ id, title }) => {
+    realArms(settings).map(({ id, title }) => {
       const shares = questionShares(results, id);
       return [title, percent(meanOf(shares)), id === "format SFT" ? "" : bootstrapped(start, shares)];
     }),
@@ -66,7 +66,8 @@ function questionShares(results: StudyResults, id: string): number[] {
 }
 
 function accuracyChart(results: StudyResults, settings: RealSettings): string {
-  const bars = REAL_ARMS.map(({ id, title }) => {
+  const arms = realArms(settings);
+  const bars = arms.map(({ id, title }) => {
     const colour = id.startsWith("swirl")
       ? ("a" as const)
       : id === "format SFT"
@@ -76,7 +77,7 @@ function accuracyChart(results: StudyResults, settings: RealSettings): string {
   });
   const highest = Math.max(...bars.map(({ mean }) => mean.high));
   const full = [0.04, 0.1, 0.2, 0.4].find((edge) => highest <= edge) ?? 1;
-  const reference = bars[REAL_ARMS.findIndex(({ id }) => id === "format SFT")]!.mean.value;
+  const reference = bars[arms.findIndex(({ id }) => id === "format SFT")]!.mean.value;
   return barChart(`Accuracy on ${settings.test.limit} test questions`, bars, reference, full);
 }
 
@@ -89,12 +90,12 @@ function accuracyOf(results: StudyResults, id: string): SeedMean {
   return { value, ...wilsonInterval(shares.filter((share) => share === 1).length, shares.length), n };
 }
 
-function seedTables(results: StudyResults, seed: number): string {
+function seedTables(results: StudyResults, settings: RealSettings, seed: number): string {
   const measure = (id: string) => results.get(seed, `measure ${id}`, "measure");
   const start = measure("format SFT").figures.answers;
   const arms = table(
     [`seed ${seed}`, "accuracy", "− format SFT", "mean process label", "calls a question", "evaluation, s"],
-    REAL_ARMS.map(({ id, title }) => {
+    realArms(settings).map(({ id, title }) => {
       const { figures, seconds } = measure(id);
       const { correct, labels, callsPerQuestion, answers } = figures;
       const label = labels.process!;
@@ -108,14 +109,20 @@ function seedTables(results: StudyResults, seed: number): string {
       ];
     }),
   );
+  const runs = REAL_FILTERS.map((filter) => ({ id: `swirl/${filter}`, filter, title: `${filter} filter` }));
+  const rewarded = {
+    id: OUTCOME_REWARD,
+    filter: "process" as const,
+    title: "process filter, outcome reward",
+  };
   const training = table(
     ["", "pool", "passes", "handed on", "reward, first and last tenth", "KL, last tenth", "training, s"],
-    REAL_FILTERS.map((filter) => {
+    [...runs, ...(settings.outcomeReward ? [rewarded] : [])].map(({ id, filter, title }) => {
       const { figures } = results.get(seed, `kept/${filter}`, "select");
-      const run = results.get(seed, `swirl/${filter}`, "swirl");
+      const run = results.get(seed, id, "swirl");
       const { firstReward, lastReward, lastKl } = run.figures;
       return [
-        `${filter} filter`,
+        title,
         String(figures.table.pool),
         String(figures.table.rows.find((row) => row.kind === filter)?.kept ?? ""),
         String(figures.kept),

@@ -21,6 +21,8 @@ export interface RealSettings {
   concurrency: number;
   imitation: SftSettings;
   swirl: TrainSettings;
+  /** Also an arm rewarded by right answers: for a policy that gives enough of them to learn from. */
+  outcomeReward: boolean;
 }
 
 const SWIRL: TrainSettings = {
@@ -53,6 +55,7 @@ export const GSM8K: RealSettings = {
   concurrency: 64,
   imitation: { epochs: 1, batchSize: 16, lr: 2e-4, schedule: "cosine", warmupSteps: 5 },
   swirl: SWIRL,
+  outcomeReward: false,
 };
 
 export const HOTPOTQA: RealSettings = {
@@ -76,4 +79,5 @@ export const HOTPOTQA: RealSettings = {
   concurrency: 32,
   imitation: { epochs: 4, batchSize: 8, lr: 5e-5, schedule: "cosine", warmupSteps: 4 },
   swirl: { ...SWIRL, batchSize: 24 },
+  outcomeReward: true,
 };
