@@ -2,6 +2,7 @@
 
 #include "../kernels/registry.h"
 #include "error.h"
+#include "memory_text.h"
 
 namespace swirl {
 
@@ -74,10 +75,10 @@ void* Device::allocate(size_t bytes, const char* what) {
   void* pointer = nullptr;
   const swirl_status status = kernels_->allocate(handle_, bytes, &pointer);
   if (status != SWIRL_OK) {
-    throw Error("MEMORY", "allocate",
-                "could not allocate " + std::to_string(bytes >> 20) + " MiB for " + what + " (" +
-                    std::to_string(bytes_ >> 20) + " MiB in use)",
-                "use a smaller batch or model, or free memory");
+    throw Error(
+        "MEMORY", "allocate",
+        "could not allocate " + memory_text(bytes) + " for " + what + " (" + memory_text(bytes_) + " in use)",
+        "use a smaller batch or model, or free memory");
   }
   bytes_ += bytes;
   if (bytes_ > peak_bytes_) peak_bytes_ = bytes_.load();

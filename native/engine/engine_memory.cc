@@ -3,11 +3,10 @@
 
 #include "engine_state.h"
 #include "error.h"
+#include "memory_text.h"
 
 namespace swirl {
 namespace {
-
-std::string mebibytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 // Sets and gives what the engine may hold; refuses a model whose weights alone do not fit.
 uint64_t set_budget(const EngineOptions& options, Device& device) {
@@ -17,8 +16,8 @@ uint64_t set_budget(const EngineOptions& options, Device& device) {
   const uint64_t weights = Parameters::weight_bytes(options.config, options.dtype, options.trainable);
   if (weights > budget) {
     throw Error("MEMORY", "createEngine",
-                "the weights need " + mebibytes(weights) + "; the budget is " + mebibytes(budget) + " (" +
-                    mebibytes(info.memory_free) + " are free on " + info.name + ")",
+                "the weights need " + memory_text(weights) + "; the budget is " + memory_text(budget) + " (" +
+                    memory_text(info.memory_free) + " are free on " + info.name + ")",
                 "raise memoryBudget, use dtype: \"bfloat16\" or trainable: false, or a smaller model");
   }
   device.set_budget(budget);
@@ -103,9 +102,10 @@ Engine::State::Run Engine::State::prepare(const std::vector<Sequence>& sequences
     if (needed <= fit) continue;
     throw Error("MEMORY", op,
                 "one sequence of " + std::to_string(needed + 1) + " tokens needs " +
-                    mebibytes(fixed + tree_bytes(needed, needed, needed, most)) + " (" + mebibytes(fixed) +
-                    " of it weights" + (backward ? ", gradients and optimizer state" : "") +
-                    "); the budget is " + mebibytes(budget),
+                    memory_text(fixed + tree_bytes(needed, needed, needed, most)) + " (" +
+                    memory_text(fixed) + " of it weights" +
+                    (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
+                    memory_text(budget),
                 "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
   }
   const auto positions = static_cast<int32_t>(longest + 1);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "error.h"
+#include "memory_text.h"
 
 namespace swirl {
 
@@ -60,8 +61,8 @@ void KvCache::reserve(int64_t more, uint64_t max_bytes, uint64_t max_moving) {
   if (needed > most) {
     throw Error("MEMORY", "generate",
                 "keys and values of " + std::to_string(needed) + " tokens need " +
-                    std::to_string((uint64_t(needed) * slot_bytes()) >> 20) + " MiB; " +
-                    std::to_string(max_bytes >> 20) + " MiB are left",
+                    memory_text(uint64_t(needed) * slot_bytes()) + "; " + memory_text(max_bytes) +
+                    " are left",
                 "generate fewer sequences at once, lower maxNewTokens, or raise memoryBudget");
   }
   // The same memory while the next turns would fit there as well; else twice the need, so that they do.
@@ -71,6 +72,11 @@ void KvCache::reserve(int64_t more, uint64_t max_bytes, uint64_t max_moving) {
   if (used_ == 0) return start_anew(wanted);
   if (!roomy && bytes_while_moving(kept, wanted) <= max_moving) return keep_since(oldest, wanted);
   if (stays && bytes_while_moving(kept, capacity_) <= max_moving) return keep_since(oldest, capacity_);
+  // Into less memory then, and if it must be only what this call has seen: computing that again takes more room.
+  const auto beside = capacity_ * slot_bytes() + kept * sizeof(int32_t);
+  const auto room = static_cast<int64_t>((max_moving - std::min(max_moving, beside)) / row_bytes());
+  while (oldest < call_ && seen_since(oldest) + more > room) ++oldest;
+  if (seen_since(oldest) + more <= room) return keep_since(oldest, std::min(wanted, room));
   start_anew(wanted);
 }
 
