@@ -61,7 +61,8 @@ async function main(args: string[]): Promise<number> {
       ? undefined
       : setTimeout(() => stop.abort(new Error("the time budget is used up")), 1000 * flags.timeBudget);
 
-  await using _ = await lockFolder(root); // two at once would write into the same cells
+  // Two at once would write into the same cells; a report only reads them, and each is whole or absent.
+  await using _ = flags.reportOnly ? undefined : await lockFolder(root);
   const progress = new Progress(process.stderr);
   if (flags.reportOnly) stop.abort();
   const { results, left } = await schedule({

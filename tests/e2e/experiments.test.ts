@@ -110,12 +110,15 @@ describe("npm run experiments -- miniature --smoke", () => {
     expect(await readFile(report("whole", "learning.md"), "utf8")).toContain("# Does it learn?");
   }, 60_000);
 
-  it("stops when its time is up, says how to go on, and lets nobody else into its folder", async () => {
-    const first = start("budget", ["--time-budget", "4s"]);
+  it("stops when its time is up, says how to go on, and lets nobody else into its folder but to read", async () => {
+    const first = start("budget", ["--time-budget", "6s"]);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const second = await run("budget");
     expect(second.code).toBe(1);
     expect(second.output).toMatch(/in use by process \d+[\s\S]*another folder/);
+    const reading = await run("budget", { flags: ["--report-only"] });
+    expect(reading.output).toMatch(/cells are left/);
+    expect(reading.code).toBe(0);
     const text: string[] = [];
     first.stdout!.on("data", (chunk) => text.push(String(chunk)));
     expect(await new Promise((resolve) => first.on("close", resolve))).toBe(0);
