@@ -30,8 +30,8 @@ Base → format SFT → SWiRL with the process filter and with the outcome filte
 - ${settings.test.limit} test questions, greedy. Brackets: 95 % intervals over questions (shares Wilson, differences and means over seeds by a
   bootstrap over questions). Bold: the interval excludes 0.
 - Stage 1: ${settings.train.limit} training questions × ${samples} trajectories; a filter hands on up to ${kept} of them. Stage 2: ${swirl.steps} updates of ${swirl.batchSize} states ×
-  ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}. Filter and reward use the task's rule judge${settings.outcomeReward ? " (but for the arm with *outcome reward*: each fresh action is\n  played to the end and rewarded if the answer is right)" : ""}
-  ([its error rates](../judges.md)).
+  ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}.
+- Filter and reward are the task's rule judge ([its error rates](../judges.md)).${settings.outcomeReward ? " *Outcome reward* plays each fresh action to its end instead,\n  with live tools, and asks whether the answer is right." : ""}
 - Machine: ${machine()}.
 
 ![Accuracy](learning-${settings.dataset}/accuracy.svg)
