@@ -1,4 +1,5 @@
 /** `swirl train`: stage 2, step-wise RL on kept.jsonl; weights in checkpoints/latest. */
+import { DEFAULT_EPOCHS } from "../train/train-options.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
 import { inRunDirectory } from "./in-run-directory.js";
@@ -50,7 +51,7 @@ export const trainVerb = () =>
         plan: (session) => {
           const { config, paths } = session;
           const { steps, actions, batchSize, samplesPerState = 4, lr, klWeight } = config.train;
-          const { epochs = actions === "logged" ? 1 : 3 } = config.train;
+          const { epochs = DEFAULT_EPOCHS[actions] } = config.train;
           return [
             `train ${weightsFolder(session, "start")} on the states of ${paths.kept}`,
             `${steps ? `${steps} updates` : `${epochs} epochs`} of ${batchSize} states × ${samplesPerState} actions, learning rate ${lr}, KL weight ${klWeight}`,

@@ -96,6 +96,9 @@ export type TrainOptions = z.input<typeof trainSchema>;
 
 export type ResolvedTrainOptions = ReturnType<typeof resolveTrainOptions>;
 
+/** Fresh actions make every pass new data; three of them learn much more than one (docs/decisions/training.md). */
+export const DEFAULT_EPOCHS = { fresh: 3, logged: 1 } as const;
+
 /** Fills in the defaults that depend on other options, and refuses combinations that would silently do nothing. */
 export function resolveTrainOptions(input: TrainOptions) {
   const options = parseOptions(trainSchema, input, "train");
@@ -106,8 +109,8 @@ export function resolveTrainOptions(input: TrainOptions) {
     throw refuse("reward", 'does nothing with actions "logged"', 'give a judge, or actions: "fresh"');
   const samplesPerState = options.samplesPerState ?? (logged ? 1 : 4);
   const baseline = options.baseline ?? (logged || samplesPerState === 1 ? "running" : "leave-one-out");
-  // Fresh actions make every pass new data; three of them learn much more than one (docs/decisions/training.md).
-  const epochs = options.epochs ?? (options.steps !== undefined ? undefined : logged ? 1 : 3);
+  const epochs =
+    options.epochs ?? (options.steps === undefined ? DEFAULT_EPOCHS[options.actions] : undefined);
   const klWeight = options.klWeight ?? (options.reference ? 0.05 : 0);
   if (logged && samplesPerState !== 1)
     throw refuse(
