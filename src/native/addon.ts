@@ -100,21 +100,31 @@ export interface NativeOptimizerOptions {
   maxGradNorm: number; // 0 = no clipping
 }
 
-export interface NativeUpdateMetrics {
+export interface NativeGradientMetrics {
   loss: number;
-  gradNorm: number; // before clipping
   tokens: number; // sum of sequence lengths
-  treeTokens: number; // rows really computed, path recomputation included
+  treeTokens: number; // rows computed
   microBatches: number;
   labels: number; // scored tokens
-  entropy: number; // mean over scored tokens, nats
+  leftOut: number; // sequences that cannot change the gradient and were not computed
+  entropy: number; // mean over computed scored tokens, nats
   kl: number; // mean of the chosen estimator; 0 without reference
-  clipRatio: number; // share of scored tokens clipped; 0 for reinforce
+  clipRatio: number; // share of computed scored tokens clipped; 0 for reinforce
   meanLogprob: number;
-  skipped: boolean; // a non-finite loss or gradient: weights untouched
   peakBytes: number;
   milliseconds: number;
 }
+
+export interface NativeStepMetrics {
+  gradNorm: number; // before clipping, frozen parameters left out
+  groupGradNorms: Float64Array; // [groups] the same by parameter group
+  skipped: boolean; // the loss, a gradient or a weight after the step would not be finite: nothing was changed
+  skipReason?: string; // present when skipped
+  peakBytes: number;
+  milliseconds: number;
+}
+
+export interface NativeUpdateMetrics extends NativeGradientMetrics, NativeStepMetrics {}
 
 export interface NativePrompt {
   tokens: Int32Array;

@@ -14,11 +14,16 @@ export interface Sequence {
 }
 
 export interface TrainSequence extends Sequence {
-  advantage: number;
+  /** One for the whole action, or one per scored token: [tokens.length - actionStart]. */
+  advantage: number | ArrayLike<number>;
+  /** [tokens.length - actionStart] at least 0 each: 0 masks a token. Absent: 1 throughout. */
+  weights?: ArrayLike<number>;
   /** [tokens.length - actionStart], as recorded when the action was sampled. */
   behaviorLogprobs?: ArrayLike<number>;
-  /** [tokens.length - actionStart], under the policy that the KL penalty holds on to. */
+  /** [tokens.length - actionStart], under the policy that the KL penalty stays close to. */
   referenceLogprobs?: ArrayLike<number>;
+  /** [tokens.length - actionStart], as another engine reported them when it sampled. */
+  samplerLogprobs?: ArrayLike<number>;
 }
 
 const LARGEST_ID = 2 ** 31 - 1;
@@ -70,7 +75,7 @@ export function toTrainSequences(
     return {
       tokens: toTokens(sequence.tokens, `${at}.tokens`),
       actionStart: integer(sequence.actionStart, `${at}.actionStart`),
-      advantage: sequence.advantage,
+      advantage: sequence.advantage as number,
       ...(sequence.behaviorLogprobs === undefined
         ? {}
         : { behaviorLogprobs: toFloats(sequence.behaviorLogprobs, `${at}.behaviorLogprobs`) }),

@@ -1,0 +1,106 @@
+/** The options of the calls that train, written out for editors; native-options.ts holds the schemas that check them. */
+import type { LossFunction } from "../losses/loss-function.js";
+
+/** The losses that the engine computes itself, token by token, in the same pass as the gradient. */
+export type FusedLoss = "reinforce" | "ppo-clip";
+
+/** How the losses of tokens become one number. N: sequences, T: the sum of a sequence's weights, ΣT: of all. */
+export type Aggregation = "sequence-sum" | "sequence-mean" | "token-mean" | "fixed-length";
+
+export type KlEstimator = "k1" | "k2" | "k3" | "k3+";
+
+export interface WatchOptions {
+  /** Checked between layers, never inside an optimizer step. */
+  signal?: AbortSignal;
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** What is minimized: loss(sequence) aggregated, + klWeight · KL - entropyWeight · entropy, aggregated the same way. */
+export interface TermOptions {
+  /**
+   * A built-in loss by name, or a function of one sequence's log-probs; see LossFunction.
+   * "reinforce": -A·log π. "ppo-clip": -min(r·A, clip(r)·A), r = π / π_behavior; needs behaviorLogprobs.
+   * @default "reinforce"
+   */
+  loss?: FusedLoss | LossFunction;
+  /**
+   * "sequence-sum": 1/N, an action counts as one decision whatever its length; "sequence-mean": 1/(N·T);
+   * "token-mean": 1/ΣT; "fixed-length": 1/(N·fixedLength).
+   * @default "sequence-sum"
+   */
+  aggregation?: Aggregation;
+  /** Tokens that "fixed-length" divides by, usually the longest completion allowed. No other aggregation takes it. */
+  fixedLength?: number;
+  /**
+   * N and ΣT where the batch is one part of a larger one, so that the parts' gradients add up to the whole's.
+   * `sequences` is for every aggregation but "token-mean", `tokens` (the sum of all weights) for that one.
+   * @default the batch's own counts
+   */
+  denominators?: { sequences?: number; tokens?: number };
+  /** "ppo-clip" keeps the ratio in [1 - clipLow, 1 + clipHigh]. @default 0.2 */
+  clipLow?: number;
+  /** @default 0.2 */
+  clipHigh?: number;
+  /** Weight of the KL penalty to the reference policy; above 0 it needs referenceLogprobs. @default 0 */
+  klWeight?: number;
+  /**
+   * Schulman's estimators with d = log π - log π_ref: k1 = d, k2 = d²/2, k3 = exp(-d) - 1 + d. "k3+" reports k3 and
+   * has the gradient of k2.
+   * @default "k3"
+   */
+  klEstimator?: KlEstimator;
+  /** Weight of the entropy bonus: the mean entropy of each scored token's distribution, in nats. @default 0 */
+  entropyWeight?: number;
+  /** Logits are divided by it before the softmax. @default 1 */
+  temperature?: number;
+  /** false computes every sequence by itself: the same numbers, no shared prefixes. @default true */
+  tree?: boolean;
+  /** Maximum rows per micro-batch, shared ancestors excluded; 0 = 1,024 on the CPU, 8,192 on a GPU. @default 0 */
+  maxTokensPerMicroBatch?: number;
+}
+
+export interface LossOptions extends TermOptions, WatchOptions {}
+
+/** Parameters that are trained in another way than the rest. */
+export interface ParameterGroup {
+  /** Name in `gradNorms`. @default the pattern */
+  name?: string;
+  /**
+   * Parameter names, `*` standing for any characters: "model.layers.0.*", "*norm*". The first group that matches a
+   * parameter has it. A pattern that matches nothing is an error.
+   */
+  match: string | readonly string[];
+  /** Learning rate of the group. @default the optimizer's */
+  lr?: number;
+  /** Factor on the optimizer's learning rate, which follows its schedule. Not together with `lr`. @default 1 */
+  lrScale?: number;
+  /** @default the optimizer's, where `decay` allows it */
+  weightDecay?: number;
+  /** true: weights and moments stay as they are, and the gradient is in no norm. @default false */
+  frozen?: boolean;
+}
+
+/** AdamW as torch.optim.AdamW defines it. */
+export interface OptimizerOptions {
+  /** 0, or a normal float32. @default 1e-6, as TRL has it for RL */
+  lr?: number;
+  /** @default 0.9 */
+  beta1?: number;
+  /** @default 0.999 */
+  beta2?: number;
+  /** Above 0 in float32. @default 1e-8 */
+  eps?: number;
+  /** Decoupled; lr · weightDecay is below 1. @default 0 */
+  weightDecay?: number;
+  /** "matrices" leaves norms and biases without decay. @default "all", as torch */
+  decay?: "all" | "matrices";
+  /** Global gradient norm that gradients are scaled down to; 0 = no clipping. @default 1 */
+  maxGradNorm?: number;
+  /** Patterns of parameters that are not trained: short for groups with `frozen: true`. */
+  freeze?: readonly string[];
+  groups?: readonly ParameterGroup[];
+}
+
+export interface UpdateOptions extends LossOptions {
+  optimizer?: OptimizerOptions;
+}
