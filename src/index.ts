@@ -27,12 +27,8 @@
  *     paper uses a model for both. Every rate has a 95 % interval, every difference a paired one.
  */
 
-// Data
-export * from "./data/index.js";
-// Errors
-export { type ErrorCode, type ErrorDetails, SwirlError } from "./errors/swirl-error.js";
 // Stage 3: solve, evaluate
-export type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "./evaluate/answer-matcher.js";
+export type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "./answers/answer-matcher.js";
 export {
   answerNumber,
   bestOver,
@@ -40,7 +36,12 @@ export {
   f1,
   normalizeAnswer,
   numericEqual,
-} from "./evaluate/answers/index.js";
+} from "./answers/index.js";
+export { exactMatcher, f1Matcher, numericMatcher } from "./answers/matchers.js";
+// Data
+export * from "./data/index.js";
+// Errors
+export { type ErrorCode, type ErrorDetails, SwirlError } from "./errors/swirl-error.js";
 export {
   type EvaluateOptions,
   type EvaluateProgress,
@@ -48,8 +49,6 @@ export {
   evaluate,
 } from "./evaluate/evaluate.js";
 export { type EvaluationRecord, readEvaluations } from "./evaluate/evaluation-record.js";
-export { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./evaluate/interval.js";
-export { exactMatcher, f1Matcher, numericMatcher } from "./evaluate/matchers.js";
 export { type Estimate, type EvaluationSummary, improvement, summarize } from "./evaluate/summary.js";
 export type { FilterKind, FilterReason } from "./filter/filter-reasons.js";
 export { type FilterRow, type FilterTable, formatFilterTable } from "./filter/filter-table.js";
@@ -64,12 +63,15 @@ export * from "./judge/index.js";
 // Policies
 export * from "./policy/index.js";
 export { type InitializeOptions, initializePolicy } from "./policy/initialize-policy.js";
-export { writeReport } from "./run-directory/report/write-report.js";
+export { writeReport } from "./report/write-report.js";
 // Runs
 export { RunDirectory, type RunDirectoryOptions } from "./run-directory/run-directory.js";
 export { type SolveOptions, solve } from "./solve/solve.js";
+export { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./statistics/interval.js";
 // Stage 1: synthesize, judge, filter
 export { actionFormat, stopStrings } from "./synthesize/action-format.js";
+// Stage 2: step-wise RL, and SFT on the same records
+export { type DemonstrateOptions, demonstrate } from "./synthesize/demonstrations.js";
 export { type MalformedReason, type ParsedAction, parseAction } from "./synthesize/parse-action.js";
 export { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./synthesize/synthesize.js";
 export { defineTask, type Task, type TaskOptions } from "./synthesize/task.js";
@@ -78,8 +80,6 @@ export { calculatorTask, searchTask } from "./synthesize/tasks.js";
 export * from "./tokenizer/index.js";
 // Tools and tasks
 export * from "./tools/index.js";
-// Stage 2: step-wise RL, and SFT on the same records
-export { type DemonstrateOptions, type Demonstration, demonstrate } from "./train/demonstrations.js";
 export { type OutcomeRewardOptions, outcomeReward, type Reward, type RewardContext } from "./train/reward.js";
 export { type SftOptions, type SftResult, sft } from "./train/sft.js";
 export { type TrainResult, train } from "./train/train.js";
@@ -87,6 +87,7 @@ export type { TrainOptions } from "./train/train-options.js";
 export type { TrainRecord, UpdateRecord } from "./train/train-record.js";
 // Records
 export { decompose, rebuildStates, type SubTrajectory } from "./trajectory/decompose.js";
+export type { Demonstration } from "./trajectory/demonstration.js";
 export type { Question } from "./trajectory/question.js";
 export { stepViews } from "./trajectory/step-views.js";
 export { openTrajectoryWriter, readTrajectories, type TrajectoryWriter } from "./trajectory/store.js";

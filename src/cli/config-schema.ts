@@ -4,10 +4,10 @@
  * key and suggest the nearest. docs/configuration.md explains every key.
  */
 import { z } from "zod";
+import { endpointOptionsSchema } from "../endpoint/endpoint-options.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { filterSchema } from "../filter/filter-trajectories.js";
 import { parseOptions } from "../options/parse-options.js";
-import { endpointOptionsSchema } from "../policy/endpoint-options.js";
 import { rolloutShape } from "../synthesize/rollout-options.js";
 import { synthesizeSchema } from "../synthesize/synthesize.js";
 import { embeddingIndexSchema } from "../tools/search/embedding-index.js";

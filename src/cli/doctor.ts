@@ -5,7 +5,8 @@
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { relative } from "node:path";
 import type { DeviceInfo } from "../native/addon.js";
-import { addonPaths, loadAddonFrom, packageRoot, packageVersion } from "../native/load-addon.js";
+import { addonPaths, loadAddonFrom } from "../native/load-addon.js";
+import { packageRoot, packageVersion } from "../version.js";
 
 export interface DoctorFinding {
   what: string;

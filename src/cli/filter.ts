@@ -57,7 +57,7 @@ export async function filterStage(session: Session): Promise<FilterStageResult> 
     import("./open-task.js"),
   ]);
   const [{ writeFileAtomic }, { writeJson }] = await Promise.all([
-    import("../run-directory/atomic-write.js"),
+    import("../files/atomic-write.js"),
     import("../run-directory/run-directory.js"),
   ]);
   const { config, paths, signal } = session;

@@ -1,5 +1,5 @@
 /** A verb that writes into the run directory holds its lock meanwhile: one process there at a time. */
-import { lockFolder } from "../run-directory/lock.js";
+import { lockFolder } from "../files/lock.js";
 import { required, type Session } from "./session.js";
 
 export async function inRunDirectory<Result>(

@@ -4,7 +4,7 @@ import { readHotpotqaDemonstrations } from "../data/hotpotqa-demonstrations.js";
 import { readQuestions } from "../data/read-questions.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { createRandom } from "../random/random.js";
-import type { Demonstration } from "../train/demonstrations.js";
+import type { Demonstration } from "../trajectory/demonstration.js";
 import type { Question } from "../trajectory/question.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import type { Session } from "./session.js";

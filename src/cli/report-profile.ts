@@ -8,7 +8,7 @@ export async function reportProfile(session: Session, stage: string, policy: Nat
   const [{ profileTable }, { mkdir, readFile }, { writeFileAtomic }] = await Promise.all([
     import("./profile-table.js"),
     import("node:fs/promises"),
-    import("../run-directory/atomic-write.js"),
+    import("../files/atomic-write.js"),
   ]);
   const profile = await policy.profile();
   session.say(`\n${stage}, profiled\n${profileTable(profile)}\n`);

@@ -88,7 +88,7 @@ async function runStages(session: Session): Promise<RunResult> {
     done[name] = { ...result, seconds: Math.round((performance.now() - started) / 100) / 10 };
     await writeJson(paths.stages, done);
   }
-  const { writeReport } = await import("../run-directory/report/write-report.js");
+  const { writeReport } = await import("../report/write-report.js");
   const { markdown } = await writeReport(directory.dir);
   return {
     folder: directory.dir,

@@ -103,10 +103,10 @@ async function replay(
 ): Promise<Trajectory[]> {
   const [{ demonstrate }, { openTask }, { openDemonstrations }, { writeFileAtomic }, { mkdir }, { dirname }] =
     await Promise.all([
-      import("../train/demonstrations.js"),
+      import("../synthesize/demonstrations.js"),
       import("./open-task.js"),
       import("./open-questions.js"),
-      import("../run-directory/atomic-write.js"),
+      import("../files/atomic-write.js"),
       import("node:fs/promises"),
       import("node:path"),
     ]);

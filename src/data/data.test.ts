@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
-import { numericEqual } from "../evaluate/answers/index.js";
+import { numericEqual } from "../answers/index.js";
 import { calculate } from "../tools/calculator/index.js";
 import {
   FORMAT_NAMES,

@@ -2,8 +2,8 @@
  * GSM8K's own solutions as demonstrations of tool use: each `<<48/2=24>>` is one calculator call, what is said before it
  * is the thought. The result that follows an annotation is left out of it: only the tool may give it.
  */
-import { parseRecord } from "../jsonl/jsonl-reader.js";
-import type { Demonstration, DemonstrationStep } from "../train/demonstrations.js";
+import { parseRecord } from "../files/jsonl-reader.js";
+import type { Demonstration, DemonstrationStep } from "../trajectory/demonstration.js";
 import { finalAnswer, gsm8k, gsm8kSchema } from "./formats/gsm8k.js";
 import { readRows } from "./read-rows.js";
 

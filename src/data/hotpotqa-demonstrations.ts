@@ -7,8 +7,8 @@
  * where it mentions none are left out, for a policy could only learn to guess from them.
  */
 import { z } from "zod";
-import { parseRecord } from "../jsonl/jsonl-reader.js";
-import type { Demonstration } from "../train/demonstrations.js";
+import { parseRecord } from "../files/jsonl-reader.js";
+import type { Demonstration } from "../trajectory/demonstration.js";
 import { readJsonRows } from "./json-rows.js";
 
 const rowSchema = z.object({

@@ -8,7 +8,7 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { SwirlError } from "../errors/swirl-error.js";
-import { readJsonLines } from "../jsonl/jsonl-reader.js";
+import { readJsonLines } from "../files/jsonl-reader.js";
 
 export interface JsonRow {
   value: unknown;

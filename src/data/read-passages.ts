@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { parseRecord } from "../jsonl/jsonl-reader.js";
+import { parseRecord } from "../files/jsonl-reader.js";
 import { joinSentences } from "./formats/context.js";
 import type { Format } from "./formats/format.js";
 import { FORMATS, recogniseFormat } from "./formats/index.js";

@@ -1,7 +1,7 @@
 /** Rows of one dataset file, checked against the dataset's schema. */
 import { basename } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
-import { parseRecord } from "../jsonl/jsonl-reader.js";
+import { parseRecord } from "../files/jsonl-reader.js";
 import type { Format } from "./formats/format.js";
 import { FORMAT_NAMES, FORMATS, type FormatName, recogniseFormat } from "./formats/index.js";
 import { readJsonRows } from "./json-rows.js";

@@ -3,8 +3,9 @@
  * the same token ids as what the trained policy will produce. Tokens and turns come from the model's own tokenizer.
  */
 import { SwirlError } from "../errors/swirl-error.js";
+import type { Message } from "../messages/message.js";
 import type { NativePolicy } from "../policy/native-policy.js";
-import type { Action, Context, Message, Policy, SamplingOptions } from "../policy/policy.js";
+import type { Action, Context, Policy, SamplingOptions } from "../policy/policy.js";
 import { createRandom } from "../random/random.js";
 import { DEMONSTRATION_MISTAKES, demonstrate, type MistakeRates, type Turn } from "./demonstrator.js";
 import type { WorldQuestion } from "./world.js";

@@ -3,12 +3,12 @@ import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { lastMessage, type Script, ScriptedPolicy, turnsTaken } from "../../tests/support/scripted-policy.js";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
+import { exactMatcher } from "../answers/matchers.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Judge } from "../judge/judge.js";
 import { calculatorTask } from "../synthesize/tasks.js";
 import { tool } from "../tools/tool.js";
 import { type EvaluateOptions, type EvaluateProgress, evaluate } from "./evaluate.js";
-import { exactMatcher } from "./matchers.js";
 import { improvement, summarize } from "./summary.js";
 
 let dir: string;

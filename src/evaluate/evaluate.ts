@@ -7,27 +7,29 @@
  * rollout, check or judgement failed are done again. The summary covers the questions given, in their order.
  */
 import { z } from "zod";
+import type { AnswerMatcher } from "../answers/answer-matcher.js";
+import { bestOver, exactMatch, f1, numericEqual } from "../answers/index.js";
+import { matchAnswer, matcherSchema } from "../answers/match-answer.js";
 import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { JsonlWriter } from "../jsonl/jsonl-writer.js";
-import { resumeJsonl } from "../jsonl/resume.js";
+import type { JsonlWriter } from "../files/jsonl-writer.js";
+import { resumeJsonl } from "../files/resume.js";
 import { failedVerdict } from "../judge/failed-verdict.js";
 import type { Judge, Verdict } from "../judge/judge.js";
-import { callback, judgeSchema, policySchema, signalSchema } from "../options/instances.js";
+import { judgeSchema } from "../judge/judge.js";
 import { parseOptions } from "../options/parse-options.js";
-import { type Environment, environment } from "../synthesize/environment.js";
+import { callback, signalSchema } from "../options/schemas.js";
+import { policySchema } from "../policy/policy.js";
+import { differsFrom } from "../synthesize/differs-from.js";
 import { FailureGuard } from "../synthesize/failure-guard.js";
 import { noQuestions } from "../synthesize/no-questions.js";
-import { differsFrom } from "../synthesize/output-of.js";
 import { rollout } from "../synthesize/rollout.js";
 import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
+import { type RolloutSetup, rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Question } from "../trajectory/question.js";
 import { stepViews } from "../trajectory/step-views.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
-import type { AnswerMatcher } from "./answer-matcher.js";
-import { bestOver, exactMatch, f1, numericEqual } from "./answers/index.js";
 import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
-import { matchAnswer, matcherSchema } from "./match-answer.js";
 import { type EvaluationSummary, summarize } from "./summary.js";
 
 export interface EvaluateProgress {
@@ -72,7 +74,7 @@ export async function evaluate(
   const parsed = parseOptions(evaluateSchema, options, "evaluate");
   const { policy, task, judge, concurrency, output, maxFailuresInARow, signal, onProgress, ...rest } = parsed;
   const matcher = parsed.matcher ?? task.matcher;
-  const world = environment(policy, task, rest);
+  const setup = rolloutSetup(policy, task, rest);
   const total = Array.isArray(questions) ? questions.length : undefined;
   const progress: EvaluateProgress = {
     stage: "evaluate",
@@ -84,7 +86,7 @@ export async function evaluate(
   };
   const finished = new Map<string, EvaluationRecord>();
   const note = (notice: string) => onProgress?.({ ...progress, notice });
-  const writer = output ? await openOutput(output, world, matcher, judge, finished, note) : undefined;
+  const writer = output ? await openOutput(output, setup, matcher, judge, finished, note) : undefined;
 
   const order = new Map<string, number>();
   const records: EvaluationRecord[] = [];
@@ -116,7 +118,7 @@ export async function evaluate(
     const evaluated = mapConcurrent(
       remaining(),
       concurrency,
-      async (question, inner) => check(await rollout(question, 0, world, inner), matcher, judge, inner),
+      async (question, inner) => check(await rollout(question, 0, setup, inner), matcher, judge, inner),
       signal,
     );
     for await (const record of evaluated) {
@@ -134,7 +136,7 @@ export async function evaluate(
 
 function openOutput(
   file: string,
-  world: Environment,
+  setup: RolloutSetup,
   matcher: AnswerMatcher,
   judge: Judge | undefined,
   finished: Map<string, EvaluationRecord>,
@@ -143,7 +145,7 @@ function openOutput(
   return resumeJsonl<EvaluationRecord>(file, {
     read: (path) => readEvaluations(path),
     keep: (record) => {
-      const difference = differs(record, world, matcher.id, judge);
+      const difference = differs(record, setup, matcher.id, judge);
       if (difference) throw otherRun(file, difference);
       if (!isComplete(record) || finished.has(record.id)) return false;
       finished.set(record.id, record);
@@ -214,14 +216,14 @@ function isComplete(record: EvaluationRecord): boolean {
 
 function differs(
   record: EvaluationRecord,
-  world: Environment,
+  setup: RolloutSetup,
   matcher: string,
   judge: Judge | undefined,
 ): string | undefined {
   if (record.matcher !== matcher) return `its matcher is ${record.matcher}, this one is ${matcher}`;
   if (record.judge !== judge?.id)
     return `its judge is ${record.judge ?? "none"}, this one is ${judge?.id ?? "none"}`;
-  return differsFrom(record.trajectory, world);
+  return differsFrom(record.trajectory, setup);
 }
 
 function otherRun(file: string, difference: string): SwirlError {

@@ -1,6 +1,6 @@
 /** One evaluated question, a line of an evaluation file. The trajectory is whole, so a report can show it. */
 import { z } from "zod";
-import { readRecords, type TornLine } from "../jsonl/jsonl-reader.js";
+import { readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { verdictSchema } from "../judge/judged-trajectory.js";
 import { trajectorySchema } from "../trajectory/trajectory.js";
 

@@ -4,8 +4,9 @@
  * Shares have Wilson intervals over questions. The mean process label is the share of GOOD among judged steps; steps of
  * one trajectory are not independent, so its interval is that of a ratio over trajectories (linearised, normal).
  */
+
+import { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "../statistics/interval.js";
 import type { EvaluationRecord } from "./evaluation-record.js";
-import { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./interval.js";
 
 export interface Estimate extends Interval {
   value: number;

@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
-import { lockFolder } from "../run-directory/lock.js";
+import { lockFolder } from "../files/lock.js";
 import { needsOf } from "./cell.js";
 import { cellKeys } from "./cell-key.js";
 import { Progress } from "./progress.js";

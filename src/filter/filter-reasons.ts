@@ -1,5 +1,5 @@
 /** Why a trajectory is not kept. Pure. Every trajectory that a filter drops has exactly one reason. */
-import type { AnswerVerdict } from "../evaluate/answer-matcher.js";
+import type { AnswerVerdict } from "../answers/answer-matcher.js";
 import type { Verdict } from "../judge/judge.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 

@@ -6,14 +6,14 @@
  * hash of (seed, trajectory id). So two filters with the same seed share as many trajectories as they can.
  */
 import { z } from "zod";
+import type { AnswerMatcher, AnswerVerdict } from "../answers/answer-matcher.js";
+import { matchAnswer, matcherSchema } from "../answers/match-answer.js";
 import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { AnswerMatcher, AnswerVerdict } from "../evaluate/answer-matcher.js";
-import { matchAnswer, matcherSchema } from "../evaluate/match-answer.js";
 import type { Verdict } from "../judge/judge.js";
-import { callback, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
-import { deriveSeed } from "../synthesize/seed.js";
+import { callback, signalSchema } from "../options/schemas.js";
+import { deriveSeed } from "../random/derive-seed.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { type FilterKind, type FilterReason, outcomeReason, processReason } from "./filter-reasons.js";
 import { countInto, emptyTable, type FilterTable } from "./filter-table.js";

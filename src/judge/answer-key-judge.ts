@@ -3,9 +3,9 @@
  * sees gold answers; it is no `Judge` of steps and cannot be taken for one.
  */
 import { z } from "zod";
-import type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "../evaluate/answer-matcher.js";
+import type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "../answers/answer-matcher.js";
 import { parseOptions } from "../options/parse-options.js";
-import { deriveSeed } from "../synthesize/seed.js";
+import { deriveSeed } from "../random/derive-seed.js";
 import { failedVerdict } from "./failed-verdict.js";
 import { answerKeyPrompt, PROMPT_VERSION } from "./judge-prompt.js";
 import { poll } from "./poll.js";

@@ -5,11 +5,13 @@
  */
 import { z } from "zod";
 import { mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
-import { type Interval, wilsonInterval } from "../evaluate/interval.js";
-import { callback, judgeSchema, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
+import { callback, signalSchema } from "../options/schemas.js";
+import { type Interval, wilsonInterval } from "../statistics/interval.js";
+import type { StepView } from "../trajectory/step-views.js";
 import { failedVerdict } from "./failed-verdict.js";
-import type { Judge, StepView, Verdict } from "./judge.js";
+import type { Judge, Verdict } from "./judge.js";
+import { judgeSchema } from "./judge.js";
 
 export interface LabelledStep {
   id: string;

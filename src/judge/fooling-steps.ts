@@ -4,8 +4,9 @@
  * oneself. `calibrate(judge, foolingSteps())` gives a judge's false-positive rate on them.
  * The families follow Zhao et al., "One Token to Fool LLM-as-a-Judge" (arXiv 2507.08794), and prompt-injection lore.
  */
+
+import type { StepView } from "../trajectory/step-views.js";
 import type { LabelledStep } from "./calibration.js";
-import type { StepView } from "./judge.js";
 
 const question = "In which year was the architect of the Kessler Bridge born?";
 const history = [

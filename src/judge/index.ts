@@ -1,9 +1,11 @@
 /** Judges: what says how good a step is, how its verdicts are kept, and how far it can be trusted. */
+
+export type { StepView } from "../trajectory/step-views.js";
 export { AnswerKeyJudge, type AnswerKeyJudgeOptions } from "./answer-key-judge.js";
 export { type Calibration, calibrate, type LabelledStep, type Rate } from "./calibration.js";
 export { foolingSteps } from "./fooling-steps.js";
 export { type JournaledJudge, type JournaledJudgeOptions, journaledJudge } from "./journaled-judge.js";
-export type { Judge, StepView, Verdict } from "./judge.js";
+export type { Judge, Verdict } from "./judge.js";
 export { type JudgeProgress, type JudgeStepsOptions, judgeSteps } from "./judge-steps.js";
 export {
   addVerdicts,

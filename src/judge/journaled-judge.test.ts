@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { stepView } from "../../tests/support/step-view.js";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
+import type { StepView } from "../trajectory/step-views.js";
 import { journaledJudge } from "./journaled-judge.js";
-import type { Judge, StepView, Verdict } from "./judge.js";
+import type { Judge, Verdict } from "./judge.js";
 import { RuleJudge } from "./rule-judge.js";
 import { VerdictJournal } from "./verdict-journal.js";
 

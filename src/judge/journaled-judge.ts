@@ -6,10 +6,11 @@
 import pLimit from "p-limit";
 import { z } from "zod";
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
-import { judgeSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
+import type { StepView } from "../trajectory/step-views.js";
 import { failedVerdict } from "./failed-verdict.js";
-import type { Judge, StepView, Verdict } from "./judge.js";
+import type { Judge, Verdict } from "./judge.js";
+import { judgeSchema } from "./judge.js";
 import { stepKey } from "./step-key.js";
 import { VerdictJournal } from "./verdict-journal.js";
 

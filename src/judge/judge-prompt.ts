@@ -5,8 +5,8 @@
  * What the judged policy wrote stands between markers that it cannot write itself, and is announced as material: a
  * message that asks to be called GOOD is one more message to judge.
  */
-import type { Message } from "../policy/policy.js";
-import type { StepView } from "./judge.js";
+import type { Message } from "../messages/message.js";
+import type { StepView } from "../trajectory/step-views.js";
 
 /** Part of a judge's id: change it when a wording changes, so that no verdict of the old one is reused. */
 export const PROMPT_VERSION = 1;

@@ -7,12 +7,14 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import { mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import { callback, judgeSchema, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
+import { callback, signalSchema } from "../options/schemas.js";
+import type { StepView } from "../trajectory/step-views.js";
 import { stepViews } from "../trajectory/step-views.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { failedVerdict } from "./failed-verdict.js";
-import type { Judge, StepView, Verdict } from "./judge.js";
+import type { Judge, Verdict } from "./judge.js";
+import { judgeSchema } from "./judge.js";
 import { addVerdicts, type JudgedTrajectory, noVerdicts, type VerdictCounts } from "./judged-trajectory.js";
 
 export interface JudgeProgress extends VerdictCounts {

@@ -3,18 +3,8 @@
  * It never sees the gold answer. A judgement that failed is a verdict of its own, not a zero.
  */
 
-/** What a judge may read. Plain text, so that any model or rule can judge any policy. */
-export interface StepView {
-  question: string;
-  /** What came before, oldest first: the actions and what the environment replied. */
-  history: readonly { action: string; observation?: string }[];
-  action: string;
-  kind: "call" | "answer" | "malformed";
-  call?: { name: string; input: string };
-  answer?: string;
-  /** Tool calls still allowed after this action. */
-  callsLeft: number;
-}
+import { z } from "zod";
+import type { StepView } from "../trajectory/step-views.js";
 
 export type Verdict =
   | {
@@ -32,3 +22,8 @@ export interface Judge {
   readonly id: string;
   judge(step: StepView, options?: { signal?: AbortSignal }): Promise<Verdict>;
 }
+
+export const judgeSchema = z.custom<Judge>(
+  (value) => typeof (value as Judge | null | undefined)?.judge === "function",
+  { message: "must be a Judge (PromptedJudge, RuleJudge, or an object with id and judge())" },
+);

@@ -4,9 +4,9 @@
  * step always gets the same verdict, as from a judge with a blind spot; a failed verdict stays failed.
  */
 import { z } from "zod";
-import { judgeSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { Judge } from "./judge.js";
+import { judgeSchema } from "./judge.js";
 import { stepKey } from "./step-key.js";
 
 const optionsSchema = z.strictObject({

@@ -3,9 +3,10 @@
  * log-probs. A reply without a verdict is asked for again; one that stays without is a failure, not a "no".
  */
 import { SwirlError } from "../errors/swirl-error.js";
+import type { Message } from "../messages/message.js";
 import { scoresChoices } from "../policy/choice-scorer.js";
-import type { Message, Policy } from "../policy/policy.js";
-import { deriveSeed } from "../synthesize/seed.js";
+import type { Policy } from "../policy/policy.js";
+import { deriveSeed } from "../random/derive-seed.js";
 import { LEAD } from "./judge-prompt.js";
 import { parseVerdict } from "./parse-verdict.js";
 

@@ -6,8 +6,9 @@
  * What is lost: a step that is wrong because its arithmetic is, has no counterpart, for the calculator does it; such
  * steps stay in, labelled bad, and no judge of the call alone can find them.
  */
+
+import type { StepView } from "../trajectory/step-views.js";
 import type { LabelledStep } from "./calibration.js";
-import type { StepView } from "./judge.js";
 
 export interface Equation {
   expression: string;

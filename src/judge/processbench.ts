@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { parseRecord } from "../jsonl/jsonl-reader.js";
+import { parseRecord } from "../files/jsonl-reader.js";
 import type { LabelledStep } from "./calibration.js";
 
 const rowSchema = z

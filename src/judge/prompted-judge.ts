@@ -4,13 +4,14 @@
  */
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { policySchema } from "../options/instances.js";
+import type { Message } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
 import { scoresChoices } from "../policy/choice-scorer.js";
-import type { Message } from "../policy/policy.js";
-import { deriveSeed } from "../synthesize/seed.js";
+import { policySchema } from "../policy/policy.js";
+import { deriveSeed } from "../random/derive-seed.js";
+import type { StepView } from "../trajectory/step-views.js";
 import { failedVerdict } from "./failed-verdict.js";
-import type { Judge, StepView, Verdict } from "./judge.js";
+import type { Judge, Verdict } from "./judge.js";
 import { PROMPT_VERSION, stepPrompt } from "./judge-prompt.js";
 import { poll } from "./poll.js";
 import { stepKey } from "./step-key.js";

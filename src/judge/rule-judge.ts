@@ -4,8 +4,9 @@
  */
 import { z } from "zod";
 import { parseOptions } from "../options/parse-options.js";
+import type { StepView } from "../trajectory/step-views.js";
 import { failedVerdict } from "./failed-verdict.js";
-import type { Judge, StepView, Verdict } from "./judge.js";
+import type { Judge, Verdict } from "./judge.js";
 
 export interface RuleFinding {
   good: boolean;

@@ -1,6 +1,6 @@
 /** A verdict's content hash: SHA-256 over the judge's id and all that it may read, whatever the order of keys. */
 import { createHash } from "node:crypto";
-import type { StepView } from "./judge.js";
+import type { StepView } from "../trajectory/step-views.js";
 
 export function stepKey(judgeId: string, view: StepView): string {
   const { question, history, action, kind, call, answer, callsLeft } = view;

@@ -4,9 +4,10 @@
  * line of another version or that is no verdict is an error naming file and line.
  */
 import { z } from "zod";
-import { readRecords, type TornLine } from "../jsonl/jsonl-reader.js";
-import { JsonlWriter } from "../jsonl/jsonl-writer.js";
-import type { StepView, Verdict } from "./judge.js";
+import { readRecords, type TornLine } from "../files/jsonl-reader.js";
+import { JsonlWriter } from "../files/jsonl-writer.js";
+import type { StepView } from "../trajectory/step-views.js";
+import type { Verdict } from "./judge.js";
 import { verdictSchema } from "./judged-trajectory.js";
 
 export const VERDICT_VERSION = 1;

@@ -16,7 +16,8 @@ afterEach(() => {
 
 describe("loadAddon", () => {
   it("finds the build and gives its version and devices", async () => {
-    const { loadAddonFrom, packageVersion } = await import("./load-addon.js");
+    const { loadAddonFrom } = await import("./load-addon.js");
+    const { packageVersion } = await import("../version.js");
     const { addon } = loadAddonFrom();
     expect(addon.version).toBe(packageVersion);
     const cpu = addon.devices().find((device) => device.name === "cpu");

@@ -4,18 +4,13 @@
  * SWIRL_ADDON names the file; otherwise the newest of the two builds is taken: build/Release (npm install, node-gyp)
  * or build-native/Release (npm run build:native, CMake). When none loads, every attempt's error is in the message.
  */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import { SwirlError } from "../errors/swirl-error.js";
+import { packageRoot, packageVersion } from "../version.js";
 import type { NativeAddon } from "./addon.js";
 
 const require = createRequire(import.meta.url);
-
-/** The package's own folder: two up from src/native and from dist/native alike. */
-export const packageRoot = fileURLToPath(new URL("../../", import.meta.url));
-
-export const packageVersion: string = JSON.parse(readFileSync(`${packageRoot}package.json`, "utf8")).version;
 
 const buildRemedy =
   "run `npm rebuild swirl-rl` (in a clone: `npm install`); it needs a C++17 compiler, make and Python 3, " +

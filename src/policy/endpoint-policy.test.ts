@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { type Arrival, type Reply, ScriptedServer, texts } from "../../tests/support/scripted-server.js";
-import type { EndpointOptions } from "./endpoint-options.js";
+import type { EndpointOptions } from "../endpoint/endpoint-options.js";
 import { EndpointPolicy } from "./endpoint-policy.js";
 
 const quick = { probe: false, retryBaseMs: 1, retryMaxMs: 4, timeoutMs: 2_000, deadlineMs: 10_000 } as const;

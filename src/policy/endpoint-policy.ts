@@ -9,19 +9,20 @@ import { setMaxListeners } from "node:events";
 import OpenAI from "openai";
 import pLimit, { type LimitFunction } from "p-limit";
 import { throwIfAborted } from "../async/map-concurrent.js";
-import { SwirlError } from "../errors/swirl-error.js";
-import { parseOptions } from "../options/parse-options.js";
-import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
-import { classifyEndpointError, endpointError, Redactor } from "./endpoint-errors.js";
+import { classifyEndpointError, endpointError, Redactor } from "../endpoint/endpoint-errors.js";
 import {
   type EndpointOptions,
   endpointOptionsSchema,
   type ResolvedEndpointOptions,
-} from "./endpoint-options.js";
+} from "../endpoint/endpoint-options.js";
+import { withRetries } from "../endpoint/retry.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Message, ToolSpec } from "../messages/message.js";
+import { parseOptions } from "../options/parse-options.js";
+import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
 import { actionOf, choiceLogprobs, parseReply, type Reply, type ReplyChoice } from "./endpoint-reply.js";
 import { requestMessages, requestSeed, requestTools, withReply } from "./endpoint-request.js";
-import type { Action, Context, Message, Policy, SamplingOptions, ToolSpec } from "./policy.js";
-import { withRetries } from "./retry.js";
+import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
 import { samplingSchema } from "./sampling.js";
 
 export interface EndpointStats {

@@ -1,6 +1,7 @@
 /** From contexts to chat.completions requests. Pure. */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Action, Message, ToolSpec } from "./policy.js";
+import type { Message, ToolSpec } from "../messages/message.js";
+import type { Action } from "./policy.js";
 
 export function requestMessages(messages: readonly Message[]): Record<string, unknown>[] {
   return messages.map((message, i) => {

@@ -11,8 +11,9 @@ export const Policy = {
   connect: EndpointPolicy.connect,
 };
 
+export type { EndpointOptions } from "../endpoint/endpoint-options.js";
+export type { Message, ToolCall, ToolSpec } from "../messages/message.js";
 export { type ChoiceOptions, type ChoiceResult, type ChoiceScorer, scoresChoices } from "./choice-scorer.js";
-export type { EndpointOptions } from "./endpoint-options.js";
 export { EndpointPolicy, type EndpointStats } from "./endpoint-policy.js";
 export type {
   GenerateOptions,
@@ -24,5 +25,5 @@ export type {
   UpdateOptions,
 } from "./native-options.js";
 export { type Completion, NativePolicy, type PolicyProfile, type UpdateMetrics } from "./native-policy.js";
-export type { Action, Context, Message, SamplingOptions, ToolCall, ToolSpec } from "./policy.js";
+export type { Action, Context, SamplingOptions } from "./policy.js";
 export type { Sequence, TrainSequence } from "./sequences.js";

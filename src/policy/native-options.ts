@@ -1,6 +1,6 @@
 /** Options of the native policy, with their defaults and where they come from. Unknown keys are an error. */
 import { z } from "zod";
-import { signalSchema } from "../options/instances.js";
+import { signalSchema } from "../options/schemas.js";
 import { samplingFields } from "./sampling.js";
 
 const progress = z.custom<(done: number, total: number) => void>((value) => typeof value === "function", {

@@ -5,10 +5,13 @@
  * context and weights give the same action whatever else runs; calls run one after another in the order they came.
  * Rejects with SwirlErrors only; everything after dispose rejects with code "DISPOSED".
  */
+
 import { randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
+import type { Message, ToolSpec } from "../messages/message.js";
 import type {
   Dtype,
   NativeGenerateOptions,
@@ -44,7 +47,7 @@ import {
   updateOptionsSchema,
 } from "./native-options.js";
 import { loadOptimizerState, saveOptimizerState } from "./optimizer-state.js";
-import type { Action, Context, Message, Policy, SamplingOptions, ToolSpec } from "./policy.js";
+import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
 import { samplingSchema } from "./sampling.js";
 import { type Sequence, type TrainSequence, toSequences, toTokens, toTrainSequences } from "./sequences.js";
 
@@ -400,3 +403,11 @@ function toPrompt(tokens: Int32Array, maxNewTokens: number, seed: number | undef
     seed: seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed)),
   };
 }
+
+export const nativePolicySchema = z.custom<NativePolicy>(
+  (value) => {
+    const policy = value as Partial<NativePolicy> | null | undefined;
+    return typeof policy?.update === "function" && typeof policy.logprobs === "function";
+  },
+  { message: "must be a native policy (Policy.load(dir)): an endpoint cannot be trained" },
+);

@@ -8,8 +8,8 @@
 import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
+import { syncFolder } from "../files/atomic-write.js";
 import type { NativeEngine, ParameterInfo, TensorKind } from "../native/addon.js";
-import { syncFolder } from "../run-directory/atomic-write.js";
 import { openWeightFile, readTensorBytes } from "./checkpoint/weight-files.js";
 import { writeSafetensors } from "./checkpoint/write-checkpoint.js";
 

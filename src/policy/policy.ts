@@ -5,26 +5,8 @@
  * A Context is append-only and token-exact: the tokens that were sampled are the tokens that are scored and trained.
  */
 
-export interface ToolCall {
-  id?: string;
-  name: string;
-  /** Exactly what the model wrote between the tags, or the JSON text of the arguments. */
-  input: string;
-}
-
-export interface Message {
-  role: "system" | "user" | "assistant" | "tool";
-  content: string;
-  toolCalls?: ToolCall[];
-  toolCallId?: string;
-}
-
-/** A tool as a chat template or an endpoint wants to see it. */
-export interface ToolSpec {
-  name: string;
-  description: string;
-  parameters: Record<string, unknown>; // JSON Schema
-}
+import { z } from "zod";
+import type { Message, ToolCall, ToolSpec } from "../messages/message.js";
 
 export interface Context {
   readonly messages: readonly Message[];
@@ -70,3 +52,11 @@ export interface Policy {
   extend(context: Context, action: Action, observation: Message, shown?: string): Context;
   dispose(): Promise<void>;
 }
+
+export const policySchema = z.custom<Policy>(
+  (value) =>
+    ["begin", "act", "extend"].every(
+      (name) => typeof (value as Record<string, unknown> | null | undefined)?.[name] === "function",
+    ),
+  { message: "must be a Policy (Policy.load(dir) or an endpoint policy)" },
+);

@@ -1,6 +1,6 @@
 /** How actions are sampled: the options and defaults every policy shares. Unknown keys are an error. */
 import { z } from "zod";
-import { signalSchema } from "../options/instances.js";
+import { signalSchema } from "../options/schemas.js";
 
 export const samplingFields = {
   n: z.int().min(1).max(4096).default(1),

@@ -2,8 +2,8 @@ import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
+import { REDACTED, redact } from "../secrets/redact.js";
 import { hashInput } from "./manifest.js";
-import { REDACTED, redact } from "./redact.js";
 import { RunDirectory } from "./run-directory.js";
 
 let dir: string;

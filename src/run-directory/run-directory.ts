@@ -8,10 +8,11 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
-import { packageVersion } from "../native/load-addon.js";
-import { removeTemporaries, writeFileAtomic } from "./atomic-write.js";
+import { removeTemporaries, writeFileAtomic } from "../files/atomic-write.js";
+import { isLock, lockFolder } from "../files/lock.js";
+import { redact } from "../secrets/redact.js";
+import { packageVersion } from "../version.js";
 import { type RunPaths, runPaths } from "./layout.js";
-import { isLock, lockFolder } from "./lock.js";
 import {
   hashInput,
   MANIFEST_VERSION,
@@ -19,7 +20,6 @@ import {
   type ManifestSession,
   manifestSchema,
 } from "./manifest.js";
-import { redact } from "./redact.js";
 
 export interface RunDirectoryOptions {
   /** The whole config with every default filled in: plain JSON. */

@@ -5,11 +5,12 @@
  * was given, and `end` says why.
  */
 import { z } from "zod";
-import { policySchema, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
-import { environment } from "../synthesize/environment.js";
+import { signalSchema } from "../options/schemas.js";
+import { policySchema } from "../policy/policy.js";
 import { rollout } from "../synthesize/rollout.js";
 import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
+import { rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Question } from "../trajectory/question.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
 
@@ -33,5 +34,5 @@ export type SolveOptions = z.input<typeof solveSchema>;
 export async function solve(question: string | Question, options: SolveOptions): Promise<Trajectory> {
   const { policy, task, signal, onStep, ...rest } = parseOptions(solveSchema, options, "solve");
   const asked = typeof question === "string" ? { id: "question", question, answers: [] } : question;
-  return rollout(asked, 0, environment(policy, task, rest), signal, onStep);
+  return rollout(asked, 0, rolloutSetup(policy, task, rest), signal, onStep);
 }

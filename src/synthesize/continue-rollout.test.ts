@@ -4,9 +4,9 @@ import { z } from "zod";
 import { ScriptedPolicy, turnsTaken } from "../../tests/support/scripted-policy.js";
 import { tool } from "../tools/tool.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
-import { environment } from "./environment.js";
 import { continueRollout, rollout } from "./rollout.js";
 import { type RolloutOptions, rolloutSchema } from "./rollout-options.js";
+import { rolloutSetup } from "./rollout-setup.js";
 import { defineTask } from "./task.js";
 
 const capitals = tool({
@@ -28,10 +28,10 @@ const texts = [
   ["<answer>Valletta</answer>", "<search_query>too many</search_query>"],
 ];
 
-function world(options: Partial<RolloutOptions> = {}) {
+function setup(options: Partial<RolloutOptions> = {}) {
   const policy = new ScriptedPolicy((context) => texts[Math.min(3, turnsTaken(context))]!);
   const settings = rolloutSchema.parse({ temperature: 1, seed: 3, ...options });
-  return { policy, world: environment(policy, task, settings) };
+  return { policy, setup: rolloutSetup(policy, task, settings) };
 }
 
 /** All but how long it took. */
@@ -54,9 +54,9 @@ it.each([true, false])(
   async (keepThoughts) => {
     let states = 0;
     for (let sample = 0; sample < 12; sample++) {
-      const recorded = await rollout(question, sample, world({ keepThoughts }).world);
+      const recorded = await rollout(question, sample, setup({ keepThoughts }).setup);
       for (let at = 0; at < recorded.steps.length; at++) {
-        const { policy, world: again } = world({ keepThoughts });
+        const { policy, setup: again } = setup({ keepThoughts });
         const action = actionOf(recorded, at);
         const other = await continueRollout(recorded, at, { action, seed: recorded.seed }, again);
         expect(content(other)).toEqual(content(recorded));
@@ -69,17 +69,17 @@ it.each([true, false])(
 );
 
 it("goes another way from another action, and leaves the record alone", async () => {
-  const recorded = await rollout(question, 0, world().world);
+  const recorded = await rollout(question, 0, setup().setup);
   const before = structuredClone(recorded);
   const [action] = await new ScriptedPolicy(() => "so <answer>Bern</answer>").act({ messages: [] });
-  const other = await continueRollout(recorded, 0, { action: action!, seed: 9 }, world().world);
+  const other = await continueRollout(recorded, 0, { action: action!, seed: 9 }, setup().setup);
   expect(other).toMatchObject({ id: recorded.id, end: "answer", answer: "Bern", seed: 9 });
   expect(other.steps).toHaveLength(1);
   expect(recorded).toEqual(before);
 });
 
 it("counts the calls made before, and knows which", async () => {
-  const { world: first } = world({ repeatedCall: "end" });
+  const { setup: first } = setup({ repeatedCall: "end" });
   const recorded = await rollout(question, 1, first);
   const calls = recorded.steps.filter(({ kind }) => kind === "call");
   expect(calls.length).toBeGreaterThan(0);
@@ -88,10 +88,10 @@ it("counts the calls made before, and knows which", async () => {
     recorded,
     1,
     { action: repeat!, seed: 1 },
-    world({ repeatedCall: "end" }).world,
+    setup({ repeatedCall: "end" }).setup,
   );
   expect(other).toMatchObject({ end: "malformed" });
-  const none = environment(first.policy, task, { ...first.options, callLimit: 1 });
+  const none = rolloutSetup(first.policy, task, { ...first.options, callLimit: 1 });
   const [call] = await new ScriptedPolicy(() => "<search_query>new</search_query>").act({ messages: [] });
   const over = await continueRollout({ ...recorded, callLimit: 1 }, 1, { action: call!, seed: 1 }, none);
   expect(over).toMatchObject({ end: "limit" });

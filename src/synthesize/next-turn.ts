@@ -2,11 +2,13 @@
  * The next state: context, action and observation, and what the record keeps and appends to rebuild it exactly.
  * An observation longer than the token limit is cut here, where its tokens can be counted.
  */
-import type { Action, Context, Message } from "../policy/policy.js";
+
+import type { Message } from "../messages/message.js";
+import type { Action, Context } from "../policy/policy.js";
 import type { Step } from "../trajectory/trajectory.js";
-import { cut } from "./cut.js";
-import type { Environment } from "./environment.js";
 import type { ParsedAction } from "./parse-action.js";
+import type { RolloutSetup } from "./rollout-setup.js";
+import { truncate } from "./truncate.js";
 
 export interface NextTurn {
   context: Context;
@@ -15,7 +17,7 @@ export interface NextTurn {
 
 /** Sets `step.shown` where thoughts are stripped, and shortens `step.observation` where it is too long. */
 export function nextTurn(
-  { policy, format, options }: Environment,
+  { policy, format, options }: RolloutSetup,
   context: Context,
   action: Action,
   parsed: ParsedAction,
@@ -43,7 +45,10 @@ export function nextTurn(
     let text = observation.text;
     while (next.tokens!.length - before > limit && text.length > 16) {
       const ratio = limit / (next.tokens!.length - before);
-      text = cut(observation.text, Math.max(16, Math.min(text.length - 1, Math.floor(text.length * ratio))));
+      text = truncate(
+        observation.text,
+        Math.max(16, Math.min(text.length - 1, Math.floor(text.length * ratio))),
+      );
       next = extend(text);
     }
     observation.text = text;

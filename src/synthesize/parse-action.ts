@@ -5,7 +5,9 @@
  * (stop strings cut it while sampling; an endpoint may not honour them). A response that opens more than one tag is
  * malformed, so that a call quoted in a thought is never executed by accident.
  */
-import type { Action, ToolCall } from "../policy/policy.js";
+
+import type { ToolCall } from "../messages/message.js";
+import type { Action } from "../policy/policy.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { templateCalls } from "./template-calls.js";
 

@@ -5,7 +5,7 @@
  *
  * One user message and no system message: Gemma's template has none.
  */
-import type { Message } from "../policy/policy.js";
+import type { Message } from "../messages/message.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 

@@ -11,9 +11,9 @@ import { SwirlError } from "../errors/swirl-error.js";
 import { tool } from "../tools/tool.js";
 import { decompose } from "../trajectory/decompose.js";
 import { trajectorySchema } from "../trajectory/trajectory.js";
-import { environment } from "./environment.js";
 import { rollout } from "./rollout.js";
 import { type RolloutOptions, rolloutSchema } from "./rollout-options.js";
+import { rolloutSetup } from "./rollout-setup.js";
 import { defineTask } from "./task.js";
 
 const capitals = tool({
@@ -34,7 +34,7 @@ const question = { id: "q1", question: "Which city?", answers: ["Paris"] };
 function run(script: Script, options: Partial<RolloutOptions> = {}, policyOptions = {}) {
   const policy = new ScriptedPolicy(script, policyOptions);
   const settings = rolloutSchema.parse({ temperature: 1, seed: 7, ...options });
-  return { policy, trajectory: rollout(question, 0, environment(policy, task, settings)) };
+  return { policy, trajectory: rollout(question, 0, rolloutSetup(policy, task, settings)) };
 }
 
 const call = (query: string) => `thinking about ${query} <search_query>${query}</search_query>`;
@@ -250,7 +250,7 @@ test("configuration that cannot work is refused at once", () => {
   });
   const bad = defineTask({ name: "t", tools: [two], callLimit: 1, matcher: exactly });
   const options = rolloutSchema.parse({ temperature: 1, seed: 0 });
-  expect(() => environment(new ScriptedPolicy(says(answer)), bad, options)).toThrow(
+  expect(() => rolloutSetup(new ScriptedPolicy(says(answer)), bad, options)).toThrow(
     /cannot become its input/,
   );
 });

@@ -6,18 +6,19 @@
  * abort, and errors that every other trajectory would meet as well (configuration, a disposed policy, NaN log-probs).
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Action, Context, Message, Policy, ToolCall } from "../policy/policy.js";
+import type { Message, ToolCall } from "../messages/message.js";
+import type { Action, Context, Policy } from "../policy/policy.js";
+import { deriveSeed } from "../random/derive-seed.js";
 import { rebuildStates } from "../trajectory/decompose.js";
 import type { Question } from "../trajectory/question.js";
 import { type Step, TRAJECTORY_VERSION, type Trajectory } from "../trajectory/trajectory.js";
 import { stopStrings } from "./action-format.js";
-import { cut } from "./cut.js";
-import type { Environment } from "./environment.js";
 import { nextTurn } from "./next-turn.js";
 import { type ParsedAction, parseAction } from "./parse-action.js";
 import { notices } from "./prompts.js";
+import type { RolloutSetup } from "./rollout-setup.js";
 import { runCall, toolSpec } from "./run-call.js";
-import { deriveSeed } from "./seed.js";
+import { truncate } from "./truncate.js";
 
 /** What the environment does after an action: an observation, or the end. */
 type Reply =
@@ -27,11 +28,11 @@ type Reply =
 export async function rollout(
   question: Question,
   sample: number,
-  world: Environment,
+  setup: RolloutSetup,
   signal?: AbortSignal,
   onStep?: (step: Step) => void,
 ): Promise<Trajectory> {
-  const { policy, task, format, callLimit, options } = world;
+  const { policy, task, format, callLimit, options } = setup;
   const start = performance.now();
   const seed = trajectorySeed(options.seed, question.id, sample);
   const prompt = task.prompt(question.question, format, callLimit);
@@ -55,7 +56,7 @@ export async function rollout(
   try {
     const specs = format.kind === "chat-template" ? task.tools.map(toolSpec) : undefined;
     const context = policy.begin(prompt, specs);
-    await play(trajectory, { context, turn: { keep: 0, append: Array.from(context.tokens ?? []) } }, world, {
+    await play(trajectory, { context, turn: { keep: 0, append: Array.from(context.tokens ?? []) } }, setup, {
       calls: { used: 0, made: new Set(), askedForAnswer: false },
       signal,
       onStep,
@@ -77,19 +78,19 @@ export async function continueRollout(
   recorded: Trajectory,
   at: number,
   { action, seed }: { action: Action; seed: number },
-  world: Environment,
+  setup: RolloutSetup,
   signal?: AbortSignal,
 ): Promise<Trajectory> {
   const start = performance.now();
   const steps = recorded.steps.slice(0, at);
   const { keep, append } = recorded.steps[at]!;
   const { error: _, answer: __, ...rest } = recorded;
-  const trajectory: Trajectory = { ...rest, steps, seed, end: "failed", policy: world.policy.id };
+  const trajectory: Trajectory = { ...rest, steps, seed, end: "failed", policy: setup.policy.id };
   const messages = [
     ...recorded.prompt,
     ...steps.flatMap((step): Message[] => [
       { role: "assistant", content: step.shown ?? step.text },
-      { role: world.format.kind === "tags" ? "user" : "tool", content: step.observation?.text ?? "" },
+      { role: setup.format.kind === "tags" ? "user" : "tool", content: step.observation?.text ?? "" },
     ]),
   ];
   const made = steps.flatMap(({ call }) => (call ? [callKey(call)] : []));
@@ -97,9 +98,9 @@ export async function continueRollout(
     await play(
       trajectory,
       { context: { messages, tokens: rebuildStates(recorded)[at]! }, turn: { keep, append } },
-      world,
+      setup,
       {
-        calls: { used: at, made: new Set(made), askedForAnswer: at > world.callLimit },
+        calls: { used: at, made: new Set(made), askedForAnswer: at > setup.callLimit },
         first: action,
         signal,
       },
@@ -122,7 +123,7 @@ interface Calls {
 async function play(
   trajectory: Trajectory,
   state: { context: Context; turn: { keep: number; append: number[] } },
-  world: Environment,
+  setup: RolloutSetup,
   options: {
     calls: Calls;
     /** Taken instead of the first action that would be sampled. */
@@ -131,7 +132,7 @@ async function play(
     onStep?: ((step: Step) => void) | undefined;
   },
 ): Promise<void> {
-  const { policy, format } = world;
+  const { policy, format } = setup;
   const { calls, signal, onStep } = options;
   let { context, turn } = state;
   let given = options.first;
@@ -142,9 +143,9 @@ async function play(
     const action =
       given ??
       (await act(
-        world,
+        setup,
         context,
-        Math.min(room, world.options.maxNewTokens),
+        Math.min(room, setup.options.maxNewTokens),
         deriveSeed(trajectory.seed, trajectory.steps.length),
         signal,
       ));
@@ -158,11 +159,11 @@ async function play(
       onStep?.(step);
       return;
     }
-    const reply = await respond(world, parsed, calls, signal);
+    const reply = await respond(setup, parsed, calls, signal);
     if ("observation" in reply) step.observation = reply.observation;
     let next: ReturnType<typeof nextTurn> | undefined;
     if (reply.end === undefined) {
-      next = nextTurn(world, context, action, parsed, step);
+      next = nextTurn(setup, context, action, parsed, step);
       if (roomLeft(policy, next.context) < 1) reply.end = "length";
     }
     onStep?.(step);
@@ -183,7 +184,7 @@ export function trajectorySeed(seed: number, questionId: string, sample: number)
 }
 
 async function act(
-  { policy, format, options }: Environment,
+  { policy, format, options }: RolloutSetup,
   context: Context,
   maxNewTokens: number,
   seed: number,
@@ -236,7 +237,7 @@ function recordStep(
 
 /** The environment's half of a step. Every action but an answer uses one call up. */
 async function respond(
-  { task, format, callLimit, options }: Environment,
+  { task, format, callLimit, options }: RolloutSetup,
   parsed: Exclude<ParsedAction, { kind: "answer" }>,
   calls: Calls,
   signal: AbortSignal | undefined,
@@ -265,7 +266,7 @@ async function respond(
   calls.made.add(key);
   const tool = task.tools.find((candidate) => candidate.name === name)!;
   const result = await runCall(tool, input, { kind: format.kind, timeoutMs: options.toolTimeoutMs, signal });
-  const text = cut(result.error ? `error: ${result.text}` : result.text, options.maxObservationChars);
+  const text = truncate(result.error ? `error: ${result.text}` : result.text, options.maxObservationChars);
   const shown =
     format.kind === "chat-template"
       ? text

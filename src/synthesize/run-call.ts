@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { abortedError } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { ToolSpec } from "../policy/policy.js";
+import type { ToolSpec } from "../messages/message.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 

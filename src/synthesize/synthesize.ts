@@ -8,19 +8,20 @@
 import { z } from "zod";
 import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { JsonlWriter } from "../jsonl/jsonl-writer.js";
-import { resumeJsonl } from "../jsonl/resume.js";
-import { callback, policySchema, signalSchema } from "../options/instances.js";
+import type { JsonlWriter } from "../files/jsonl-writer.js";
+import { resumeJsonl } from "../files/resume.js";
 import { parseOptions } from "../options/parse-options.js";
+import { callback, signalSchema } from "../options/schemas.js";
+import { policySchema } from "../policy/policy.js";
 import type { Question } from "../trajectory/question.js";
 import { readTrajectories } from "../trajectory/store.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
-import { type Environment, environment } from "./environment.js";
+import { differsFrom } from "./differs-from.js";
 import { FailureGuard } from "./failure-guard.js";
 import { noQuestions } from "./no-questions.js";
-import { differsFrom } from "./output-of.js";
 import { rollout, trajectoryId } from "./rollout.js";
 import { rolloutShape, taskSchema } from "./rollout-options.js";
+import { type RolloutSetup, rolloutSetup } from "./rollout-setup.js";
 
 export interface SynthesizeProgress {
   stage: "synthesize";
@@ -74,13 +75,13 @@ export function synthesize(
       },
     );
   }
-  const world = environment(policy, task, { ...rest, seed });
-  return run(questions, world, parsed);
+  const setup = rolloutSetup(policy, task, { ...rest, seed });
+  return run(questions, setup, parsed);
 }
 
 async function* run(
   questions: Iterable<Question> | AsyncIterable<Question>,
-  world: Environment,
+  setup: RolloutSetup,
   options: z.output<typeof synthesizeSchema>,
 ): AsyncGenerator<Trajectory, void, undefined> {
   const { samples, concurrency, signal } = options;
@@ -102,7 +103,7 @@ async function* run(
   };
   const finished = new Map<string, string>(); // id → question text
   const guard = new FailureGuard(options.maxFailuresInARow);
-  const writer = options.output ? await openOutput(options.output, world, finished, report) : undefined;
+  const writer = options.output ? await openOutput(options.output, setup, finished, report) : undefined;
   try {
     const items = itemsOf(questions, samples, finished, options.output ?? "", () => {
       progress.skipped++;
@@ -112,7 +113,7 @@ async function* run(
     const rollouts = mapConcurrent(
       items,
       concurrency,
-      ({ question, sample }, inner) => rollout(question, sample, world, inner),
+      ({ question, sample }, inner) => rollout(question, sample, setup, inner),
       signal,
     );
     for await (const trajectory of rollouts) {
@@ -166,14 +167,14 @@ async function* itemsOf(
 
 async function openOutput(
   file: string,
-  world: Environment,
+  setup: RolloutSetup,
   finished: Map<string, string>,
   report: (notice: string) => void,
 ): Promise<JsonlWriter> {
   return resumeJsonl<Trajectory>(file, {
     read: (path) => readTrajectories(path),
     keep: (trajectory) => {
-      const difference = differsFrom(trajectory, world);
+      const difference = differsFrom(trajectory, setup);
       if (difference) throw otherRun(file, difference);
       if (trajectory.end === "failed" || finished.has(trajectory.id)) return false;
       finished.set(trajectory.id, trajectory.question);

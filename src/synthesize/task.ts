@@ -2,9 +2,10 @@
  * A task: everything that makes questions of one kind solvable and checkable. What is asked of the model (prompt,
  * tags, number of calls), the tools it may use, and how an answer is compared with the accepted ones.
  */
+
+import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { AnswerMatcher } from "../evaluate/answer-matcher.js";
-import type { Message } from "../policy/policy.js";
+import type { Message } from "../messages/message.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";

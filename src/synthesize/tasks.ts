@@ -1,5 +1,5 @@
 /** The two tasks of the SWiRL paper: question answering with a search tool, word problems with a calculator. */
-import { exactMatcher, numericMatcher } from "../evaluate/matchers.js";
+import { exactMatcher, numericMatcher } from "../answers/matchers.js";
 import type { AnyTool } from "../tools/tool.js";
 import { defineTask, type Task } from "./task.js";
 

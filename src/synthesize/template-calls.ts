@@ -4,7 +4,7 @@
  *   Mistral                       [TOOL_CALLS] [{"name": …, "arguments": {…}}]
  *   Llama 3.x                     {"name": …, "parameters": {…}}   as the whole response, <|python_tag|> before it or not
  */
-import type { ToolCall } from "../policy/policy.js";
+import type { ToolCall } from "../messages/message.js";
 
 /** The calls in the order written, none when the text makes none, undefined when a call's JSON cannot be read. */
 export function templateCalls(text: string): ToolCall[] | undefined {

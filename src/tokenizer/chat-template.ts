@@ -6,7 +6,7 @@
  * that transformers gives the whole conversation, for templates that write each turn the same wherever it stands.
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Message, ToolSpec } from "../policy/policy.js";
+import type { Message, ToolSpec } from "../messages/message.js";
 import { BoundedTemplate, TemplateRefusal } from "./bounded-jinja.js";
 import type { ControlTokens, Piece } from "./control-tokens.js";
 import type { Tokenizer } from "./tokenizer.js";

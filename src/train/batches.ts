@@ -6,7 +6,7 @@
  * common prefix is computed once. Every item is in exactly one batch of an epoch. A batch closes when the next group
  * would take it past `batchSize`; a group larger than that is a batch of its own.
  */
-import { permutation, STREAM } from "./rng.js";
+import { permutation, STREAM } from "../random/counter-random.js";
 
 export interface Batch {
   /** Updates before this one, over all epochs. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import { type FileOperations, nodeFileOperations } from "../run-directory/atomic-write.js";
+import { type FileOperations, nodeFileOperations } from "../files/atomic-write.js";
 import { findCheckpoint, saveCheckpoint, verifyCheckpoint } from "./checkpoint.js";
 
 let root: string;

@@ -15,13 +15,13 @@ import { mkdir, readdir, readFile, stat, symlink } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { parseRecord } from "../jsonl/jsonl-reader.js";
 import {
   type FileOperations,
   nodeFileOperations,
   syncFolder,
   writeFileDurable,
-} from "../run-directory/atomic-write.js";
+} from "../files/atomic-write.js";
+import { parseRecord } from "../files/jsonl-reader.js";
 
 const CHECKPOINT_VERSION = 1;
 const MANIFEST = "manifest.json";

@@ -6,8 +6,8 @@
  * over the old one: the log is whole at every moment. An open log holds the file's lock: one run writes there.
  */
 import { type FileHandle, open, readFile } from "node:fs/promises";
-import { writeFileAtomic } from "../run-directory/atomic-write.js";
-import { lockFile } from "../run-directory/lock.js";
+import { writeFileAtomic } from "../files/atomic-write.js";
+import { lockFile } from "../files/lock.js";
 
 export type MetricsRecord = { step: number } & Record<string, number | string | boolean | null>;
 

@@ -1,6 +1,5 @@
 /** Options that train and sft share: the optimizer, its schedule, memory, checkpoints and logs. Units in the names. */
 import { z } from "zod";
-import type { NativePolicy } from "../policy/native-policy.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { SCHEDULES } from "./schedules.js";
 
@@ -38,14 +37,6 @@ export function adamwOptions(options: {
   const { beta1, beta2, eps, weightDecay, maxGradNorm } = options;
   return { beta1, beta2, eps, weightDecay, maxGradNorm };
 }
-
-export const nativePolicySchema = z.custom<NativePolicy>(
-  (value) => {
-    const policy = value as Partial<NativePolicy> | null | undefined;
-    return typeof policy?.update === "function" && typeof policy.logprobs === "function";
-  },
-  { message: "must be a native policy (Policy.load(dir)): an endpoint cannot be trained" },
-);
 
 export const trajectoriesSchema = z.custom<Iterable<Trajectory> | AsyncIterable<Trajectory>>(
   (value) =>

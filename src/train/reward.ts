@@ -6,15 +6,15 @@
  * temperature it is trained at; GOOD when the final answer matches the gold answer. One such end is an unbiased estimate
  * of the action's value, and costs the rest of a rollout.
  */
-import type { AnswerMatcher } from "../evaluate/answer-matcher.js";
-import { matchAnswer } from "../evaluate/match-answer.js";
+import type { AnswerMatcher } from "../answers/answer-matcher.js";
+import { matchAnswer } from "../answers/match-answer.js";
 import type { Verdict } from "../judge/judge.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Action } from "../policy/policy.js";
-import { environment } from "../synthesize/environment.js";
 import { continueRollout } from "../synthesize/rollout.js";
 import type { RolloutOptions } from "../synthesize/rollout-options.js";
 import { rolloutSchema } from "../synthesize/rollout-options.js";
+import { rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Task } from "../synthesize/task.js";
 import type { TrainingState } from "./states.js";
 
@@ -52,8 +52,8 @@ export function outcomeReward(options: OutcomeRewardOptions): Reward {
       if (trajectory.gold.length === 0)
         return { status: "failed", error: `question ${trajectory.questionId} has no gold answer` };
       const parsed = rolloutSchema.parse({ ...rollout, temperature, maxNewTokens, seed });
-      const world = environment(policy, task, { ...parsed, callLimit: trajectory.callLimit });
-      const end = await continueRollout(trajectory, step, { action, seed }, world, signal);
+      const setup = rolloutSetup(policy, task, { ...parsed, callLimit: trajectory.callLimit });
+      const end = await continueRollout(trajectory, step, { action, seed }, setup, signal);
       if (end.end === "failed") return { status: "failed", error: end.error ?? "the rollout failed" };
       const verdict =
         end.answer === undefined

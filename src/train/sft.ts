@@ -12,19 +12,14 @@
 
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { callback, signalSchema } from "../options/instances.js";
 import { parseOptions } from "../options/parse-options.js";
+import { callback, signalSchema } from "../options/schemas.js";
 import { joinTokens } from "../policy/join-tokens.js";
+import { nativePolicySchema } from "../policy/native-policy.js";
+import { STREAM } from "../random/counter-random.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { stepsInEpochs } from "./batches.js";
-import {
-  adamwOptions,
-  checkpointsSchema,
-  nativePolicySchema,
-  optimizerShape,
-  trajectoriesSchema,
-} from "./optimizer-options.js";
-import { STREAM } from "./rng.js";
+import { adamwOptions, checkpointsSchema, optimizerShape, trajectoriesSchema } from "./optimizer-options.js";
 import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import type { UpdateRecord } from "./train-record.js";

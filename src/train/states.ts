@@ -6,9 +6,9 @@
  */
 import { createHash } from "node:crypto";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { StepView } from "../judge/judge.js";
 import { type ActionText, parseAction } from "../synthesize/parse-action.js";
 import { decompose, type SubTrajectory } from "../trajectory/decompose.js";
+import type { StepView } from "../trajectory/step-views.js";
 import type { ActionFormat, Step, Trajectory } from "../trajectory/trajectory.js";
 
 export interface TrainingState extends SubTrajectory {

@@ -5,16 +5,13 @@
  */
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { callback, judgeSchema, signalSchema } from "../options/instances.js";
+import { judgeSchema } from "../judge/judge.js";
 import { parseOptions } from "../options/parse-options.js";
+import { callback, signalSchema } from "../options/schemas.js";
 import type { NativePolicy } from "../policy/native-policy.js";
+import { nativePolicySchema } from "../policy/native-policy.js";
 import { BASELINES } from "./advantages.js";
-import {
-  checkpointsSchema,
-  nativePolicySchema,
-  optimizerShape,
-  trajectoriesSchema,
-} from "./optimizer-options.js";
+import { checkpointsSchema, optimizerShape, trajectoriesSchema } from "./optimizer-options.js";
 import type { Reward } from "./reward.js";
 import { REWARD_MAPS } from "./reward-map.js";
 import type { TrainRecord } from "./train-record.js";

@@ -7,9 +7,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { parseRecord } from "../jsonl/jsonl-reader.js";
+import { writeFileDurable } from "../files/atomic-write.js";
+import { parseRecord } from "../files/jsonl-reader.js";
 import type { NativePolicy } from "../policy/native-policy.js";
-import { writeFileDurable } from "../run-directory/atomic-write.js";
 import { findCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { type CheckpointOptions, FREE_KEYS } from "./optimizer-options.js";
 

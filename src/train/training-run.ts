@@ -8,8 +8,8 @@
  */
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
+import { lockFolder } from "../files/lock.js";
 import type { NativePolicy } from "../policy/native-policy.js";
-import { lockFolder } from "../run-directory/lock.js";
 import { type Batch, type BatchOptions, batchesFrom } from "./batches.js";
 import { MetricsLog } from "./metrics-log.js";
 import type { CheckpointOptions } from "./optimizer-options.js";

@@ -5,7 +5,7 @@
  * nothing is tokenized again, so what was sampled is what is trained on.
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { StepView } from "../judge/judge.js";
+import type { StepView } from "./step-views.js";
 import { stepViews } from "./step-views.js";
 import type { Trajectory } from "./trajectory.js";
 

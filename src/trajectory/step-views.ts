@@ -2,8 +2,20 @@
  * What a judge sees of each step: plain text, no gold answer. The history is what the policy itself saw: an action
  * whose chain of thought was stripped from later states appears stripped.
  */
-import type { StepView } from "../judge/judge.js";
 import type { Trajectory } from "./trajectory.js";
+
+/** What a judge may read. Plain text, so that any model or rule can judge any policy. */
+export interface StepView {
+  question: string;
+  /** What came before, oldest first: the actions and what the environment replied. */
+  history: readonly { action: string; observation?: string }[];
+  action: string;
+  kind: "call" | "answer" | "malformed";
+  call?: { name: string; input: string };
+  answer?: string;
+  /** Tool calls still allowed after this action. */
+  callsLeft: number;
+}
 
 export function stepViews(trajectory: Trajectory): StepView[] {
   const history: { action: string; observation?: string }[] = [];

@@ -2,8 +2,8 @@
  * Trajectory files: JSONL, append-only, one trajectory a line (see trajectory.ts for the record, jsonl/ for what
  * a crash can and cannot do to a line).
  */
-import { readRecords, type TornLine } from "../jsonl/jsonl-reader.js";
-import { JsonlWriter, type JsonlWriterOptions } from "../jsonl/jsonl-writer.js";
+import { readRecords, type TornLine } from "../files/jsonl-reader.js";
+import { JsonlWriter, type JsonlWriterOptions } from "../files/jsonl-writer.js";
 import { TRAJECTORY_VERSION, type Trajectory, trajectorySchema } from "./trajectory.js";
 
 /** @throws SwirlError RECORD with file, line and field; says so when the file is of another version. */

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { numericMatcher } from "../../src/evaluate/matchers.js";
+import { numericMatcher } from "../../src/answers/matchers.js";
 import {
   calculator,
   decompose,

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadAddonFrom } from "../../src/native/load-addon.js";
-import { uniform } from "../../src/train/rng.js";
+import { uniform } from "../../src/random/counter-random.js";
 import { type Compiled, compile } from "../support/compile.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { writeTinyModel } from "../support/tiny-world.js";

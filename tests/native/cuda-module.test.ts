@@ -6,8 +6,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { DeviceInfo } from "../../src/native/addon.js";
-import { loadAddonFrom, packageRoot } from "../../src/native/load-addon.js";
+import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { selectDevice } from "../../src/native/select-device.js";
+import { packageRoot } from "../../src/version.js";
 
 const addon = loadAddonFrom().path;
 

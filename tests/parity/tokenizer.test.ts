@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Message, ToolSpec } from "../../src/policy/policy.js";
+import type { Message, ToolSpec } from "../../src/messages/message.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
 
 interface HuggingFaceMessage {

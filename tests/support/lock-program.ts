@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
 import { SwirlError } from "../../src/errors/swirl-error.js";
-import { lockFolder } from "../../src/run-directory/lock.js";
+import { lockFolder } from "../../src/files/lock.js";
 
 export type LockCommand =
   | { do: "take"; folder: string }

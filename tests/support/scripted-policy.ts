@@ -4,7 +4,8 @@
  * length, so that what the stages record can be checked exactly.
  */
 import { SwirlError } from "../../src/errors/swirl-error.js";
-import type { Action, Context, Message, Policy, SamplingOptions, ToolSpec } from "../../src/policy/policy.js";
+import type { Message, ToolSpec } from "../../src/messages/message.js";
+import type { Action, Context, Policy, SamplingOptions } from "../../src/policy/policy.js";
 
 const ROLE = { system: 256, user: 257, assistant: 258, tool: 259 } as const;
 export const END_OF_TURN = 260;

@@ -1,5 +1,5 @@
 /** A step of a search agent for tests, with parts replaced. */
-import type { StepView } from "../../src/judge/judge.js";
+import type { StepView } from "../../src/trajectory/step-views.js";
 
 export function stepView(parts: Partial<StepView> = {}): StepView {
   const input = parts.call?.input ?? "Kessler Bridge architect";

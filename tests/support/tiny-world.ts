@@ -3,14 +3,15 @@
  * and demonstrations of one call and an answer. Everything is a function of its seeds.
  */
 import { z } from "zod";
+import { exactMatcher } from "../../src/answers/matchers.js";
 import { tokenizerConfig, tokenizerJson, VOCABULARY } from "../../src/demo/tokenizer.js";
-import { exactMatcher } from "../../src/evaluate/matchers.js";
 import { RuleJudge } from "../../src/judge/rule-judge.js";
 import { initializePolicy } from "../../src/policy/initialize-policy.js";
 import type { NativePolicy } from "../../src/policy/native-policy.js";
+import { demonstrate } from "../../src/synthesize/demonstrations.js";
 import { defineTask } from "../../src/synthesize/task.js";
 import { tool } from "../../src/tools/tool.js";
-import { type Demonstration, demonstrate } from "../../src/train/demonstrations.js";
+import type { Demonstration } from "../../src/trajectory/demonstration.js";
 import type { Trajectory } from "../../src/trajectory/trajectory.js";
 
 export async function writeTinyModel(

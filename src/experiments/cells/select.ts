@@ -2,12 +2,13 @@
  * A filter over a pool, and an equal number of what passes. Which ones is drawn by a hash of the seed and the
  * trajectory, so two filters of one seed share as many trajectories as they can.
  */
+
+import { writeFileAtomic } from "../../files/atomic-write.js";
 import { filterTrajectories } from "../../filter/filter-trajectories.js";
 import type { Judge } from "../../judge/judge.js";
 import { judgeSteps } from "../../judge/judge-steps.js";
 import type { JudgedTrajectory } from "../../judge/judged-trajectory.js";
 import { noisyJudge } from "../../judge/noisy-judge.js";
-import { writeFileAtomic } from "../../run-directory/atomic-write.js";
 import type { Trajectory } from "../../trajectory/trajectory.js";
 import type { SelectionFigures, SelectWork } from "../cell.js";
 import type { CellContext } from "../run-cell.js";

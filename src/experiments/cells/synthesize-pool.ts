@@ -1,5 +1,5 @@
 /** Stage 1 within a cell: the pool that every filter of a seed selects from. */
-import { matchAnswer } from "../../evaluate/match-answer.js";
+import { matchAnswer } from "../../answers/match-answer.js";
 import { synthesize } from "../../synthesize/synthesize.js";
 import type { PoolFigures, SynthesizeWork } from "../cell.js";
 import type { CellContext } from "../run-cell.js";

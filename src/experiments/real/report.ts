@@ -1,5 +1,5 @@
 /** The page of a real study: one model, one set of test questions, intervals over questions (and over seeds, if several). */
-import { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "../../evaluate/interval.js";
+import { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "../../statistics/interval.js";
 import { barChart } from "../report/bar-chart.js";
 import { machine } from "../report/machine.js";
 import { percent, table } from "../report/markdown.js";

@@ -1,7 +1,7 @@
 /** Writes a report's page, numbers and figures; figures of an earlier report that are no longer drawn are removed. */
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../run-directory/atomic-write.js";
+import { writeFileAtomic } from "../../files/atomic-write.js";
 import type { StudyResults } from "../results.js";
 import type { Report } from "./report.js";
 

@@ -1,6 +1,6 @@
 /** Checks of a calculating agent's steps. */
 import { CalculatorError, calculate } from "../../tools/calculator/index.js";
-import type { StepView } from "../judge.js";
+import type { StepView } from "../../trajectory/step-views.js";
 import { numbersGiven, numbersIn, sameNumber } from "./numbers.js";
 
 /** Small counts that any calculation may bring in: one more, one less, a pair. */

@@ -1,5 +1,5 @@
 /** Checks that hold for any tool. */
-import type { StepView } from "../judge.js";
+import type { StepView } from "../../trajectory/step-views.js";
 
 export function wellFormed(view: StepView): string | undefined {
   if (view.kind === "malformed") return "neither a call nor an answer";

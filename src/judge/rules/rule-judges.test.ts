@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { answerView, stepView } from "../../../tests/support/step-view.js";
+import type { StepView } from "../../trajectory/step-views.js";
 import { calibrate } from "../calibration.js";
 import { foolingSteps } from "../fooling-steps.js";
-import type { StepView } from "../judge.js";
 import { RuleJudge, type RuleOutcome } from "../rule-judge.js";
 import { numbersGiven, numbersIn, sameNumber } from "./numbers.js";
 import { ruleJudges } from "./rule-judges.js";

@@ -3,7 +3,7 @@
  * everything else GOOD. They do not see whether a query is wise or an operation the right one; use them as a floor, as
  * a baseline beside a prompted judge, or where no judge can be run.
  */
-import type { StepView } from "../judge.js";
+import type { StepView } from "../../trajectory/step-views.js";
 import { RuleJudge } from "../rule-judge.js";
 import {
   answerFromResults,

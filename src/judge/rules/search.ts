@@ -1,5 +1,5 @@
 /** Checks of a search agent's steps. */
-import type { StepView } from "../judge.js";
+import type { StepView } from "../../trajectory/step-views.js";
 
 /** At least one word of the query that carries meaning occurs in the question or in a result. */
 export function queryOnTopic(view: StepView): string | undefined {

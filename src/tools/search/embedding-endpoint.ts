@@ -3,11 +3,11 @@ import OpenAI from "openai";
 import pLimit from "p-limit";
 import { z } from "zod";
 import { abortedError } from "../../async/map-concurrent.js";
+import { classifyEndpointError, endpointError, Redactor } from "../../endpoint/endpoint-errors.js";
+import { endpointOptionsSchema } from "../../endpoint/endpoint-options.js";
+import { withRetries } from "../../endpoint/retry.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import { parseOptions } from "../../options/parse-options.js";
-import { classifyEndpointError, endpointError, Redactor } from "../../policy/endpoint-errors.js";
-import { endpointOptionsSchema } from "../../policy/endpoint-options.js";
-import { withRetries } from "../../policy/retry.js";
 
 /** The connection's options are those of an endpoint policy. */
 export const embeddingEndpointSchema = endpointOptionsSchema

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Passage } from "../../data/passage.js";
 import { SwirlError } from "../../errors/swirl-error.js";
-import { syncFolder, writeFileAtomic, writeFileDurable } from "../../run-directory/atomic-write.js";
+import { syncFolder, writeFileAtomic, writeFileDurable } from "../../files/atomic-write.js";
 import { Bm25Index, type Postings } from "./bm25-index.js";
 
 export const INDEX_VERSION = 1;

@@ -41,14 +41,14 @@ export function resultText(hits: readonly Hit[], maxCharacters: number): string 
   const lines = hits.map(({ passage: { title, text } }) =>
     title ? `${oneLine(title)}: ${oneLine(text)}` : oneLine(text),
   );
-  return cut(lines.join("\n"), maxCharacters);
+  return truncate(lines.join("\n"), maxCharacters);
 }
 
 function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
-function cut(text: string, length: number): string {
+function truncate(text: string, length: number): string {
   if (text.length <= length) return text;
   const kept = text.slice(0, length - 1);
   const border = kept.search(/\s\S*$/);

@@ -1,6 +1,6 @@
 /** Matchers without a model: the answer is right when it matches any accepted one. */
 import type { AnswerMatcher } from "./answer-matcher.js";
-import { bestOver, exactMatch, f1, numericEqual } from "./answers/index.js";
+import { bestOver, exactMatch, f1, numericEqual } from "./index.js";
 
 /** Equal after SQuAD's normalisation (case, punctuation, articles, blanks). */
 export function exactMatcher(): AnswerMatcher {

@@ -1,12 +1,12 @@
 /** Whether a trajectory in an output file may be this run's: mixing two runs in one file would go unnoticed. */
 import type { Trajectory } from "../trajectory/trajectory.js";
-import type { Environment } from "./environment.js";
 import { trajectorySeed } from "./rollout.js";
+import type { RolloutSetup } from "./rollout-setup.js";
 
 /** What shows that a record was made with other options than these; undefined when it may be theirs. */
 export function differsFrom(
   trajectory: Trajectory,
-  { policy, format, callLimit, options }: Environment,
+  { policy, format, callLimit, options }: RolloutSetup,
 ): string | undefined {
   if (trajectory.policy !== policy.id) return `its policy is ${trajectory.policy}, this one is ${policy.id}`;
   if (trajectory.seed !== trajectorySeed(options.seed, trajectory.questionId, trajectory.sample)) {

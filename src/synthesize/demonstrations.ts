@@ -8,32 +8,17 @@
 import { z } from "zod";
 import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import { callback, signalSchema } from "../options/instances.js";
+import type { Message, ToolCall, ToolSpec } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
-import type { NativePolicy } from "../policy/native-policy.js";
-import type { Action, Context, Message, Policy, ToolCall, ToolSpec } from "../policy/policy.js";
-import { type Environment, environment } from "../synthesize/environment.js";
-import { rollout } from "../synthesize/rollout.js";
-import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
+import { callback, signalSchema } from "../options/schemas.js";
+import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
+import type { Action, Context, Policy } from "../policy/policy.js";
+import type { Demonstration, DemonstrationStep } from "../trajectory/demonstration.js";
 import type { Question } from "../trajectory/question.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
-import { nativePolicySchema } from "./optimizer-options.js";
-
-export interface DemonstrationStep {
-  /** The chain of thought before the call; may be empty. */
-  thought: string;
-  call: { name: string; input: string };
-  /** What the demonstration says the tool answers. A number is compared as a number; absent: anything goes. */
-  observation?: string;
-}
-
-export interface Demonstration {
-  question: Question;
-  steps: readonly DemonstrationStep[];
-  /** The chain of thought before the answer. */
-  conclusion?: string;
-  answer: string;
-}
+import { rollout } from "./rollout.js";
+import { rolloutShape, taskSchema } from "./rollout-options.js";
+import { type RolloutSetup, rolloutSetup } from "./rollout-setup.js";
 
 export const demonstrateSchema = z.strictObject({
   policy: nativePolicySchema,
@@ -55,9 +40,9 @@ export async function* demonstrate(
   const replay = async (demonstration: Demonstration, inner: AbortSignal) => {
     const script = new Script(policy, demonstration);
     // Seed and temperature are of sampling; a script samples nothing.
-    const world = environment(script, task, { ...rest, temperature: 1, seed: 0 });
-    script.start(world);
-    const trajectory = await rollout(demonstration.question, 0, world, inner);
+    const setup = rolloutSetup(script, task, { ...rest, temperature: 1, seed: 0 });
+    script.start(setup);
+    const trajectory = await rollout(demonstration.question, 0, setup, inner);
     return { question: demonstration.question, trajectory, problem: problemOf(demonstration, trajectory) };
   };
   for await (const { question, trajectory, problem } of mapConcurrent(demonstrations, 1, replay, signal)) {
@@ -72,7 +57,7 @@ class Script implements Policy {
   readonly exact = true;
   readonly contextLength: number;
   #next = 0;
-  #world: Environment | undefined;
+  #setup: RolloutSetup | undefined;
 
   constructor(
     private readonly policy: NativePolicy,
@@ -81,8 +66,8 @@ class Script implements Policy {
     this.contextLength = policy.contextLength;
   }
 
-  start(world: Environment): void {
-    this.#world = world;
+  start(setup: RolloutSetup): void {
+    this.#setup = setup;
   }
 
   begin(messages: readonly Message[], tools?: readonly ToolSpec[]): Context {
@@ -108,7 +93,7 @@ class Script implements Policy {
 
   #write(index: number): Action {
     const { steps, conclusion = "", answer } = this.demonstration;
-    const { format } = this.#world!;
+    const { format } = this.#setup!;
     const step = steps[index];
     if (!step) return this.#spoken(said(conclusion, format.answerTag, answer));
     if (format.kind === "tags")

@@ -9,7 +9,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Compiled, compile } from "../../tests/support/compile.js";
 import type { LockCommand, LockReply } from "../../tests/support/lock-program.js";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
-import { uniform } from "../train/rng.js";
+import { uniform } from "../random/counter-random.js";
 import { lockFile, lockFolder } from "./lock.js";
 import { type LockOwner, thisOwner } from "./lock-owner.js";
 
@@ -127,7 +127,7 @@ test("process.exit gives back all that the process holds", async () => {
 linux("a killed process that its parent never takes note of is gone too", async () => {
   // `sleep` takes the shell's place and waits for no child.
   const program = compiled.file("tests/support/lock-program.ts");
-  const hold = `import(${JSON.stringify(program.replace("tests/support/lock-program.js", "src/run-directory/lock.js"))})
+  const hold = `import(${JSON.stringify(program.replace("tests/support/lock-program.js", "src/files/lock.js"))})
     .then(({ lockFolder }) => lockFolder(${JSON.stringify(folder)}))
     .then(() => { console.log(process.pid); setInterval(() => {}, 1000); });`;
   const parent = spawn("sh", ["-c", '"$@" & exec sleep 60', "sh", process.execPath, "-e", hold]);

@@ -8,10 +8,10 @@ import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { syncFolder } from "../run-directory/atomic-write.js";
-import { lockFile } from "../run-directory/lock.js";
+import { syncFolder } from "./atomic-write.js";
 import type { TornLine } from "./jsonl-reader.js";
 import { JsonlWriter, settleLastLine } from "./jsonl-writer.js";
+import { lockFile } from "./lock.js";
 
 export interface ResumeOptions<T> {
   read: (file: string) => AsyncIterable<T>;

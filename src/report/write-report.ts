@@ -1,6 +1,6 @@
 /** Writes report.md and report.html into a run directory, from the files that are in it. Both atomically. */
-import { writeFileAtomic } from "../atomic-write.js";
-import { runPaths } from "../layout.js";
+import { writeFileAtomic } from "../files/atomic-write.js";
+import { runPaths } from "../run-directory/layout.js";
 import { readReportData } from "./report-data.js";
 import { reportHtml } from "./report-html.js";
 import { reportMarkdown } from "./report-markdown.js";

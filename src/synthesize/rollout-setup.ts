@@ -1,13 +1,14 @@
 /** What a rollout runs in: policy, task, format and options, checked against each other once. */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Message, Policy } from "../policy/policy.js";
+import type { Message } from "../messages/message.js";
+import type { Policy } from "../policy/policy.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";
 import type { RolloutOptions } from "./rollout-options.js";
 import { requireTagInput, toolSpec } from "./run-call.js";
 import type { Task } from "./task.js";
 
-export interface Environment {
+export interface RolloutSetup {
   policy: Policy;
   task: Task;
   format: ActionFormat;
@@ -16,7 +17,7 @@ export interface Environment {
 }
 
 /** @throws SwirlError CONFIG when policy, task and options cannot work together. */
-export function environment(policy: Policy, task: Task, options: RolloutOptions): Environment {
+export function rolloutSetup(policy: Policy, task: Task, options: RolloutOptions): RolloutSetup {
   const callLimit = options.callLimit ?? task.callLimit;
   const refuse = (field: string, what: string, remedy: string): never => {
     throw new SwirlError("CONFIG", `${field}: ${what}`, { remedy, details: { field } });

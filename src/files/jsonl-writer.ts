@@ -15,9 +15,9 @@ import {
   type OpenFile,
   syncFolder,
   writeFully,
-} from "../run-directory/atomic-write.js";
-import { lockFile } from "../run-directory/lock.js";
+} from "./atomic-write.js";
 import type { TornLine } from "./jsonl-reader.js";
+import { lockFile } from "./lock.js";
 
 const NEWLINE = 0x0a;
 

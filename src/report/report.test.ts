@@ -1,9 +1,9 @@
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { sampleRun } from "../../../tests/support/sample-run.js";
-import { temporaryFolder } from "../../../tests/support/temporary-folder.js";
-import { RunDirectory } from "../run-directory.js";
+import { sampleRun } from "../../tests/support/sample-run.js";
+import { temporaryFolder } from "../../tests/support/temporary-folder.js";
+import { RunDirectory } from "../run-directory/run-directory.js";
 import { intervalChart, lineChart, niceTicks, runningMean, thin } from "./svg-chart.js";
 import { writeReport } from "./write-report.js";
 

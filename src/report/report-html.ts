@@ -2,7 +2,7 @@
  * report.html: one file that needs nothing beside it: no script, no network, no font. Everything a model or a data set
  * wrote is escaped. Pure.
  */
-import type { EvaluationRecord } from "../../evaluate/evaluation-record.js";
+import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
 import type { ReportData } from "./report-data.js";
 import { reportStyle } from "./report-style.js";
 import { endTable, filterRows, gainText, manifestRows, resultTable, type Table } from "./report-tables.js";

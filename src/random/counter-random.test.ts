@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { permutation, philox, seedFor, uint64, uniform } from "./rng.js";
+import { permutation, philox, seedFor, uint64, uniform } from "./counter-random.js";
 
 describe("philox", () => {
   // Known answers published with the Random123 library (kat_vectors, philox4x32 10).

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
-import { type FileOperations, nodeFileOperations, type OpenFile } from "../run-directory/atomic-write.js";
+import { type FileOperations, nodeFileOperations, type OpenFile } from "./atomic-write.js";
 import { readJsonLines, readRecords } from "./jsonl-reader.js";
 import { JsonlWriter } from "./jsonl-writer.js";
 import { resumeJsonl } from "./resume.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { processorTime } from "../../../tests/support/processor-time.js";
+import { processorTime } from "../../tests/support/processor-time.js";
 import { answerNumber, bestOver, exactMatch, f1, normalizeAnswer, numericEqual } from "./index.js";
 
 describe("normalizeAnswer", () => {

@@ -1,12 +1,12 @@
 /** Reads what a report shows from a run directory. What a run did not do is absent, not an error. */
 import { access, readdir, readFile } from "node:fs/promises";
-import { type EvaluationRecord, readEvaluations } from "../../evaluate/evaluation-record.js";
-import { type Estimate, type EvaluationSummary, improvement, summarize } from "../../evaluate/summary.js";
-import type { FilterTable } from "../../filter/filter-table.js";
-import { readJsonLines } from "../../jsonl/jsonl-reader.js";
-import { runPaths } from "../layout.js";
-import type { Manifest } from "../manifest.js";
-import { readManifest } from "../run-directory.js";
+import { type EvaluationRecord, readEvaluations } from "../evaluate/evaluation-record.js";
+import { type Estimate, type EvaluationSummary, improvement, summarize } from "../evaluate/summary.js";
+import { readJsonLines } from "../files/jsonl-reader.js";
+import type { FilterTable } from "../filter/filter-table.js";
+import { runPaths } from "../run-directory/layout.js";
+import type { Manifest } from "../run-directory/manifest.js";
+import { readManifest } from "../run-directory/run-directory.js";
 
 export interface Series {
   name: string;

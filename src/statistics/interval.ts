@@ -3,7 +3,7 @@
  * same questions (paired bootstrap). Pure; the bootstrap is a function of its seed.
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import { philox } from "../train/rng.js";
+import { philox } from "../random/counter-random.js";
 
 export interface Interval {
   low: number;

@@ -1,6 +1,6 @@
 /** The tables of a report as rows of cells, one form for Markdown and HTML. Pure. */
-import type { Estimate } from "../../evaluate/summary.js";
-import type { FilterReason, FilterTable } from "../../filter/filter-table.js";
+import type { Estimate } from "../evaluate/summary.js";
+import type { FilterReason, FilterTable } from "../filter/filter-table.js";
 import type { EvaluatedStage, ReportData } from "./report-data.js";
 
 export interface Table {

@@ -1,5 +1,5 @@
 /** At most `limit` characters, the mark included; never half a surrogate pair. */
-export function cut(text: string, limit: number): string {
+export function truncate(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const mark = " … [cut]";
   let end = Math.max(0, limit - mark.length);

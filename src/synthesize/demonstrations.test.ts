@@ -4,8 +4,9 @@ import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { tinyDemonstrations, tinyTask, writeTinyModel } from "../../tests/support/tiny-world.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import { decompose } from "../trajectory/decompose.js";
+import type { Demonstration } from "../trajectory/demonstration.js";
 import { type Trajectory, trajectorySchema } from "../trajectory/trajectory.js";
-import { type Demonstration, demonstrate } from "./demonstrations.js";
+import { demonstrate } from "./demonstrations.js";
 
 let policy: NativePolicy;
 beforeAll(async () => {

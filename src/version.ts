@@ -1,0 +1,8 @@
+/** Where this package lies and which version it is. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The package's folder, with a trailing slash: one up from src/ and from dist/ alike. */
+export const packageRoot = fileURLToPath(new URL("../", import.meta.url));
+
+export const packageVersion: string = JSON.parse(readFileSync(`${packageRoot}package.json`, "utf8")).version;
