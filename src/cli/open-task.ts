@@ -1,6 +1,6 @@
 /** The task a config describes: prompt, tools, call limit, answer matcher. */
-import { mkdir } from "node:fs/promises";
 import { readPassages } from "../data/read-passages.js";
+import { makeFolder } from "../files/make-folder.js";
 import type { Task } from "../synthesize/task.js";
 import { calculatorTask, searchTask } from "../synthesize/tasks.js";
 import { calculator } from "../tools/calculator/index.js";
@@ -29,7 +29,7 @@ async function embeddings(
   corpus: string | string[],
   { apiKeyVariable, ...options }: EmbeddingConfig,
 ): Promise<EmbeddingIndex> {
-  if (session.config.output !== undefined) await mkdir(session.config.output, { recursive: true });
+  if (session.config.output !== undefined) await makeFolder(session.config.output);
   const bar = session.progress("embed");
   const index = await EmbeddingIndex.build(readPassages(corpus), {
     ...defined(options),

@@ -5,10 +5,11 @@ import type { Session } from "./session.js";
 /** Call it while the policy is open. Without an output folder (`swirl logprobs`) it only prints. */
 export async function reportProfile(session: Session, stage: string, policy: NativePolicy): Promise<void> {
   if (!session.config.profile) return;
-  const [{ profileTable }, { mkdir, readFile }, { writeFileAtomic }] = await Promise.all([
+  const [{ profileTable }, { readFile }, { writeFileAtomic }, { makeFolder }] = await Promise.all([
     import("./profile-table.js"),
     import("node:fs/promises"),
     import("../files/atomic-write.js"),
+    import("../files/make-folder.js"),
   ]);
   const profile = await policy.profile();
   session.say(`\n${stage}, profiled\n${profileTable(profile)}\n`);
@@ -19,7 +20,7 @@ export async function reportProfile(session: Session, stage: string, policy: Nat
     (text) => JSON.parse(text) as Record<string, unknown>,
     () => ({}), // none yet, or not one of ours to add to
   );
-  await mkdir(output, { recursive: true });
+  await makeFolder(output);
   const { device, dtype } = policy;
   await writeFileAtomic(
     file,

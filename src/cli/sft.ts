@@ -101,15 +101,12 @@ async function replay(
   policy: NativePolicy,
   source: QuestionsConfig,
 ): Promise<Trajectory[]> {
-  const [{ demonstrate }, { openTask }, { openDemonstrations }, { writeFileAtomic }, { mkdir }, { dirname }] =
-    await Promise.all([
-      import("../synthesize/demonstrations.js"),
-      import("./open-task.js"),
-      import("./open-questions.js"),
-      import("../files/atomic-write.js"),
-      import("node:fs/promises"),
-      import("node:path"),
-    ]);
+  const [{ demonstrate }, { openTask }, { openDemonstrations }, { writeFileAtomic }] = await Promise.all([
+    import("../synthesize/demonstrations.js"),
+    import("./open-task.js"),
+    import("./open-questions.js"),
+    import("../files/atomic-write.js"),
+  ]);
   const { config, paths, signal } = session;
   const task = await openTask(session);
   const demonstrations = await openDemonstrations(session, source);
@@ -130,7 +127,6 @@ async function replay(
   bar.stop();
   if (rejected.length > 0)
     session.say(`${rejected.length} of ${demonstrations.length} demonstrations left out, as ${rejected[0]}`);
-  await mkdir(dirname(paths.demonstrations), { recursive: true });
   const lines = trajectories.map((trajectory) => `${JSON.stringify(trajectory)}\n`);
   await writeFileAtomic(paths.demonstrations, lines.join(""));
   return trajectories;

@@ -143,7 +143,7 @@ function openOutput(
   note: (notice: string) => void,
 ): Promise<JsonlWriter> {
   return resumeJsonl<EvaluationRecord>(file, {
-    read: (path) => readEvaluations(path),
+    read: readEvaluations,
     keep: (record) => {
       const difference = differs(record, setup, matcher.id, judge);
       if (difference) throw otherRun(file, difference);

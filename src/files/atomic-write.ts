@@ -121,7 +121,8 @@ export async function removeTemporaries(folder: string): Promise<string[]> {
   return names;
 }
 
-function temporaryName(path: string): string {
+/** A name next to `path` that no other call is given, and that `removeTemporaries` knows. */
+export function temporaryName(path: string): string {
   return join(
     dirname(path),
     `.${basename(path)}${TEMPORARY}${process.pid}-${randomBytes(4).toString("hex")}`,

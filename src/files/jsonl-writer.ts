@@ -1,10 +1,11 @@
 /**
- * Appends JSON records to a file, one a line, and nothing else: a written line is never changed.
+ * Appends JSON records to a file, one per line, and nothing else: a written line is never changed.
  *
- * A line is whole or absent: when a write fails half way (full disk, I/O error) the file is cut back to the end of
- * the last whole line. On opening, a last line that a killed process left without its newline is kept aside in
- * `<file>.torn` and reported, then cut off; a complete one only gets its newline. The file is fsynced at most
- * `syncEveryMs` after an append and on close. One writer per file: it holds the file's lock until it is closed.
+ * A line is whole or absent: when a write fails half way (full disk, I/O error) the file is truncated to the end of
+ * the last whole line. On opening, a last line that a killed process left without its newline is copied to
+ * `<file>.torn`, reported and removed; a complete one only gets its newline. A file that does not begin with a record
+ * is refused before anything in it changes. The file is fsynced at most `syncEveryMs` after an append and on close.
+ * One writer per file: it holds the file's lock until it is closed.
  */
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
@@ -24,6 +25,8 @@ const NEWLINE = 0x0a;
 export interface JsonlWriterOptions {
   syncEveryMs?: number; // default 1000; 0 = after every line
   onTorn?: (torn: TornLine & { keptAt: string }) => void;
+  /** Called with the file's first record; throws where it is not of the kind that will be appended. */
+  check?: (first: unknown) => void;
   operations?: FileOperations;
   /** The file's lock where the caller has it already; the writer gives it back. */
   lock?: AsyncDisposable;
@@ -60,7 +63,7 @@ export class JsonlWriter {
     const operations = options.operations ?? nodeFileOperations;
     const lock = options.lock ?? (await lockFile(file));
     try {
-      await settleLastLine(file, options.onTorn);
+      await settleLastLine(file, options);
       const handle = await operations.open(file, "a");
       try {
         await syncFolder(dirname(file), operations);
@@ -147,8 +150,11 @@ export class JsonlWriter {
   }
 }
 
-/** Leaves the file absent, empty or ending in a newline. */
-export async function settleLastLine(file: string, onTorn: JsonlWriterOptions["onTorn"]): Promise<void> {
+/** Leaves the file absent, empty or ending in a newline. @throws SwirlError RECORD, with the file as it was. */
+export async function settleLastLine(
+  file: string,
+  { onTorn, check }: Pick<JsonlWriterOptions, "onTorn" | "check">,
+): Promise<void> {
   let handle: fs.FileHandle;
   try {
     handle = await fs.open(file, "r+");
@@ -159,9 +165,12 @@ export async function settleLastLine(file: string, onTorn: JsonlWriterOptions["o
   try {
     const { size } = await handle.stat();
     const tail = await lastLine(handle, size);
-    if (tail.byteLength === 0) return;
     const text = tail.toString("utf8");
-    if (isJson(text)) {
+    if (tail.byteLength < size) await requireRecord(handle, file, check);
+    else if (isRecord(text)) check?.(JSON.parse(text));
+    else if (!beginsRecord(text)) throw notRecords(file, text);
+    if (tail.byteLength === 0) return;
+    if (isRecord(text)) {
       await handle.write(Buffer.from("\n"), 0, 1, size);
     } else {
       const keptAt = `${file}.torn`;
@@ -203,10 +212,51 @@ async function countNewlines(handle: fs.FileHandle, size: number): Promise<numbe
   return count;
 }
 
-function isJson(text: string): boolean {
+/** Checks the first line that is not blank. */
+async function requireRecord(
+  handle: fs.FileHandle,
+  file: string,
+  check: JsonlWriterOptions["check"],
+): Promise<void> {
+  let read = Buffer.alloc(0);
+  for (let ended = false; !ended; ) {
+    const block = Buffer.alloc(1 << 16);
+    const { bytesRead } = await handle.read(block, 0, block.length, read.length);
+    read = Buffer.concat([read, block.subarray(0, bytesRead)]);
+    ended = bytesRead === 0;
+    // A binary file may hold no newline for gigabytes: its first bytes are enough to refuse it.
+    const start = read.subarray(0, 64).toString("utf8");
+    if (!/^\s*(\{|$)/.test(start)) throw notRecords(file, start);
+    const lines = block.subarray(0, bytesRead).includes(NEWLINE) ? read.toString("utf8").split("\n") : [];
+    const first = lines.slice(0, -1).find((line) => line.trim() !== "");
+    if (first === undefined) continue;
+    if (!isRecord(first)) throw notRecords(file, first);
+    check?.(JSON.parse(first));
+    return;
+  }
+}
+
+/** Whether a text that was cut off can be the beginning of an object: all that a torn first line is known by. */
+function beginsRecord(text: string): boolean {
+  return text === "{" || text.startsWith('{"');
+}
+
+function isRecord(text: string): boolean {
   try {
-    return typeof JSON.parse(text) === "object";
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value);
   } catch {
     return false;
   }
+}
+
+function notRecords(file: string, text: string): SwirlError {
+  return new SwirlError(
+    "RECORD",
+    `${file} is not a file of records: it begins with ${JSON.stringify(text.slice(0, 40))}`,
+    {
+      remedy: "give a path of its own to what is written: this file was left as it is",
+      details: { file, line: 1 },
+    },
+  );
 }

@@ -18,7 +18,8 @@ const schema = z.strictObject({
   name: z.string(),
   nested: z.strictObject({ n: z.int() }).optional(),
 });
-const read = (file: string) => readRecords(file, schema, { what: "row", version: 2 });
+const read = (file: string, options = {}) =>
+  readRecords(file, schema, { ...options, what: "row", version: 2 });
 
 async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -82,6 +83,55 @@ test("a whole last line that only lacks its newline is kept", async () => {
   await writer.append({ version: 2, name: "y" });
   await writer.close();
   expect((await collect(read(file))).map((row) => row.name)).toEqual(["x", "y"]);
+});
+
+test("a file that holds no records is refused and left as it was, through a link as well", async () => {
+  const check = () => {
+    throw new Error("of another kind");
+  };
+  const foreign: [string, string | Buffer][] = [
+    ["notes", "a first line\nand a second without its newline"],
+    ["one line", "no newline at all"],
+    ["config.json", '{\n  "model": "m",\n  "seed": 1\n}'],
+    ["array", "[1, 2, 3]"],
+    ["table", '"a","b"\n1,2\n3,'],
+    ["weights", Buffer.from([8, 0, 0, 0, 0, 0, 0, 0, 123, 34, 10, 255])],
+    ["a number", "17"],
+    ["null", "null\nnull"],
+    ["blank lines", "\n\n# title\n"],
+  ];
+  for (const [name, content] of foreign) {
+    const file = join(dir, "foreign");
+    const link = join(dir, "link.jsonl");
+    await fs.writeFile(file, content);
+    await fs.symlink(file, link).catch(() => {});
+    for (const path of [file, link])
+      for (const open of [
+        () => JsonlWriter.open(path),
+        () => resumeJsonl(path, { read, keep: () => true }),
+      ]) {
+        await expect(open(), name).rejects.toMatchObject({ code: "RECORD" });
+        expect(await fs.readFile(file), name).toEqual(Buffer.from(content));
+      }
+  }
+  for (const content of ['{"name":"package"}', '{ "id": 1 }\n{"id":2,"na']) {
+    const file = join(dir, "other.json");
+    await fs.writeFile(file, content);
+    await expect(JsonlWriter.open(file, { check })).rejects.toThrow("of another kind");
+    await expect(resumeJsonl(file, { read, keep: () => true })).rejects.toMatchObject({ code: "RECORD" });
+    expect(await fs.readFile(file, "utf8")).toBe(content);
+  }
+  expect((await fs.readdir(dir)).sort()).toEqual(["foreign", "link.jsonl", "other.json"]);
+});
+
+test("a file that is reached through a link is rewritten where it is", async () => {
+  const rows = ["a", "b"].map((name) => `${JSON.stringify({ version: 2, name })}\n`);
+  await fs.writeFile(join(dir, "a.jsonl"), rows.join(""));
+  await fs.symlink("a.jsonl", join(dir, "link"));
+  const writer = await resumeJsonl(join(dir, "link"), { read, keep: (row) => row.name !== "a" });
+  await writer.close();
+  expect((await fs.lstat(join(dir, "link"))).isSymbolicLink()).toBe(true);
+  expect(await fs.readFile(join(dir, "a.jsonl"), "utf8")).toBe(rows[1]);
 });
 
 test("concurrent appends keep their order and never interleave", async () => {

@@ -18,6 +18,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileDurable } from "./atomic-write.js";
 import { type LockOwner, ownerState, parseOwner, thisOwner } from "./lock-owner.js";
+import { cannotMake, makeFolder } from "./make-folder.js";
 
 /** Of putting a lock in place while others come and go. Each is a few milliseconds. */
 const ATTEMPTS = 100;
@@ -53,9 +54,12 @@ async function take(place: Place): Promise<AsyncDisposable> {
   const { lock } = place;
   const name = `${process.pid}-${randomBytes(8).toString("hex")}`;
   const candidate = `${lock}-${name}`;
+  await makeFolder(dirname(lock));
+  if (place.kind === "file") await requireFile(place.path);
+  await mkdir(candidate).catch((error) => {
+    throw cannotMake(place.path, dirname(lock), error);
+  });
   try {
-    await mkdir(dirname(lock), { recursive: true });
-    await mkdir(candidate);
     await writeFileDurable(join(candidate, name), `${JSON.stringify(thisOwner())}\n`);
     await putInPlace(place, candidate);
   } catch (error) {
@@ -72,6 +76,15 @@ async function take(place: Place): Promise<AsyncDisposable> {
       if (held.delete(file) && held.size === 0) process.off("exit", giveAllBack);
     },
   };
+}
+
+async function requireFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found && !found.isFile())
+    throw new SwirlError("CONFIG", `${path} is ${found.isDirectory() ? "a folder" : "no regular file"}`, {
+      remedy: "give the path of a file, one that exists or one that can be made",
+      details: { file: path },
+    });
 }
 
 function giveAllBack(): void {

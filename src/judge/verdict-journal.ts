@@ -4,7 +4,7 @@
  * line of another version or that is no verdict is an error naming file and line.
  */
 import { z } from "zod";
-import { readRecords, type TornLine } from "../files/jsonl-reader.js";
+import { parseRecord, readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { JsonlWriter } from "../files/jsonl-writer.js";
 import type { StepView } from "../trajectory/step-views.js";
 import type { Verdict } from "./judge.js";
@@ -21,6 +21,8 @@ const recordSchema = z.strictObject({
   question: z.string(),
   action: z.string(),
 });
+
+const RECORD = { what: "verdict", version: VERDICT_VERSION } as const;
 
 export interface VerdictJournalOptions {
   /** Longest time that a written line may wait for the disk; 0 = every line is on disk before its verdict is given. */
@@ -41,13 +43,11 @@ export class VerdictJournal implements AsyncDisposable {
 
   /** Creates the file or goes on after its last whole line. One journal per file at a time, for any number of judges. */
   static async open(file: string, options: VerdictJournalOptions = {}): Promise<VerdictJournal> {
-    const writer = await JsonlWriter.open(file, options); // sets a torn last line aside
+    const check = (first: unknown) => parseRecord(first, recordSchema, { ...RECORD, file, line: 1 });
+    const writer = await JsonlWriter.open(file, { check, ...options }); // sets a torn last line aside
     try {
       const verdicts = new Map<string, Verdict>();
-      for await (const record of readRecords(file, recordSchema, {
-        what: "verdict",
-        version: VERDICT_VERSION,
-      })) {
+      for await (const record of readRecords(file, recordSchema, RECORD)) {
         verdicts.set(record.key, withoutAbsent(record.verdict));
       }
       return new VerdictJournal(file, verdicts, writer);

@@ -8,7 +8,7 @@
 import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
-import { syncFolder } from "../files/atomic-write.js";
+import { syncFolder, temporaryName } from "../files/atomic-write.js";
 import type { NativeEngine, ParameterInfo, TensorKind } from "../native/addon.js";
 import { openWeightFile, readTensorBytes } from "./checkpoint/weight-files.js";
 import { writeSafetensors } from "./checkpoint/write-checkpoint.js";
@@ -30,9 +30,8 @@ export async function saveOptimizerState(engine: StateEngine, file: string): Pro
     shape,
     read: () => engine.readTensor(name, kind, "float32"),
   }));
-  const temporary = `${file}.tmp-${process.pid}`;
+  const temporary = temporaryName(file); // of this call alone: two of them may run at once
   try {
-    await rm(temporary, { force: true });
     await writeSafetensors(temporary, tensors, metadata);
     await rename(temporary, file);
   } catch (cause) {

@@ -5,11 +5,12 @@
  * hashes of the inputs are the same as before. An open one holds the folder's lock until it is closed: one run writes
  * there at a time. Nothing secret is written (redact.ts), nothing half-written is left (atomic-write.ts).
  */
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 import { removeTemporaries, writeFileAtomic } from "../files/atomic-write.js";
 import { isLock, lockFolder } from "../files/lock.js";
+import { makeFolder } from "../files/make-folder.js";
 import { redact } from "../secrets/redact.js";
 import { packageVersion } from "../version.js";
 import { type RunPaths, runPaths } from "./layout.js";
@@ -110,7 +111,7 @@ async function begin(
   }
   const manifest = redact(fresh);
   await writeJson(paths.manifest, manifest);
-  await mkdir(paths.checkpoints, { recursive: true });
+  await makeFolder(paths.checkpoints);
   return { manifest, resumed: before !== undefined };
 }
 

@@ -172,7 +172,7 @@ async function openOutput(
   report: (notice: string) => void,
 ): Promise<JsonlWriter> {
   return resumeJsonl<Trajectory>(file, {
-    read: (path) => readTrajectories(path),
+    read: readTrajectories,
     keep: (trajectory) => {
       const difference = differsFrom(trajectory, setup);
       if (difference) throw otherRun(file, difference);

@@ -22,6 +22,7 @@ import {
   writeFileDurable,
 } from "../files/atomic-write.js";
 import { parseRecord } from "../files/jsonl-reader.js";
+import { makeFolder } from "../files/make-folder.js";
 
 const CHECKPOINT_VERSION = 1;
 const MANIFEST = "manifest.json";
@@ -57,7 +58,7 @@ export async function saveCheckpoint(options: SaveOptions): Promise<Checkpoint> 
   const name = `step-${String(step).padStart(6, "0")}`;
   const folder = join(root, name);
   const temporary = join(root, `${TEMPORARY}${name}`);
-  await mkdir(root, { recursive: true });
+  await makeFolder(root);
   for (const left of await list(root))
     if (left.startsWith(TEMPORARY)) await operations.remove(join(root, left));
 

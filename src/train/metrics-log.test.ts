@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { lstat, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
@@ -24,4 +24,22 @@ it("cuts steps that no checkpoint holds, and a torn line, before it goes on", as
     { step: 2, reward: 0.2 },
     { step: 3, reward: 0.9 },
   ]);
+});
+
+it("refuses a file that is no log, and leaves it as it was", async () => {
+  const path = join(temporaryFolder(), "notes");
+  for (const text of ["a\nb\n", "a", '{"model":"m"}', '{"step":1}\nnull\n{"step":2}\n', "[1]\n"]) {
+    await writeFile(path, text);
+    await expect(MetricsLog.open(path, 1)).rejects.toMatchObject({ code: "RECORD", details: { file: path } });
+    expect(await readFile(path, "utf8")).toBe(text);
+  }
+});
+
+it("shortens the file that a link names, not the link", async () => {
+  const folder = temporaryFolder();
+  await writeFile(join(folder, "log"), '{"step":1}\n{"step":2}\n');
+  await symlink("log", join(folder, "link"));
+  await (await MetricsLog.open(join(folder, "link"), 1)).close();
+  expect((await lstat(join(folder, "link"))).isSymbolicLink()).toBe(true);
+  expect(await readFile(join(folder, "log"), "utf8")).toBe('{"step":1}\n');
 });

@@ -2,7 +2,7 @@
  * Trajectory files: JSONL, append-only, one trajectory a line (see trajectory.ts for the record, jsonl/ for what
  * a crash can and cannot do to a line).
  */
-import { readRecords, type TornLine } from "../files/jsonl-reader.js";
+import { parseRecord, readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { JsonlWriter, type JsonlWriterOptions } from "../files/jsonl-writer.js";
 import { TRAJECTORY_VERSION, type Trajectory, trajectorySchema } from "./trajectory.js";
 
@@ -20,10 +20,12 @@ export interface TrajectoryWriter extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Creates the file or goes on after its last whole line. */
+/** Creates the file, or continues after its last whole line. @throws SwirlError RECORD: the file holds something else. */
 export function openTrajectoryWriter(
   file: string,
   options: JsonlWriterOptions = {},
 ): Promise<TrajectoryWriter> {
-  return JsonlWriter.open(file, options);
+  const check = (first: unknown) =>
+    parseRecord(first, trajectorySchema, { what: "trajectory", version: TRAJECTORY_VERSION, file, line: 1 });
+  return JsonlWriter.open(file, { check, ...options });
 }

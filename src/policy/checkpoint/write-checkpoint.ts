@@ -10,6 +10,7 @@ import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { SwirlError } from "../../errors/swirl-error.js";
+import { makeFolder } from "../../files/make-folder.js";
 import { type ElementType, encodeHeader, tensorBytes } from "./safetensors.js";
 import { INDEX, SINGLE } from "./weight-files.js";
 
@@ -35,7 +36,8 @@ export async function writeCheckpointFolder(target: string, content: FolderToWri
     `.${basename(folder)}.saving-${process.pid}-${randomBytes(4).toString("hex")}`,
   );
   try {
-    await mkdir(stage, { recursive: true });
+    await makeFolder(dirname(folder));
+    await mkdir(stage);
     await writeStage(stage, content);
     await moveIntoPlace(stage, folder, content);
   } catch (cause) {

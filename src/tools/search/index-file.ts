@@ -9,12 +9,13 @@
  * everything it reads, and a name that leads out of the folder is refused: an index file may come from anywhere.
  */
 import { createHash } from "node:crypto";
-import { lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { lstat, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Passage } from "../../data/passage.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import { syncFolder, writeFileAtomic, writeFileDurable } from "../../files/atomic-write.js";
+import { makeFolder } from "../../files/make-folder.js";
 import { Bm25Index, type Postings } from "./bm25-index.js";
 
 export const INDEX_VERSION = 1;
@@ -42,7 +43,7 @@ const manifestSchema = z.strictObject({
 
 /** Writes the index into `folder`, which is made if need be; an index that is there is replaced. */
 export async function saveIndex(index: Bm25Index, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const passages = Buffer.from(
     index.passages.map((one) => `${JSON.stringify([one.title, one.text])}\n`).join(""),
   );

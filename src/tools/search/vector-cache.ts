@@ -5,10 +5,11 @@
  * damaged, ends what is read; the file is cut there and goes on from it.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { SwirlError } from "../../errors/swirl-error.js";
+import { makeFolder } from "../../files/make-folder.js";
 
 const MAGIC = Buffer.from("swirlvec");
 const VERSION = 1;
@@ -115,7 +116,7 @@ function checksum(record: Buffer): number {
 }
 
 async function append(file: string, dimensions: number, records: Buffer): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   const handle = await open(file, "a");
   try {
     const header = Buffer.alloc(HEADER);
