@@ -58,7 +58,7 @@ export async function filterStage(session: Session): Promise<FilterStageResult> 
   ]);
   const [{ writeFileAtomic }, { writeJson }] = await Promise.all([
     import("../files/atomic-write.js"),
-    import("../run-directory/run-directory.js"),
+    import("../files/json-file.js"),
   ]);
   const { config, paths, signal } = session;
   required(config, "task");

@@ -75,7 +75,7 @@ async function runStages(session: Session): Promise<RunResult> {
   session.say("reading the inputs …");
   await using directory = await openDirectory(config);
   const done = await readStages(paths.stages);
-  const { writeJson } = await import("../run-directory/run-directory.js");
+  const { writeJson } = await import("../files/json-file.js");
   for (const { name, run } of stages(session)) {
     if (done[name] !== undefined) {
       session.say(`${name}: done before`);

@@ -8,6 +8,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Estimate, improvement } from "../evaluate/summary.js";
+import { writeJson } from "../files/json-file.js";
 import type { FilterTable } from "../filter/filter-table.js";
 import { filterTrajectories } from "../filter/filter-trajectories.js";
 import { journaledJudge } from "../judge/journaled-judge.js";
@@ -15,7 +16,7 @@ import type { Judge } from "../judge/judge.js";
 import { judgeSteps } from "../judge/judge-steps.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import { writeReport } from "../report/write-report.js";
-import { RunDirectory, writeJson } from "../run-directory/run-directory.js";
+import { RunDirectory } from "../run-directory/run-directory.js";
 import { synthesize } from "../synthesize/synthesize.js";
 import type { Task } from "../synthesize/task.js";
 import { sft } from "../train/sft.js";

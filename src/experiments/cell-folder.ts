@@ -5,7 +5,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
-import { writeJson } from "../run-directory/run-directory.js";
+import { writeJson } from "../files/json-file.js";
 import type { Cell, CellResult } from "./cell.js";
 
 const RESULT = "result.json";

@@ -3,18 +3,21 @@ import type { AnswerVerdict } from "../answers/answer-matcher.js";
 import type { Verdict } from "../judge/judge.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 
-export type FilterKind = "none" | "process" | "outcome" | "both";
+export const FILTER_KINDS = ["none", "process", "outcome", "both"] as const;
+export type FilterKind = (typeof FILTER_KINDS)[number];
 
-export type FilterReason =
-  | "rollout failed"
-  | "call judged BAD"
-  | "answer judged BAD"
-  | "malformed action judged BAD"
-  | "judge failed"
-  | "no answer"
-  | "no gold answer"
-  | "wrong answer"
-  | "answer check failed";
+export const FILTER_REASONS = [
+  "rollout failed",
+  "call judged BAD",
+  "answer judged BAD",
+  "malformed action judged BAD",
+  "judge failed",
+  "no answer",
+  "no gold answer",
+  "wrong answer",
+  "answer check failed",
+] as const;
+export type FilterReason = (typeof FILTER_REASONS)[number];
 
 /**
  * Process: every step must be good. The first BAD step names the reason; a judgement that failed only does when no

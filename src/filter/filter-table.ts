@@ -1,23 +1,29 @@
 /** What each filter keeps of one and the same pool, and why it drops the rest: as data, and as text to print. */
-import type { FilterKind, FilterReason } from "./filter-reasons.js";
+import { z } from "zod";
+import { FILTER_KINDS, FILTER_REASONS, type FilterKind, type FilterReason } from "./filter-reasons.js";
 
 export type { FilterKind, FilterReason };
 
-export interface FilterRow {
-  kind: FilterKind;
-  kept: number;
-  dropped: Partial<Record<FilterReason, number>>;
-}
+const count = z.int().min(0);
 
-export interface FilterTable {
-  pool: number;
+const filterRowSchema = z.strictObject({
+  kind: z.enum(FILTER_KINDS),
+  kept: count,
+  dropped: z.partialRecord(z.enum(FILTER_REASONS), count),
+});
+
+export const filterTableSchema = z.strictObject({
+  pool: count,
   /** The filter that was applied. */
-  applied: FilterKind;
+  applied: z.enum(FILTER_KINDS),
   /** One row for every filter that the verdicts and the matcher at hand allow. */
-  rows: FilterRow[];
+  rows: z.array(filterRowSchema),
   /** Trajectories handed on: the applied row's `kept`, or equalN of them. */
-  handedOn: number;
-}
+  handedOn: count,
+});
+
+export type FilterRow = z.infer<typeof filterRowSchema>;
+export type FilterTable = z.infer<typeof filterTableSchema>;
 
 export function emptyTable(applied: FilterKind): FilterTable {
   return { pool: 0, applied, rows: [], handedOn: 0 };

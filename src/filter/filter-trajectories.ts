@@ -15,7 +15,13 @@ import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
-import { type FilterKind, type FilterReason, outcomeReason, processReason } from "./filter-reasons.js";
+import {
+  FILTER_KINDS,
+  type FilterKind,
+  type FilterReason,
+  outcomeReason,
+  processReason,
+} from "./filter-reasons.js";
 import { countInto, emptyTable, type FilterTable } from "./filter-table.js";
 
 /** A trajectory with the process judge's verdict of each of its steps (what judgeSteps yields), or not judged. */
@@ -33,7 +39,7 @@ export interface FilterProgress {
 
 export const filterSchema = z.strictObject({
   /** The paper's best: process. */
-  kind: z.enum(["none", "process", "outcome", "both"]),
+  kind: z.enum(FILTER_KINDS),
   /** Compares final answers with the accepted ones. Needed by outcome and both; elsewhere it only fills the table. */
   outcome: matcherSchema.optional(),
   /** Keep exactly this many, so that filters are compared at equal size. Fewer than that is an error. */

@@ -1,9 +1,12 @@
 /** Reads what a report shows from a run directory. What a run did not do is absent, not an error. */
-import { access, readdir, readFile } from "node:fs/promises";
+
+import { access, readdir } from "node:fs/promises";
+import { z } from "zod";
 import { type EvaluationRecord, readEvaluations } from "../evaluate/evaluation-record.js";
 import { type Estimate, type EvaluationSummary, improvement, summarize } from "../evaluate/summary.js";
+import { readJson } from "../files/json-file.js";
 import { readJsonLines } from "../files/jsonl-reader.js";
-import type { FilterTable } from "../filter/filter-table.js";
+import { type FilterTable, filterTableSchema } from "../filter/filter-table.js";
 import { runPaths } from "../run-directory/layout.js";
 import type { Manifest } from "../run-directory/manifest.js";
 import { readManifest } from "../run-directory/run-directory.js";
@@ -62,7 +65,11 @@ export async function readReportData(dir: string, title?: string): Promise<Repor
   return {
     title: title ?? manifest?.name ?? "run",
     manifest,
-    config: await readJson(paths.config),
+    config: await readJson(
+      paths.config,
+      z.unknown(),
+      "restore it, or remove it: the report then shows no config",
+    ),
     series: [
       ...curve(sft, "loss", "sft/loss", "SFT loss"),
       ...CURVES.flatMap(([key, name]) => curve(metrics, key, key, name)),
@@ -70,7 +77,7 @@ export async function readReportData(dir: string, title?: string): Promise<Repor
         curve(metrics, key, key, `Validation: ${key.slice("validation/".length)}`),
       ),
     ],
-    filter: (await readJson(paths.filter)) as FilterTable | undefined,
+    filter: await readJson(paths.filter, filterTableSchema, "run `swirl filter` again: it writes this file"),
     stages,
     gains: stages.slice(1).flatMap((stage, i) => {
       const gain = improvement(stages[i]!.records, stage.records);
@@ -136,10 +143,6 @@ async function readMetrics(file: string): Promise<Record<string, unknown>[]> {
   for await (const { value } of readJsonLines(file, { onTorn: () => {} }))
     rows.push(value as Record<string, unknown>);
   return rows;
-}
-
-async function readJson(file: string): Promise<unknown> {
-  return (await exists(file)) ? JSON.parse(await readFile(file, "utf8")) : undefined;
 }
 
 function exists(file: string): Promise<boolean> {

@@ -5,10 +5,12 @@
  * hashes of the inputs are the same as before. An open one holds the folder's lock until it is closed: one run writes
  * there at a time. Nothing secret is written (redact.ts), nothing half-written is left (atomic-write.ts).
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, resolve } from "node:path";
+import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
-import { removeTemporaries, writeFileAtomic } from "../files/atomic-write.js";
+import { removeTemporaries } from "../files/atomic-write.js";
+import { readJson, writeJson } from "../files/json-file.js";
 import { isLock, lockFolder } from "../files/lock.js";
 import { makeFolder } from "../files/make-folder.js";
 import { redact } from "../secrets/redact.js";
@@ -115,27 +117,13 @@ async function begin(
   return { manifest, resumed: before !== undefined };
 }
 
-/** Pretty JSON, atomically. */
-export function writeJson(file: string, value: unknown): Promise<void> {
-  return writeFileAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** undefined when the file is not there. */
-export async function readManifest(file: string): Promise<Manifest | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-  const parsed = manifestSchema.safeParse(parseJson(text, file));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new SwirlError("RECORD", `${file}: ${issue.path.join(".") || "manifest"}: ${issue.message}`, {
-    remedy: "it was written by another version of swirl-rl, or changed: use a new run directory",
-    details: { file, field: issue.path.join(".") },
-  });
+/** undefined when the file is not there. @throws SwirlError RECORD. */
+export function readManifest(file: string): Promise<Manifest | undefined> {
+  return readJson(
+    file,
+    manifestSchema,
+    "it was written by another version of swirl-rl, or changed: use a new run directory",
+  );
 }
 
 async function requireSame(
@@ -144,8 +132,12 @@ async function requireSame(
   before: Manifest,
   now: Manifest,
 ): Promise<void> {
-  const old = parseJson(await readFile(paths.config, "utf8"), paths.config) as Record<string, unknown>;
-  const changed = changedKeys(old, config);
+  const old = await readJson(
+    paths.config,
+    z.record(z.string(), z.unknown()),
+    "it was changed after it was written: use a new run directory",
+  );
+  const changed = changedKeys(old ?? {}, config);
   if (changed.length > 0) {
     throw new SwirlError("CONFIG", `${paths.config} has other values for ${changed.join(", ")}`, {
       remedy: "a run is resumed with the config it began with: use another run directory for another config",
@@ -174,18 +166,6 @@ function changedKeys(a: unknown, b: unknown, path = ""): string[] {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SwirlError("RECORD", `${file}: not JSON (${(cause as Error).message})`, {
-      remedy: "it was changed after it was written: use a new run directory",
-      details: { file },
-      cause,
-    });
-  }
 }
 
 function notEmpty(dir: string, names: readonly string[]): SwirlError {

@@ -3,12 +3,11 @@
  * the seed do not give. The cursor is the last trained step; random numbers are counter-based and have no state.
  */
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileDurable } from "../files/atomic-write.js";
-import { parseRecord } from "../files/jsonl-reader.js";
+import { readJson } from "../files/json-file.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import { findCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { type CheckpointOptions, FREE_KEYS } from "./optimizer-options.js";
@@ -90,12 +89,20 @@ export async function resumeProgress(
   });
   if (!found) return fresh;
   const file = join(found.folder, FILE);
-  const saved = parseRecord(JSON.parse(await readFile(file, "utf8")), progressSchema, {
-    what: "training progress",
-    version: PROGRESS_VERSION,
+  const saved = await readJson(
     file,
-    line: 1,
-  });
+    progressSchema,
+    `it is damaged, or of another version of swirl-rl: delete ${found.folder} to resume from the checkpoint before it`,
+  );
+  if (!saved)
+    throw new SwirlError(
+      "CHECKPOINT",
+      `${found.folder} holds no ${FILE}: it is no checkpoint of ${fresh.stage}`,
+      {
+        remedy: "use another folder for checkpoints",
+        details: { file },
+      },
+    );
   const changed = changedKeys(saved.setup, fresh.setup);
   if (saved.stage !== fresh.stage || changed.length > 0)
     throw new SwirlError(

@@ -2,10 +2,11 @@
 import * as fs from "node:fs/promises";
 import { z } from "zod";
 import { evaluate } from "../../src/evaluate/evaluate.js";
+import { writeJson } from "../../src/files/json-file.js";
 import { filterTrajectories } from "../../src/filter/filter-trajectories.js";
 import type { Judge } from "../../src/judge/judge.js";
 import { judgeSteps } from "../../src/judge/judge-steps.js";
-import { RunDirectory, writeJson } from "../../src/run-directory/run-directory.js";
+import { RunDirectory } from "../../src/run-directory/run-directory.js";
 import { synthesize } from "../../src/synthesize/synthesize.js";
 import { calculatorTask } from "../../src/synthesize/tasks.js";
 import { tool } from "../../src/tools/tool.js";
