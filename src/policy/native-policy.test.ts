@@ -257,6 +257,8 @@ describe("learning", () => {
     const whole = await readFile(file);
     await writeFile(file, whole.subarray(0, whole.length - 7));
     await expect(learner.loadOptimizer(file)).rejects.toMatchObject({ code: "CHECKPOINT" });
+    await Promise.all([learner.saveOptimizer(file), learner.saveOptimizer(file)]); // each by way of its own file
+    await learner.loadOptimizer(file);
     await expect(learner.saveOptimizer(join(root, "no/such/folder/x"))).rejects.toMatchObject({
       code: "CHECKPOINT",
     });
