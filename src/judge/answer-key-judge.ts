@@ -10,6 +10,7 @@ import { failedVerdict } from "./failed-verdict.js";
 import { answerKeyPrompt, PROMPT_VERSION } from "./judge-prompt.js";
 import { poll } from "./poll.js";
 import { pollFields, pollTemperature } from "./prompted-judge.js";
+import { READING_VERSION } from "./reading/read-verdict.js";
 
 const optionsSchema = z.strictObject({ ...pollFields, maxNewTokens: z.int().min(1).default(128) });
 
@@ -25,7 +26,7 @@ export class AnswerKeyJudge implements AnswerMatcher {
 
   get id(): string {
     const { policy, votes, temperature, mode } = this.#options;
-    return `answer-key.v${PROMPT_VERSION}/${policy.id}/mode=${mode},votes=${votes},temperature=${temperature}`;
+    return `answer-key.v${PROMPT_VERSION}/${policy.id}/mode=${mode},votes=${votes},temperature=${temperature},reading=${READING_VERSION}`;
   }
 
   async match(candidate: AnswerCandidate, options: { signal?: AbortSignal } = {}): Promise<AnswerVerdict> {
@@ -38,7 +39,15 @@ export class AnswerKeyJudge implements AnswerMatcher {
     );
     try {
       const messages = answerKeyPrompt(candidate);
-      const result = await poll({ ...this.#options, ...options, messages, words: ["YES", "NO"], seed });
+      const shown = [candidate.question, candidate.answer, ...candidate.gold].join("\n");
+      const result = await poll({
+        ...this.#options,
+        ...options,
+        messages,
+        shown,
+        words: ["YES", "NO"],
+        seed,
+      });
       return result.status === "failed" ? result : { status: "ok", correct: result.score >= 0.5 };
     } catch (error) {
       return failedVerdict(error);

@@ -1,18 +1,22 @@
 /**
  * Puts one question with two possible verdicts to a policy: once or with several votes, read from its text or from its
- * log-probs. A reply without a verdict is asked for again; one that stays without is a failure, not a "no".
+ * log-probs. A reply whose verdict cannot be read for certain is asked for again; a poll that stays without enough
+ * verdicts has failed, which is not a "no".
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
+import { endsInThought } from "../messages/thought.js";
 import { scoresChoices } from "../policy/choice-scorer.js";
-import type { Policy } from "../policy/policy.js";
+import type { Context, Policy } from "../policy/policy.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import { LEAD } from "./judge-prompt.js";
-import { parseVerdict } from "./parse-verdict.js";
+import { readVerdict, type VerdictReading } from "./reading/read-verdict.js";
 
 export interface PollOptions {
   policy: Policy;
   messages: readonly Message[];
+  /** The judged text: a verdict that the reply only repeats from it is not the judge's. */
+  shown: string;
   words: readonly [positive: string, negative: string];
   votes: number;
   temperature: number;
@@ -39,77 +43,110 @@ interface Reply {
 
 /** A greedy judge that gave no verdict would give none again: retries are sampled. */
 const RETRY_TEMPERATURE = 0.7;
-const NO_PLACE = Symbol("no verdict");
+
+type Unread = Extract<VerdictReading, { status: "unread" }>["why"];
+type Asked = Reply | { unread: Unread; text: string };
+
+/** What one poll asks again and again. */
+interface Ballot extends PollOptions {
+  context: Context;
+  opened: boolean; // the prompt ends inside a thought
+}
 
 export async function poll(options: PollOptions): Promise<Poll> {
+  const { policy, messages, mode, retries, votes } = options;
+  const context = policy.begin(messages);
+  const ballot: Ballot = { ...options, context, opened: opensThought(policy, context) };
+  const ask = mode === "text" ? askText : askLogprobs;
   const replies: Reply[] = [];
-  let last = "";
-  for (let round = 0; round <= options.retries && replies.length < options.votes; round++) {
-    const missing = options.votes - replies.length;
+  let last: Exclude<Asked, Reply> = { unread: "silent", text: "" };
+  for (let round = 0; round <= retries && replies.length < votes; round++) {
+    const missing = votes - replies.length;
     const temperature = round === 0 ? options.temperature : Math.max(options.temperature, RETRY_TEMPERATURE);
-    const ask = options.mode === "text" ? askText : askLogprobs;
-    for (const reply of await ask(options, missing, temperature, round)) {
-      if (reply.score === NO_PLACE) last = reply.text;
-      else replies.push({ score: reply.score, text: reply.text });
+    for (const reply of await ask(ballot, missing, temperature, round)) {
+      if ("unread" in reply) last = reply;
+      else replies.push(reply);
     }
   }
   // A minority of readable votes would decide alone.
-  if (replies.length * 2 <= options.votes && replies.length < options.votes) {
-    const [positive, negative] = options.words;
-    const end = JSON.stringify(last.trim().slice(-100));
-    return {
-      status: "failed",
-      error: `${options.votes - replies.length} of ${options.votes} replies say neither ${positive} nor ${negative} after ${options.retries} retries; one ends: ${end}`,
-    };
+  if (replies.length * 2 <= votes && replies.length < votes) {
+    return { status: "failed", error: whyFailed(options, votes - replies.length, last) };
   }
   const score = replies.reduce((sum, reply) => sum + reply.score, 0) / replies.length;
   return { status: "ok", score, votes: replies.length, replies };
 }
 
-type Asked = { score: number | typeof NO_PLACE; text: string };
+function whyFailed(options: PollOptions, failed: number, last: Exclude<Asked, Reply>): string {
+  const { votes, retries, words, maxNewTokens } = options;
+  const [positive, negative] = words;
+  const why = {
+    silent: `say neither ${positive} nor ${negative}`,
+    unclear: `do not say for certain which of ${positive} and ${negative} they mean`,
+    unfinished: `are unfinished (the likely cause is the token limit: maxNewTokens is ${maxNewTokens}, raise it)`,
+  }[last.unread];
+  const end = last.text.trim() === "" ? "is empty" : `ends: ${JSON.stringify(last.text.trim().slice(-100))}`;
+  return `${failed} of ${votes} replies ${why} after ${retries} retries; one ${end}`;
+}
 
-async function askText(
-  options: PollOptions,
-  n: number,
-  temperature: number,
-  round: number,
-): Promise<Asked[]> {
-  const { policy, messages, maxNewTokens, words, signal } = options;
-  const seed = deriveSeed(options.seed, round);
+/** A native policy's prompt can be read; an endpoint's template is its own business. */
+function opensThought(policy: Policy, context: Context): boolean {
+  const { tokenizer } = policy as { tokenizer?: { decode?: (tokens: Int32Array) => string } };
+  if (!context.tokens || typeof tokenizer?.decode !== "function") return false;
+  return endsInThought(tokenizer.decode(context.tokens.slice(-TAIL_TOKENS)));
+}
+
+/** Enough tokens for the mark that opens a thought. */
+const TAIL_TOKENS = 32;
+
+async function askText(ballot: Ballot, n: number, temperature: number, round: number): Promise<Asked[]> {
+  const { policy, context, maxNewTokens, words, signal, opened, shown } = ballot;
+  const seed = deriveSeed(ballot.seed, round);
   const sampling = { n, temperature, maxNewTokens, seed, ...(signal ? { signal } : {}) };
-  const actions = await policy.act(policy.begin(messages), sampling);
-  return actions.map(({ text }) => {
-    const verdict = parseVerdict(text, ...words);
-    return { text, score: verdict === undefined ? NO_PLACE : Number(verdict) };
+  const actions = await policy.act(context, sampling);
+  return actions.map(({ text, finishReason }) => {
+    const finished = finishReason === "stop" || finishReason === "eos";
+    const reading = readVerdict({ text, finished, opened, shown }, words);
+    return reading.status === "read"
+      ? { text, score: Number(reading.positive) }
+      : { text, unread: reading.why };
   });
 }
 
-async function askLogprobs(
-  options: PollOptions,
-  n: number,
-  temperature: number,
-  round: number,
-): Promise<Asked[]> {
-  const { policy, messages, maxNewTokens, words, signal } = options;
+async function askLogprobs(ballot: Ballot, n: number, temperature: number, round: number): Promise<Asked[]> {
+  const { policy, context, maxNewTokens, words, signal, opened, shown } = ballot;
   if (!scoresChoices(policy)) {
     throw new SwirlError("CONFIG", `the policy ${policy.id} gives no log-probs of a choice`, {
       remedy: 'judge with mode: "text"',
       details: { field: "mode" },
     });
   }
-  const context = policy.begin(messages);
+  // After "not" the probabilities would be those of the opposite.
+  const find = (text: string) => {
+    const reading = readVerdict({ text, finished: true, opened, shown }, words);
+    return reading.status === "read" && !reading.negated ? reading.at : undefined;
+  };
   return await Promise.all(
     Array.from({ length: n }, async (_, vote): Promise<Asked> => {
-      const seed = deriveSeed(options.seed, round, vote);
+      const seed = deriveSeed(ballot.seed, round, vote);
       const sampling = { temperature, maxNewTokens, seed, ...(signal ? { signal } : {}) };
       try {
-        const choice = await policy.choose(context, { ...sampling, lead: LEAD, choices: words });
-        const [yes, no] = choice.logprobs as [number, number];
-        return { text: choice.text, score: 1 / (1 + Math.exp(no - yes)) };
+        const choice = await policy.choose(context, { ...sampling, lead: LEAD, choices: words, find });
+        const { text, finished = true } = choice;
+        return finished ? { text, score: scoreOf(choice.logprobs, policy) } : { text, unread: "unfinished" };
       } catch (error) {
         if (!SwirlError.isInstance(error) || error.details.noChoice !== true) throw error;
-        return { text: error.message, score: NO_PLACE };
+        return { text: String(error.details.reply ?? error.message), unread: "unclear" };
       }
     }),
   );
+}
+
+/** P(positive) against P(negative). Log-probs are at most 0; anything else is a fault of the server or the policy. */
+function scoreOf(logprobs: readonly number[], policy: Policy): number {
+  const [yes, no] = logprobs as [number, number];
+  const score = 1 / (1 + Math.exp(no - yes));
+  if (logprobs.length === 2 && yes <= 0 && no <= 0 && score >= 0 && score <= 1) return score;
+  throw new SwirlError("ENDPOINT", `${policy.id}: the verdict's log-probs are [${logprobs.join(", ")}]`, {
+    remedy: 'log-probs are two numbers of at most 0, not both -Infinity; or judge with mode: "text"',
+  });
 }

@@ -14,6 +14,7 @@ import { failedVerdict } from "./failed-verdict.js";
 import type { Judge, Verdict } from "./judge.js";
 import { PROMPT_VERSION, stepPrompt } from "./judge-prompt.js";
 import { poll } from "./poll.js";
+import { READING_VERSION } from "./reading/read-verdict.js";
 import { stepKey } from "./step-key.js";
 
 const promptSchema = z.custom<{ id: string; messages: (view: StepView) => Message[] }>(
@@ -32,9 +33,9 @@ export const pollFields = {
   /** Default 0 for one vote, 0.7 for several. */
   temperature: z.number().min(0).optional(),
   maxNewTokens: z.int().min(1).default(512),
-  /** How often a reply without a verdict is asked for again. */
+  /** How often a reply whose verdict cannot be read for certain is asked for again. */
   retries: z.int().min(0).default(2),
-  /** "logprobs": the score is P(GOOD) against BAD where the judge says which, averaged over the votes. */
+  /** "logprobs": the score is P(GOOD) against BAD where the judge announces which, averaged over the votes. */
   mode: z.enum(["text", "logprobs"]).default("text"),
   seed: z.int().default(0),
 };
@@ -79,7 +80,8 @@ export class PromptedJudge implements Judge {
   get id(): string {
     const { policy, votes, threshold, temperature, maxNewTokens, retries, mode, seed } = this.#options;
     const decoding = { mode, votes, threshold, temperature, maxNewTokens, retries, seed };
-    return `prompted/${this.#prompt.id}/${policy.id}/${Object.entries(decoding)
+    const settings = { ...decoding, reading: READING_VERSION };
+    return `prompted/${this.#prompt.id}/${policy.id}/${Object.entries(settings)
       .map(([key, value]) => `${key}=${value}`)
       .join(",")}`;
   }
@@ -89,7 +91,8 @@ export class PromptedJudge implements Judge {
     try {
       const { threshold, ...polled } = this.#options;
       const messages = this.#prompt.messages(view);
-      const result = await poll({ ...polled, ...options, messages, words: ["GOOD", "BAD"], seed });
+      const shown = [view.question, ...view.history.flatMap(Object.values), view.action].join("\n");
+      const result = await poll({ ...polled, ...options, messages, shown, words: ["GOOD", "BAD"], seed });
       if (result.status === "failed") return result;
       const good = result.score >= threshold;
       const typical = result.replies.find((reply) => reply.score >= threshold === good);

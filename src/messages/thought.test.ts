@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { maskThoughts, thoughtSpans, withoutThoughts } from "./thought.js";
+import { endsInThought, maskThoughts, thoughtSpans, withoutThoughts } from "./thought.js";
 
 describe("withoutThoughts", () => {
   it.each([
@@ -36,4 +36,13 @@ it("keeps positions when thoughts are masked", () => {
   const text = "<think>x</think> <answer>1</answer>";
   expect(maskThoughts(text)).toEqual({ text: `${" ".repeat(16)} <answer>1</answer>`, unclosed: false });
   expect(thoughtSpans(text).spans).toEqual([{ start: 0, end: 16 }]);
+});
+
+it.each([
+  ["<|im_start|>assistant\n<think>\n", true],
+  ["<|im_start|>assistant\n<think>\n\n</think>\n\n", false],
+  ["What does <think> mean?<|im_end|>\n<|im_start|>assistant\n", false],
+  ["<|im_start|>assistant\n", false],
+])("%j ends in a thought: %s", (prompt, expected) => {
+  expect(endsInThought(prompt)).toBe(expected);
 });

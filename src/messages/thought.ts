@@ -9,8 +9,8 @@
 /** How model families mark a thought; the source of a regular expression each. */
 const MARKS: readonly (readonly [open: string, close: string])[] = [
   [
-    "<(?:seed:)?(?:think|thinking|thought|thoughts|reasoning)\\s*>",
-    "</(?:seed:)?(?:think|thinking|thought|thoughts|reasoning)\\s*>",
+    "<(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis)\\s*>",
+    "</(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis)\\s*>",
   ],
   ["\\[THINK\\]", "\\[/THINK\\]"], // Magistral
   ["◁think▷", "◁/think▷"], // Kimi
@@ -79,4 +79,14 @@ export function withoutThoughts(text: string, opened = false): { text: string; u
     from = end;
   }
   return { text: (said + text.slice(from)).trim(), unclosed };
+}
+
+/** Whether a prompt ends by opening a thought, so that what the model writes next begins inside one. */
+export function endsInThought(prompt: string): boolean {
+  const { spans, unclosed } = thoughtSpans(prompt);
+  if (!unclosed) return false;
+  // A mark within the prompt's text (a question about `<think>`) opens nothing.
+  return new RegExp(`(?:${MARKS.map(([open]) => open).join("|")})\\s*$`, "i").test(
+    prompt.slice(spans.at(-1)!.start),
+  );
 }

@@ -19,7 +19,7 @@ import { withRetries } from "../endpoint/retry.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
-import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
+import { afterLead, type ChoiceOptions, type ChoiceResult, type ChoiceScorer } from "./choice-scorer.js";
 import { actionOf, choiceLogprobs, parseReply, type Reply, type ReplyChoice } from "./endpoint-reply.js";
 import { requestMessages, requestSeed, requestTools, withReply } from "./endpoint-request.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
@@ -145,7 +145,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   }
 
   async choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult> {
-    const { lead, choices, ...rest } = options;
+    const { lead, choices, find, ...rest } = options;
     const { signal, ...sampling } = this.#sampling(rest);
     const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
     const [choice] = await this.#choices(body, 1, sampling.seed, signal);
@@ -159,18 +159,19 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
         },
       );
     }
-    const result = choiceLogprobs(tokens, lead, choices);
+    const text = tokens.map((token) => token.token).join("");
+    const finished = choice!.finish_reason !== "length";
+    if (!finished) return { text, logprobs: choices.map(() => Number.NEGATIVE_INFINITY), finished };
+    const at = find ? find(text) : afterLead(text, lead, choices);
+    const result = at === undefined ? undefined : choiceLogprobs(tokens, at, choices);
     if (result === undefined || result.logprobs.every((value) => value === Number.NEGATIVE_INFINITY)) {
-      throw new SwirlError(
-        "INPUT",
-        `no ${choices.join(" or ")} in the reply ${JSON.stringify(tail(tokens))}`,
-        {
-          remedy: "raise maxNewTokens, or use a model that follows the prompt",
-          details: { noChoice: true },
-        },
-      );
+      const end = text.slice(-120);
+      throw new SwirlError("INPUT", `no ${choices.join(" or ")} in the reply ${JSON.stringify(end)}`, {
+        remedy: "raise maxNewTokens, or use a model that follows the prompt",
+        details: { noChoice: true, reply: end },
+      });
     }
-    return result;
+    return { ...result, finished };
   }
 
   /** Aborts what is in flight; later calls reject with code "DISPOSED". Idempotent. */
@@ -307,11 +308,4 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       return undefined;
     }
   }
-}
-
-function tail(tokens: readonly { token: string }[]): string {
-  return tokens
-    .map((t) => t.token)
-    .join("")
-    .slice(-120);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { afterLead } from "./choice-scorer.js";
 import { choiceLogprobs, restoreStop } from "./endpoint-reply.js";
 
 const stops = ["</search_query>", "</answer>"];
@@ -60,16 +61,18 @@ describe("choiceLogprobs", () => {
     top_logprobs: top.map(([t, p]) => ({ token: t, logprob: Math.log(p) })),
   });
 
-  it("sums the spellings of each choice at the first place after the lead", () => {
+  it("sums the spellings of each choice at its place", () => {
     const top: [string, number][] = [
-      [" GOOD", 0.5],
+      [" GOOD", 0.4],
       ["GOOD", 0.1],
+      [" Good", 0.1],
       [" G", 0.1],
       [" BAD", 0.2],
-      [" maybe", 0.1],
+      [" BADGE", 0.05],
+      [" maybe", 0.05],
     ];
     const tokens = [at("a GOOD start. "), at("Verdict:"), at(" GOOD", top), at(" not BAD")];
-    const result = choiceLogprobs(tokens, "Verdict:", ["GOOD", "BAD"])!;
+    const result = choiceLogprobs(tokens, "a GOOD start. Verdict: ".length, ["GOOD", "BAD"])!;
     expect(result.logprobs.map(Math.exp)).toEqual([expect.closeTo(0.7, 9), expect.closeTo(0.2, 9)]);
     expect(result.text).toBe("a GOOD start. Verdict: ");
   });
@@ -84,13 +87,29 @@ describe("choiceLogprobs", () => {
       ]),
       at("OOD**"),
     ];
-    const result = choiceLogprobs(tokens, "Verdict:", ["GOOD", "BAD"])!;
+    const result = choiceLogprobs(tokens, "Verdict: **".length, ["GOOD", "BAD"])!;
     expect(result.logprobs.map(Math.exp)).toEqual([expect.closeTo(0.6, 9), expect.closeTo(0.3, 9)]);
+    expect(choiceLogprobs([at("hm")], 5, ["GOOD", "BAD"])).toBeUndefined();
   });
 
-  it("takes the last place when the lead was not written, and says when there is none", () => {
-    const tokens = [at("BAD? No, "), at("GOOD", [["GOOD", 0.9]])];
-    expect(choiceLogprobs(tokens, "Verdict:", ["GOOD", "BAD"])!.logprobs[1]).toBe(Number.NEGATIVE_INFINITY);
-    expect(choiceLogprobs([at("hm")], "Verdict:", ["GOOD", "BAD"])).toBeUndefined();
+  it.each([1e308, 0.5, Number.NaN, null])("refuses a log-prob of %s", (logprob) => {
+    const token = { token: "GOOD", logprob: logprob as number };
+    expect(() => choiceLogprobs([token], 0, ["GOOD", "BAD"])).toThrow(/log-prob of "GOOD" is/);
   });
+
+  it("takes rounding in a sum of probabilities for what it is", () => {
+    const spellings = {
+      token: "GOOD",
+      logprob: 0,
+      top_logprobs: [0, -20].map((logprob) => ({ token: "GOOD", logprob })),
+    };
+    expect(choiceLogprobs([spellings], 0, ["GOOD", "BAD"])!.logprobs[0]).toBe(0);
+  });
+});
+
+it("afterLead finds the first choice after the last lead, or the last one without a lead", () => {
+  const choices = ["GOOD", "BAD"];
+  expect(afterLead("a GOOD start. Verdict: BAD, not GOOD", "Verdict:", choices)).toBe(23);
+  expect(afterLead("BAD? No, GOOD", "Verdict:", choices)).toBe(9);
+  expect(afterLead("hm", "Verdict:", choices)).toBeUndefined();
 });

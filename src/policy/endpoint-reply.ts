@@ -118,9 +118,9 @@ function openTagsClosedBy(text: string, stops: readonly string[]): string | unde
 }
 
 /**
- * Log-probs of `choices` at the place where the reply chose one of them: the first after the last `lead`, or the last
- * in the text when `lead` was not written. The alternatives listed there are summed by choice; a token that fits none is left out.
- * Undefined when no choice occurs. `text` is what precedes it.
+ * Log-probs of `choices` where the reply chose one of them: at position `at` of the tokens' text. The alternatives listed
+ * there are summed by choice, in whatever case; a token that fits none is left out. `text` is what precedes the place.
+ * Throws code "ENDPOINT" for a log-prob that is none (above 0, or no number).
  */
 export function choiceLogprobs(
   tokens: readonly {
@@ -128,17 +128,9 @@ export function choiceLogprobs(
     logprob: number;
     top_logprobs?: { token: string; logprob: number }[] | null | undefined;
   }[],
-  lead: string,
+  at: number,
   choices: readonly string[],
 ): { text: string; logprobs: number[] } | undefined {
-  const text = tokens.map((t) => t.token).join("");
-  const led = text.lastIndexOf(lead);
-  const places = choices.map((choice) =>
-    led < 0 ? text.lastIndexOf(choice) : text.indexOf(choice, led + lead.length),
-  );
-  const written = places.filter((place) => place >= 0);
-  if (written.length === 0) return undefined;
-  const at = led < 0 ? Math.max(...written) : Math.min(...written);
   let start = 0;
   for (const token of tokens) {
     const end = start + token.token.length;
@@ -150,14 +142,29 @@ export function choiceLogprobs(
       for (const alternative of listed) {
         const trimmed = alternative.token.trim();
         const word = trimmed.startsWith(before) ? trimmed.slice(before.length).trim() : "";
-        const fits = choices.flatMap((choice, i) =>
-          word !== "" && (choice.startsWith(word) || word.startsWith(choice)) ? [i] : [],
-        );
-        if (fits.length === 1) sums[fits[0]!]! += Math.exp(alternative.logprob);
+        const fits = choices.flatMap((choice, i) => (isBeginning(word, choice) ? [i] : []));
+        if (fits.length === 1) sums[fits[0]!]! += Math.exp(checkedLogprob(alternative));
       }
-      return { text: text.slice(0, at), logprobs: sums.map((sum) => Math.log(sum)) };
+      const text = tokens.map((one) => one.token).join("");
+      // A sum of probabilities may be above 1 by rounding.
+      return { text: text.slice(0, at), logprobs: sums.map((sum) => Math.min(0, Math.log(sum))) };
     }
     start = end;
   }
   return undefined;
+}
+
+/** Whether a token begins the choice, or is the choice and what follows it ("GOOD."). */
+function isBeginning(token: string, choice: string): boolean {
+  const [word, wanted] = [token.toUpperCase(), choice.toUpperCase()];
+  if (word === "") return false;
+  return wanted.startsWith(word) || (word.startsWith(wanted) && !/^\p{L}/u.test(word.slice(wanted.length)));
+}
+
+function checkedLogprob({ token, logprob }: { token: string; logprob: number }): number {
+  if (typeof logprob === "number" && logprob <= 0) return logprob;
+  throw new SwirlError("ENDPOINT", `the reply's log-prob of ${JSON.stringify(token)} is ${logprob}`, {
+    remedy: 'log-probs are numbers of at most 0: see what the server sends, or judge with mode: "text"',
+    details: { field: "logprobs" },
+  });
 }

@@ -5,9 +5,11 @@ import { stepView } from "../../tests/support/step-view.js";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { writePolicyFolder } from "../demo/policy-folder.js";
 import { PromptedJudge } from "../judge/prompted-judge.js";
+import { readVerdict } from "../judge/reading/read-verdict.js";
 import { loadAddon } from "../native/load-addon.js";
+import { chooseNatively } from "./native-choice.js";
 import { NativePolicy } from "./native-policy.js";
-import type { Context } from "./policy.js";
+import type { Action, Context } from "./policy.js";
 import type { TrainSequence } from "./sequences.js";
 
 /** A tiny model without a tokenizer. */
@@ -175,16 +177,40 @@ describe("acting", () => {
     }
   });
 
-  it("judges", async () => {
+  it("does not take a place inside a thought for the choice's", async () => {
+    const reply = "<think>It says Verdict: GOOD</think>It repeats.\nVerdict: BAD";
+    const encode = (text: string) => policy.tokenizer.encode(text, { continues: true });
+    const scripted = {
+      tokenizer: policy.tokenizer,
+      logprobs: policy.logprobs.bind(policy),
+      act: async ({ tokens }: Context): Promise<Action[]> => {
+        const before = policy.tokenizer.decode(tokens!.slice(context.tokens!.length));
+        const rest = reply.slice(before.length);
+        const led = rest.indexOf("Verdict:") + "Verdict:".length;
+        const text = rest.slice(0, led);
+        return [{ text, tokens: encode(text), finishReason: "stop" }];
+      },
+    };
+    const words = ["GOOD", "BAD"] as const;
+    const find = (text: string) => {
+      const reading = readVerdict({ text, finished: true }, words);
+      return reading.status === "read" ? reading.at : undefined;
+    };
+    const options = { lead: "Verdict:", choices: words, find, maxNewTokens: 300, seed: 1 };
+    const choice = await chooseNatively(scripted, context, options);
+    expect(choice).toMatchObject({ text: reply.slice(0, -" BAD".length), finished: true });
+  });
+
+  it("gives no verdict for a reply that the token limit cut off", async () => {
     const judge = new PromptedJudge({
       policy,
       mode: "logprobs",
       maxNewTokens: 4,
+      retries: 0,
       prompt: { id: "short", messages: ({ action }) => [{ role: "user", content: action }] },
     });
-    const [a, b] = await Promise.all([judge.judge(stepView()), judge.judge(stepView())]);
-    expect(a).toMatchObject({ status: "ok", votes: 1 });
-    expect(b).toEqual(a);
+    const error = expect.stringMatching(/unfinished.*token limit: maxNewTokens is 4/);
+    expect(await judge.judge(stepView())).toEqual({ status: "failed", error });
   });
 });
 
