@@ -9,6 +9,18 @@ describe("normalizeAnswer", () => {
     ["A-B", "ab"],
     ["Éa an éa", "éa éa"],
     ["the", ""],
+    ["“Los Ángeles”… ¿no?", "los ángeles no"],
+    ["東京、日本。", "東京日本"],
+    ["ＡＢＣ", "abc"],
+    ["Cafe\u0301", "café"],
+    ["AK-47", "ak47"],
+    ["-5", "-5"],
+    ["– $5", "-5"],
+    ["1.5", "1.5"],
+    ["1,000", "1000"],
+    ["3:30 p.m.", "3:30 pm"],
+    ["1990–1995", "1990-1995"],
+    ["10²", "10²"],
   ])("%j is %j", (text, normalized) => {
     expect(normalizeAnswer(text)).toBe(normalized);
   });
@@ -21,7 +33,20 @@ describe("exactMatch", () => {
     expect(exactMatch("", "Port")).toBe(false);
   });
 
-  it("does not match an empty answer with a gold answer that normalises to nothing", () => {
+  it.each([
+    ["1.5", "15"],
+    ["-5", "5"],
+    ["−5", "5"],
+    ["3:4", "34"],
+    ["10²", "102"],
+    ["10^2", "102"],
+    ["½", "12"],
+  ])("tells %j from %j", (prediction, gold) => {
+    expect(exactMatch(prediction, gold)).toBe(false);
+    expect(exactMatch(prediction, prediction)).toBe(true);
+  });
+
+  it("does not match an empty answer with a gold answer that normalizes to nothing", () => {
     expect(exactMatch("", "The The")).toBe(false);
     expect(exactMatch("The The", "The The")).toBe(true);
   });
@@ -33,6 +58,12 @@ describe("f1", () => {
     expect(f1("a b b", "b b c")).toBeCloseTo(2 * ((1 * (2 / 3)) / (1 + 2 / 3)), 12);
     expect(f1("red", "blue")).toBe(0);
     expect(f1("", "blue")).toBe(0);
+  });
+
+  it("compares scripts without spaces by character", () => {
+    expect(f1("东京都", "东京")).toBeCloseTo(0.8, 12);
+    expect(f1("東京 Tower", "東京Tower")).toBe(1);
+    expect(f1("กรุงเทพ", "ลาว")).toBeLessThan(0.5);
   });
 
   it("gives yes and no no partial credit", () => {
@@ -92,7 +123,7 @@ describe("numericEqual", () => {
     expect(answerNumber(text)).toBeCloseTo(value, 12);
   });
 
-  it.each(["", "none", "10 or 11", "10, 11", "1,5", "9:30", "1/0", "ten", "H2O", "$", "-", "1.2.3"])(
+  it.each(["", "none", "10 or 11", "10, 11", "1,5", "9:30", "1/0", "H2O", "$", "-", "1.2.3"])(
     "%j is no number",
     (text) => {
       expect(answerNumber(text)).toBeUndefined();
@@ -105,6 +136,16 @@ describe("numericEqual", () => {
     expect(numericEqual("33.33", "33.3")).toBe(false);
     expect(numericEqual("1000001", "1000002.5")).toBe(false);
     expect(numericEqual("0.0000001", "0")).toBe(true);
+    expect(numericEqual("10000001", "10000002")).toBe(false);
+  });
+
+  it("takes a percent sign as left out or written out, never as both", () => {
+    expect(numericEqual("50%", "50")).toBe(true);
+    expect(numericEqual("50%", "0.5")).toBe(true);
+    expect(numericEqual("0.5", "50 percent")).toBe(true);
+    expect(numericEqual("50%", "0.5%")).toBe(false);
+    expect(numericEqual("50", "0.5")).toBe(false);
+    expect(numericEqual("0.5%", "50")).toBe(false);
   });
 
   it("takes no time on hostile text", () => {

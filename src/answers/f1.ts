@@ -3,15 +3,20 @@ import { normalizeAnswer } from "./normalize.js";
 /** HotpotQA's evaluation gives these no partial credit. */
 const CLOSED = new Set(["yes", "no", "noanswer"]);
 
-/** Word overlap of 0 … 1 after SQuAD's normalisation: the harmonic mean of precision and recall. */
+/** Scripts that write no spaces between words are compared by character, as in MLQA's evaluation. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]\p{M}*/gu;
+
+/** Word overlap of 0 … 1 after SQuAD's normalization: the harmonic mean of precision and recall. */
 export function f1(prediction: string, gold: string): number {
   const predicted = normalizeAnswer(prediction);
   const expected = normalizeAnswer(gold);
   if (predicted === "" || expected === "") return 0;
   if (predicted !== expected && (CLOSED.has(predicted) || CLOSED.has(expected))) return 0;
-  const words = predicted.split(" ");
+  const words = wordsOf(predicted);
+  const expectedWords = wordsOf(expected);
   const left = new Map<string, number>();
-  for (const word of expected.split(" ")) left.set(word, (left.get(word) ?? 0) + 1);
+  for (const word of expectedWords) left.set(word, (left.get(word) ?? 0) + 1);
   let common = 0;
   for (const word of words) {
     const count = left.get(word) ?? 0;
@@ -21,6 +26,10 @@ export function f1(prediction: string, gold: string): number {
   }
   if (common === 0) return 0;
   const precision = common / words.length;
-  const recall = common / expected.split(" ").length;
+  const recall = common / expectedWords.length;
   return (2 * precision * recall) / (precision + recall);
+}
+
+function wordsOf(normalized: string): string[] {
+  return normalized.replace(UNSPACED, " $& ").trim().split(/ +/);
 }

@@ -1,15 +1,17 @@
 /** Matchers without a model: the answer is right when it matches any accepted one. */
 import type { AnswerMatcher } from "./answer-matcher.js";
-import { bestOver, exactMatch, f1, numericEqual } from "./index.js";
+import { answerNumber, bestOver, exactMatch, f1, numericEqual } from "./index.js";
 
-/** Equal after SQuAD's normalisation (case, punctuation, articles, blanks). */
+/** Equal after SQuAD's normalization (case, punctuation, articles, blanks). */
 export function exactMatcher(): AnswerMatcher {
   return matcher("exact", exactMatch);
 }
 
-/** The same number: "10", "10.00" and "$10" are; text that shows no number is compared exactly. */
+/** The same number: "10", "10.00" and "$10" are. A gold answer whose number cannot be read is compared exactly. */
 export function numericMatcher(): AnswerMatcher {
-  return matcher("numeric", (answer, gold) => numericEqual(answer, gold) || exactMatch(answer, gold));
+  return matcher("numeric", (answer, gold) =>
+    answerNumber(gold) === undefined ? exactMatch(answer, gold) : numericEqual(answer, gold),
+  );
 }
 
 /** Word overlap F1 of at least `threshold`. */

@@ -6,6 +6,7 @@
  * Nothing was sampled: each token's recorded log-prob is 0, that of a demonstrator who always writes it.
  */
 import { z } from "zod";
+import { answerNumber } from "../answers/index.js";
 import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolCall, ToolSpec } from "../messages/message.js";
@@ -139,15 +140,9 @@ function problemOf(demonstration: Demonstration, trajectory: Trajectory): string
 
 /** Whether the tool's result shows the expected one: the same number to a hundredth, or its words. */
 function agrees(found: string, expected: string): boolean {
-  const result = found.slice(found.indexOf(" -> ") + 1);
-  const wanted = number(expected);
+  const result = found.split("->").at(-1)!;
+  const wanted = answerNumber(expected);
   if (wanted === undefined) return result.includes(expected.trim());
-  const shown = number(result.replace(/^-> /, ""));
+  const shown = answerNumber(result);
   return shown !== undefined && Math.abs(shown - wanted) <= 0.01 * Math.max(1, Math.abs(wanted));
-}
-
-/** The number that a text is; undefined when it is something else. */
-function number(text: string): number | undefined {
-  const digits = text.trim().replace(/[,$%]/g, "");
-  return /^-?(\d+\.?\d*|\.\d+)$/.test(digits) ? Number(digits) : undefined;
 }

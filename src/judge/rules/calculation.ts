@@ -1,7 +1,8 @@
 /** Checks of a calculating agent's steps. */
+import { readNumber } from "../../answers/numbers/read-number.js";
 import { CalculatorError, calculate } from "../../tools/calculator/index.js";
 import type { StepView } from "../../trajectory/step-views.js";
-import { numbersGiven, numbersIn, sameNumber } from "./numbers.js";
+import { numbersGiven, numbersIn, quantitiesOf, sameNumber } from "./numbers.js";
 
 /** Small counts that any calculation may bring in: one more, one less, a pair. */
 const FREE = [0, 1, 2];
@@ -60,9 +61,10 @@ export function answerFromResults(view: StepView): string | undefined {
   if (view.kind !== "answer" || view.answer === undefined) return undefined;
   const results = view.history.flatMap(({ observation }) => (observation === undefined ? [] : [observation]));
   if (results.length === 0) return "an answer before anything was calculated";
-  const answers = numbersIn(view.answer);
-  if (answers.length === 0) return "the answer holds no number";
-  const shown = results.flatMap((result) => numbersIn(result.slice(result.lastIndexOf("->") + 1)));
-  const follows = answers.some((answer) => shown.some((number) => sameNumber(number, answer)));
-  return follows ? undefined : `no result shows ${answers.join(" or ")}`;
+  const answer = readNumber(view.answer);
+  if (answer === undefined) return "the answer holds no number that can be read for certain";
+  const values = answer.percent ? [answer.value, answer.value / 100] : [answer.value];
+  const shown = results.flatMap((result) => quantitiesOf(result.split("->").at(-1)!));
+  const follows = values.some((value) => shown.some((result) => sameNumber(result.value, value)));
+  return follows ? undefined : `no result shows ${answer.value}`;
 }

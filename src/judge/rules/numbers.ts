@@ -2,6 +2,9 @@
  * The numbers a text gives, spelled out or in digits, with what they commonly stand for: 20 % also gives 0.2, 0.8 and
  * 1.2; "half" gives 2 and 0.5; "a dozen" 12; "twice" 2.
  */
+import { NUMERAL, numeralValue } from "../../answers/numbers/numeral.js";
+import { plainText } from "../../answers/numbers/plain-text.js";
+import { quantitiesIn } from "../../answers/numbers/quantities.js";
 
 const WORDS: Record<string, readonly number[]> = {
   one: [1],
@@ -80,37 +83,44 @@ const UNITS: readonly [RegExp, readonly number[]][] = [
   [/\bnickels?\b/i, [5]],
 ];
 
-const NUMBER = String.raw`(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+`;
-
-/** The numbers written in digits, as they stand. */
+/** The numbers written in digits, without their signs. What is no one number ("12,34") gives each of its parts. */
 export function numbersIn(text: string): number[] {
-  return [...text.matchAll(new RegExp(NUMBER, "g"))].map(([digits]) => Number(digits.replaceAll(",", "")));
+  return [...plainText(text).matchAll(new RegExp(NUMERAL, "gu"))].flatMap(([numeral]) => {
+    const value = numeralValue(numeral);
+    return value === undefined
+      ? numeral
+          .split(/[^\d.]+/)
+          .map(Number)
+          .filter(Number.isFinite)
+      : [value];
+  });
+}
+
+/** The quantities of a text as final answers are read: "2 dozen" is 24, "1½" is 1.5, "minus 5" is -5. */
+export function quantitiesOf(text: string): { value: number; percent: boolean }[] {
+  return plainText(text)
+    .split(/[;\n]+|\.(?=\s|$)/)
+    .flatMap(quantitiesIn)
+    .flatMap(({ value, percent }) => (value === undefined ? [] : [{ value, percent }]));
 }
 
 /** All that a text's reader may calculate with. */
 export function numbersGiven(text: string): number[] {
   const words = text.toLowerCase().match(/[a-z]+/g) ?? [];
-  const percents = numbersBefore(text, String.raw`\s*(?:%|percent)`).flatMap((p) => [
-    p / 100,
-    1 - p / 100,
-    1 + p / 100,
-    100 - p,
-    100 + p,
-  ]);
+  const quantities = quantitiesOf(text);
+  const percents = quantities
+    .filter(({ percent }) => percent)
+    .flatMap(({ value: p }) => [p / 100, 1 - p / 100, 1 + p / 100, 100 - p, 100 + p]);
   const fractions = [...text.matchAll(/(\d+)\s*\/\s*(\d+)/g)].map(([, a, b]) => Number(a) / Number(b));
   const units = UNITS.flatMap(([unit, values]) => (unit.test(text) ? values : []));
   return [
     ...numbersIn(text),
+    ...quantities.map(({ value }) => Math.abs(value)),
     ...percents,
     ...fractions,
     ...words.flatMap((word) => WORDS[word] ?? []),
     ...units,
   ];
-}
-
-function numbersBefore(text: string, after: string): number[] {
-  const matches = text.matchAll(new RegExp(`(${NUMBER})${after}`, "gi"));
-  return [...matches].map((match) => Number(match[1]!.replaceAll(",", "")));
 }
 
 /** Whole numbers are compared exactly, others up to the rounding of a shown result. */

@@ -102,6 +102,14 @@ describe("ruleJudges.calculator", () => {
     ["an unfinished expression", calculation("48 +"), false],
     ["an answer that is a result", answer("24 clips"), true],
     ["an answer that is none", answer("72"), false],
+    ["an answer with the other sign", answer("minus 24"), false],
+    ["an answer of which a part is a result", answer("24 dozen"), false],
+    ["an answer that cannot be read", answer("24 or 25"), false],
+    [
+      "a result that is the bare number",
+      answer("24", { history: [{ action: "<math_exp>48/2</math_exp>", observation: "24" }] }),
+      true,
+    ],
     ["an answer without a number", answer("many"), false],
     ["an answer before any result", answer("24", { history: [] }), false],
   ])("%s", async (_, view, expected) => expect(await good(judge, view)).toBe(expected));
@@ -116,6 +124,10 @@ describe("numbers", () => {
     expect(numbersGiven("25 percent")).toEqual(expect.arrayContaining([25, 0.25, 0.75]));
     expect(numbersGiven("3/4 of an hour")).toEqual(expect.arrayContaining([0.75, 60]));
     expect(numbersGiven("every week")).toContain(52);
+    expect(numbersGiven("2 dozen eggs at $1.5 million")).toEqual(
+      expect.arrayContaining([2, 12, 24, 1.5, 1.5e6]),
+    );
+    expect(numbersGiven("1½ cups")).toContain(1.5);
   });
   it("compares whole numbers exactly and others by rounding", () => {
     expect(sameNumber(200, 201)).toBe(false);
