@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,9 +22,18 @@ struct Found {
   std::string name;
   swirl_device_info described = {};
   std::string reason;  // why it does not open; empty when it does
+  swirl_status status = SWIRL_OK;
 };
 
-// Opens every device for as long as it takes to ask what it is.
+// A device, open for as long as it takes to ask what it is.
+struct OpenDevice {
+  const swirl_kernels* kernels;
+  swirl_device* device = nullptr;
+  ~OpenDevice() {
+    if (device != nullptr) kernels->close(device);
+  }
+};
+
 std::vector<Found> survey() {
   std::vector<Found> all;
   for (const std::string& name : device_names()) {
@@ -32,41 +42,52 @@ std::vector<Found> survey() {
     const auto colon = name.find(':');
     const swirl_kernels* kernels = find_kernels(name.substr(0, colon), &found.reason);
     const int32_t ordinal = colon == std::string::npos ? 0 : std::stoi(name.substr(colon + 1));
-    swirl_device* device = nullptr;
-    if (kernels->open(ordinal, 0, &device) != SWIRL_OK) {
-      found.reason = kernels->last_error(nullptr);
-    } else {
-      if (kernels->describe(device, &found.described) != SWIRL_OK) found.reason = kernels->last_error(device);
-      kernels->close(device);
-    }
+    OpenDevice open{kernels};
+    found.status = kernels->open(ordinal, 0, &open.device);
+    if (found.status == SWIRL_OK) found.status = kernels->describe(open.device, &found.described);
+    if (found.status != SWIRL_OK) found.reason = kernels->last_error(open.device);
     all.push_back(found);
   }
   return all;
 }
 
 Napi::Value devices(const Napi::CallbackInfo& info) {
-  Napi::Array list = Napi::Array::New(info.Env());
-  for (const Found& found : survey()) {
-    if (found.reason.empty()) {
-      list.Set(list.Length(), to_js(info.Env(), found.described));
-    } else if (found.name == "cpu") {
-      throw to_js_error(info.Env(), Error("DEVICE", "devices", found.name + ": " + found.reason));
+  constexpr auto op = "devices";
+  return throwing(info.Env(), op, [&]() -> Napi::Value {
+    Napi::Array list = Napi::Array::New(info.Env());
+    for (const Found& found : survey()) {
+      if (found.status == SWIRL_OK) {
+        list.Set(list.Length(), to_js(info.Env(), found.described));
+      } else if (found.name == "cpu") {
+        throw Error(found.status == SWIRL_OUT_OF_MEMORY ? "MEMORY" : "DEVICE", op,
+                    found.name + ": " + found.reason);
+      }
     }
-  }
-  return list;
+    return list;
+  });
 }
 
 // By name: kinds that no device answers for, and single devices that do not open.
 Napi::Value missing(const Napi::CallbackInfo& info) {
-  Napi::Object reasons = Napi::Object::New(info.Env());
-  for (const MissingDevice& device : missing_devices()) reasons.Set(device.name, device.reason);
-  for (const Found& found : survey())
-    if (!found.reason.empty() && found.name != "cpu") reasons.Set(found.name, found.reason);
-  return reasons;
+  return throwing(info.Env(), "missing", [&]() -> Napi::Value {
+    Napi::Object reasons = Napi::Object::New(info.Env());
+    for (const MissingDevice& device : missing_devices()) reasons.Set(device.name, device.reason);
+    for (const Found& found : survey())
+      if (found.status != SWIRL_OK && found.name != "cpu") reasons.Set(found.name, found.reason);
+    return reasons;
+  });
 }
 
 Napi::Value create_engine(const Napi::CallbackInfo& info) {
-  return info.Env().GetInstanceData<Environment>()->engine_class.New({info[0]});
+  return throwing(info.Env(), "createEngine", [&]() -> Napi::Value {
+    try {
+      return info.Env().GetInstanceData<Environment>()->engine_class.New({info[0]});
+    } catch (const Napi::Error& error) {
+      // node-addon-api allocates the handle, and reports a failure by the exception's name.
+      if (error.Message() != std::bad_alloc().what()) throw;
+      throw std::bad_alloc();
+    }
+  });
 }
 
 // Stops the engines while the process is still whole. After process.exit(), C++ destructors run with no
@@ -74,8 +95,7 @@ Napi::Value create_engine(const Napi::CallbackInfo& info) {
 void stop_at_exit(Napi::Env env, const std::shared_ptr<std::set<EngineCalls*>>& engines) {
   const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
   const Napi::Function stop = Napi::Function::New(env, [engines](const Napi::CallbackInfo&) {
-    const std::set<EngineCalls*> alive = *engines;
-    for (EngineCalls* calls : alive) calls->shut_down();
+    while (!engines->empty()) (*engines->begin())->shut_down();  // which takes it out
   });
   process.Get("on").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), stop});
 }
@@ -83,8 +103,10 @@ void stop_at_exit(Napi::Env env, const std::shared_ptr<std::set<EngineCalls*>>& 
 }  // namespace
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  out_of_memory();                      // allocated now, while there is memory
   auto* environment = new Environment;  // owned by env
   environment->engine_class = Napi::Persistent(EngineHandle::define(env));
+  environment->array_buffer = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());
   env.SetInstanceData(environment);
   stop_at_exit(env, environment->engines);
   exports.Set("version", SWIRL_VERSION);
@@ -104,6 +126,6 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 }  // namespace swirl
 
 static Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
-  return swirl::initialise(env, exports);
+  return swirl::throwing(env, "load", [&] { return swirl::initialise(env, exports); });
 }
 NODE_API_MODULE(swirl, initialise_module)

@@ -19,6 +19,16 @@ std::string shown_number(double x) {
   return text;
 }
 
+// Longer than any name or stop string; reading a string makes V8 copy it where it was put together from parts, and V8
+// ends the process when there is no memory for that.
+constexpr size_t kMostCharacters = 1 << 16;
+
+size_t characters(const Napi::Value& value) {
+  size_t length = 0;
+  napi_get_value_string_utf16(value.Env(), value, nullptr, 0, &length);
+  return length;
+}
+
 // Copies a typed array of exactly this element type; its buffer may be shared or offset.
 template <typename Array, typename Element>
 std::vector<Element> copied(const Napi::Value& value) {
@@ -72,6 +82,8 @@ bool Argument::boolean() const {
 
 std::string Argument::text() const {
   if (!value_.IsString()) refuse("a string");
+  if (characters(value_) > kMostCharacters)
+    refuse("a string of at most " + std::to_string(kMostCharacters) + " characters");
   return value_.As<Napi::String>().Utf8Value();
 }
 
@@ -111,6 +123,11 @@ std::vector<uint8_t> Argument::bytes() const {
   return copied<Napi::Uint8Array, uint8_t>(value_);
 }
 
+bool Argument::is(const char* text) const {
+  return value_.IsString() && characters(value_) <= kMostCharacters &&
+         value_.As<Napi::String>().Utf8Value() == text;
+}
+
 void Argument::refuse(const std::string& expected, const std::string& remedy) const {
   throw ArgumentError(code_, op_, field_, shown(), expected, remedy);
 }
@@ -124,6 +141,8 @@ std::string Argument::shown() const {
   }
   if (value_.IsBoolean()) return value_.As<Napi::Boolean>().Value() ? "true" : "false";
   if (value_.IsString()) {
+    if (characters(value_) > kMostCharacters)
+      return "a string of " + std::to_string(characters(value_)) + " characters";
     std::string text = value_.As<Napi::String>().Utf8Value();
     if (text.size() > 60) text = text.substr(0, 57) + "…";
     return '"' + text + '"';

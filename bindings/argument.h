@@ -30,7 +30,7 @@ class Argument {
   double number(double least, double most = std::numeric_limits<double>::max()) const;
   int64_t integer(int64_t least, int64_t most = std::numeric_limits<int32_t>::max()) const;
   bool boolean() const;
-  std::string text() const;
+  std::string text() const;  // of at most 65,536 characters
   uint64_t bigint() const;
   Napi::Object object() const;
   Napi::Function function() const;
@@ -43,7 +43,7 @@ class Argument {
   T choice(std::initializer_list<std::pair<const char*, T>> choices) const {
     std::string names;
     for (const auto& [name, value] : choices) {
-      if (value_.IsString() && value_.As<Napi::String>().Utf8Value() == name) return value;
+      if (is(name)) return value;
       names += std::string(names.empty() ? "" : " or ") + '"' + name + '"';
     }
     refuse(names);
@@ -54,6 +54,7 @@ class Argument {
   const std::string& field() const { return field_; }
 
  private:
+  bool is(const char* text) const;
   std::string shown() const;  // the value, short
 
   Napi::Value value_;

@@ -1,10 +1,13 @@
 #include "bindings/engine_calls.h"
 
 #include <chrono>
+#include <exception>
+#include <new>
 #include <utility>
 
 #include "bindings/argument.h"
 #include "bindings/results.h"
+#include "bindings/thread_team.h"
 
 namespace swirl {
 namespace {
@@ -17,22 +20,32 @@ EngineCalls::EngineCalls(Napi::Env env, const EngineOptions& options,
                          std::shared_ptr<std::set<EngineCalls*>> engines,
                          std::function<void(bool)> keep_alive)
     : env_(env), engines_(std::move(engines)), keep_alive_(std::move(keep_alive)) {
-  std::exception_ptr failed;
-  thread_.run([&] {
-    try {
-      engine_ = std::make_unique<Engine>(options);
-    } catch (...) {
-      failed = std::current_exception();
-    }
-  });
-  if (failed) throw as_error(failed, "createEngine");
-  messages_ = Messages::New(env, "swirl engine", 0, 1, this);
-  messages_.Unref(env);
-  messages_open_ = true;
-  // Hooks run in reverse order: ours comes before the one that closes messages_.
-  napi_add_env_cleanup_hook(env, on_environment_end, this);
-  hooked_ = true;
   engines_->insert(this);
+  try {
+    std::exception_ptr failed;
+    thread_.run([&] {
+      try {
+        if (options.device == "cpu") start_thread_team(options.threads);
+        engine_ = std::make_unique<Engine>(options);
+      } catch (...) {
+        failed = std::current_exception();
+      }
+    });
+    if (failed) std::rethrow_exception(failed);
+    ended_ = std::make_unique<Message>();
+    ended_->kind = Message::Kind::kEnded;
+    messages_ = Messages::New(env, "swirl engine", 0, 1, this);
+    messages_open_ = true;
+    messages_.Unref(env);
+    // Hooks run in reverse order: ours comes before the one that closes messages_.
+    if (napi_add_env_cleanup_hook(env, on_environment_end, this) != napi_ok)
+      throw Error("INTERNAL", "createEngine", "createEngine: Node refused the clean-up hook");
+    hooked_ = true;
+  } catch (...) {
+    shut_down();
+    release();
+    throw;
+  }
 }
 
 EngineCalls::~EngineCalls() {
@@ -48,77 +61,76 @@ void EngineCalls::on_environment_end(void* self) {
 }
 
 Napi::Value EngineCalls::start(const char* op, const Napi::Value& options, Work work) {
-  if (disposed_) return rejected(disposed_error(op));
+  if (disposed_) return rejected(*disposed_error(op));
   const uint64_t id = next_id_++;
-  Pending pending{Napi::Promise::Deferred::New(env_), op, {}};
-  const Napi::Promise promise = pending.deferred.Promise();
-  try {
-    pending.watch = watch(id, op, options);
-  } catch (const Error& error) {
-    pending.deferred.Reject(to_js_error(env_, error).Value());
-    return promise;
+  Watch watched = watch(id, op, options);  // runs getters of the caller's
+  const auto cancelled = watched.cancelled;
+  if (disposed_ || *cancelled) {
+    unwatch(watched);
+    return rejected(disposed_ ? *disposed_error(op)
+                              : *make_error("ABORTED", op, " was aborted before it began"));
   }
-  const std::shared_ptr<std::atomic<bool>> cancelled = pending.watch.cancelled;
-  const bool progress = !pending.watch.on_progress.IsEmpty();
-  pending_.emplace(id, std::move(pending));
+  const auto deferred = Napi::Promise::Deferred::New(env_);
+  try {
+    auto job = std::make_shared<Job>(
+        Job{id, op, std::move(work), cancelled, !watched.on_progress.IsEmpty(), std::make_unique<Message>()});
+    job->outcome->id = id;
+    pending_.emplace(id, Pending{deferred, op, {}});
+    thread_.post(id, [this, job] { run(*job); });
+  } catch (...) {
+    pending_.erase(id);
+    unwatch(watched);
+    throw;
+  }
+  // From here on nothing allocates. The engine thread may have run the call already; its message comes later.
+  pending_.at(id).watch = std::move(watched);
   if (pending_.size() == 1) {
     messages_.Ref(env_);
     keep_alive_(true);
   }
-  if (*cancelled) {
-    const Error error("ABORTED", op, std::string(op) + " was aborted before it began");
-    settle(id, {}, &error);
-    return promise;
-  }
-  thread_.post(id, [this, id, op, cancelled, progress, work = std::move(work)] {
-    run(id, op, *cancelled, progress, work);
-  });
-  return promise;
+  return deferred.Promise();
 }
 
 // On the engine thread.
-void EngineCalls::run(uint64_t id, const char* op, const std::atomic<bool>& cancelled, bool progress,
-                      const Work& work) {
-  Call call;
-  call.cancelled = &cancelled;
-  if (progress) {
-    call.progress = [this, id, last = std::chrono::steady_clock::time_point()](int64_t done,
-                                                                               int64_t total) mutable {
-      const auto now = std::chrono::steady_clock::now();
-      if (done < total && now - last < kProgressInterval) return;
-      last = now;
-      auto message = std::make_unique<Message>();
-      message->kind = Message::Kind::kProgress;
-      message->id = id;
-      message->done = done;
-      message->total = total;
-      send(std::move(message));
-    };
-  }
-  auto message = std::make_unique<Message>();
-  message->id = id;
+void EngineCalls::run(Job& job) {
   try {
     if (posted_error_) {
-      message->error = std::move(posted_error_);
-    } else if (cancelled) {
-      message->error =
-          std::make_shared<Error>("ABORTED", op, std::string(op) + " was aborted before it began");
+      job.outcome->error = std::move(posted_error_);
+    } else if (*job.cancelled) {
+      job.outcome->error = make_error("ABORTED", job.op, " was aborted before it began");
     } else {
-      message->finish = work(*engine_, call);
+      Call call;
+      call.cancelled = job.cancelled.get();
+      if (job.progress) {
+        call.progress = [this, id = job.id, last = std::chrono::steady_clock::time_point()](
+                            int64_t done, int64_t total) mutable {
+          const auto now = std::chrono::steady_clock::now();
+          if (done < total && now - last < kProgressInterval) return;
+          last = now;
+          std::unique_ptr<Message> message(new (std::nothrow) Message);
+          if (!message) return;  // a report less harms nothing
+          message->kind = Message::Kind::kProgress;
+          message->id = id;
+          message->done = done;
+          message->total = total;
+          send(std::move(message));
+        };
+      }
+      job.outcome->finish = job.work(*engine_, call);
     }
   } catch (...) {
-    message->error = std::make_shared<Error>(as_error(std::current_exception(), op));
+    job.outcome->error = caught(job.op);
   }
-  send(std::move(message));
+  send(std::move(job.outcome));
 }
 
 void EngineCalls::post(const char* op, std::function<void(Engine&)> work) {
-  if (disposed_) throw disposed_error(op);
+  if (disposed_) throw Error(*disposed_error(op));
   thread_.post(0, [this, op, work = std::move(work)] {
     try {
       work(*engine_);
     } catch (...) {
-      posted_error_ = std::make_shared<Error>(as_error(std::current_exception(), op));
+      posted_error_ = caught(op);
     }
   });
 }
@@ -137,7 +149,7 @@ void EngineCalls::on_message(Napi::Env env, Napi::Function, EngineCalls* self, M
       self->report(*message);
       break;
     case Message::Kind::kSettled:
-      self->settle(message->id, message->finish, message->error.get());
+      self->settle(message->id, message->finish, message->error);
       break;
     case Message::Kind::kEnded:
       self->thread_.join();
@@ -160,23 +172,32 @@ EngineCalls::Watch EngineCalls::watch(uint64_t id, const char* op, const Napi::V
     return watch;
   }
   const Napi::Object target = signal.object();
+  // The listener may outlive this object, where the signal's methods are not what they should be.
   const Napi::Function listener =
-      Napi::Function::New(env_, [this, id](const Napi::CallbackInfo&) { cancel(id); });
-  signal["addEventListener"].function().Call(target, {Napi::String::New(env_, "abort"), listener});
+      Napi::Function::New(env_, [this, id, engines = engines_](const Napi::CallbackInfo&) {
+        if (engines->count(this) != 0) cancel(id);
+      });
   watch.signal = Napi::Persistent(target);
   watch.on_abort = Napi::Persistent(listener);
+  signal["addEventListener"].function().Call(target, {Napi::String::New(env_, "abort"), listener});
   return watch;
 }
 
-// The running call stops at its next look; a queued one ends here.
+void EngineCalls::unwatch(const Watch& watch) {
+  if (watch.on_abort.IsEmpty()) return;
+  const Napi::Object signal = watch.signal.Value();
+  signal.Get("removeEventListener")
+      .As<Napi::Function>()
+      .Call(signal, {Napi::String::New(signal.Env(), "abort"), watch.on_abort.Value()});
+}
+
+// The running call stops when it checks next; a queued one ends here.
 void EngineCalls::cancel(uint64_t id) {
   const auto entry = pending_.find(id);
   if (entry == pending_.end()) return;
   *entry->second.watch.cancelled = true;
   if (!thread_.withdraw(id)) return;
-  const Error error("ABORTED", entry->second.op,
-                    std::string(entry->second.op) + " was aborted before it began");
-  settle(id, {}, &error);
+  settle(id, {}, make_error("ABORTED", entry->second.op, " was aborted before it began"));
 }
 
 void EngineCalls::report(const Message& message) {
@@ -195,31 +216,35 @@ void EngineCalls::report(const Message& message) {
     again->second.watch.thrown = Napi::Persistent(
         thrown.IsObject() ? thrown.As<Napi::Object>()
                           : Napi::Error::New(env_, "onProgress threw a value that is not an object").Value());
+  } catch (...) {
+    // No memory for this report.
   }
 }
 
-void EngineCalls::settle(uint64_t id, const Finish& finish, const Error* error) {
+void EngineCalls::settle(uint64_t id, const Finish& finish, const ErrorPointer& error) {
   const auto entry = pending_.find(id);
   if (entry == pending_.end()) return;  // rejected earlier: aborted in the queue, or disposed
   const Pending pending = std::move(entry->second);
   pending_.erase(entry);
+  let_go();
   if (!pending.watch.thrown.IsEmpty()) {
     pending.deferred.Reject(pending.watch.thrown.Value());
-  } else if (error != nullptr) {
+  } else if (error) {
     pending.deferred.Reject(to_js_error(env_, *error).Value());
   } else {
     try {
       pending.deferred.Resolve(finish(env_));
     } catch (const Napi::Error& failed) {
       pending.deferred.Reject(failed.Value());
+    } catch (...) {
+      pending.deferred.Reject(to_js_error(env_, *caught(pending.op)).Value());
     }
   }
-  if (!pending.watch.on_abort.IsEmpty()) {
-    const Napi::Object signal = pending.watch.signal.Value();
-    signal.Get("removeEventListener")
-        .As<Napi::Function>()
-        .Call(signal, {Napi::String::New(env_, "abort"), pending.watch.on_abort.Value()});
-  }
+  unwatch(pending.watch);
+}
+
+// After the last pending call: the process may end, and the owner may be collected.
+void EngineCalls::let_go() {
   if (!pending_.empty()) return;
   messages_.Unref(env_);
   if (!disposed_) keep_alive_(false);  // when disposed, only kEnded lets go
@@ -240,22 +265,17 @@ void EngineCalls::dispose() {
   const bool idle = !thread_.busy();
   thread_.stop([this] {
     engine_.reset();
-    auto message = std::make_unique<Message>();
-    message->kind = Message::Kind::kEnded;
-    send(std::move(message));
+    send(std::move(ended_));
   });
-  while (!pending_.empty()) {
-    const Error error = disposed_error(pending_.begin()->second.op);
-    settle(pending_.begin()->first, {}, &error);
-  }
+  while (!pending_.empty()) settle(pending_.begin()->first, {}, disposed_error(pending_.begin()->second.op));
   if (idle) thread_.join();
 }
 
 void EngineCalls::shut_down() {
+  engines_->erase(this);
   if (shut_down_) return;
   shut_down_ = true;
   disposed_ = true;
-  engines_->erase(this);
   for (auto& [id, pending] : pending_) *pending.watch.cancelled = true;
   thread_.stop([this] { engine_.reset(); });
   thread_.join();
@@ -271,13 +291,13 @@ void EngineCalls::release() {
 }
 
 const Engine& EngineCalls::engine(const char* op) const {
-  if (disposed_) throw disposed_error(op);
+  if (disposed_) throw Error(*disposed_error(op));
   return *engine_;
 }
 
-Error EngineCalls::disposed_error(const char* op) const {
-  return Error("DISPOSED", op, std::string(op) + ": the engine was disposed",
-               "create a new engine, or dispose this one after its last call");
+ErrorPointer EngineCalls::disposed_error(const char* op) noexcept {
+  return make_error("DISPOSED", op, ": the engine was disposed",
+                    "create a new engine, or dispose this one after its last call");
 }
 
 }  // namespace swirl

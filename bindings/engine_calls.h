@@ -5,6 +5,9 @@
 // while a call is pending; the process stays alive while a call is pending, not otherwise. However the
 // environment ends (last event, process.exit, worker.terminate), the engine thread is stopped and joined
 // before it does.
+//
+// A failed allocation anywhere is the MEMORY error of one call. What the end of a call or of the engine needs is
+// allocated before it begins, because the engine thread has nobody to report a second failure to.
 #ifndef SWIRL_BINDINGS_ENGINE_CALLS_H_
 #define SWIRL_BINDINGS_ENGINE_CALLS_H_
 
@@ -39,7 +42,7 @@ class EngineCalls {
   EngineCalls& operator=(const EngineCalls&) = delete;
 
   // Queues work; the promise settles with what Finish makes, or rejects. watch: {onProgress, signal} or
-  // absent. op names the call in errors and outlives it.
+  // absent. op names the call in errors and outlives it. Throws when watch is wrong or there is no memory.
   Napi::Value start(const char* op, const Napi::Value& watch, Work work);
   // A promise that is rejected already.
   Napi::Value rejected(const Error&) const;
@@ -77,8 +80,18 @@ class EngineCalls {
     enum class Kind { kProgress, kSettled, kEnded } kind = Kind::kSettled;
     uint64_t id = 0;
     int64_t done = 0, total = 0;
-    Finish finish;                 // kSettled: the value, or
-    std::shared_ptr<Error> error;  // what it failed with
+    Finish finish;       // kSettled: the value, or
+    ErrorPointer error;  // what it failed with
+  };
+
+  // A call, for the engine thread.
+  struct Job {
+    uint64_t id;
+    const char* op;
+    Work work;
+    std::shared_ptr<std::atomic<bool>> cancelled;
+    bool progress;
+    std::unique_ptr<Message> outcome;  // filled in and sent at the end
   };
 
   static void on_message(Napi::Env, Napi::Function, EngineCalls*, Message*);
@@ -86,20 +99,23 @@ class EngineCalls {
 
   static void on_environment_end(void* self);
 
-  void run(uint64_t id, const char* op, const std::atomic<bool>& cancelled, bool progress, const Work& work);
+  void run(Job&);
   void send(std::unique_ptr<Message>);
   Watch watch(uint64_t id, const char* op, const Napi::Value& options);
+  static void unwatch(const Watch&);
   void cancel(uint64_t id);
   void report(const Message&);
-  void settle(uint64_t id, const Finish&, const Error*);
+  void settle(uint64_t id, const Finish&, const ErrorPointer&);
+  void let_go();
   void release();
-  Error disposed_error(const char* op) const;
+  static ErrorPointer disposed_error(const char* op) noexcept;
 
   Napi::Env env_;
   std::shared_ptr<std::set<EngineCalls*>> engines_;
   std::function<void(bool)> keep_alive_;
-  std::unique_ptr<Engine> engine_;       // made and freed on thread_
-  std::shared_ptr<Error> posted_error_;  // thread_ only: what a post() failed with
+  std::unique_ptr<Engine> engine_;  // made and freed on thread_
+  ErrorPointer posted_error_;       // thread_ only: what a post() failed with
+  std::unique_ptr<Message> ended_;  // sent when a disposed engine is freed
   std::map<uint64_t, Pending> pending_;
   uint64_t next_id_ = 1;
   bool disposed_ = false;

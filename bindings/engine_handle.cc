@@ -12,23 +12,15 @@
 namespace swirl {
 namespace {
 
-// For methods that answer at once: swirl::Error becomes the JavaScript error thrown.
+// For methods that return promises: what `work` throws becomes a rejection.
 template <typename Work>
-auto throwing(Napi::Env env, Work work) {
+Napi::Value rejecting(const EngineCalls& calls, const char* op, Work work) {
   try {
     return work();
-  } catch (const Error& error) {
-    throw to_js_error(env, error);
-  }
-}
-
-// For methods that return promises: it becomes a rejection.
-template <typename Work>
-Napi::Value rejecting(const EngineCalls& calls, Work work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    return calls.rejected(error);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    return calls.rejected(*caught(op));
   }
 }
 
@@ -51,8 +43,9 @@ Napi::Function EngineHandle::define(Napi::Env env) {
 }
 
 EngineHandle::EngineHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineHandle>(info) {
-  throwing(info.Env(), [&] {
-    const EngineOptions options = read_engine_options(Argument(info[0], "options", "createEngine", "CONFIG"));
+  constexpr auto op = "createEngine";
+  throwing(info.Env(), op, [&] {
+    const EngineOptions options = read_engine_options(Argument(info[0], "options", op, "CONFIG"));
     config_ = options.config;
     calls_ =
         std::make_unique<EngineCalls>(info.Env(), options, info.Env().GetInstanceData<Environment>()->engines,
@@ -61,12 +54,13 @@ EngineHandle::EngineHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<En
 }
 
 Napi::Value EngineHandle::parameters(const Napi::CallbackInfo& info) {
-  return throwing(info.Env(), [&] { return to_js(info.Env(), calls_->engine("parameters").parameters()); });
+  constexpr auto op = "parameters";
+  return throwing(info.Env(), op, [&] { return to_js(info.Env(), calls_->engine(op).parameters()); });
 }
 
 Napi::Value EngineHandle::write_tensor(const Napi::CallbackInfo& info) {
   constexpr auto op = "writeTensor";
-  return rejecting(*calls_, [&] {
+  return rejecting(*calls_, op, [&] {
     const std::string name = Argument(info[0], "name", op).text();
     const TensorKind kind = read_tensor_kind(Argument(info[1], "kind", op));
     const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
@@ -80,7 +74,7 @@ Napi::Value EngineHandle::write_tensor(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineHandle::read_tensor(const Napi::CallbackInfo& info) {
   constexpr auto op = "readTensor";
-  return rejecting(*calls_, [&] {
+  return rejecting(*calls_, op, [&] {
     const std::string name = Argument(info[0], "name", op).text();
     const TensorKind kind = read_tensor_kind(Argument(info[1], "kind", op));
     const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
@@ -93,15 +87,16 @@ Napi::Value EngineHandle::read_tensor(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineHandle::optimizer_step(const Napi::CallbackInfo& info) {
-  return throwing(info.Env(), [&]() -> Napi::Value {
-    calls_->engine("optimizerStep");  // throws when disposed
+  constexpr auto op = "optimizerStep";
+  return throwing(info.Env(), op, [&]() -> Napi::Value {
+    calls_->engine(op);  // throws when disposed
     return number(info.Env(), step_->load());
   });
 }
 
 void EngineHandle::set_optimizer_step(const Napi::CallbackInfo& info) {
   constexpr auto op = "setOptimizerStep";
-  throwing(info.Env(), [&] {
+  throwing(info.Env(), op, [&] {
     const int64_t step = Argument(info[0], "step", op).integer(0);
     calls_->post(op, [step, shown = step_](Engine& engine) {
       engine.set_optimizer_step(step);
@@ -113,7 +108,7 @@ void EngineHandle::set_optimizer_step(const Napi::CallbackInfo& info) {
 
 void EngineHandle::set_token_bytes(const Napi::CallbackInfo& info) {
   constexpr auto op = "setTokenBytes";
-  throwing(info.Env(), [&] {
+  throwing(info.Env(), op, [&] {
     auto read = read_token_bytes(Argument(info[0], "bytes", op), Argument(info[1], "offsets", op), config_);
     calls_->post(op,
                  [bytes = std::move(read.first), offsets = std::move(read.second)](Engine& engine) mutable {
@@ -125,7 +120,7 @@ void EngineHandle::set_token_bytes(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
   static constexpr auto op = "logprobs";
-  return rejecting(*calls_, [&] {
+  return rejecting(*calls_, op, [&] {
     auto sequences = read_sequences(Argument(info[0], "sequences", op), config_, false);
     const Argument options(info[1], "options", op);
     const auto temperature = static_cast<float>(options["temperature"].number(0));
@@ -145,7 +140,7 @@ Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
   static constexpr auto op = "gradients";
-  return rejecting(*calls_, [&] {
+  return rejecting(*calls_, op, [&] {
     auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     return calls_->start(
@@ -161,7 +156,7 @@ Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
   static constexpr auto op = "update";
-  return rejecting(*calls_, [&] {
+  return rejecting(*calls_, op, [&] {
     auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     const OptimizerOptions optimizer = read_optimizer(Argument(info[2], "optimizer", op));
@@ -169,16 +164,21 @@ Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
                          [sequences = std::move(sequences), loss, optimizer, shown = step_](
                              Engine& engine, const Call& call) -> EngineCalls::Finish {
                            const Profile::Call profiled(engine.profile(), op);
-                           const UpdateMetrics metrics = engine.update(sequences, loss, optimizer, call);
+                           // Allocated first: an update that was applied must not be reported as failed.
+                           const auto metrics = std::make_shared<UpdateMetrics>();
+                           EngineCalls::Finish finish = [metrics](Napi::Env env) {
+                             return to_js(env, *metrics);
+                           };
+                           *metrics = engine.update(sequences, loss, optimizer, call);
                            *shown = engine.optimizer_step();
-                           return [metrics](Napi::Env env) { return to_js(env, metrics); };
+                           return finish;
                          });
   });
 }
 
 Napi::Value EngineHandle::generate(const Napi::CallbackInfo& info) {
   static constexpr auto op = "generate";
-  return rejecting(*calls_, [&] {
+  return rejecting(*calls_, op, [&] {
     auto prompts = read_prompts(Argument(info[0], "prompts", op), config_);
     auto options = read_generate_options(Argument(info[1], "options", op), config_, has_token_bytes_);
     return calls_->start(op, info[2],
@@ -196,7 +196,7 @@ Napi::Value EngineHandle::generate(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineHandle::estimate(const Napi::CallbackInfo& info) {
   constexpr auto op = "estimate";
-  return throwing(info.Env(), [&]() -> Napi::Value {
+  return throwing(info.Env(), op, [&]() -> Napi::Value {
     const Estimate found = calls_->engine(op).estimate(Argument(info[0], "treeTokens", op).integer(0),
                                                        Argument(info[1], "labels", op).integer(0));
     Napi::Object js = Napi::Object::New(info.Env());
@@ -207,8 +207,9 @@ Napi::Value EngineHandle::estimate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineHandle::memory(const Napi::CallbackInfo& info) {
-  return throwing(info.Env(), [&]() -> Napi::Value {
-    const Engine& engine = calls_->engine("memory");
+  constexpr auto op = "memory";
+  return throwing(info.Env(), op, [&]() -> Napi::Value {
+    const Engine& engine = calls_->engine(op);
     Napi::Object js = Napi::Object::New(info.Env());
     js.Set("bytes", number(info.Env(), engine.bytes()));
     js.Set("peakBytes", number(info.Env(), engine.peak_bytes()));
@@ -219,16 +220,20 @@ Napi::Value EngineHandle::memory(const Napi::CallbackInfo& info) {
 
 // Queued like the calls it reports on: it sees all that came before it.
 Napi::Value EngineHandle::profile(const Napi::CallbackInfo& info) {
-  constexpr auto op = "profile";
-  return calls_->start(op, info.Env().Undefined(), [](Engine& engine, const Call&) -> EngineCalls::Finish {
-    if (engine.profile() == nullptr) {
-      throw Error("CONFIG", op, "profile: this engine was opened without a profile",
-                  "load the policy with profile: true, or use --profile");
-    }
-    return [report = engine.profile()->report()](Napi::Env env) { return to_js(env, report); };
+  static constexpr auto op = "profile";
+  return rejecting(*calls_, op, [&] {
+    return calls_->start(op, info.Env().Undefined(), [](Engine& engine, const Call&) -> EngineCalls::Finish {
+      if (engine.profile() == nullptr) {
+        throw Error("CONFIG", op, "profile: this engine was opened without a profile",
+                    "load the policy with profile: true, or use --profile");
+      }
+      return [report = engine.profile()->report()](Napi::Env env) { return to_js(env, report); };
+    });
   });
 }
 
-void EngineHandle::dispose(const Napi::CallbackInfo&) { calls_->dispose(); }
+void EngineHandle::dispose(const Napi::CallbackInfo& info) {
+  throwing(info.Env(), "dispose", [&] { calls_->dispose(); });
+}
 
 }  // namespace swirl

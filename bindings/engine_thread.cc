@@ -13,9 +13,11 @@ EngineThread::~EngineThread() {
 
 void EngineThread::post(uint64_t id, Task task) {
   {
+    std::list<Entry> entry;  // allocated outside the lock
+    entry.push_back({id, std::move(task)});
     std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return;
-    queue_.push_back({id, std::move(task)});
+    queue_.splice(queue_.end(), entry);
   }
   wake_.notify_one();
 }
@@ -45,7 +47,7 @@ void EngineThread::run(const Task& task) {
 }
 
 void EngineThread::stop(Task last) {
-  std::deque<Entry> dropped;  // destroyed outside the lock
+  std::list<Entry> dropped;  // destroyed outside the lock
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return;

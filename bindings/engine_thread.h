@@ -5,8 +5,8 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <thread>
 
@@ -16,20 +16,21 @@ class EngineThread {
  public:
   using Task = std::function<void()>;
 
+  // Throws std::system_error when the system can start no further thread.
   EngineThread();
   // Stops and joins.
   ~EngineThread();
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
-  // Queues a task. Tasks may not throw. After stop() it is dropped.
+  // Queues a task. Tasks may not throw. After stop() it is dropped. Throws std::bad_alloc, and then has done nothing.
   void post(uint64_t id, Task task);
   // Takes a task out of the queue; false when it has begun, ended, or never was.
   bool withdraw(uint64_t id);
   // Runs a task and waits for it. Only while nothing else keeps the thread busy for long.
   void run(const Task& task);
   // Drops what is queued; `last` runs after the task that is running, then the thread ends. Later calls do
-  // nothing.
+  // nothing. Allocates nothing: an engine can be given up when there is no memory.
   void stop(Task last);
   // True when a task is running now.
   bool busy();
@@ -46,7 +47,7 @@ class EngineThread {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Entry> queue_;
+  std::list<Entry> queue_;  // unlike a deque, an empty one owns no memory
   Task last_;
   bool stopping_ = false;
   bool busy_ = false;

@@ -1,5 +1,5 @@
-// What one JavaScript environment (main thread or worker) owns: the class of engine handles, and the engines
-// alive. Kept as instance data; shared with the engines, because either may go first when the environment
+// What one JavaScript environment (main thread or worker) owns: the class of engine handles, the constructor of
+// ArrayBuffer, and the engines alive. Kept as instance data; shared with the engines, because either may go first when the environment
 // ends.
 #ifndef SWIRL_BINDINGS_ENVIRONMENT_H_
 #define SWIRL_BINDINGS_ENVIRONMENT_H_
@@ -15,6 +15,7 @@ class EngineCalls;
 
 struct Environment {
   Napi::FunctionReference engine_class;
+  Napi::FunctionReference array_buffer;  // the constructor
   std::shared_ptr<std::set<EngineCalls*>> engines = std::make_shared<std::set<EngineCalls*>>();
 };
 

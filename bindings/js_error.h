@@ -1,11 +1,14 @@
-// swirl::Error as a JavaScript error: message, and `code`, `remedy`, `details` as properties.
-// src/native/from-native.ts makes a SwirlError of it.
+// Errors on their way to JavaScript: swirl::Error as a JavaScript error with `code`, `remedy` and `details` as
+// properties (src/native/from-native.ts makes a SwirlError of it), and every other exception as a swirl::Error.
+//
+// Nothing but Napi::Error may leave a function that JavaScript or Node calls, and nothing at all may leave the engine
+// thread: either ends the process. So an error can be made when there is no memory for one.
 #ifndef SWIRL_BINDINGS_JS_ERROR_H_
 #define SWIRL_BINDINGS_JS_ERROR_H_
 
 #include <napi.h>
 
-#include <exception>
+#include <memory>
 
 #include "native/engine/error.h"
 
@@ -18,10 +21,33 @@ struct ArgumentError : Error {
   std::string field, value;
 };
 
+using ErrorPointer = std::shared_ptr<const Error>;
+
+// MEMORY, without the name of an op; allocated by the first call, which the module makes when it is loaded.
+const ErrorPointer& out_of_memory();
+
+// "<op><problem>"; out_of_memory() where there is no memory for the text.
+ErrorPointer make_error(const char* code, const char* op, const char* problem,
+                        const char* remedy = "") noexcept;
+
+// The exception in flight, for use in a catch block: MEMORY for a failed allocation or thread start, INTERNAL for what
+// is not a swirl::Error. Not for Napi::Error, which is a JavaScript exception already.
+ErrorPointer caught(const char* op) noexcept;
+
+// Allocates nothing outside V8.
 Napi::Error to_js_error(Napi::Env, const Error&);
 
-// The exception in flight as a swirl::Error: what is not one already becomes MEMORY or INTERNAL.
-Error as_error(std::exception_ptr, const char* op);
+// Runs `work` for a function that answers at once: what it throws becomes the JavaScript exception.
+template <typename Work>
+auto throwing(Napi::Env env, const char* op, Work work) {
+  try {
+    return work();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    throw to_js_error(env, *caught(op));
+  }
+}
 
 }  // namespace swirl
 

@@ -2,7 +2,21 @@
 
 #include <sstream>
 
+#include "bindings/environment.h"
+#include "native/engine/error.h"
+
 namespace swirl {
+
+Napi::ArrayBuffer array_buffer(Napi::Env env, size_t bytes) {
+  try {
+    const auto size = Napi::Number::New(env, static_cast<double>(bytes));
+    return env.GetInstanceData<Environment>()->array_buffer.New({size}).As<Napi::ArrayBuffer>();
+  } catch (const Napi::Error&) {
+    throw Error("MEMORY", "",
+                "the system has no memory left for a result of " + std::to_string(bytes) + " bytes",
+                "free memory on this machine, or ask for less at once");
+  }
+}
 
 Napi::Value to_js(Napi::Env env, const std::vector<std::vector<float>>& logprobs) {
   Napi::Array list = Napi::Array::New(env, logprobs.size());

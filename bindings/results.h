@@ -14,12 +14,16 @@
 
 namespace swirl {
 
+// Throws MEMORY. JavaScript's constructor throws where there is no memory; napi_create_arraybuffer ends the process.
+Napi::ArrayBuffer array_buffer(Napi::Env, size_t bytes);
+
 // A typed array of its own memory.
 template <typename Array, typename Element>
 Array typed_array(Napi::Env env, const std::vector<Element>& from) {
-  Array to = Array::New(env, from.size());
-  if (!from.empty()) std::memcpy(to.Data(), from.data(), from.size() * sizeof(Element));
-  return to;
+  const size_t bytes = from.size() * sizeof(Element);
+  Napi::ArrayBuffer buffer = array_buffer(env, bytes);
+  if (bytes != 0) std::memcpy(buffer.Data(), from.data(), bytes);
+  return Array::New(env, from.size(), buffer, 0);
 }
 
 Napi::Value to_js(Napi::Env, const std::vector<std::vector<float>>& logprobs);

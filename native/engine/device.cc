@@ -29,9 +29,11 @@ Device::Device(const std::string& name, int32_t threads, bool profile) {
                     " device(s) found",
                 "run `swirl doctor` to list them");
   }
-  if (kernels_->open(ordinal, threads, &handle_) != SWIRL_OK) {
-    throw Error("DEVICE", "open", "device \"" + name + "\" failed to open: " + kernels_->last_error(nullptr),
-                "run `swirl doctor`");
+  const swirl_status opened = kernels_->open(ordinal, threads, &handle_);
+  if (opened != SWIRL_OK) {
+    throw Error(opened == SWIRL_OUT_OF_MEMORY ? "MEMORY" : "DEVICE", "open",
+                "device \"" + name + "\" failed to open: " + kernels_->last_error(nullptr),
+                opened == SWIRL_OUT_OF_MEMORY ? "free memory on this machine" : "run `swirl doctor`");
   }
   if (profile) {
     profile_ = std::make_unique<Profile>(*kernels_, handle_);

@@ -112,6 +112,11 @@ void KvCache::keep_since(int64_t oldest, int64_t capacity) {
     push_children(node, number);
   }
 
+  std::unordered_map<uint64_t, int32_t> children;
+  children.reserve(kept.size());
+  for (size_t n = 0; n < kept.size(); ++n)
+    children.emplace(key(kept[n].parent, kept[n].token), static_cast<int32_t>(n));
+
   Buffer index(device_, "slots that are kept");
   index.resize(slots.size() * sizeof(int32_t));
   device_.upload(index.as<void>(), slots.data(), slots.size() * sizeof(int32_t));
@@ -127,8 +132,7 @@ void KvCache::keep_since(int64_t oldest, int64_t capacity) {
   capacity_ = capacity;
   used_ = rows;
   nodes_ = std::move(kept);
-  children_.clear();
-  for (int32_t n = 0; n < rows; ++n) children_[key(nodes_[n].parent, nodes_[n].token)] = n;
+  children_ = std::move(children);
 }
 
 void KvCache::move_rows(Buffer& rows, const int32_t* index, int32_t kept, int64_t capacity) {
@@ -173,12 +177,12 @@ int32_t KvCache::find(int32_t node, int32_t token) {
 }
 
 int32_t KvCache::add(int32_t node, int32_t token, int32_t slot) {
-  const auto [child, is_new] = children_.try_emplace(key(node, token), static_cast<int32_t>(nodes_.size()));
-  if (is_new)
-    nodes_.push_back({node, token, slot, call_});
-  else
-    nodes_[child->second].call = call_;
-  return child->second;
+  const int32_t known = find(node, token);
+  if (known != kRoot) return known;
+  const auto number = static_cast<int32_t>(nodes_.size());
+  nodes_.push_back({node, token, slot, call_});  // first: children_ never names a node that is not there
+  children_.emplace(key(node, token), number);
+  return number;
 }
 
 std::vector<Interval> KvCache::path(int32_t node) const {
