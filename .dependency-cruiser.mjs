@@ -3,9 +3,10 @@
 const FLOORS = [
   ["errors", "version.ts"],
   ["async", "options", "random", "files", "secrets", "messages"],
-  ["statistics", "endpoint", "native", "tokenizer", "trajectory"],
-  ["answers", "data", "policy"],
+  ["statistics", "endpoint", "losses", "native", "tokenizer", "trajectory"],
+  ["data", "policy"],
   ["tools"],
+  ["answers"],
   ["synthesize", "judge"],
   ["filter", "solve", "evaluate", "run-directory"],
   ["train", "report"],
