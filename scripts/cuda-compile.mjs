@@ -90,7 +90,7 @@ function gencode(architecture) {
 const run = promisify(execFile);
 
 /** Runs at most `jobs` of the tasks at a time. */
-async function inParallel(tasks, jobs) {
+export async function inParallel(tasks, jobs) {
   const results = new Array(tasks.length);
   let next = 0;
   const worker = async () => {

@@ -1,7 +1,8 @@
-// The `install` script: builds the CPU addon into build/Release/swirl.node with node-gyp, and beside it the CUDA module
-// where nvcc is found. Works offline when Node's headers lie beside the running Node. SWIRL_SKIP_BUILD=1 skips;
-// SWIRL_ONEDNN=0 builds without oneDNN, SWIRL_CUDA=0 without CUDA. An addon that does not build says what to install and
-// exits non-zero; a CUDA module that does not build says why, and the install goes on with the CPU.
+// Builds what an installed package lacks. In a clone that is dist/. Everywhere it is the native engine: the addon
+// build/Release/swirl.node, and next to it the CUDA module where nvcc is found. `npm install` runs this file, and so
+// does `npx swirl build` where a package manager blocks install scripts. A current engine is not built again.
+// SWIRL_SKIP_BUILD=1 skips the engine; SWIRL_ONEDNN=0 builds it without oneDNN, SWIRL_CUDA=0 without CUDA. A failure
+// exits with 1 and says what to do; a CUDA module that fails leaves an engine for the CPU.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,60 +10,97 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { architectures, compileModule, findNvcc, isFresh } from "./cuda-compile.mjs";
+import { BuildError, buildAddon } from "./native-build.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const out = join(root, "build/Release/swirl.node");
+const quoted = (path) => (/^[\w./@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+const again = `Then run: node ${quoted(fileURLToPath(import.meta.url))}`;
+const asked = Math.max(0, Number(process.env.JOBS) || 0);
+const jobs = asked || Math.min(8, availableParallelism());
 
-const remedy = `
-swirl-rl: the native engine did not build. It needs a C++17 compiler, make and Python 3:
-  Debian, Ubuntu   apt-get install g++ make python3        (and libdnnl-dev for faster matrix products)
-  Fedora           dnf install gcc-c++ make python3        (and onednn-devel)
-  Arch             pacman -S gcc make python               (and onednn)
-Without network, Node's headers must lie beside Node (<prefix>/include/node); official Node archives bring them.
-Then: npm rebuild swirl-rl   (in a clone: npm install).  SWIRL_ONEDNN=0 builds without oneDNN, SWIRL_SKIP_BUILD=1
-installs without the engine.
-`;
+const remedies = {
+  compiler: `The engine needs a C++17 compiler:
+  Debian, Ubuntu   apt-get install g++             (and libdnnl-dev for a second matrix library)
+  Fedora           dnf install gcc-c++             (and onednn-devel)
+  Arch             pacman -S gcc                   (and onednn)
+  macOS            xcode-select --install
+${again}`,
+  source: `The compiler failed on this file. It is tested with GCC 12; CXX=… chooses another compiler, and Clang needs
+OpenMP as well (Debian: apt-get install libomp-dev). If that is not the cause, please report the lines above.
+${again}`,
+  memory: `The machine ran out of memory while compiling. JOBS=1 compiles one file at a time. ${again}`,
+  EACCES: `The folder cannot be written by this user. Change its owner, or install into a folder of your own. ${again}`,
+};
+remedies.MODULE_NOT_FOUND = `The package's dependencies are not installed. In a clone: npm ci`;
+remedies.EROFS = remedies.EPERM = remedies.EACCES;
 
-/** The prefix whose include/node holds the running Node's headers, or undefined. */
-function headersBesideNode() {
-  const prefix = dirname(dirname(process.execPath));
-  return existsSync(join(prefix, "include/node/node_api.h")) ? prefix : undefined;
-}
+const begin = (files, compiler) =>
+  console.log(`swirl-rl: compiling the engine with ${compiler}: ${files} files, ${jobs} at a time`);
 
-function build() {
-  const nodeGyp = createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js");
-  const jobs = process.env.JOBS ?? String(Math.min(8, availableParallelism()));
-  const nodedir = headersBesideNode();
-  // gyp keeps track of changed flags, so building again after another choice of oneDNN recompiles what it must.
-  const args = [nodeGyp, "configure", "build", "--release", "--jobs", jobs];
-  if (nodedir !== undefined) args.push("--nodedir", nodedir);
-  const run = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
-  return run.status === 0 && existsSync(join(root, "build/Release/swirl.node"));
+const load = () => spawnSync(process.execPath, ["-e", "require(process.argv[1])", out], { encoding: "utf8" });
+
+async function buildEngine() {
+  const compiled = await buildAddon({ out, jobs, begin });
+  if (load().status === 0) return;
+  // Objects may come from another system that shares this folder.
+  if (compiled === 0) await buildAddon({ out, jobs, begin, fresh: true });
+  const { status, stderr } = load();
+  if (status !== 0) throw new Error(`The engine was built, but does not load:\n${stderr}`);
 }
 
 async function buildCuda() {
   const nvcc = process.env.SWIRL_CUDA === "0" ? undefined : findNvcc();
-  const out = join(root, "build/Release/swirl_cuda.so");
-  if (nvcc === undefined || isFresh(out)) return;
-  const jobs = Number(process.env.JOBS ?? availableParallelism());
+  const module = join(root, "build/Release/swirl_cuda.so");
+  if (nvcc === undefined || isFresh(module)) return;
   console.log(
     `swirl-rl: compiling the CUDA module with ${nvcc} for ${architectures.join(", ")} (a minute or two)`,
   );
   try {
-    await compileModule({ nvcc, out, jobs, strict: false });
+    await compileModule({ nvcc, out: module, jobs: asked || availableParallelism(), strict: false });
   } catch (error) {
     console.error(
-      `swirl-rl: the CUDA module did not build, so there will be no GPU; SWIRL_CUDA=0 leaves it out.\n${error.stderr || error.message}`,
+      `swirl-rl: the CUDA module did not build, so no GPU can be used; SWIRL_CUDA=0 leaves it out.\n${error.stderr || error.message}`,
     );
   }
 }
 
-if (process.env.SWIRL_SKIP_BUILD === "1") {
-  console.log(
-    "swirl-rl: SWIRL_SKIP_BUILD=1, the native engine is not built; only endpoints can be policies.",
+/** Compiles src/ into dist/, in a clone: always when npm installs it, else when dist/ is missing. */
+function buildTypeScript() {
+  if (!existsSync(join(root, "src"))) return;
+  if (process.env.npm_lifecycle_event !== "install" && existsSync(join(root, "dist/cli/main.js"))) return;
+  console.log("swirl-rl: compiling src/ into dist/");
+  let compiler;
+  try {
+    compiler = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  } catch {
+    throw new Error(
+      "TypeScript is not installed. A clone needs its development packages: npm ci --include=dev",
+    );
+  }
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [compiler, "-p", join(root, "tsconfig.build.json")],
+    {
+      encoding: "utf8",
+    },
   );
-} else if (!build()) {
-  console.error(remedy);
-  process.exit(1);
-} else {
-  await buildCuda();
+  if (status !== 0) throw new Error(`src/ does not compile:\n${stdout}`);
+}
+
+try {
+  buildTypeScript();
+  if (process.env.SWIRL_SKIP_BUILD === "1") {
+    console.log(
+      "swirl-rl: SWIRL_SKIP_BUILD=1: the native engine is not built, so only endpoints can be policies. `npx swirl build` builds it.",
+    );
+  } else {
+    await buildEngine();
+    await buildCuda();
+    console.log(`swirl-rl: the engine is ready: ${out}`);
+  }
+} catch (error) {
+  const remedy = remedies[error instanceof BuildError ? error.kind : error.code] ?? again;
+  console.error(`swirl-rl: the build failed.\n${error.message}\n\n${remedy}\n`);
+  process.exitCode = 1;
 }

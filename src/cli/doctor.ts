@@ -5,7 +5,7 @@
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { relative } from "node:path";
 import type { DeviceInfo } from "../native/addon.js";
-import { addonPaths, loadAddonFrom } from "../native/load-addon.js";
+import { buildCommand, loadAddonFrom } from "../native/load-addon.js";
 import { packageRoot, packageVersion } from "../version.js";
 
 export interface DoctorFinding {
@@ -14,6 +14,9 @@ export interface DoctorFinding {
   why: string;
   remedy: string;
 }
+
+/** What made a build, for people. */
+const BUILDERS = { install: "scripts/install.mjs", cmake: "CMake", SWIRL_ADDON: "SWIRL_ADDON" };
 
 export interface DoctorReport {
   version: string;
@@ -25,7 +28,7 @@ export interface DoctorReport {
   /** Null when the native engine did not load; then `error` says why. */
   addon: {
     path: string;
-    build: "node-gyp" | "cmake" | "SWIRL_ADDON";
+    build: "install" | "cmake" | "SWIRL_ADDON";
     version: string;
     kernelsVersion: number;
     /** What matrix products can come from; SWIRL_MATRIX chooses, each device says which runs. */
@@ -51,7 +54,7 @@ const instructionSets = [
   { isa: "avx2", name: "AVX2", brings: "float32 in 8 lanes" },
 ] as const;
 
-const rebuild = "then `npm rebuild swirl-rl` (in a clone: `npm install`)";
+const rebuild = `then: ${buildCommand()}`;
 
 function deviceFindings(libraries: readonly string[], missing: Record<string, string>): DoctorFinding[] {
   const findings: DoctorFinding[] = [];
@@ -91,7 +94,7 @@ export async function doctor(): Promise<DoctorReport> {
       ? "SWIRL_ADDON"
       : path.includes("build-native")
         ? "cmake"
-        : "node-gyp";
+        : "install";
     report.addon = {
       path,
       build,
@@ -105,9 +108,9 @@ export async function doctor(): Promise<DoctorReport> {
   } catch (error) {
     report.error = error instanceof Error ? error.message : String(error);
     report.findings.push({
-      what: `the native engine is not available; looked at ${addonPaths().join(", ")}`,
+      what: "the native engine is not available",
       why: "without it only OpenAI-compatible endpoints can be policies, and nothing can be trained",
-      remedy: `install a C++17 compiler, make and Python 3 (Debian: apt-get install g++ make python3); ${rebuild}`,
+      remedy: `install a C++17 compiler (Debian: apt-get install g++); ${rebuild}`,
     });
   }
   return report;
@@ -139,7 +142,7 @@ export function formatDoctor(report: DoctorReport): string {
   ];
   if (report.addon)
     lines.push(
-      `native engine: ${relative(packageRoot, report.addon.path)} (built by ${report.addon.build}, kernel table ${report.addon.kernelsVersion})`,
+      `native engine: ${relative(packageRoot, report.addon.path)} (built by ${BUILDERS[report.addon.build]}, kernel table ${report.addon.kernelsVersion})`,
       `  built with matrix libraries: ${report.addon.matrixLibraries.join(", ")} (SWIRL_MATRIX chooses)`,
       ...report.devices.flatMap(deviceLines),
     );

@@ -2,6 +2,7 @@
 /** The command `swirl`. Verbs are one file each; what is heavy is loaded when a verb runs. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { buildVerb } from "./build.js";
 import { demoVerb } from "./demo.js";
 import { doctorVerb } from "./doctor-verb.js";
 import { evalVerb } from "./eval.js";
@@ -36,6 +37,7 @@ const verbs = [
   evalVerb,
   solveVerb,
   logprobsVerb,
+  buildVerb,
   doctorVerb,
 ];
 for (const verb of verbs) program.addCommand(verb());

@@ -31,7 +31,7 @@ describe("loadAddon", () => {
     vi.stubEnv("SWIRL_ADDON", broken);
     const { loadAddon } = await import("./load-addon.js");
     expect(loadAddon).toThrow(broken);
-    expect(loadAddon).toThrow(/SWIRL_ADDON is set.*npm rebuild swirl-rl.*apt-get install g\+\+/s);
+    expect(loadAddon).toThrow(/SWIRL_ADDON is set.*node \S+scripts\/install\.mjs\n.*apt-get install g\+\+/s);
   });
 
   it("says that a path is not there", async () => {
@@ -58,6 +58,8 @@ describe("doctor", () => {
     const report = await doctor();
     expect(report.addon).toBeNull();
     expect(report.devices).toEqual([]);
-    expect(formatDoctor(report)).toMatch(/native engine: none[\s\S]*apt-get install g\+\+ make python3/);
+    expect(formatDoctor(report)).toMatch(
+      /native engine: none[\s\S]*apt-get install g\+\+[\s\S]*node \S+scripts\/install\.mjs/,
+    );
   });
 });

@@ -1,8 +1,8 @@
 /**
  * Finds and loads the native addon, once per environment (main thread or worker).
  *
- * SWIRL_ADDON names the file; otherwise the newest of the two builds is taken: build/Release (npm install, node-gyp)
- * or build-native/Release (npm run build:native, CMake). When none loads, every attempt's error is in the message.
+ * SWIRL_ADDON names the file; otherwise the newest of the two builds is taken: build/Release (scripts/install.mjs) or
+ * build-native/Release (npm run build:native, CMake). When none loads, the message holds the error of every attempt.
  */
 import { statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,9 +12,18 @@ import type { NativeAddon } from "./addon.js";
 
 const require = createRequire(import.meta.url);
 
-const buildRemedy =
-  "run `npm rebuild swirl-rl` (in a clone: `npm install`); it needs a C++17 compiler, make and Python 3, " +
-  "on Debian: apt-get install g++ make python3";
+/**
+ * The one command that builds the engine. It names the script instead of a package manager, because npm 12, pnpm and
+ * Yarn do not run install scripts unless they are approved, and then their `rebuild` succeeds without building.
+ */
+export function buildCommand(root = packageRoot): string {
+  if (process.versions.pnp) return "yarn swirl build"; // only Yarn's own Node finds the headers in its archives
+  const script = `${root}scripts/install.mjs`;
+  return `node ${/^[\w./@+-]+$/.test(script) ? script : `'${script.replaceAll("'", "'\\''")}'`}`;
+}
+
+const buildRemedy = () =>
+  `build it with: ${buildCommand()}\n    It needs a C++17 compiler, on Debian: apt-get install g++`;
 
 /** Where the addon may lie, best first. */
 export function addonPaths(): string[] {
@@ -69,8 +78,8 @@ export function loadAddonFrom(): LoadedAddon {
   }
   throw new SwirlError("DEVICE", `the native engine could not be loaded:\n  ${problems.join("\n  ")}`, {
     remedy: process.env.SWIRL_ADDON
-      ? `SWIRL_ADDON is set to ${process.env.SWIRL_ADDON}; unset it, or ${buildRemedy}`
-      : buildRemedy,
+      ? `SWIRL_ADDON is set to ${process.env.SWIRL_ADDON}; unset it, or ${buildRemedy()}`
+      : buildRemedy(),
     details: { paths, problems },
   });
 }
