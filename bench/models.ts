@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseModelConfig } from "../src/policy/checkpoint/model-config.js";
 import { parametersOf } from "../src/policy/checkpoint/parameter-names.js";
 import { writeCheckpointFolder } from "../src/policy/checkpoint/write-checkpoint.js";
-import { seeded } from "./shape.js";
+import { seeded } from "./seeded.js";
 
 export type ModelName = "smollm2" | "qwen2.5" | "qwen2.5-1.5b" | "tiny";
 

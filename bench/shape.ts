@@ -9,6 +9,7 @@
  * Either way there are N·K·G sequences a question, of P + (k − 1)(a + o) + a tokens.
  */
 import type { ModelName } from "./models.js";
+import { seeded } from "./seeded.js";
 
 export interface TreeShape {
   K: number;
@@ -43,17 +44,6 @@ export function shapeName({ model, K, G, N, P, a, o, Q }: Shape): string {
     .filter(([letter, size]) => size !== defaults[letter as keyof typeof defaults])
     .map(([letter, size]) => `${letter}${size}`);
   return `${model}/K${K}G${G}N${N}P${P}${rest.join("")}`;
-}
-
-/** mulberry32: a small seeded generator of numbers in [0, 1). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 export interface Sequence {

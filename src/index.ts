@@ -1,3 +1,4 @@
+// biome-ignore-all assist/source/organizeImports: grouped by stage, in the order in which the data flows
 /**
  * swirl-rl: step-wise reinforcement learning (SWiRL) for multi-step reasoning and tool use.
  *
@@ -38,18 +39,31 @@ export {
   numericEqual,
 } from "./answers/index.js";
 export { exactMatcher, f1Matcher, numericMatcher } from "./answers/matchers.js";
-// Data
+
+// Data and questions
 export * from "./data/index.js";
-// Errors
-export { type ErrorCode, type ErrorDetails, SwirlError } from "./errors/swirl-error.js";
-export {
-  type EvaluateOptions,
-  type EvaluateProgress,
-  type Evaluation,
-  evaluate,
-} from "./evaluate/evaluate.js";
-export { type EvaluationRecord, readEvaluations } from "./evaluate/evaluation-record.js";
-export { type Estimate, type EvaluationSummary, improvement, summarize } from "./evaluate/summary.js";
+export type { Demonstration, DemonstrationStep } from "./trajectory/demonstration.js";
+export type { Question } from "./trajectory/question.js";
+
+// Policies, tokenizers, devices
+export * from "./policy/index.js";
+export { type InitializeOptions, initializePolicy } from "./policy/initialize-policy.js";
+export * from "./tokenizer/index.js";
+export { devices } from "./native/devices.js";
+export type { DeviceInfo } from "./native/addon.js";
+
+// Tools and tasks
+export * from "./tools/index.js";
+export { defineTask, type Task, type TaskOptions } from "./synthesize/task.js";
+export { calculatorTask, searchTask } from "./synthesize/tasks.js";
+
+// Stage 1: synthesize, judge, filter
+export { actionFormat, stopStrings } from "./synthesize/action-format.js";
+export { type MalformedReason, type ParsedAction, parseAction } from "./synthesize/parse-action.js";
+export type { RolloutOptions } from "./synthesize/rollout-options.js";
+export { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./synthesize/synthesize.js";
+export { type DemonstrateOptions, demonstrate } from "./synthesize/demonstrations.js";
+export * from "./judge/index.js";
 export type { FilterKind, FilterReason } from "./filter/filter-reasons.js";
 export { type FilterRow, type FilterTable, formatFilterTable } from "./filter/filter-table.js";
 export {
@@ -59,38 +73,8 @@ export {
   type FilterResult,
   filterTrajectories,
 } from "./filter/filter-trajectories.js";
-export * from "./judge/index.js";
-// Policies
-export * from "./policy/index.js";
-export { type InitializeOptions, initializePolicy } from "./policy/initialize-policy.js";
-export { writeReport } from "./report/write-report.js";
-// Runs
-export { RunDirectory, type RunDirectoryOptions } from "./run-directory/run-directory.js";
-export { type SolveOptions, solve } from "./solve/solve.js";
-export { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./statistics/interval.js";
-// Stage 1: synthesize, judge, filter
-export { actionFormat, stopStrings } from "./synthesize/action-format.js";
-// Stage 2: step-wise RL, and SFT on the same records
-export { type DemonstrateOptions, demonstrate } from "./synthesize/demonstrations.js";
-export { type MalformedReason, type ParsedAction, parseAction } from "./synthesize/parse-action.js";
-export { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./synthesize/synthesize.js";
-export { defineTask, type Task, type TaskOptions } from "./synthesize/task.js";
-export { calculatorTask, searchTask } from "./synthesize/tasks.js";
-// Tokenizer and chat template
-export * from "./tokenizer/index.js";
-// Tools and tasks
-export * from "./tools/index.js";
-export { type OutcomeRewardOptions, outcomeReward, type Reward, type RewardContext } from "./train/reward.js";
-export { type SftOptions, type SftResult, sft } from "./train/sft.js";
-export { type TrainResult, train } from "./train/train.js";
-export type { TrainOptions } from "./train/train-options.js";
-export type { TrainRecord, UpdateRecord } from "./train/train-record.js";
+
 // Records
-export { decompose, rebuildStates, type SubTrajectory } from "./trajectory/decompose.js";
-export type { Demonstration } from "./trajectory/demonstration.js";
-export type { Question } from "./trajectory/question.js";
-export { stepViews } from "./trajectory/step-views.js";
-export { openTrajectoryWriter, readTrajectories, type TrajectoryWriter } from "./trajectory/store.js";
 export {
   type ActionFormat,
   type Step,
@@ -98,3 +82,38 @@ export {
   type Trajectory,
   trajectorySchema,
 } from "./trajectory/trajectory.js";
+export { decompose, rebuildStates, type SubTrajectory } from "./trajectory/decompose.js";
+export { type StepView, stepViews } from "./trajectory/step-views.js";
+export { openTrajectoryWriter, readTrajectories, type TrajectoryWriter } from "./trajectory/store.js";
+
+// Stage 2: step-wise RL, and SFT on the same records
+export { type OutcomeRewardOptions, outcomeReward, type Reward, type RewardContext } from "./train/reward.js";
+export { type SftOptions, type SftResult, sft } from "./train/sft.js";
+export { type TrainResult, train } from "./train/train.js";
+export type { TrainOptions } from "./train/train-options.js";
+export type { TrainRecord, UpdateRecord } from "./train/train-record.js";
+
+// Stage 3: solve and evaluate
+export { type SolveOptions, solve } from "./solve/solve.js";
+export {
+  type EvaluateOptions,
+  type EvaluateProgress,
+  type Evaluation,
+  evaluate,
+} from "./evaluate/evaluate.js";
+export { type EvaluationRecord, readEvaluations } from "./evaluate/evaluation-record.js";
+export { type Estimate, type EvaluationSummary, improvement, summarize } from "./evaluate/summary.js";
+export * from "./answers/index.js";
+export { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./statistics/interval.js";
+
+// Runs: their folders, reports, and the crash-safe files they are made of
+export { RunDirectory, type RunDirectoryOptions } from "./run-directory/run-directory.js";
+export { writeReport } from "./report/write-report.js";
+export { writeFileAtomic } from "./files/atomic-write.js";
+export { writeJson } from "./files/json-file.js";
+export { lockFolder } from "./files/lock.js";
+export { createRandom, normal, type Random } from "./random/random.js";
+
+// Errors and version
+export { type ErrorCode, type ErrorDetails, SwirlError } from "./errors/swirl-error.js";
+export { packageVersion } from "./version.js";

@@ -11,7 +11,7 @@ import { benchEngine } from "../engine.js";
 import { machine, machineLine } from "../machine.js";
 import { checkpointOf } from "../models.js";
 import type { PeerProcess } from "../peer-process.js";
-import { seeded } from "../shape.js";
+import { seeded } from "../seeded.js";
 import { type Spread, shown, spread } from "../spread.js";
 import { ratio, table } from "../tables.js";
 import { converted, startLlama } from "./llama.js";

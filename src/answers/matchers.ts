@@ -1,6 +1,9 @@
 /** Matchers without a model: the answer is right when it matches any accepted one. */
 import type { AnswerMatcher } from "./answer-matcher.js";
-import { answerNumber, bestOver, exactMatch, f1, numericEqual } from "./index.js";
+import { bestOver } from "./best-over.js";
+import { exactMatch } from "./exact-match.js";
+import { f1 } from "./f1.js";
+import { answerNumber, numericEqual } from "./numeric.js";
 
 /** Equal after SQuAD's normalization (case, punctuation, articles, blanks). */
 export function exactMatcher(): AnswerMatcher {

@@ -1,7 +1,7 @@
 /** Demonstrations keep within the context of the policy that will learn from them. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
-import { NativePolicy } from "../policy/native-policy.js";
+import { NativePolicy } from "../index.js";
 import { demonstratingPolicy } from "./demonstrating-policy.js";
 import { CONTEXT_LENGTH, writePolicyFolder } from "./policy-folder.js";
 import { DEMO_SETTINGS } from "./settings.js";

@@ -2,11 +2,16 @@
  * The demonstrator as a Policy, so that demonstrations are made by stage 1 itself: the same tools, the same records,
  * the same token ids as what the trained policy will produce. Tokens and turns come from the model's own tokenizer.
  */
-import { SwirlError } from "../errors/swirl-error.js";
-import type { Message } from "../messages/message.js";
-import type { NativePolicy } from "../policy/native-policy.js";
-import type { Action, Context, Policy, SamplingOptions } from "../policy/policy.js";
-import { createRandom } from "../random/random.js";
+import {
+  type Action,
+  type Context,
+  createRandom,
+  type Message,
+  type NativePolicy,
+  type Policy,
+  type SamplingOptions,
+  SwirlError,
+} from "../index.js";
 import { DEMONSTRATION_MISTAKES, demonstrate, type MistakeRates, type Turn } from "./demonstrator.js";
 import type { WorldQuestion } from "./world.js";
 

@@ -6,7 +6,7 @@
  * three-step question after two steps more often than not.
  */
 
-import type { Random } from "../random/random.js";
+import type { Random } from "../index.js";
 import {
   expression,
   FIRST_WORDS,

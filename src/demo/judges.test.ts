@@ -1,6 +1,6 @@
 /** The oracle labels by the plan; the process judge sees the conversation only, and where it errs is pinned down. */
 import { describe, expect, it } from "vitest";
-import type { StepView } from "../trajectory/step-views.js";
+import type { StepView } from "../index.js";
 import { isRightStep } from "./oracle.js";
 import { judgeProcess } from "./process-judge.js";
 import type { WorldQuestion } from "./world.js";

@@ -2,9 +2,7 @@
  * The demo's judges. The process judge filters and rewards; the oracle, which has seen the plans, and the independent
  * judge, which shares no rule with the process judge, only measure.
  */
-import type { Judge } from "../judge/judge.js";
-import { RuleJudge } from "../judge/rule-judge.js";
-import { ruleJudges } from "../judge/rules/rule-judges.js";
+import { type Judge, RuleJudge, ruleJudges } from "../index.js";
 import { readQuestion } from "./language.js";
 import { isRightStep } from "./oracle.js";
 import { judgeProcess } from "./process-judge.js";

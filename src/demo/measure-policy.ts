@@ -1,11 +1,16 @@
 /** How good a policy is on the held-out questions: sampled and greedy accuracy, and its steps under both judges. */
-import { type EvaluateOptions, evaluate } from "../evaluate/evaluate.js";
-import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
-import type { EvaluationSummary } from "../evaluate/summary.js";
-import { summarize } from "../evaluate/summary.js";
-import { type Calibration, calibrate, type LabelledStep } from "../judge/calibration.js";
-import type { Judge } from "../judge/judge.js";
-import { stepViews } from "../trajectory/step-views.js";
+import {
+  type Calibration,
+  calibrate,
+  type EvaluateOptions,
+  type EvaluationRecord,
+  type EvaluationSummary,
+  evaluate,
+  type Judge,
+  type LabelledStep,
+  stepViews,
+  summarize,
+} from "../index.js";
 import { oracleJudge } from "./judges.js";
 import type { WorldQuestion } from "./world.js";
 

@@ -5,7 +5,7 @@
  * A step of the plan is done once its call was made and the reply held its result. Right is: the call of the first
  * step not done (the two sides of + and * may be swapped), or, once all are done, the last result as the answer.
  */
-import type { StepView } from "../trajectory/step-views.js";
+import type { StepView } from "../index.js";
 import { expression, factSentence, lookupQuery, type Plan } from "./language.js";
 import type { WorldQuestion } from "./world.js";
 

@@ -1,5 +1,5 @@
 /** The demo's policy before any training: a small Llama of about half a million parameters, and its tokenizer. */
-import { initializePolicy } from "../policy/initialize-policy.js";
+import { initializePolicy } from "../index.js";
 import { END_ID, PAD_ID, tokenizerConfig, tokenizerJson, VOCABULARY } from "./tokenizer.js";
 
 /** Tokens of a whole trajectory; the longest the demo can produce has fewer. */

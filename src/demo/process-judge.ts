@@ -7,7 +7,7 @@
  * takes something from the question that was not used yet. An answer is good if as many calls were answered as the
  * question asks for and it is the newest result.
  */
-import type { StepView } from "../trajectory/step-views.js";
+import type { StepView } from "../index.js";
 import { type QuestionReading, RELATION_WORDS, readQuestion } from "./language.js";
 import { lastNumber, sameText } from "./oracle.js";
 

@@ -7,23 +7,26 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Estimate, improvement } from "../evaluate/summary.js";
-import { writeJson } from "../files/json-file.js";
-import type { FilterTable } from "../filter/filter-table.js";
-import { filterTrajectories } from "../filter/filter-trajectories.js";
-import { journaledJudge } from "../judge/journaled-judge.js";
-import type { Judge } from "../judge/judge.js";
-import { judgeSteps } from "../judge/judge-steps.js";
-import { NativePolicy } from "../policy/native-policy.js";
-import { writeReport } from "../report/write-report.js";
-import { RunDirectory } from "../run-directory/run-directory.js";
-import { synthesize } from "../synthesize/synthesize.js";
-import type { Task } from "../synthesize/task.js";
-import { sft } from "../train/sft.js";
-import { train } from "../train/train.js";
-import { readTrajectories } from "../trajectory/store.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
-import { packageVersion } from "../version.js";
+import {
+  type Estimate,
+  type FilterTable,
+  filterTrajectories,
+  improvement,
+  type Judge,
+  journaledJudge,
+  judgeSteps,
+  NativePolicy,
+  packageVersion,
+  RunDirectory,
+  readTrajectories,
+  sft,
+  synthesize,
+  type Task,
+  type Trajectory,
+  train,
+  writeJson,
+  writeReport,
+} from "../index.js";
 import { demonstratingPolicy } from "./demonstrating-policy.js";
 import { DEMONSTRATION_MISTAKES } from "./demonstrator.js";
 import { processJudge } from "./judges.js";

@@ -1,7 +1,6 @@
 /** The real tools answer the demo's right calls: what the plan needs is what search and calculator give. */
 import { describe, expect, it } from "vitest";
-import { createRandom } from "../random/random.js";
-import type { StepView } from "../trajectory/step-views.js";
+import { createRandom, type StepView } from "../index.js";
 import { DEMONSTRATION_MISTAKES, demonstrate, type MistakeRates, type Turn } from "./demonstrator.js";
 import { oracleJudge, processJudge } from "./judges.js";
 import { planSteps } from "./oracle.js";

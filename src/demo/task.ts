@@ -1,7 +1,5 @@
 /** The demo's task: both tools at once, and the question alone as the prompt, since so small a model reads no rules. */
-import { exactMatcher } from "../answers/matchers.js";
-import { defineTask, type Task } from "../synthesize/task.js";
-import { Bm25Index, calculator, search } from "../tools/index.js";
+import { Bm25Index, calculator, defineTask, exactMatcher, search, type Task } from "../index.js";
 import type { Article } from "./world.js";
 
 export async function demoTask(articles: readonly Article[], callLimit: number): Promise<Task> {

@@ -1,6 +1,6 @@
 /** The tokenizer's promises: any text comes back, the language is one token a word, special tokens are out of reach. */
 import { describe, expect, it } from "vitest";
-import { Tokenizer } from "../tokenizer/tokenizer.js";
+import { Tokenizer } from "../index.js";
 import { checkTokenizerJson } from "../tokenizer/tokenizer-files.js";
 import {
   ASSISTANT_TOKEN,

@@ -7,8 +7,7 @@
  * problems use combinations of numbers no training problem uses.
  */
 
-import { createRandom, type Random } from "../random/random.js";
-import type { Question } from "../trajectory/question.js";
+import { createRandom, type Question, type Random } from "../index.js";
 import {
   type EntityKind,
   FIRST_WORDS,

@@ -37,6 +37,10 @@ export const nodeFileOperations: FileOperations = {
 /** `.tmp-` names are what a crash may leave behind; `removeTemporaries` clears them. */
 const TEMPORARY = ".tmp-";
 
+/**
+ * Writes a file that is whole or absent: after a crash or a full disk the path holds the old content or the new.
+ * Throws what the file system says (ENOENT, ENOSPC, …); the target is then untouched.
+ */
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array,

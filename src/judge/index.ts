@@ -1,6 +1,4 @@
 /** Judges: what says how good a step is, how its verdicts are kept, and how far it can be trusted. */
-
-export type { StepView } from "../trajectory/step-views.js";
 export { AnswerKeyJudge, type AnswerKeyJudgeOptions } from "./answer-key-judge.js";
 export { type Calibration, calibrate, type LabelledStep, type Rate } from "./calibration.js";
 export { foolingSteps } from "./fooling-steps.js";

@@ -14,7 +14,7 @@ import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
-import type { Demonstration, DemonstrationStep } from "../trajectory/demonstration.js";
+import type { Demonstration } from "../trajectory/demonstration.js";
 import type { Question } from "../trajectory/question.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { rollout } from "./rollout.js";

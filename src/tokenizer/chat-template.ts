@@ -9,7 +9,6 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { BoundedTemplate, TemplateRefusal } from "./bounded-jinja.js";
 import type { ControlTokens, Piece } from "./control-tokens.js";
-import type { Tokenizer } from "./tokenizer.js";
 
 /** Stands for an assistant's turn while a template is asked what follows one. */
 const SENTINEL = "qzsentinelzq";
@@ -23,6 +22,13 @@ interface TemplateSource {
   file: string;
 }
 
+/** What a template needs of its tokenizer. */
+interface PieceEncoder {
+  readonly eosTokens: readonly number[];
+  encodePieces(pieces: readonly Piece[], continues?: boolean): Int32Array;
+  tokenText(id: number): string | undefined;
+}
+
 type Guard = { content: ControlTokens; assistant: ControlTokens };
 
 export class ChatTemplate {
@@ -31,7 +37,7 @@ export class ChatTemplate {
   #endOfTurn: number | undefined;
 
   constructor(
-    private readonly tokenizer: Tokenizer,
+    private readonly tokenizer: PieceEncoder,
     sources: readonly TemplateSource[],
     private readonly variables: Record<string, unknown>,
     private readonly guard: Guard,
@@ -274,6 +280,6 @@ function contains(pieces: readonly Piece[], content: string): boolean {
   return text.includes(word);
 }
 
-function piecesText(pieces: readonly Piece[], tokenizer: Tokenizer): string {
+function piecesText(pieces: readonly Piece[], tokenizer: PieceEncoder): string {
   return pieces.map((piece) => piece.text ?? tokenizer.tokenText(piece.id ?? -1) ?? "").join("");
 }

@@ -1,6 +1,7 @@
 /** The names of shapes, and the trees they make. */
 import { describe, expect, it } from "vitest";
-import { makeTree, parseShape, seeded, shapeName } from "../../bench/shape.js";
+import { seeded } from "../../bench/seeded.js";
+import { makeTree, parseShape, shapeName } from "../../bench/shape.js";
 
 describe("names", () => {
   it("say what differs from the defaults", () => {

@@ -22,10 +22,10 @@ interface Outcome {
   code: number | null;
   signal: string | null;
   output: string;
-  finished: number; // cells
+  finished: number; // jobs
 }
 
-/** Kills it once it has finished so many cells. */
+/** Kills it once it has finished so many jobs. */
 function run(name: string, options: { killAfter?: number; flags?: string[] } = {}): Promise<Outcome> {
   const { killAfter = Number.POSITIVE_INFINITY, flags = [] } = options;
   const child = start(name, flags);
@@ -44,9 +44,8 @@ function run(name: string, options: { killAfter?: number; flags?: string[] } = {
 }
 
 function start(name: string, flags: readonly string[] = []): ChildProcess {
-  const program = compiled.file("src/experiments/main.ts");
   const args = ["miniature", "--smoke", "--workers", "2", "--output", join(folder, name), ...flags];
-  return spawn(process.execPath, [program, ...args], {
+  return spawn(process.execPath, [compiled.file("experiments/main.ts"), ...args], {
     env: { ...process.env, SWIRL_ADDON: loadAddonFrom().path },
   });
 }
@@ -87,7 +86,7 @@ describe("npm run experiments -- miniature --smoke", () => {
     }
   }, 120_000);
 
-  it("comes to the same numbers however often it is killed, and never does a finished cell again", async () => {
+  it("comes to the same numbers however often it is killed, and never does a finished job again", async () => {
     let finished = 0;
     for (const killAfter of [1, 7, 30]) {
       const { signal, output, finished: more } = await run("killed", { killAfter });
@@ -98,7 +97,7 @@ describe("npm run experiments -- miniature --smoke", () => {
     expect(code, output).toBe(0);
     const whole = (await numbers("whole")) as { cells: unknown[] };
     expect(await numbers("killed")).toEqual(whole);
-    // A cell may end between the parent's death and its worker's: it is then found, not made.
+    // A job may end between the parent's death and its worker's: it is then found, not made.
     expect(finished + rest).toBeLessThanOrEqual(whole.cells.length);
     expect(finished + rest).toBeGreaterThan(whole.cells.length - 3 * 4);
   }, 180_000);
@@ -112,22 +111,23 @@ describe("npm run experiments -- miniature --smoke", () => {
 
   it("stops when its time is up, says how to go on, and lets nobody else into its folder but to read", async () => {
     const first = start("budget", ["--time-budget", "6s"]);
+    const text: string[] = [];
+    first.stdout!.on("data", (chunk) => text.push(String(chunk)));
+    const ended = new Promise((resolve) => first.on("close", resolve));
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const second = await run("budget");
     expect(second.code).toBe(1);
     expect(second.output).toMatch(/in use by process \d+[\s\S]*another folder/);
     const reading = await run("budget", { flags: ["--report-only"] });
-    expect(reading.output).toMatch(/cells are left/);
+    expect(reading.output).toMatch(/jobs are left/);
     expect(reading.code).toBe(0);
-    const text: string[] = [];
-    first.stdout!.on("data", (chunk) => text.push(String(chunk)));
-    expect(await new Promise((resolve) => first.on("close", resolve))).toBe(0);
-    expect(text.join("")).toMatch(/\d+ of \d+ cells are left: run the same command again/);
+    expect(await ended).toBe(0);
+    expect(text.join("")).toMatch(/\d+ of \d+ jobs are left: run the same command again/);
   }, 60_000);
 
   it("refuses what it does not know, naming it", async () => {
     expect((await run("odd", { flags: ["--only", "swirl/magic"] })).output).toMatch(
-      /--only swirl\/magic: no cell/,
+      /--only swirl\/magic: no job/,
     );
     expect((await run("odd", { flags: ["--time-budget", "soon"] })).output).toMatch(/soon is no time/);
   }, 60_000);

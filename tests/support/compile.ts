@@ -1,8 +1,8 @@
 /**
- * src/ and tests/support/ as JavaScript, for tests that run a program in a process of its own (to kill it). Compiled
+ * src/, experiments/ and tests/support/ as JavaScript, for tests that run a program in a process of its own (to kill it). Compiled
  * file by file without type checks, which are the linter's business; a second or two.
  */
-import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -19,8 +19,10 @@ export async function compile(): Promise<Compiled> {
   const cache = join(root, "node_modules/.cache");
   await mkdir(cache, { recursive: true });
   const folder = temporaryFolder(cache); // below node_modules, so that imports resolve
-  await copyFile(join(root, "package.json"), join(folder, "package.json"));
-  for (const part of ["src", "tests/support"]) {
+  // A package of the same name: what imports "swirl-rl" gets the source compiled here.
+  const manifest = await readFile(join(root, "package.json"), "utf8");
+  await writeFile(join(folder, "package.json"), manifest.replaceAll('"./dist/', '"./src/'));
+  for (const part of ["src", "experiments", "tests/support"]) {
     for (const entry of await readdir(join(root, part), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile() || !entry.name.endsWith(".ts") || /\.(test|test-d|d)\.ts$/.test(entry.name))
         continue;

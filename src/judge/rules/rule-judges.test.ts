@@ -53,6 +53,21 @@ describe("ruleJudges.search", () => {
     ["a malformed action", stepView({ kind: "malformed" }), false],
     ["an answer a result mentions", answerView("Áda Moreno"), true],
     ["an answer no result mentions", answerView("1902"), false],
+    [
+      "a query on topic in a script without spaces",
+      stepView({ question: "多瑙河流经哪座城市？", history: [], call: { name: "search", input: "多瑙河" } }),
+      true,
+    ],
+    [
+      "an answer within a sentence",
+      answerView("维也纳", { history: [{ action: "", observation: "它流经维也纳。" }] }),
+      true,
+    ],
+    [
+      "another answer",
+      answerView("巴黎", { history: [{ action: "", observation: "它流经维也纳。" }] }),
+      false,
+    ],
     ["an answer before any result", answerView("Ada Moreno", { history: [] }), false],
     ["yes, with results", answerView("Yes"), true],
     [

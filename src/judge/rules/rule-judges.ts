@@ -39,7 +39,7 @@ export const ruleJudges = {
    * answer that is a result.
    */
   calculator: () =>
-    judgeByChecks("calculator.v3", [
+    judgeByChecks("calculator.v2", [
       wellFormed,
       repeatsNothing,
       expressionParses,

@@ -1,4 +1,5 @@
 /** Checks of a search agent's steps. */
+import { words } from "../../tools/search/words.js";
 import type { StepView } from "../../trajectory/step-views.js";
 
 /** At least one word of the query that carries meaning occurs in the question or in a result. */
@@ -37,13 +38,7 @@ const FUNCTION_WORDS = new Set(
   which when where why how that this these those it its as same first s`.split(/\s+/),
 );
 
-/** Words in lower case without marks, accents and function words. */
+/** Terms as the index has them, so that a query in a script without spaces shares terms with a result. */
 function contentWords(text: string): string[] {
-  const words =
-    text
-      .normalize("NFKD")
-      .replace(/\p{M}/gu, "")
-      .toLowerCase()
-      .match(/[\p{L}\p{N}]+/gu) ?? [];
-  return words.filter((word) => !FUNCTION_WORDS.has(word));
+  return words(text).filter((word) => !FUNCTION_WORDS.has(word));
 }

@@ -11,7 +11,18 @@ describe("words", () => {
     ["The Cat's pyjamas, O'Brien!", ["cat", "pyjamas", "obrien"]],
     ["Alû (mythology) Škoda-Auto", ["alu", "mythology", "skoda", "auto"]],
     ["born 2 November 1932; ﬁlm №5", ["born", "2", "november", "1932", "film", "no5"]],
-    ["日本 の", ["日本", "の"]],
+    ["日本 の", ["日", "本", "日本", "の"]],
+    ["ドナウ川", ["ドナ", "ナウ", "川", "ウ川"]],
+    ["서울은 한강", ["서", "울", "서울", "은", "울은", "한", "강", "한강"]],
+    ["น้ำดี", ["น้ํา", "าดี"]],
+    ["GPT4模型", ["gpt4", "模", "型", "模型"]],
+    ["हिन्दी किताब", ["हिन्दी", "किताब"]],
+    [
+      "Łódź, Đakovo, Straße, STRASSE, Ørsted, œuvre, Æsir, Diyarbakır, Þór, İzmir",
+      ["lodz", "dakovo", "strasse", "strasse", "orsted", "oeuvre", "aesir", "diyarbakir", "thor", "izmir"],
+    ],
+    ["Ёлка Σίσυφος كِتَاب co\u00adoperate", ["елка", "σισυφοσ", "كتاب", "cooperate"]],
+    ["が か", ["が", "か"]],
     ["the of a", []],
     ["x".repeat(65), []],
   ])("%j", (text, expected) => {
@@ -24,6 +35,35 @@ const passages = [
   { title: "Dog", text: "The dog chased the cat." },
   { title: "Bird", text: "Birds fly south in winter, far from any mat or house, over hills and seas." },
 ];
+
+describe("scripts without spaces", () => {
+  const corpus = [
+    { title: "多瑙河", text: "多瑙河流经维也纳、布达佩斯和贝尔格莱德。" },
+    { title: "ドナウ川", text: "ドナウ川はウィーンを流れる川である。" },
+    { title: "서울", text: "서울은 대한민국의 수도이며 한강이 흐른다." },
+    { title: "แม่น้ำ", text: "แม่น้ำดานูบไหลผ่านกรุงเวียนนา" },
+    { title: "ផ្លូវ", text: "ទន្លេដានុយហូរកាត់ទីក្រុងវីយែន" },
+    { title: "Łódź", text: "Đakovo, Straße, Ørsted, œuvre" },
+  ];
+  it.each([
+    ["维也纳", "多瑙河"],
+    ["布达佩斯在哪里？", "多瑙河"],
+    ["河", "多瑙河"],
+    ["ウィーン", "ドナウ川"],
+    ["ｳｨｰﾝ", "ドナウ川"],
+    ["수도", "서울"],
+    ["강", "서울"],
+    ["대한민국은", "서울"],
+    ["เวียนนา", "แม่น้ำ"],
+    ["វីយែន", "ផ្លូវ"],
+    ["lodz", "Łódź"],
+    ["strasse", "Łódź"],
+    ["ORSTED", "Łódź"],
+  ])("%s", async (query, title) => {
+    const index = await Bm25Index.build(corpus);
+    expect(index.search(query, 1)[0]?.passage.title).toBe(title);
+  });
+});
 
 describe("Bm25Index", () => {
   it("scores as the formula says", async () => {

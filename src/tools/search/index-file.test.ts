@@ -46,6 +46,15 @@ describe("an index on disk", () => {
     expect(loaded.k1).toBe(1.2);
   });
 
+  it("is built again from its passages when version 1 wrote its terms", async () => {
+    await saveIndex(await Bm25Index.build([{ title: "Łódź", text: "维也纳" }], { k1: 1.2 }), dir);
+    await replace("postings", () => Buffer.alloc(0));
+    await write({ ...(await manifest()), version: 1 });
+    const loaded = await loadIndex(dir);
+    expect(["lodz", "维也纳"].map((query) => loaded.search(query, 1).length)).toEqual([1, 1]);
+    expect(loaded.k1).toBe(1.2);
+  });
+
   it("replaces the index before it and leaves nothing of it", async () => {
     await saveIndex(await Bm25Index.build([{ title: "New", text: "words" }]), dir);
     expect((await loadIndex(dir)).passages.length).toBe(1);
@@ -100,7 +109,7 @@ describe("a hostile index", () => {
   it.each([
     ["no JSON", "{", /is not JSON/],
     ["null", "null", /index.json/],
-    ["another version", { version: 2 }, /an index of version 2, this package reads 1/],
+    ["another version", { version: 3 }, /an index of version 3, this package reads 2/],
     ["another format", { format: "faiss", version: 1 }, /format/],
     ["an unknown field", { extra: 1 }, /extra|Unrecognized/],
     ["a huge count", { counts: { passages: 1e12, terms: 1, postings: 1 } }, /counts.passages/],

@@ -18,7 +18,9 @@ import { syncFolder, writeFileAtomic, writeFileDurable } from "../../files/atomi
 import { makeFolder } from "../../files/make-folder.js";
 import { Bm25Index, type Postings } from "./bm25-index.js";
 
-export const INDEX_VERSION = 1;
+export const INDEX_VERSION = 2;
+/** Its terms were cut from the text in another way (words.ts), so that only its passages are of use. */
+const OLD_VERSION = 1;
 const MANIFEST = "index.json";
 const MAX_BYTES = 2 ** 31;
 const MAX_COUNT = 2 ** 28;
@@ -33,7 +35,7 @@ const file = z.strictObject({
 });
 const manifestSchema = z.strictObject({
   format: z.literal("swirl-bm25"),
-  version: z.literal(INDEX_VERSION),
+  version: z.literal([OLD_VERSION, INDEX_VERSION]),
   k1: z.number(),
   b: z.number(),
   counts: z.strictObject({ passages: count, terms: count, postings: count }),
@@ -72,7 +74,11 @@ export async function saveIndex(index: Bm25Index, folder: string): Promise<void>
   }
 }
 
-/** @throws SwirlError RECORD naming file and field when anything of the index is missing, foreign or damaged. */
+/**
+ * Opens a saved index. One of version 1 is built again from its passages, which takes as long as `Bm25Index.build`;
+ * save it once to keep the result.
+ * @throws SwirlError RECORD naming file and field when anything of the index is missing, foreign or damaged.
+ */
 export async function loadIndex(folder: string): Promise<Bm25Index> {
   const path = join(folder, MANIFEST);
   const manifest = parseManifest(await readBounded(path, 1 << 16), path);
@@ -82,8 +88,10 @@ export async function loadIndex(folder: string): Promise<Bm25Index> {
     counts.passages,
     folder,
   );
+  const options = { k1: manifest.k1, b: manifest.b };
+  if (manifest.version === OLD_VERSION) return Bm25Index.build(passages, options);
   const postings = decodePostings(await readListed(folder, manifest.postings, "postings"), counts, folder);
-  return new Bm25Index(passages, postings, { k1: manifest.k1, b: manifest.b });
+  return new Bm25Index(passages, postings, options);
 }
 
 function describe(kind: "passages" | "postings", extension: string, data: Buffer) {
@@ -99,7 +107,7 @@ function parseManifest(data: Buffer, path: string): z.infer<typeof manifestSchem
     throw damaged(path, "(whole file)", `is not JSON: ${(cause as Error).message}`);
   }
   const version = (value as { version?: unknown } | null)?.version;
-  if (version !== undefined && version !== INDEX_VERSION) {
+  if (version !== undefined && version !== INDEX_VERSION && version !== OLD_VERSION) {
     throw new SwirlError(
       "RECORD",
       `${path}: an index of version ${JSON.stringify(version)}, this package reads ${INDEX_VERSION}`,

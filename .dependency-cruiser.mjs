@@ -1,0 +1,63 @@
+// The floors of src/, bottom first. A folder may import from the floors below it and from itself; folders on one
+// floor do not import each other. `npm run lint:imports` checks it; docs/architecture.md shows it as a picture.
+const FLOORS = [
+  ["errors", "version.ts"],
+  ["async", "options", "random", "files", "secrets", "messages"],
+  ["statistics", "endpoint", "losses", "native", "tokenizer", "trajectory"],
+  ["data", "policy"],
+  ["tools"],
+  ["answers"],
+  ["synthesize", "judge"],
+  ["filter", "solve", "evaluate", "run-directory"],
+  ["train", "report"],
+  ["index.ts"],
+  ["demo"],
+  ["cli"],
+];
+
+const path = (names) => `^src/(${names.map((name) => name.replace(".", "[.]")).join("|")})($|/)`;
+
+/** One rule per folder: it may import only itself and what lies on a lower floor. */
+const downward = FLOORS.flatMap((floor, level) =>
+  floor.map((name) => ({
+    name: `no-import-upward-from-${name.replace(".ts", "")}`,
+    comment: "src/ has one order (see FLOORS): move the shared type or function to a lower folder.",
+    severity: "error",
+    from: { path: path([name]) },
+    to: { path: "^src/", pathNot: path([...FLOORS.slice(0, level).flat(), name]) },
+  })),
+);
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: [
+    ...downward,
+    {
+      name: "no-folder-without-a-floor",
+      comment: "Give the new folder its place in FLOORS and in docs/architecture.md.",
+      severity: "error",
+      from: {},
+      to: { path: "^src/", pathNot: path(FLOORS.flat()) },
+    },
+    {
+      name: "no-circle",
+      comment: "Two files that import each other are one file, or need a third below both.",
+      severity: "error",
+      from: { path: "^(src|bench|experiments|scripts)/" },
+      to: { circular: true },
+    },
+    {
+      name: "public-api-only",
+      comment: "The demo, the experiments and the examples use the package as a user does: through its public API.",
+      severity: "error",
+      from: { path: "^(src/demo|experiments|examples)/", pathNot: "[.]test[.]ts$" },
+      to: { path: "^src/", pathNot: "^src/(demo/|index[.]ts$)" },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true, // type imports count
+    tsConfig: { fileName: "tsconfig.json" },
+    includeOnly: "^(src|bench|experiments|examples|scripts)/",
+    exclude: "[.]test(-d)?[.]ts$",
+  },
+};

@@ -1,0 +1,83 @@
+/** The real studies in numbers: a published model, published questions, as much of both as a CPU takes in an hour or two. */
+import type { RolloutOptions } from "swirl-rl";
+import type { SftSettings, TrainSettings } from "../job.js";
+
+export interface RealSettings {
+  dataset: "gsm8k" | "hotpotqa";
+  /** Files below the data folder. */
+  files: { train: string; test: string; demonstrations: string; corpus: readonly string[] };
+  demonstrations: { limit: number };
+  train: { skip: number; limit: number };
+  test: { limit: number };
+  callLimit: number;
+  samples: number;
+  /** Trajectories that a filter hands on; all where fewer pass, and with `fill` also such as do not. */
+  kept: number;
+  fill: boolean;
+  maxNewTokens: number;
+  rollout: Partial<Pick<RolloutOptions, "maxObservationTokens">>;
+  /** Characters of a passage that are shown. */
+  maxCharacters: number;
+  concurrency: number;
+  imitation: SftSettings;
+  swirl: TrainSettings;
+  /** Also an arm rewarded by right answers: for a policy that gives enough of them to learn from. */
+  outcomeReward: boolean;
+}
+
+const SWIRL: TrainSettings = {
+  steps: 30,
+  batchSize: 32,
+  samplesPerState: 4,
+  lr: 2e-5,
+  warmupSteps: 3,
+  klWeight: 0.02,
+};
+
+export const GSM8K: RealSettings = {
+  dataset: "gsm8k",
+  files: {
+    train: "gsm8k/train.jsonl",
+    test: "gsm8k/test.jsonl",
+    demonstrations: "gsm8k/train.jsonl",
+    corpus: [],
+  },
+  demonstrations: { limit: 2000 },
+  train: { skip: 2000, limit: 300 },
+  test: { limit: 500 },
+  callLimit: 8,
+  samples: 4,
+  kept: 300,
+  fill: false,
+  maxNewTokens: 96,
+  rollout: {},
+  maxCharacters: 600,
+  concurrency: 64,
+  imitation: { epochs: 1, batchSize: 16, lr: 2e-4, schedule: "cosine", warmupSteps: 5 },
+  swirl: SWIRL,
+  outcomeReward: false,
+};
+
+export const HOTPOTQA: RealSettings = {
+  dataset: "hotpotqa",
+  files: {
+    train: "hotpotqa/hotpotqa_train_100.json",
+    test: "hotpotqa/hotpot_distractor_dev_200.jsonl",
+    demonstrations: "hotpotqa/hotpotqa_train_100.json",
+    corpus: ["hotpotqa/hotpotqa_train_100_corpus.json", "hotpotqa/hotpot_distractor_dev_200.jsonl"],
+  },
+  demonstrations: { limit: 100 },
+  train: { skip: 0, limit: 100 },
+  test: { limit: 200 },
+  callLimit: 5,
+  samples: 8,
+  kept: 300,
+  fill: false,
+  maxNewTokens: 48,
+  rollout: { maxObservationTokens: 256 },
+  maxCharacters: 600,
+  concurrency: 32,
+  imitation: { epochs: 4, batchSize: 8, lr: 5e-5, schedule: "cosine", warmupSteps: 4 },
+  swirl: { ...SWIRL, batchSize: 24 },
+  outcomeReward: true,
+};

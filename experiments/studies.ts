@@ -1,0 +1,100 @@
+/** The studies there are, by name. Their options are plain data, so that a worker process opens the same one. */
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { SwirlError } from "swirl-rl";
+import { MODEL_CONFIG } from "swirl-rl/demo";
+import { miniatureJobs } from "./miniature/arms.js";
+import { miniatureReport } from "./miniature/report.js";
+import { MINIATURE, MINIATURE_SMOKE } from "./miniature/settings.js";
+import { openMiniature } from "./miniature/testbed.js";
+import { realJobs } from "./real/jobs.js";
+import { realReport } from "./real/report.js";
+import { GSM8K, HOTPOTQA, type RealSettings } from "./real/settings.js";
+import { openReal } from "./real/testbed.js";
+import type { Study } from "./study.js";
+
+export const STUDY_NAMES = ["miniature", "gsm8k", "hotpotqa"] as const;
+export type StudyName = (typeof STUDY_NAMES)[number];
+
+export interface StudyOptions {
+  name: StudyName;
+  /** Tiny sizes: that everything runs, in seconds. */
+  smoke: boolean;
+  /** CPU threads of a worker; absent: the study's own. */
+  threads?: number;
+  device: string;
+  /** For studies of a published model. */
+  model?: string;
+  data?: string;
+}
+
+export function openStudy(options: StudyOptions): Study {
+  if (options.name === "miniature") return miniature(options);
+  return real(options, options.name === "gsm8k" ? GSM8K : HOTPOTQA);
+}
+
+function miniature({ smoke, threads = 1 }: StudyOptions): Study {
+  const settings = smoke ? MINIATURE_SMOKE : MINIATURE;
+  const { entities, demonstrations, mistakes, overlooked, train, thinkingTrain, heldOut, callLimit } =
+    settings;
+  const { thinkingMaxNewTokens: maxNewTokens } = settings;
+  return {
+    name: smoke ? "miniature-smoke" : "miniature",
+    testbed: {
+      world: { entities, demonstrations, mistakes, train, thinkingTrain, heldOut, callLimit, maxNewTokens },
+      judge: { overlooked },
+      model: MODEL_CONFIG,
+    },
+    jobs: (seed) => miniatureJobs(seed, settings),
+    open: (seed, folder) => openMiniature(seed, folder, settings, threads),
+    defaultSeeds: smoke ? [0] : [0, 1, 2, 3, 4],
+    // So small a policy gains little from a second thread: two jobs beside each other do more than one on two.
+    threads,
+    workers: 0,
+    report: (results) => miniatureReport(results, settings),
+  };
+}
+
+function real({ name, smoke, threads = 0, device, model, data }: StudyOptions, full: RealSettings): Study {
+  const settings = smoke ? smaller(full) : full;
+  for (const [option, path, variable] of [
+    ["--model", model, "SWIRL_MODEL"],
+    ["--data", data, "SWIRL_DATA"],
+  ] as const) {
+    if (path === undefined || !existsSync(path))
+      throw new SwirlError("CONFIG", `the study ${name} needs ${option}: ${path ?? "it is not given"}`, {
+        remedy: `give ${option} FOLDER or set ${variable}; examples/${name}/README.md says what belongs there`,
+        details: { field: option },
+      });
+  }
+  return {
+    name: smoke ? `${name}-smoke` : name,
+    testbed: { ...testbedOf(settings), model: basename(model!) },
+    jobs: (seed) => realJobs(seed, settings),
+    open: () => openReal(settings, { model: model!, data: data!, device, threads }),
+    defaultSeeds: [1],
+    threads,
+    workers: 1,
+    report: (results) => realReport(results, settings),
+  };
+}
+
+/** What jobs do not name themselves. */
+function testbedOf(settings: RealSettings) {
+  const { dataset, files, demonstrations, train, test, callLimit, maxNewTokens, rollout, maxCharacters } =
+    settings;
+  return { dataset, files, demonstrations, train, test, callLimit, maxNewTokens, rollout, maxCharacters };
+}
+
+function smaller(settings: RealSettings): RealSettings {
+  return {
+    ...settings,
+    demonstrations: { limit: 8 },
+    train: { ...settings.train, limit: 4 },
+    test: { limit: 4 },
+    kept: 4,
+    fill: true,
+    imitation: { ...settings.imitation, batchSize: 4 },
+    swirl: { ...settings.swirl, steps: 1, batchSize: 4 },
+  };
+}
