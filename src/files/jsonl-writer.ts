@@ -164,6 +164,7 @@ export async function settleLastLine(
   }
   try {
     const { size } = await handle.stat();
+    if (size === 0) return; // also what a resumed run leaves when all its records failed
     const tail = await lastLine(handle, size);
     const text = tail.toString("utf8");
     if (tail.byteLength < size) await requireRecord(handle, file, check);
