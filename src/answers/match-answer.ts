@@ -1,6 +1,7 @@
 /** Runs a matcher on a trajectory's final answer. A matcher that throws is a check that failed, not a crash. */
 import { z } from "zod";
 import { abortedError } from "../async/map-concurrent.js";
+import { redactText } from "../secrets/redact.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { AnswerMatcher, AnswerVerdict } from "./answer-matcher.js";
 
@@ -22,6 +23,6 @@ export async function matchAnswer(
     return await matcher.match({ question, answer: trajectory.answer!, gold }, signal ? { signal } : {});
   } catch (error) {
     if (signal?.aborted) throw abortedError(signal);
-    return { status: "failed", error: error instanceof Error ? error.message : String(error) };
+    return { status: "failed", error: redactText(error instanceof Error ? error.message : String(error)) };
   }
 }

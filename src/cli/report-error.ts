@@ -1,5 +1,6 @@
 /** How an error reaches a person: the message, which holds the remedy, and no stack unless SWIRL_DEBUG is set. */
 import { SwirlError } from "../errors/swirl-error.js";
+import { redactText } from "../secrets/redact.js";
 
 export interface ReportOptions {
   interrupted: boolean;
@@ -13,10 +14,11 @@ export function reportError(error: unknown, options: ReportOptions): number {
     process.stderr.write(`stopped. ${options.resume ?? "Run the same command again to start over."}\n`);
     return 130;
   }
-  if (process.env.SWIRL_DEBUG && error instanceof Error) process.stderr.write(`${stackOf(error)}\n`);
-  else if (known) process.stderr.write(`error: ${error.message}\n`);
+  if (process.env.SWIRL_DEBUG && error instanceof Error)
+    process.stderr.write(`${redactText(stackOf(error))}\n`);
+  else if (known) process.stderr.write(`error: ${redactText(error.message)}\n`);
   else {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = redactText(error instanceof Error ? error.message : String(error));
     process.stderr.write(
       `error: ${text}\n  → this is not expected: SWIRL_DEBUG=1 shows where it came from\n`,
     );

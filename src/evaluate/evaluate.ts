@@ -20,6 +20,7 @@ import { judgeSchema } from "../judge/judge.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { policySchema } from "../policy/policy.js";
+import { redact } from "../secrets/redact.js";
 import { differsFrom } from "../synthesize/differs-from.js";
 import { FailureGuard } from "../synthesize/failure-guard.js";
 import { noQuestions } from "../synthesize/no-questions.js";
@@ -190,7 +191,9 @@ async function check(
   }
   if (judge) {
     record.judge = judge.id;
-    record.verdicts = await Promise.all(stepViews(trajectory).map((view) => judgeStep(judge, view, signal)));
+    record.verdicts = redact(
+      await Promise.all(stepViews(trajectory).map((view) => judgeStep(judge, view, signal))),
+    );
   }
   return record;
 }

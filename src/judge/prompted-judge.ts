@@ -9,6 +9,7 @@ import { parseOptions } from "../options/parse-options.js";
 import { scoresChoices } from "../policy/choice-scorer.js";
 import { policySchema } from "../policy/policy.js";
 import { deriveSeed } from "../random/derive-seed.js";
+import { redactText } from "../secrets/redact.js";
 import type { StepView } from "../trajectory/step-views.js";
 import { failedVerdict } from "./failed-verdict.js";
 import type { Judge, Verdict } from "./judge.js";
@@ -101,7 +102,7 @@ export class PromptedJudge implements Judge {
         good,
         score: result.score,
         votes: result.votes,
-        reason: (typical?.text ?? "").trim().slice(0, REASON_LENGTH),
+        reason: redactText((typical?.text ?? "").trim()).slice(0, REASON_LENGTH),
       };
     } catch (error) {
       return failedVerdict(error);

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { parseRecord, readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { JsonlWriter } from "../files/jsonl-writer.js";
+import { redact } from "../secrets/redact.js";
 import type { StepView } from "../trajectory/step-views.js";
 import type { Verdict } from "./judge.js";
 import { verdictSchema } from "./judged-trajectory.js";
@@ -66,11 +67,12 @@ export class VerdictJournal implements AsyncDisposable {
     return this.#verdicts.get(key);
   }
 
-  /** Resolves when the line is in the file. A later verdict of the same key replaces an earlier one. */
+  /** Resolves when the line is in the file, without secrets. A later verdict of the same key replaces an earlier one. */
   async add(key: string, judge: string, view: StepView, verdict: Verdict): Promise<void> {
     const { question, action } = view;
-    await this.#writer.append({ version: VERDICT_VERSION, key, judge, verdict, question, action });
-    this.#verdicts.set(key, verdict);
+    const recorded = redact(verdict);
+    await this.#writer.append({ version: VERDICT_VERSION, key, judge, verdict: recorded, question, action });
+    this.#verdicts.set(key, recorded);
   }
 
   sync(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
+import { redactText } from "../secrets/redact.js";
 
 export function parseOptions<Schema extends z.ZodObject>(
   schema: Schema,
@@ -30,13 +31,14 @@ export function parseOptions<Schema extends z.ZodObject>(
   });
 }
 
-/** The offending value where it is short enough to print and no secret by its key. */
+/** The offending value without secrets, shortened; nothing for a value that is secret by its key. */
 function given(options: unknown, path: readonly PropertyKey[]): string {
   let value = options;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
-  if (value === undefined || /key|token$|secret|password/i.test(String(path.at(-1)))) return "";
+  if (value === undefined || /key|token$|secret|password|headers/i.test(path.map(String).join(".")))
+    return "";
   if (typeof value === "object" || typeof value === "function") return "";
-  return ` (got ${JSON.stringify(value)?.slice(0, 80)})`;
+  return ` (got ${redactText(JSON.stringify(value)).slice(0, 80)})`;
 }
 
 function nearest(key: string, known: readonly string[]): string | undefined {

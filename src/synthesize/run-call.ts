@@ -6,6 +6,7 @@ import { z } from "zod";
 import { abortedError } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { ToolSpec } from "../messages/message.js";
+import { redactText } from "../secrets/redact.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 
@@ -50,7 +51,7 @@ export async function runCall(tool: AnyTool, input: string, options: RunCallOpti
     return ended(String(await Promise.race([executing, stopped])), false);
   } catch (error) {
     if (options.signal?.aborted) throw abortedError(options.signal);
-    return ended(error instanceof Error ? error.message : String(error), true);
+    return ended(redactText(error instanceof Error ? error.message : String(error)), true);
   } finally {
     clearTimeout(timer);
   }
