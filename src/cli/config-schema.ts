@@ -29,10 +29,17 @@ const questionsSchema = z.strictObject({
   shuffle: z.boolean().default(false),
 });
 
-/** A server of /v1/embeddings, the key as below. */
+/** The environment variables that hold an endpoint's secrets: a config only names them. */
+const secretVariables = {
+  apiKeyVariable: z.string().min(1).optional(),
+  /** Header → variable: { "api-key": "AZURE_OPENAI_API_KEY" }. */
+  headerVariables: z.record(z.string(), z.string().min(1)).optional(),
+};
+
+/** A server of /v1/embeddings. */
 const embeddingSchema = embeddingIndexSchema
   .omit({ apiKey: true, headers: true, cacheFile: true })
-  .extend({ apiKeyVariable: z.string().min(1).optional() });
+  .extend(secretVariables);
 
 const taskKinds = {
   calculator: z.strictObject({ kind: z.literal("calculator"), callLimit: z.int().min(1).default(10) }),
@@ -50,10 +57,8 @@ const taskKinds = {
   }),
 };
 
-/** An OpenAI-compatible server. The key is read from the variable named by apiKeyVariable, never from the file. */
-const endpointSchema = endpointOptionsSchema
-  .omit({ apiKey: true, headers: true })
-  .extend({ apiKeyVariable: z.string().min(1).optional() });
+/** An OpenAI-compatible server. */
+const endpointSchema = endpointOptionsSchema.omit({ apiKey: true, headers: true }).extend(secretVariables);
 
 const judgeKinds = {
   /** The ready-made checks of the task; see src/judge/rules. */

@@ -7,7 +7,7 @@ import { EndpointPolicy } from "../policy/endpoint-policy.js";
 import type { Policy } from "../policy/policy.js";
 import type { JudgeConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { secret } from "./secret.js";
+import { endpointSecrets } from "./secret.js";
 import { loadPolicy, required, type Session } from "./session.js";
 
 export interface OpenJudge extends AsyncDisposable {
@@ -43,12 +43,11 @@ type PromptedConfig = Extract<JudgeConfig, { kind: "prompted" }>;
 
 async function judgePolicy(session: Session, config: PromptedConfig, which: string): Promise<Policy> {
   if (config.model !== undefined) return loadPolicy(session, config.model, { trainable: false });
-  const { apiKeyVariable, ...endpoint } = config.endpoint!;
+  const { apiKeyVariable, headerVariables, ...endpoint } = config.endpoint!;
   return EndpointPolicy.connect({
     ...defined(endpoint),
-    ...(apiKeyVariable === undefined
-      ? {}
-      : { apiKey: secret(apiKeyVariable, `${which}.endpoint.apiKeyVariable`) }),
+    ...endpointSecrets({ apiKeyVariable, headerVariables }, `${which}.endpoint`),
+    onNote: (note) => session.sayOnce(note),
   });
 }
 

@@ -7,7 +7,7 @@ import { calculator } from "../tools/calculator/index.js";
 import { Bm25Index, EmbeddingIndex, search } from "../tools/search/index.js";
 import type { TaskConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { secret } from "./secret.js";
+import { endpointSecrets } from "./secret.js";
 import { required, type Session } from "./session.js";
 
 type EmbeddingConfig = NonNullable<Extract<TaskConfig, { kind: "search" }>["embedding"]>;
@@ -27,15 +27,13 @@ export async function openTask(session: Session): Promise<Task> {
 async function embeddings(
   session: Session,
   corpus: string | string[],
-  { apiKeyVariable, ...options }: EmbeddingConfig,
+  { apiKeyVariable, headerVariables, ...options }: EmbeddingConfig,
 ): Promise<EmbeddingIndex> {
   if (session.config.output !== undefined) await makeFolder(session.config.output);
   const bar = session.progress("embed");
   const index = await EmbeddingIndex.build(readPassages(corpus), {
     ...defined(options),
-    ...(apiKeyVariable === undefined
-      ? {}
-      : { apiKey: secret(apiKeyVariable, "task.embedding.apiKeyVariable") }),
+    ...endpointSecrets({ apiKeyVariable, headerVariables }, "task.embedding"),
     ...(session.config.output === undefined ? {} : { cacheFile: session.paths.embeddings }),
     signal: session.signal,
     onProgress: (done, total) => bar.update(done, total),

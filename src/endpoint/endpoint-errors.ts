@@ -3,22 +3,14 @@ import { APIConnectionError, APIError } from "openai";
 import { SwirlError } from "../errors/swirl-error.js";
 import { AttemptTimeout, type Disposition, retryAfterMs } from "./retry.js";
 
-/** Replaces secrets in text that came from outside: servers like to repeat the key they refuse. */
-export class Redactor {
-  readonly #secrets: string[];
-
-  constructor(secrets: readonly string[]) {
-    this.#secrets = secrets.filter((secret) => secret.length >= 4).sort((a, b) => b.length - a.length);
-  }
-
-  apply(text: string): string {
-    return this.#secrets.reduce((out, secret) => out.replaceAll(secret, "[redacted]"), text);
-  }
-}
-
 const RETRIED_STATUS = new Set([408, 409, 425, 429]);
+/** Characters of the server's words that an error shows, and that are searched for secrets before. */
+const SHOWN = 300;
+const READ = 20_000;
 
 export function classifyEndpointError(error: unknown): Disposition {
+  const own = ownError(error);
+  if (own) return { retry: own.code === "ENDPOINT" && own.details.final !== true };
   if (error instanceof APIConnectionError) return { retry: true };
   if (error instanceof APIError && typeof error.status === "number") {
     if (error.code === "insufficient_quota") return { retry: false };
@@ -28,37 +20,67 @@ export function classifyEndpointError(error: unknown): Disposition {
     const afterMs = retryAfterMs((name) => error.headers?.get(name));
     return afterMs === undefined ? { retry: true } : { retry: true, afterMs };
   }
-  // The reply was cut short, was not JSON, or had no choices: another attempt may be whole.
+  // The reply was cut short or was not JSON, or the connection broke: another attempt may be whole.
   if (error instanceof SyntaxError || error instanceof TypeError) return { retry: true };
-  if (SwirlError.isInstance(error) && error.code === "ENDPOINT")
-    return { retry: error.details.final !== true };
   if (error instanceof APIError) return { retry: true };
   return { retry: false };
+}
+
+/** The error that a reply of status 200 holds, of code ENDPOINT; undefined where it holds none. */
+export function errorInReply(reply: Readonly<Record<string, unknown>>): SwirlError | undefined {
+  const error = reply.error || (reply.object === "error" ? reply : undefined);
+  if (!error) return undefined;
+  const { code, status } = error as Record<string, unknown>;
+  const number = Number(code ?? status);
+  const final = number >= 400 && number < 500 && !RETRIED_STATUS.has(number);
+  return new SwirlError("ENDPOINT", `the server reports an error: ${serverWords(error)}`, {
+    details: { final },
+  });
+}
+
+/** The message of an error object, or the whole of it. */
+export function serverWords(error: unknown): string {
+  const message = typeof error === "object" && error !== null && "message" in error ? error.message : error;
+  return typeof message === "string" ? message : JSON.stringify(error);
 }
 
 export interface EndpointFailure {
   host: string;
   model: string;
-  redact: Redactor;
+  redact: (message: string) => string;
   attempts: number;
   milliseconds: number;
   reason: string;
 }
 
+/** An ENDPOINT error; one of code CONFIG, which every further request would meet, stays as it is but for secrets. */
 export function endpointError(error: unknown, failure: EndpointFailure): SwirlError {
   const { host, model, redact, attempts } = failure;
+  const own = ownError(error);
   const status = error instanceof APIError && typeof error.status === "number" ? error.status : undefined;
-  const what = redact.apply(describe(error)).slice(0, 300);
+  const what = redact((own ? messageOf(own) : describe(error)).slice(0, READ)).slice(0, SHOWN);
+  const advice = redact(own?.remedy ?? remedy(error, status, what, host, model));
   const seconds = (failure.milliseconds / 1000).toFixed(1);
   const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"} in ${seconds} s, ${failure.reason}`;
   return new SwirlError(
-    "ENDPOINT",
+    own?.code === "CONFIG" ? "CONFIG" : "ENDPOINT",
     `endpoint ${host}, model ${model}: ${status === undefined ? "" : `status ${status}, `}${what} (${tries})`,
     {
-      remedy: remedy(error, status, host, model),
-      details: { host, model, attempts, ...(status === undefined ? {} : { status }) },
+      remedy: advice,
+      details: { host, model, attempts, ...own?.details, ...(status === undefined ? {} : { status }) },
     },
   );
+}
+
+/** Our own error, also where the client wrapped it as the cause of a failed connection. */
+function ownError(error: unknown): SwirlError | undefined {
+  if (SwirlError.isInstance(error)) return error;
+  return error instanceof APIConnectionError && SwirlError.isInstance(error.cause) ? error.cause : undefined;
+}
+
+/** The message without the remedy that ends it. */
+function messageOf(error: SwirlError): string {
+  return error.remedy === undefined ? error.message : error.message.replace(`\n  → ${error.remedy}`, "");
 }
 
 function describe(error: unknown): string {
@@ -81,16 +103,29 @@ function rootMessage(error: Error): string {
     : inner.message || code || error.message;
 }
 
-function remedy(error: unknown, status: number | undefined, host: string, model: string): string {
+function remedy(
+  error: unknown,
+  status: number | undefined,
+  what: string,
+  host: string,
+  model: string,
+): string {
   if (error instanceof AttemptTimeout) return "raise timeoutMs, lower maxNewTokens, or lower concurrency";
   if (status === 401 || status === 403)
     return "check apiKey (for api.openai.com: the variable OPENAI_API_KEY)";
   if (status === 404)
     return `check that baseURL ends in /v1 (or what the server uses) and that it serves "${model}"`;
   if (status === 429) return "lower concurrency, or raise maxRetries and deadlineMs";
+  if (status === 400 && isLimitReached(what))
+    return "raise maxNewTokens: the tokens a model thinks with count as well";
   if (status !== undefined && status < 500)
     return "the server refuses the request; its message says which field or size";
   if (error instanceof APIConnectionError)
     return `check that the server runs and that ${host} is reachable from here`;
-  return "look into the server's log; raise maxRetries and deadlineMs when it recovers by itself";
+  return "check the server's log; raise maxRetries and deadlineMs if it recovers by itself";
+}
+
+/** OpenAI answers 400 instead of an unfinished reply when a reasoning model used the whole limit up. */
+export function isLimitReached(message: string): boolean {
+  return /could not finish the message/i.test(message);
 }

@@ -27,6 +27,18 @@ const n = ({ body }: Arrival) => body.n ?? 1;
 const repeated = (arrival: Arrival, text: string) => texts(...Array.from({ length: n(arrival) }, () => text));
 
 describe("PromptedJudge, text", () => {
+  it.each(["abort", "error", null])(
+    "fails on replies that ended by %j, whatever they say",
+    async (finish_reason) => {
+      const choices = [{ message: { content: "Verdict: GOOD" }, finish_reason }];
+      await using t = await served(() => ({ kind: "choices", choices }));
+      expect(await t.judge().judge(stepView())).toMatchObject({
+        status: "failed",
+        error: expect.stringContaining("the reply is unfinished"),
+      });
+    },
+  );
+
   it("asks once, greedily, and gives the verdict with its reasoning", async () => {
     await using t = await served(() => texts("It asks for the designer, which is needed.\nVerdict: GOOD"));
     expect(await t.judge().judge(stepView())).toEqual({

@@ -190,7 +190,7 @@ describe("EndpointPolicy faults", () => {
   it("names host, status, attempts and a remedy when retries are used up", async () => {
     await using t = await connected(() => ({ kind: "status", status: 503 }), { maxRetries: 2 });
     await expect(t.policy.act(t.context)).rejects.toThrow(
-      /endpoint 127\.0\.0\.1:\d+, model m: status 503, scripted 503 \(3 attempts in .*retries used up\)\n {2}→ look into/,
+      /endpoint 127\.0\.0\.1:\d+, model m: status 503, scripted 503 \(3 attempts in .*retries used up\)\n {2}→ check the server/,
     );
     expect(t.policy.stats.failures).toBe(1);
   });
@@ -246,7 +246,7 @@ describe("EndpointPolicy faults", () => {
         const fault = faults[Math.floor(random() * (slow ? 9 : 7))]!;
         return attempt < 4 && random() < 0.35 ? fault : texts(`re: ${body.messages[0]!.content}`);
       },
-      { concurrency: 32, timeoutMs: 250, deadlineMs: 60_000, maxRetries: 8 },
+      { concurrency: 32, timeoutMs: 1_000, deadlineMs: 60_000, maxRetries: 12 },
     );
     const calls = Array.from({ length: 1_000 }, (_, i) => `q${i}`);
     const replies = await Promise.all(
@@ -265,6 +265,141 @@ describe("EndpointPolicy faults", () => {
     expect(t.policy.stats.attempts).toBe(1_000 + t.policy.stats.retries);
     expect(t.policy.stats.retries).toBeGreaterThan(200);
   }, 30_000);
+});
+
+describe("EndpointPolicy replies", () => {
+  const ended = (finish_reason: string | null, content = "<answer>4</answer>"): Reply => ({
+    kind: "choices",
+    choices: [{ message: { content }, finish_reason }],
+  });
+
+  it.each(["abort", "error", "network_error", "content_filter", "what is this", null])(
+    "asks again for one that ended by %j, and gives up after the retries",
+    async (reason) => {
+      await using once = await connected(({ attempt }) => (attempt === 0 ? ended(reason) : texts("whole")));
+      expect((await once.policy.act(once.context))[0]!.text).toBe("whole");
+      await using always = await connected(() => ended(reason), { maxRetries: 2 });
+      await expect(always.policy.act(always.context)).rejects.toMatchObject({
+        code: "ENDPOINT",
+        message: expect.stringContaining(`the reply is unfinished (finish_reason ${JSON.stringify(reason)}`),
+        details: { attempts: 3 },
+      });
+    },
+  );
+
+  it("does not ask again for one of the wrong shape, and names the field", async () => {
+    const reply: Reply = { kind: "choices", choices: [{ message: { content: 7 }, finish_reason: "stop" }] };
+    await using t = await connected(() => reply);
+    await expect(t.policy.act(t.context)).rejects.toMatchObject({
+      code: "ENDPOINT",
+      message: expect.stringContaining("choices.0.message.content is 7"),
+      details: { attempts: 1, field: "choices.0.message.content" },
+    });
+    expect(t.server.arrivals).toHaveLength(1);
+  });
+
+  it("hides its secrets in what the model wrote, and leaves words alone that are placeholders for keys", async () => {
+    const call = { function: { name: "search", arguments: '{"query":"sk-planted-7f3a"}' } };
+    const message = { content: "EMPTY: sk-planted-7f3a", tool_calls: [call] };
+    const reply: Reply = { kind: "choices", choices: [{ message, finish_reason: "tool_calls" }] };
+    await using t = await connected(() => reply, {
+      apiKey: "EMPTY",
+      headers: { "x-api-key": "sk-planted-7f3a" },
+    });
+    expect(await t.policy.act(t.context)).toEqual([
+      {
+        text: "EMPTY: [redacted]",
+        toolCalls: [{ name: "search", input: '{"query":"[redacted]"}' }],
+        finishReason: "eos",
+      },
+    ]);
+  });
+});
+
+describe("EndpointPolicy with models that refuse parameters", () => {
+  const refuse = (message: string, param: string | null = null): Reply => ({
+    kind: "status",
+    status: 400,
+    body: { error: { message, param, code: "unsupported_parameter" } },
+  });
+  /** As OpenAI's reasoning models answer. */
+  const reasoning = ({ body }: Arrival): Reply => {
+    for (const name of ["max_tokens", "temperature", "top_p", "stop", "logprobs"])
+      if (name in body)
+        return refuse(`Unsupported parameter: '${name}' is not supported with this model.`, name);
+    return Number(body.max_completion_tokens) < 16
+      ? refuse("Could not finish the message because max_tokens or model output limit was reached.")
+      : texts("I know. <answer>4</answer> So it is 4.");
+  };
+
+  it("asks again without them at once, says so once, and remembers them; stop strings still end the action", async () => {
+    const notes: string[] = [];
+    await using t = await connected(reasoning, { onNote: (note: string) => notes.push(note) } as object);
+    const sampling = { temperature: 0, stop: ["</answer>"], maxNewTokens: 64 };
+    expect(await t.policy.act(t.context, sampling)).toEqual([
+      { text: "I know. <answer>4</answer>", finishReason: "stop" },
+    ]);
+    expect(t.server.arrivals).toHaveLength(5);
+    await t.policy.act(t.context, sampling);
+    expect(t.server.arrivals).toHaveLength(6);
+    expect(t.server.arrivals[5]!.body).toEqual({
+      model: "m",
+      messages: [{ role: "user", content: "Question?" }],
+      max_completion_tokens: 64,
+      stream: false,
+    });
+    expect(notes.map((note) => /parameter (\w+)/.exec(note)![1]).sort()).toEqual([
+      "max_tokens",
+      "stop",
+      "temperature",
+      "top_p",
+    ]);
+  });
+
+  it("closes no tag that the model left open when it was not told of the stop string", async () => {
+    await using t = await connected(({ body }) =>
+      "stop" in body ? refuse("Unsupported parameter: 'stop'", "stop") : texts("<answer>4"),
+    );
+    expect(await t.policy.act(t.context, { stop: ["</answer>"] })).toEqual([
+      { text: "<answer>4", finishReason: "eos" },
+    ]);
+  });
+
+  it("asks one by one where n is refused", async () => {
+    await using t = await connected(({ body }) => ("n" in body ? refuse("n must be 1", "n") : texts("x")));
+    expect(await t.policy.act(t.context, { n: 3 })).toHaveLength(3);
+    expect(t.server.arrivals.map(({ body }) => body.n)).toEqual([3, undefined, undefined, undefined]);
+  });
+
+  it("refuses to score choices without log-probs", async () => {
+    await using t = await connected(reasoning);
+    const choosing = t.policy.choose(t.context, { lead: "Verdict:", choices: ["GOOD", "BAD"] });
+    await expect(choosing).rejects.toMatchObject({
+      code: "CONFIG",
+      message: expect.stringMatching(/refuses logprobs.*mode: "text"/s),
+    });
+  });
+
+  it("passes its probe, also where one token or two choices are refused", async () => {
+    await using t = await connected(reasoning, { probe: true });
+    await t.policy.act(t.context);
+    const few = ({ body }: Arrival) =>
+      Number(body.max_tokens) < 16
+        ? refuse(
+            "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16",
+            "max_output_tokens",
+          )
+        : body.n === 2
+          ? refuse("one choice only, please")
+          : texts("OK");
+    await using fewer = await connected(few, { probe: true });
+    expect(fewer.server.arrivals.map(({ body }) => [body.max_tokens, body.n])).toEqual([
+      [1, 2],
+      [16, 2],
+      [16, undefined],
+    ]);
+    await expect(connected(() => refuse("no such model"), { probe: true })).rejects.toThrow(/no such model/);
+  });
 });
 
 describe("EndpointPolicy secrets", () => {

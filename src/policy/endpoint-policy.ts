@@ -6,24 +6,32 @@
  * Contexts carry messages, not tokens, so this policy samples and judges but cannot be trained.
  */
 import { setMaxListeners } from "node:events";
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import pLimit, { type LimitFunction } from "p-limit";
 import { throwIfAborted } from "../async/map-concurrent.js";
-import { classifyEndpointError, endpointError, Redactor } from "../endpoint/endpoint-errors.js";
+import { type EndpointClient, endpointClient } from "../endpoint/endpoint-client.js";
+import { classifyEndpointError, endpointError, isLimitReached } from "../endpoint/endpoint-errors.js";
 import {
   type EndpointOptions,
   endpointOptionsSchema,
   type ResolvedEndpointOptions,
 } from "../endpoint/endpoint-options.js";
+import { RefusedParameters } from "../endpoint/refused-parameters.js";
 import { withRetries } from "../endpoint/retry.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
+import { hideSecrets } from "../secrets/known-secrets.js";
 import { afterLead, type ChoiceOptions, type ChoiceResult, type ChoiceScorer } from "./choice-scorer.js";
-import { actionOf, choiceLogprobs, parseReply, type Reply, type ReplyChoice } from "./endpoint-reply.js";
+import { actionOf, choiceLogprobs } from "./endpoint-reply.js";
 import { requestMessages, requestSeed, requestTools, withReply } from "./endpoint-request.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
+import { type ReplyChoice, readReply, type Reply as ServerReply, tokenLogprobs } from "./read-reply.js";
 import { samplingSchema } from "./sampling.js";
+
+/** `stopSent`: whether the request told the server of the stop strings. */
+type Reply = ServerReply & { stopSent: boolean };
+type Choice = ReplyChoice & { stopSent: boolean };
 
 export interface EndpointStats {
   requests: number; // distinct requests asked of the server
@@ -50,56 +58,39 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   };
 
   readonly #options: ResolvedEndpointOptions;
-  readonly #client: OpenAI;
+  readonly #endpoint: EndpointClient;
+  readonly #parameters: RefusedParameters;
   readonly #limit: LimitFunction;
-  readonly #redact: Redactor;
-  readonly #host: string;
   readonly #closed = new AbortController();
   #contextLength: number;
   /** The server answers one choice whatever `n` says (llama.cpp): ask n times. */
   #ignoresN = false;
 
-  private constructor(options: ResolvedEndpointOptions) {
-    const url = new URL(options.baseURL);
-    if (url.username !== "" || url.password !== "") {
-      throw new SwirlError("CONFIG", `baseURL of ${url.host} holds credentials`, {
-        remedy: "pass them as apiKey or headers, so that they stay out of records",
-        details: { field: "baseURL" },
-      });
-    }
-    const official = url.hostname === "api.openai.com";
-    const apiKey = options.apiKey ?? (official ? process.env.OPENAI_API_KEY : undefined);
+  private constructor(options: ResolvedEndpointOptions, onNote: (note: string) => void) {
+    this.#endpoint = endpointClient(options);
+    const { id, official } = this.#endpoint;
+    this.id = id;
     this.#options = {
       ...options,
       maxTokensField: options.maxTokensField ?? (official ? "max_completion_tokens" : "max_tokens"),
     };
-    this.#host = url.host;
-    this.id = `${url.host}${url.pathname.replace(/\/$/, "")}#${options.model}`;
-    this.#redact = new Redactor([
-      ...(apiKey ? [apiKey] : []),
-      ...Object.values(options.headers),
-      url.search.slice(1),
-    ]);
+    this.#parameters = new RefusedParameters((name, instead) =>
+      onNote(`endpoint ${id} refuses the parameter ${name}: it is left out, and ${instead}`),
+    );
     this.#contextLength = options.contextLength ?? Number.POSITIVE_INFINITY;
     this.#limit = pLimit(options.concurrency);
     setMaxListeners(0, this.#closed.signal); // one listener per request in flight
-    this.#client = new OpenAI({
-      baseURL: options.baseURL,
-      apiKey: apiKey ?? "none",
-      // Environment variables meant for api.openai.com must not reach another server.
-      organization: null,
-      project: null,
-      defaultHeaders: { ...(apiKey ? {} : { Authorization: null }), ...options.headers },
-      maxRetries: 0,
-      timeout: options.timeoutMs,
-      logLevel: "off",
-    });
   }
 
-  /** Rejects with code "CONFIG" on a bad option and "ENDPOINT" when the probe fails. */
-  static async connect(options: EndpointOptions & { signal?: AbortSignal }): Promise<EndpointPolicy> {
-    const { signal, ...rest } = options;
-    const policy = new EndpointPolicy(parseOptions(endpointOptionsSchema, rest, "Policy.connect"));
+  /**
+   * Rejects with code "CONFIG" on a bad option and "ENDPOINT" when the probe fails. `onNote` is told once of each
+   * parameter that the server refuses and that is left out from then on; by default it is a warning of the process.
+   */
+  static async connect(
+    options: EndpointOptions & { signal?: AbortSignal; onNote?: (note: string) => void },
+  ): Promise<EndpointPolicy> {
+    const { signal, onNote = (note) => process.emitWarning(note, "SwirlWarning"), ...rest } = options;
+    const policy = new EndpointPolicy(parseOptions(endpointOptionsSchema, rest, "Policy.connect"), onNote);
     if (policy.#options.probe) await policy.probe(signal === undefined ? {} : { signal });
     return policy;
   }
@@ -110,23 +101,43 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
 
   /**
    * Asks for one token twice over: shows that URL, key and model are right, whether the server honours `n`, and (where
-   * it says so) the context length. Gives up after two retries.
+   * it says so) the context length. Where one token is too few for the server, asks for more. Gives up after two retries.
    */
   async probe({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    const body = { messages: [{ role: "user", content: "Say OK." }], [this.#options.maxTokensField!]: 1 };
-    const maxRetries = Math.min(2, this.#options.maxRetries);
-    try {
-      const reply = await this.#request({ ...body, n: 2 }, signal, maxRetries);
-      this.#ignoresN = reply.choices.length < 2;
-    } catch (error) {
-      // Servers that refuse n > 1 answer 400 or 422; any other fault would come back the same.
-      if (!SwirlError.isInstance(error) || (error.details.status !== 400 && error.details.status !== 422))
-        throw error;
-      await this.#request(body, signal, maxRetries);
-      this.#ignoresN = true;
+    const limits = [...new Set([1, 16, this.#options.maxNewTokens])];
+    for (const [i, limit] of limits.entries()) {
+      const outcome = await this.#probeWith(limit, signal);
+      if (outcome === "answered") break;
+      if (i === limits.length - 1) throw outcome;
     }
     if (this.#options.contextLength === undefined) {
       this.#contextLength = (await this.#servedContextLength(signal)) ?? Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** Returns the refusal of a limit that is too small; rejects with any other. */
+  async #probeWith(limit: number, signal?: AbortSignal): Promise<"answered" | SwirlError> {
+    const body = {
+      messages: [{ role: "user", content: "Say OK." }],
+      [this.#options.maxTokensField!]: limit,
+    };
+    const maxRetries = Math.min(2, this.#options.maxRetries);
+    let honoursN = true;
+    for (;;) {
+      try {
+        const reply = await this.#request({ ...body, ...(honoursN ? { n: 2 } : {}) }, signal, maxRetries);
+        this.#ignoresN = reply.choices.length < 2;
+        return "answered";
+      } catch (error) {
+        if (!SwirlError.isInstance(error)) throw error;
+        const { status } = error.details;
+        // A reasoning model that ran out of tokens has answered: URL, key and model are right.
+        if (status === 400 && isLimitReached(error.message)) return "answered";
+        if (status === 400 && isLimitTooSmall(error.message)) return error;
+        // Servers that refuse n > 1 answer 400 or 422; any other fault would come back the same.
+        if (!honoursN || (status !== 400 && status !== 422)) throw error;
+        honoursN = false;
+      }
     }
   }
 
@@ -137,7 +148,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   async act(context: Context, options: SamplingOptions = {}): Promise<Action[]> {
     const { n, signal, stop, ...sampling } = this.#sampling(options);
     const choices = await this.#choices(this.#body(context, sampling, stop), n, sampling.seed, signal);
-    return choices.map((choice) => actionOf(choice, stop));
+    return choices.map((choice) => actionOf(choice, stop, choice.stopSent));
   }
 
   extend(context: Context, action: Action, observation: Message, shown?: string): Context {
@@ -149,29 +160,40 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     const { signal, ...sampling } = this.#sampling(rest);
     const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
     const [choice] = await this.#choices(body, 1, sampling.seed, signal);
-    const tokens = choice!.logprobs?.content;
-    if (!tokens || tokens.length === 0) {
+    const tokens = tokenLogprobs(choice!.logprobs);
+    const { host } = this.#endpoint;
+    if (!tokens || tokens.length === 0 || tokens.every(({ alternatives }) => alternatives.length === 0)) {
       throw new SwirlError(
         "CONFIG",
-        `the endpoint ${this.#host} returned no log-probs for model ${this.#options.model}`,
+        `the endpoint ${host} returned no log-probs for model ${this.#options.model}`,
         {
           remedy: 'start the server with log-probs enabled, or judge with mode: "text"',
         },
       );
     }
+    if (tokens.every(({ token }) => /^token_id:\d+$/.test(token))) {
+      throw new SwirlError(
+        "ENDPOINT",
+        `the endpoint ${host} names tokens by token id instead of their text`,
+        {
+          remedy: 'start vLLM without --return-tokens-as-token-ids, or judge with mode: "text"',
+        },
+      );
+    }
     const text = tokens.map((token) => token.token).join("");
-    const finished = choice!.finish_reason !== "length";
-    if (!finished) return { text, logprobs: choices.map(() => Number.NEGATIVE_INFINITY), finished };
+    const finished = choice!.finish !== "length";
+    if (!finished)
+      return { text: hideSecrets(text), logprobs: choices.map(() => Number.NEGATIVE_INFINITY), finished };
     const at = find ? find(text) : afterLead(text, lead, choices);
     const result = at === undefined ? undefined : choiceLogprobs(tokens, at, choices);
     if (result === undefined || result.logprobs.every((value) => value === Number.NEGATIVE_INFINITY)) {
-      const end = text.slice(-120);
+      const end = hideSecrets(text).slice(-120);
       throw new SwirlError("INPUT", `no ${choices.join(" or ")} in the reply ${JSON.stringify(end)}`, {
         remedy: "raise maxNewTokens, or use a model that follows the prompt",
         details: { noChoice: true, reply: end },
       });
     }
-    return { ...result, finished };
+    return { ...result, text: hideSecrets(result.text), finished };
   }
 
   /** Aborts what is in flight; later calls reject with code "DISPOSED". Idempotent. */
@@ -212,11 +234,11 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     n: number,
     seed: number | undefined,
     signal?: AbortSignal,
-  ): Promise<ReplyChoice[]> {
+  ): Promise<Choice[]> {
     const ask = async (count: number, index: number) => {
       const seeded = seed === undefined ? {} : { seed: requestSeed(seed, index) };
       const reply = await this.#request({ ...body, ...seeded, ...(count > 1 ? { n: count } : {}) }, signal);
-      return reply.choices.slice(0, count);
+      return reply.choices.slice(0, count).map((choice) => ({ ...choice, stopSent: reply.stopSent }));
     };
     if (n === 1) return await ask(1, 0);
     const choices = this.#ignoresN ? [] : await ask(n, 0);
@@ -248,9 +270,9 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
           fail: (error, spent) => {
             this.stats.failures++;
             return endpointError(error, {
-              host: this.#host,
+              host: this.#endpoint.host,
               model: this.#options.model,
-              redact: this.#redact,
+              redact: this.#endpoint.redact,
               ...spent,
             });
           },
@@ -268,25 +290,17 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   }
 
   async #attempt(body: Record<string, unknown>, signal: AbortSignal): Promise<Reply> {
-    this.stats.attempts++;
-    const request = {
-      model: this.#options.model,
-      ...body,
-      ...this.#options.extraBody,
-      stream: false as const,
-    };
-    const raw = await this.#client.chat.completions.create(
-      request as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming,
-      { signal, timeout: this.#options.timeoutMs },
-    );
-    const reply = parseReply(raw);
-    if (reply.choices.some((choice) => choice.finish_reason === "content_filter")) {
-      throw new SwirlError("ENDPOINT", "the reply was withheld by the server's content filter", {
-        details: { final: true },
-      });
-    }
-    this.stats.promptTokens += reply.usage?.prompt_tokens ?? 0;
-    this.stats.completionTokens += reply.usage?.completion_tokens ?? 0;
+    const reply = await this.#parameters.send(body, this.#options.extraBody, async (fields) => {
+      this.stats.attempts++;
+      const request = { model: this.#options.model, ...fields, stream: false as const };
+      const raw: unknown = await this.#endpoint.client.chat.completions.create(
+        request as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming,
+        { signal, timeout: this.#options.timeoutMs },
+      );
+      return { ...readReply(raw), stopSent: "stop" in fields };
+    });
+    this.stats.promptTokens += reply.promptTokens;
+    this.stats.completionTokens += reply.completionTokens;
     return reply;
   }
 
@@ -295,7 +309,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     try {
       const joined = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
       const limit = AbortSignal.any([joined, AbortSignal.timeout(Math.min(5_000, this.#options.timeoutMs))]);
-      const { data } = await this.#client.models.list({ signal: limit });
+      const { data } = await this.#endpoint.client.models.list({ signal: limit });
       const models = data as unknown as {
         id: string;
         max_model_len?: unknown;
@@ -308,4 +322,12 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       return undefined;
     }
   }
+}
+
+/** "Expected a value >= 16", and the like, about the token limit. */
+function isLimitTooSmall(message: string): boolean {
+  return (
+    /max_(completion_|output_)?tokens|maxOutputTokens/.test(message) &&
+    /below minimum|minimum value|too (small|low)|at least|greater than|>=/i.test(message)
+  );
 }

@@ -3,9 +3,10 @@ import { afterLead } from "./choice-scorer.js";
 import { choiceLogprobs, restoreStop } from "./endpoint-reply.js";
 
 const stops = ["</search_query>", "</answer>"];
-const reply = (content: string, more: object = {}) => ({
-  message: { content },
-  finish_reason: "stop",
+const reply = (text: string, more: { finish?: "length"; stoppedBy?: string | number } = {}) => ({
+  text,
+  finish: "stop" as const,
+  stoppedBy: undefined,
   ...more,
 });
 
@@ -24,12 +25,7 @@ describe("restoreStop", () => {
       true,
     ],
     ["adds nothing when no tag is open", reply("I do not know."), "I do not know.", false],
-    [
-      "adds nothing to a reply cut by length",
-      reply("<answer>Pa", { finish_reason: "length" }),
-      "<answer>Pa",
-      false,
-    ],
+    ["adds nothing to a reply cut by length", reply("<answer>Pa", { finish: "length" }), "<answer>Pa", false],
     [
       "cuts after a stop string the server kept",
       reply("<answer>x</answer> and more"),
@@ -42,11 +38,17 @@ describe("restoreStop", () => {
       "<answer>x</answer>",
       true,
     ],
-    ["believes a named stop (vLLM)", reply("a", { stop_reason: "</answer>" }), "a</answer>", true],
-    ["believes a named end of turn", reply("<answer>a", { stop_reason: 128009 }), "<answer>a", false],
-    ["believes matched_stop (SGLang)", reply("b", { matched_stop: "</answer>" }), "b</answer>", true],
+    ["believes a named stop (vLLM)", reply("a", { stoppedBy: "</answer>" }), "a</answer>", true],
+    ["believes a named end of turn", reply("<answer>a", { stoppedBy: 128009 }), "<answer>a", false],
+    ["believes matched_stop (SGLang)", reply("b", { stoppedBy: "</answer>" }), "b</answer>", true],
   ])("%s", (_, choice, text, stopped) => {
     expect(restoreStop(choice, stops)).toEqual({ text, stopped });
+  });
+
+  it("restores nothing that the server was not told of, and truncates all the same", () => {
+    const text = "<answer>x</answer> and more";
+    expect(restoreStop(reply("<answer>x"), stops, false)).toEqual({ text: "<answer>x", stopped: false });
+    expect(restoreStop(reply(text), stops, false)).toEqual({ text: "<answer>x</answer>", stopped: true });
   });
 
   it("does not guess at a stop that is no tag", () => {
@@ -58,7 +60,7 @@ describe("choiceLogprobs", () => {
   const at = (token: string, top: [string, number][] = []) => ({
     token,
     logprob: -0.1,
-    top_logprobs: top.map(([t, p]) => ({ token: t, logprob: Math.log(p) })),
+    alternatives: top.map(([t, p]) => ({ token: t, logprob: Math.log(p) as number | undefined })),
   });
 
   it("sums the spellings of each choice at its place", () => {
@@ -92,18 +94,34 @@ describe("choiceLogprobs", () => {
     expect(choiceLogprobs([at("hm")], 5, ["GOOD", "BAD"])).toBeUndefined();
   });
 
-  it.each([1e308, 0.5, Number.NaN, null])("refuses a log-prob of %s", (logprob) => {
-    const token = { token: "GOOD", logprob: logprob as number };
-    expect(() => choiceLogprobs([token], 0, ["GOOD", "BAD"])).toThrow(/log-prob of "GOOD" is/);
-  });
-
   it("takes rounding in a sum of probabilities for what it is", () => {
     const spellings = {
       token: "GOOD",
       logprob: 0,
-      top_logprobs: [0, -20].map((logprob) => ({ token: "GOOD", logprob })),
+      alternatives: [0, -20].map((logprob) => ({ token: "GOOD", logprob })),
     };
     expect(choiceLogprobs([spellings], 0, ["GOOD", "BAD"])!.logprobs[0]).toBe(0);
+  });
+
+  it.each([
+    ["null on a word that is no choice", [" GOOD", -0.2], [" BAD", -1.8], [" x", undefined], true],
+    ["null on a choice", [" GOOD", -0.2], [" BAD", undefined], [" x", -3], false],
+    ["far above 0 on a choice", [" GOOD", 1e308], [" BAD", -1.8], [" x", -3], false],
+    ["above 0 on a choice", [" GOOD", -0.2], [" bad", 0.5], [" x", -3], false],
+    ["NaN on a choice", [" GOOD", -0.2], [" BAD", Number.NaN], [" x", -3], false],
+  ] as const)("with a log-prob that is %s", (_, good, bad, other, read) => {
+    const alternatives = [good, bad, other].map(([token, logprob]) => ({ token, logprob }));
+    const tokens = [at("Verdict:"), { token: " GOOD", logprob: -0.2, alternatives }];
+    const scored = () => choiceLogprobs(tokens, "Verdict: ".length, ["GOOD", "BAD"])?.logprobs;
+    if (read) expect(scored()).toEqual([-0.2, -1.8].map((value) => expect.closeTo(value, 9)));
+    else expect(scored).toThrow(/the reply's log-prob of .* is/);
+  });
+
+  it("gives no certainty where the server lists no alternatives", () => {
+    const tokens = [at("Verdict:", [["Verdict:", 0.9]]), at(" GOOD")];
+    expect(() => choiceLogprobs(tokens, "Verdict: ".length, ["GOOD", "BAD"])).toThrow(
+      /lists no alternatives/,
+    );
   });
 });
 

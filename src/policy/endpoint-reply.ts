@@ -1,93 +1,44 @@
 /**
- * From a chat.completions reply to actions. Pure; servers differ, and the differences are handled here.
+ * From a chat.completions reply to actions and scores. Pure.
  *
  * Endpoints drop the stop string they stopped at, and say "stop" for it and for end-of-turn alike. `restoreStop`
  * tells them apart: (1) servers that name it (`stop_reason` of vLLM, `matched_stop` of SGLang) are believed;
  * (2) a stop string still in the text ends the action there; (3) a stop string that is a closing tag is what was
  * dropped when its opening tag is the last one left open; (4) otherwise the action ended by itself.
  */
-import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
+import { hideSecrets } from "../secrets/known-secrets.js";
 import type { Action } from "./policy.js";
+import type { ReplyChoice, TokenLogprob } from "./read-reply.js";
 
-const tokenLogprob = z.looseObject({ token: z.string(), logprob: z.number() });
-
-const choiceSchema = z.looseObject({
-  message: z.looseObject({
-    content: z.string().nullish(),
-    tool_calls: z
-      .array(
-        z.looseObject({
-          id: z.string().nullish(),
-          function: z.looseObject({
-            name: z.string(),
-            arguments: z.union([z.string(), z.record(z.string(), z.unknown())]),
-          }),
-        }),
-      )
-      .nullish(),
-  }),
-  finish_reason: z.string().nullish(),
-  stop_reason: z.union([z.string(), z.number()]).nullish(),
-  matched_stop: z.union([z.string(), z.number()]).nullish(),
-  logprobs: z
-    .looseObject({
-      content: z.array(tokenLogprob.extend({ top_logprobs: z.array(tokenLogprob).nullish() })).nullish(),
-    })
-    .nullish(),
-});
-
-const replySchema = z.looseObject({
-  choices: z.array(choiceSchema).min(1),
-  usage: z
-    .looseObject({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() })
-    .nullish(),
-});
-
-export type Reply = z.infer<typeof replySchema>;
-export type ReplyChoice = z.infer<typeof choiceSchema>;
-
-/** Throws code "ENDPOINT" naming the first field that is not as it should be, with what the server said instead. */
-export function parseReply(raw: unknown): Reply {
-  const parsed = replySchema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const said = (JSON.stringify(raw) ?? "nothing").slice(0, 200);
-  throw new SwirlError(
-    "ENDPOINT",
-    `the reply is no chat completion: ${issue.path.join(".")} ${issue.message}: ${said}`,
-  );
-}
-
-export function actionOf(choice: ReplyChoice, stops: readonly string[]): Action {
-  const { text, stopped } = restoreStop(choice, stops);
-  const calls = choice.message.tool_calls?.map((call) => ({
-    ...(call.id ? { id: call.id } : {}),
-    name: call.function.name,
-    input:
-      typeof call.function.arguments === "string"
-        ? call.function.arguments
-        : JSON.stringify(call.function.arguments),
+/** `stopSent`: whether the server was told of the stop strings; if not, they end the action here alone. */
+export function actionOf(choice: ReplyChoice, stops: readonly string[], stopSent = true): Action {
+  const { text, stopped } = restoreStop(choice, stops, stopSent);
+  const calls = choice.toolCalls.map((call) => ({
+    ...call,
+    name: hideSecrets(call.name),
+    input: hideSecrets(call.input),
   }));
   return {
-    text,
-    ...(calls && calls.length > 0 ? { toolCalls: calls } : {}),
-    finishReason: stopped ? "stop" : choice.finish_reason === "length" ? "length" : "eos",
+    text: hideSecrets(text),
+    ...(calls.length > 0 ? { toolCalls: calls } : {}),
+    finishReason: stopped ? "stop" : choice.finish === "length" ? "length" : "eos",
   };
 }
 
 /** The text as a native policy would give it: the stop string that ended it is kept. */
 export function restoreStop(
-  choice: ReplyChoice,
+  choice: Pick<ReplyChoice, "text" | "finish" | "stoppedBy">,
   stops: readonly string[],
+  stopSent = true,
 ): { text: string; stopped: boolean } {
-  const text = choice.message.content ?? "";
+  const { text, stoppedBy } = choice;
   const kept = cutAfterFirst(text, stops);
   if (kept !== undefined) return { text: kept, stopped: true };
-  if (stops.length === 0 || choice.finish_reason !== "stop") return { text, stopped: false };
-  const named = choice.stop_reason ?? choice.matched_stop;
-  if (typeof named === "string" && stops.includes(named)) return { text: text + named, stopped: true };
-  if (named !== undefined && named !== null) return { text, stopped: false };
+  if (stops.length === 0 || !stopSent || choice.finish !== "stop") return { text, stopped: false };
+  if (typeof stoppedBy === "string" && stops.includes(stoppedBy))
+    return { text: text + stoppedBy, stopped: true };
+  if (stoppedBy !== undefined) return { text, stopped: false };
   const closing = openTagsClosedBy(text, stops);
   return closing === undefined ? { text, stopped: false } : { text: text + closing, stopped: true };
 }
@@ -118,16 +69,15 @@ function openTagsClosedBy(text: string, stops: readonly string[]): string | unde
 }
 
 /**
+/**
  * Log-probs of `choices` where the reply chose one of them: at position `at` of the tokens' text. The alternatives listed
- * there are summed by choice, in whatever case; a token that fits none is left out. `text` is what precedes the place.
- * Throws code "ENDPOINT" for a log-prob that is none (above 0, or no number).
+ * there are summed by choice, in whatever case; a token that fits none is ignored. `text` is what precedes the place.
+ *
+ * Throws code "ENDPOINT" when the server lists no alternatives there, or gives one of the choices something that is no
+ * log-prob (null, above 0): half of a comparison decides nothing.
  */
 export function choiceLogprobs(
-  tokens: readonly {
-    token: string;
-    logprob: number;
-    top_logprobs?: { token: string; logprob: number }[] | null | undefined;
-  }[],
+  tokens: readonly TokenLogprob[],
   at: number,
   choices: readonly string[],
 ): { text: string; logprobs: number[] } | undefined {
@@ -135,11 +85,12 @@ export function choiceLogprobs(
   for (const token of tokens) {
     const end = start + token.token.length;
     if (at < end) {
+      if (token.alternatives.length === 0)
+        throw unreadable(`the server lists no alternatives to the token ${JSON.stringify(token.token)}`);
       // A choice may begin inside a token (" GOOD", "**GOOD"): what precedes it there must precede it in alternatives.
       const before = token.token.slice(0, at - start).trim();
-      const listed = token.top_logprobs?.length ? token.top_logprobs : [token];
       const sums = choices.map(() => 0);
-      for (const alternative of listed) {
+      for (const alternative of token.alternatives) {
         const trimmed = alternative.token.trim();
         const word = trimmed.startsWith(before) ? trimmed.slice(before.length).trim() : "";
         const fits = choices.flatMap((choice, i) => (isBeginning(word, choice) ? [i] : []));
@@ -161,10 +112,14 @@ function isBeginning(token: string, choice: string): boolean {
   return wanted.startsWith(word) || (word.startsWith(wanted) && !/^\p{L}/u.test(word.slice(wanted.length)));
 }
 
-function checkedLogprob({ token, logprob }: { token: string; logprob: number }): number {
-  if (typeof logprob === "number" && logprob <= 0) return logprob;
-  throw new SwirlError("ENDPOINT", `the reply's log-prob of ${JSON.stringify(token)} is ${logprob}`, {
-    remedy: 'log-probs are numbers of at most 0: see what the server sends, or judge with mode: "text"',
+function checkedLogprob({ token, logprob }: { token: string; logprob: number | undefined }): number {
+  if (logprob !== undefined && logprob <= 0) return logprob;
+  throw unreadable(`the reply's log-prob of ${JSON.stringify(token)} is ${logprob ?? "not a number"}`);
+}
+
+function unreadable(message: string): SwirlError {
+  return new SwirlError("ENDPOINT", message, {
+    remedy: 'log-probs are numbers of at most 0: check what the server sends, or judge with mode: "text"',
     details: { field: "logprobs" },
   });
 }

@@ -9,6 +9,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolCall } from "../messages/message.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
 import { deriveSeed } from "../random/derive-seed.js";
+import { redactText } from "../secrets/redact.js";
 import { rebuildStates } from "../trajectory/decompose.js";
 import type { Question } from "../trajectory/question.js";
 import { type Step, TRAJECTORY_VERSION, type Trajectory } from "../trajectory/trajectory.js";
@@ -24,6 +25,8 @@ import { truncate } from "./truncate.js";
 type Reply =
   | { observation: NonNullable<Step["observation"]>; end?: Trajectory["end"] }
   | { end: Trajectory["end"] };
+
+const FINISH_REASONS: readonly Action["finishReason"][] = ["stop", "eos", "length"];
 
 export async function rollout(
   question: Question,
@@ -64,7 +67,7 @@ export async function rollout(
   } catch (error) {
     if (!isOwnTrouble(error)) throw error;
     trajectory.end = "failed";
-    trajectory.error = error.message;
+    trajectory.error = redactText(error.message);
   }
   trajectory.milliseconds = round(performance.now() - start);
   return trajectory;
@@ -107,7 +110,7 @@ export async function continueRollout(
     );
   } catch (error) {
     if (!isOwnTrouble(error)) throw error;
-    trajectory.error = error.message;
+    trajectory.error = redactText(error.message);
   }
   trajectory.milliseconds = round(performance.now() - start);
   return trajectory;
@@ -201,6 +204,16 @@ async function act(
     ...(signal && { signal }),
   });
   if (!action) throw new SwirlError("INTERNAL", `policy ${policy.id} returned no action`);
+  if (!FINISH_REASONS.includes(action.finishReason)) {
+    const said = JSON.stringify(action.finishReason) ?? "missing";
+    throw new SwirlError(
+      "ENDPOINT",
+      `policy ${policy.id}: finishReason is ${said}: the action may be unfinished`,
+      {
+        remedy: `an action ends by ${FINISH_REASONS.join(", ")}; act() has to reject when it has no whole one`,
+      },
+    );
+  }
   const bad = action.logprobs?.findIndex((logprob) => !Number.isFinite(logprob)) ?? -1;
   if (bad >= 0) {
     throw new SwirlError(

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { type Script, ScriptedPolicy, turnsTaken } from "../../tests/support/scripted-policy.js";
+import { ScriptedServer } from "../../tests/support/scripted-server.js";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { SwirlError } from "../errors/swirl-error.js";
+import { EndpointPolicy } from "../policy/endpoint-policy.js";
 import { tool } from "../tools/tool.js";
 import { readTrajectories } from "../trajectory/store.js";
 import { type Trajectory, trajectorySchema } from "../trajectory/trajectory.js";
@@ -120,6 +122,36 @@ test("failed trajectories are records, and are made again on resume", async () =
   const all = await collect(readTrajectories(output));
   expect(all).toHaveLength(18);
   expect(all.every((t) => t.end !== "failed")).toBe(true);
+});
+
+test("an aborted reply is no action: its trajectory failed, and is made again on resume", async () => {
+  let aborts = true;
+  await using server = await ScriptedServer.start(() => ({
+    kind: "choices",
+    choices: [{ message: { content: "<answer>1" }, finish_reason: aborts ? "abort" : "stop" }],
+  }));
+  const connection = { baseURL: server.baseURL, model: "m", probe: false, maxRetries: 1, retryBaseMs: 1 };
+  await using endpoint = await EndpointPolicy.connect(connection);
+  const file = join(dir, "aborted.jsonl");
+  const run = () => collect(synthesize(questions, options({ policy: endpoint, samples: 1, output: file })));
+  for (const trajectory of await run())
+    expect(trajectory).toMatchObject({
+      end: "failed",
+      steps: [],
+      error: expect.stringContaining("unfinished"),
+    });
+  aborts = false;
+  expect((await run()).map(({ end, answer }) => [end, answer])).toEqual(questions.map(() => ["answer", "1"]));
+  expect(await collect(readTrajectories(file))).toHaveLength(questions.length);
+});
+
+test("a policy of one's own that names no way an action ends fails its trajectory", async () => {
+  const partial = new ScriptedPolicy(() => ["<answer>1</answer>"]);
+  const act = partial.act.bind(partial);
+  partial.act = async (...given) =>
+    (await act(...given)).map((action) => ({ ...action, finishReason: "abort" as "eos" }));
+  const [first] = await collect(synthesize(questions.slice(0, 1), options({ policy: partial, samples: 1 })));
+  expect(first).toMatchObject({ end: "failed", error: expect.stringContaining('finishReason is "abort"') });
 });
 
 test("a policy that stays down ends the stage with ENDPOINT", async () => {

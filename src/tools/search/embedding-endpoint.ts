@@ -1,9 +1,9 @@
 /** Embeddings from an OpenAI-compatible `/v1/embeddings`: batched, retried with back-off, no key in any message. */
-import OpenAI from "openai";
 import pLimit from "p-limit";
 import { z } from "zod";
 import { abortedError } from "../../async/map-concurrent.js";
-import { classifyEndpointError, endpointError, Redactor } from "../../endpoint/endpoint-errors.js";
+import { type EndpointClient, endpointClient } from "../../endpoint/endpoint-client.js";
+import { classifyEndpointError, endpointError, errorInReply } from "../../endpoint/endpoint-errors.js";
 import { endpointOptionsSchema } from "../../endpoint/endpoint-options.js";
 import { withRetries } from "../../endpoint/retry.js";
 import { SwirlError } from "../../errors/swirl-error.js";
@@ -17,6 +17,7 @@ export const embeddingEndpointSchema = endpointOptionsSchema
     apiKey: true,
     headers: true,
     timeoutMs: true,
+    maxReplyBytes: true,
     deadlineMs: true,
     maxRetries: true,
     retryBaseMs: true,
@@ -34,53 +35,28 @@ export const embeddingEndpointSchema = endpointOptionsSchema
 export type EmbeddingEndpointOptions = z.input<typeof embeddingEndpointSchema>;
 
 const replySchema = z.object({
-  data: z.array(z.object({ index: z.int().min(0), embedding: z.array(z.number()).min(1) })),
+  data: z.array(z.object({ index: z.int().min(0).optional(), embedding: z.array(z.number()).min(1) })),
 });
 
 export class EmbeddingEndpoint {
   /** Names host, model and size: vectors of different ids do not compare. */
   readonly id: string;
   readonly #options: z.output<typeof embeddingEndpointSchema>;
-  readonly #client: OpenAI;
-  readonly #redact: Redactor;
-  readonly #host: string;
+  readonly #endpoint: EndpointClient;
   readonly #limit: ReturnType<typeof pLimit>;
 
+  /** Throws code "CONFIG" on a bad option. */
   constructor(input: EmbeddingEndpointOptions) {
     const options = parseOptions(embeddingEndpointSchema, input, "embeddings");
-    const url = new URL(options.baseURL);
-    if (url.username !== "" || url.password !== "") {
-      throw new SwirlError("CONFIG", `baseURL of ${url.host} holds credentials`, {
-        remedy: "pass them as apiKey or headers, so that they stay out of records",
-        details: { field: "baseURL" },
-      });
-    }
-    const apiKey =
-      options.apiKey ?? (url.hostname === "api.openai.com" ? process.env.OPENAI_API_KEY : undefined);
     this.#options = options;
-    this.#host = url.host;
-    this.id = `${url.host}${url.pathname.replace(/\/$/, "")}#${options.model}${options.dimensions ? `/${options.dimensions}` : ""}`;
-    this.#redact = new Redactor([
-      ...(apiKey ? [apiKey] : []),
-      ...Object.values(options.headers),
-      url.search.slice(1),
-    ]);
+    this.#endpoint = endpointClient(options);
+    this.id = `${this.#endpoint.id}${options.dimensions ? `/${options.dimensions}` : ""}`;
     this.#limit = pLimit(options.concurrency);
-    this.#client = new OpenAI({
-      baseURL: options.baseURL,
-      apiKey: apiKey ?? "none",
-      organization: null,
-      project: null,
-      defaultHeaders: { ...(apiKey ? {} : { Authorization: null }), ...options.headers },
-      maxRetries: 0,
-      timeout: options.timeoutMs,
-      logLevel: "off",
-    });
   }
 
   /**
-   * One vector of length 1 a text, in order. `onBatch` sees every batch as it arrives. Rejects with ENDPOINT after the
-   * retries, ABORTED on the signal.
+   * One vector of length 1 per text, in order. `onBatch` sees every batch as it arrives. Rejects with ENDPOINT after
+   * the retries, ABORTED on the signal.
    */
   async embed(
     texts: readonly string[],
@@ -112,13 +88,13 @@ export class EmbeddingEndpoint {
 
   async #request(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     const { model, dimensions } = this.#options;
+    const { client, host, redact } = this.#endpoint;
     return withRetries(this.#options, {
       signal,
       classify: classifyEndpointError,
-      fail: (error, spent) =>
-        endpointError(error, { host: this.#host, model, redact: this.#redact, ...spent }),
+      fail: (error, spent) => endpointError(error, { host, model, redact, ...spent }),
       attempt: async (inner) => {
-        const reply = await this.#client.embeddings.create(
+        const reply: unknown = await client.embeddings.create(
           { model, input: [...texts], encoding_format: "float", ...(dimensions && { dimensions }) },
           { signal: inner },
         );
@@ -128,18 +104,30 @@ export class EmbeddingEndpoint {
   }
 }
 
-/** Throws ENDPOINT, which is tried again, when the reply does not give every text one usable vector. */
-function readReply(reply: unknown, count: number): Float32Array[] {
+/** Throws ENDPOINT when the reply does not give every text one usable vector; `final` where its shape is wrong. */
+function readReply(raw: unknown, count: number): Float32Array[] {
+  const reply: unknown = typeof raw === "string" ? JSON.parse(raw) : raw; // a SyntaxError is tried again
+  const error = typeof reply === "object" && reply !== null && errorInReply(reply as Record<string, unknown>);
+  if (error) throw error;
   const parsed = replySchema.safeParse(reply);
-  const bad = (what: string) => new SwirlError("ENDPOINT", `the reply ${what}`);
-  if (!parsed.success) throw bad(`holds no embeddings: ${parsed.error.issues[0]!.message}`);
+  const bad = (what: string, final: boolean) =>
+    new SwirlError("ENDPOINT", `the reply ${what}`, { details: { final } });
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw bad(`holds no embeddings: ${issue.path.join(".") || "it"}: ${issue.message}`, true);
+  }
+  const { data } = parsed.data;
+  const numbered = data.some(({ index }) => index !== undefined);
+  if (!numbered && data.length !== count)
+    throw bad(`has ${data.length} embeddings for ${count} texts`, false);
   const vectors: (Float32Array | undefined)[] = new Array(count).fill(undefined);
-  for (const { index, embedding } of parsed.data.data) {
-    if (index >= count) throw bad(`numbers an embedding ${index} of ${count}`);
-    vectors[index] = unit(embedding) ?? undefined;
+  for (const [position, { index = numbered ? -1 : position, embedding }] of data.entries()) {
+    if (index < 0 || index >= count || vectors[index] !== undefined)
+      throw bad(`numbers its embeddings wrongly: data.${position}.index is ${data[position]!.index}`, true);
+    vectors[index] = unit(embedding);
   }
   const missing = vectors.indexOf(undefined);
-  if (missing >= 0) throw bad(`has no usable embedding ${missing} of ${count}`);
+  if (missing >= 0) throw bad(`has no usable embedding ${missing} of ${count}`, false);
   return vectors as Float32Array[];
 }
 
