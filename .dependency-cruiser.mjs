@@ -2,7 +2,8 @@
 // floor do not import each other. `npm run lint:imports` checks it; docs/architecture.md shows it as a picture.
 const FLOORS = [
   ["errors", "version.ts"],
-  ["async", "options", "random", "files", "secrets", "messages"],
+  ["async", "random", "secrets", "messages"],
+  ["options", "files"],
   ["statistics", "endpoint", "losses", "native", "tokenizer", "trajectory"],
   ["data", "policy"],
   ["tools"],
