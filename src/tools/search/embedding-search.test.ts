@@ -9,7 +9,20 @@ import { embeddingSearch } from "./embedding-search.js";
 import { VectorCache } from "./vector-cache.js";
 
 /** A real server whose vectors count letters: near texts have near vectors. */
-type Fault = "none" | "500" | "429" | "truncate" | "missing" | "nan" | "short" | "hang" | "401";
+type Fault =
+  | "none"
+  | "twice"
+  | "text"
+  | "unnumbered"
+  | "busy"
+  | "500"
+  | "429"
+  | "truncate"
+  | "missing"
+  | "nan"
+  | "short"
+  | "hang"
+  | "401";
 let server: Server;
 let faults: Fault[];
 let requests: { input: string[]; authorization: string | undefined; encoding: string }[];
@@ -43,6 +56,12 @@ beforeEach(async () => {
     else if (fault === "missing") send(200, JSON.stringify({ data: data.slice(1) }));
     else if (fault === "nan")
       send(200, JSON.stringify({ data: data.map((one) => ({ ...one, embedding: [0, 0] })) }));
+    else if (fault === "twice")
+      send(200, JSON.stringify({ data: data.map((one) => ({ ...one, index: 0 })) }));
+    else if (fault === "text") send(200, JSON.stringify({ data: [{ index: 0, embedding: [1, "2"] }] }));
+    else if (fault === "unnumbered")
+      send(200, JSON.stringify({ data: data.reverse().map(({ embedding }) => ({ embedding })) }));
+    else if (fault === "busy") send(200, '{"error":{"message":"overloaded"}}');
     else if (fault === "short")
       send(200, JSON.stringify({ data: data.map((one) => ({ ...one, embedding: [1, 2] })) }));
     else send(200, JSON.stringify({ object: "list", data }));
@@ -75,7 +94,7 @@ describe("embeddingSearch", () => {
   });
 
   it("survives every fault that passes, losing and repeating nothing", async () => {
-    faults = ["500", "truncate", "429", "missing", "nan", "none"];
+    faults = ["500", "truncate", "429", "missing", "nan", "busy", "unnumbered"];
     const progress: number[] = [];
     const index = await EmbeddingIndex.build(passages, {
       ...options(),
@@ -86,6 +105,18 @@ describe("embeddingSearch", () => {
     expect((await index.search("ffff", 1))[0]?.passage.title).toBe("T5");
     expect(progress).toEqual([0, 4, 8, 10]);
   });
+
+  it.each([
+    ["twice", /data\.1\.index is 0/],
+    ["text", /data\.0\.embedding\.1: .*expected number/],
+  ] as const)(
+    "refuses a reply of the wrong shape at once, and names the field: %s",
+    async (fault, message) => {
+      faults = [fault];
+      await expect(EmbeddingIndex.build(passages, options())).rejects.toThrow(message);
+      expect(requests).toHaveLength(1);
+    },
+  );
 
   it("gives up with the server's words, and without the key", async () => {
     faults = ["401"];
