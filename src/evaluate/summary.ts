@@ -2,10 +2,15 @@
  * What an evaluation says in numbers. Pure.
  *
  * Shares have Wilson intervals over questions. The mean process label is the share of GOOD among judged steps; steps of
- * one trajectory are not independent, so its interval is that of a ratio over trajectories (linearised, normal).
+ * one trajectory are not independent, so its interval is that of a share over groups. No interval has width 0.
  */
 
-import { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "../statistics/interval.js";
+import {
+  groupedShareInterval,
+  type Interval,
+  pairedBootstrap,
+  wilsonInterval,
+} from "../statistics/interval.js";
 import type { EvaluationRecord } from "./evaluation-record.js";
 
 export interface Estimate extends Interval {
@@ -38,19 +43,14 @@ export function summarize(records: readonly EvaluationRecord[]): EvaluationSumma
     const value = decided.length === 0 ? Number.NaN : count / decided.length;
     return { value, n: decided.length, ...wilsonInterval(count, decided.length) };
   };
-  const overlap = meanInterval(decided.map((record) => record.f1));
+  const overlap = groupedShareInterval(decided.map(({ f1 }) => ({ successes: f1, trials: 1 })));
   const summary: EvaluationSummary = {
     questions: records.length,
     undecided: countBy(records.flatMap((record) => record.undecided ?? [])),
     accuracy: share((record) => record.correct === true),
     exact: share((record) => record.exact),
     numeric: share((record) => record.numeric),
-    f1: {
-      value: overlap.mean,
-      n: decided.length,
-      low: Math.max(0, overlap.low),
-      high: Math.min(1, overlap.high),
-    },
+    f1: { value: overlap.share, n: decided.length, low: overlap.low, high: overlap.high },
     toolCallsPerQuestion: mean(records.map((record) => record.toolCalls)),
     stepsPerQuestion: mean(records.map((record) => record.trajectory.steps.length)),
     ends: countBy(records.map(endOf)),
@@ -63,7 +63,7 @@ export function summarize(records: readonly EvaluationRecord[]): EvaluationSumma
   return summary;
 }
 
-/** after − before on the questions that both decided, with a paired bootstrap interval; undefined when there are none. */
+/** after − before on the questions that both decided, with the interval of pairedBootstrap; undefined when there are none. */
 export function improvement(
   before: readonly EvaluationRecord[],
   after: readonly EvaluationRecord[],
@@ -83,24 +83,18 @@ export function improvement(
 }
 
 function processLabel(records: readonly EvaluationRecord[]): NonNullable<EvaluationSummary["processLabel"]> {
-  const groups = records.map((record) => {
-    const ok = record.verdicts!.flatMap((verdict) => (verdict.status === "ok" ? [verdict.good] : []));
-    return { good: ok.filter(Boolean).length, steps: ok.length, failed: record.verdicts!.length - ok.length };
+  const groups = records.map(({ verdicts }) => {
+    const ok = verdicts!.flatMap((verdict) => (verdict.status === "ok" ? [verdict.good] : []));
+    return { successes: ok.filter(Boolean).length, trials: ok.length, failed: verdicts!.length - ok.length };
   });
-  const steps = groups.reduce((sum, group) => sum + group.steps, 0);
-  const good = groups.reduce((sum, group) => sum + group.good, 0);
-  const failedVerdicts = groups.reduce((sum, group) => sum + group.failed, 0);
-  const judged = groups.filter((group) => group.steps > 0);
-  const value = good / steps;
-  const residuals = judged.map((group) => ((group.good - value * group.steps) * judged.length) / steps);
-  const spread = meanInterval(residuals); // its mean is 0 by construction
+  const { share, low, high } = groupedShareInterval(groups);
   return {
-    value,
-    n: judged.length,
-    steps,
-    failedVerdicts,
-    low: Math.max(0, value + spread.low),
-    high: Math.min(1, value + spread.high),
+    value: share,
+    n: groups.filter((group) => group.trials > 0).length,
+    steps: groups.reduce((sum, group) => sum + group.trials, 0),
+    failedVerdicts: groups.reduce((sum, group) => sum + group.failed, 0),
+    low,
+    high,
   };
 }
 

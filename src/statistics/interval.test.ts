@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { meanInterval, pairedBootstrap, wilsonInterval } from "./interval.js";
+import { groupedShareInterval, meanInterval, pairedBootstrap, wilsonInterval } from "./interval.js";
 
 describe("wilsonInterval", () => {
   // Worked out from the paper's formula in Python.
@@ -50,7 +50,56 @@ it("meanInterval is the mean and 1.96 standard errors", () => {
   expect(meanInterval([1]).high).toBe(Number.POSITIVE_INFINITY);
 });
 
+describe("groupedShareInterval", () => {
+  const of = (...groups: [number, number][]) =>
+    groupedShareInterval(groups.map(([successes, trials]) => ({ successes, trials })));
+
+  it("is Wilson's over groups where no variance is seen: 0 of 8 and 8 of 8 have a width", () => {
+    const none = Array.from({ length: 8 }, (): [number, number] => [0, 3]);
+    expect(of(...none)).toEqual({ share: 0, ...wilsonInterval(0, 8) });
+    expect(of(...none.map(([, n]): [number, number] => [n, n]))).toEqual({
+      share: 1,
+      ...wilsonInterval(8, 8),
+    });
+    expect(of([1, 2], [1, 2], [1, 2]).low).toBeCloseTo(0.1253, 3); // Wilson, 1.5 of 3
+    expect(of([0, 4])).toMatchObject({ low: 0, high: wilsonInterval(0, 1).high });
+    expect(of()).toMatchObject({ low: 0, high: 1 });
+  });
+
+  it("covers the truth about 95 times in 100, few or many groups, alike or not within them", () => {
+    let state = 7;
+    const next = () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    for (const [count, size, alike] of [
+      [8, 4, 0.8],
+      [30, 4, 0.8],
+      [30, 4, 0],
+    ] as const) {
+      let covered = 0;
+      for (let trial = 0; trial < 1_000; trial++) {
+        const groups = Array.from({ length: count }, () => {
+          const common = next() < 0.3;
+          const good = Array.from({ length: size }, () => (next() < alike ? common : next() < 0.3));
+          return { successes: good.filter(Boolean).length, trials: size };
+        });
+        const { low, high } = groupedShareInterval(groups);
+        if (low <= 0.3 && 0.3 <= high) covered++;
+      }
+      expect(covered / 1_000).toBeGreaterThan(0.93);
+    }
+  });
+});
+
 describe("pairedBootstrap", () => {
+  it("has a width where few pairs show no difference", () => {
+    const zeros = Array.from({ length: 8 }, () => 0);
+    const { difference, low, high } = pairedBootstrap(zeros, zeros);
+    // Bonett and Price: 1.96 · √(0.2 / 10)
+    expect([difference, low, high]).toEqual([0, expect.closeTo(-0.2772, 3), expect.closeTo(0.2772, 3)]);
+  });
+
   const before = Array.from({ length: 200 }, (_, i) => (i % 3 === 0 ? 1 : 0));
   const after = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : 0));
 

@@ -20,16 +20,59 @@ export function wilsonInterval(successes: number, trials: number): Interval {
   if (!Number.isInteger(successes) || !Number.isInteger(trials) || successes < 0 || successes > trials) {
     throw new SwirlError("INPUT", `${successes} successes of ${trials} trials are no counts`);
   }
+  return wilsonOf(trials === 0 ? 0 : successes / trials, trials);
+}
+
+/** The same for an effective number of trials, which need not be whole. */
+function wilsonOf(share: number, trials: number): Interval {
   if (trials === 0) return { low: 0, high: 1 };
-  const share = successes / trials;
   const denominator = 1 + Z ** 2 / trials;
   const center = (share + Z ** 2 / (2 * trials)) / denominator;
   const half = (Z * Math.sqrt((share * (1 - share)) / trials + Z ** 2 / (4 * trials ** 2))) / denominator;
   // At 0 and 1 the bound is exact; rounding must not move it inwards.
   return {
-    low: successes === 0 ? 0 : Math.max(0, center - half),
-    high: successes === trials ? 1 : Math.min(1, center + half),
+    low: share === 0 ? 0 : Math.max(0, center - half),
+    high: share === 1 ? 1 : Math.min(1, center + half),
   };
+}
+
+/**
+ * A share over groups whose members are not independent (the steps of a trajectory), or a mean of scores from 0 to 1
+ * (groups of one). Wilson's interval with the effective number of trials p(1 - p)/v, where v is the linearized variance
+ * of the ratio over groups, reduced by (z/t)^2 for the degrees of freedom (Korn and Graubard 1998, "Confidence
+ * intervals for proportions with small expected number of positive counts"). Where no variance is seen, as in 0 of 8,
+ * every group counts as one trial: the interval never has width 0. [0, 1] when nothing was tried.
+ */
+export function groupedShareInterval(
+  groups: readonly { successes: number; trials: number }[],
+): Interval & { share: number } {
+  const tried = groups.filter((group) => group.trials > 0);
+  const count = tried.length;
+  const trials = tried.reduce((sum, group) => sum + group.trials, 0);
+  const share = tried.reduce((sum, group) => sum + group.successes, 0) / trials;
+  if (count === 0) return { share, low: 0, high: 1 };
+  const residuals = tried.map((group) => ((group.successes - share * group.trials) * count) / trials);
+  const variance =
+    count < 2 ? 0 : residuals.reduce((sum, residual) => sum + residual ** 2, 0) / (count - 1) / count;
+  // Equal groups leave a variance that is 0 but for rounding.
+  const seen = variance > 1e-12 && share > 0 && share < 1;
+  const effective = seen
+    ? Math.min(trials, ((share * (1 - share)) / variance) * (Z / studentQuantile(count - 1)) ** 2)
+    : count;
+  return { share, ...wilsonOf(share, effective) };
+}
+
+/** Two-sided 95 % quantile of Student's t. Exact for 1 and 2 degrees of freedom, else Cornish-Fisher (within 0.1 %). */
+function studentQuantile(freedom: number): number {
+  if (freedom === 1) return Math.tan(Math.PI * 0.475);
+  if (freedom === 2) return 0.95 * Math.sqrt(2 / (1 - 0.95 ** 2));
+  const [z, z3, z5, z7] = [Z, Z ** 3, Z ** 5, Z ** 7];
+  return (
+    z +
+    (z3 + z) / (4 * freedom) +
+    (5 * z5 + 16 * z3 + 3 * z) / (96 * freedom ** 2) +
+    (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * freedom ** 3)
+  );
 }
 
 /** Mean ± z·s/√n with the sample's standard deviation; the whole line for fewer than two values. */
@@ -50,6 +93,10 @@ export interface PairedBootstrapOptions {
 /**
  * Difference of means, after − before, with its percentile interval over resampled questions. `before[i]` and
  * `after[i]` are the scores of the same question. Throws INPUT when they do not pair up.
+ *
+ * A bootstrap of few pairs sees no more spread than they show: none at all where both systems fail all 8 questions. So
+ * where every score is 0 or 1, the interval holds at least the adjusted Wald interval of Bonett and Price (2012,
+ * "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data").
  */
 export function pairedBootstrap(
   before: readonly number[],
@@ -74,7 +121,20 @@ export function pairedBootstrap(
   const means = new Float64Array(resamples);
   for (let sample = 0; sample < resamples; sample++) means[sample] = resampledMean(differences, sample, seed);
   means.sort();
-  return { difference, low: quantile(means, 0.025), high: quantile(means, 0.975) };
+  const seen = { low: quantile(means, 0.025), high: quantile(means, 0.975) };
+  const isBinary = [...before, ...after].every((score) => score === 0 || score === 1);
+  if (!isBinary) return { difference, ...seen };
+  const least = adjustedWald(differences);
+  return { difference, low: Math.min(seen.low, least.low), high: Math.max(seen.high, least.high) };
+}
+
+/** Bonett and Price: one pair more of either kind that differs. `differences` are -1, 0 or 1. */
+function adjustedWald(differences: Float64Array): Interval {
+  const pairs = differences.length + 2;
+  const lost = (differences.filter((value) => value < 0).length + 1) / pairs;
+  const won = (differences.filter((value) => value > 0).length + 1) / pairs;
+  const half = Z * Math.sqrt((lost + won - (won - lost) ** 2) / pairs);
+  return { low: Math.max(-1, won - lost - half), high: Math.min(1, won - lost + half) };
 }
 
 function resampledMean(values: Float64Array, sample: number, seed: number): number {
