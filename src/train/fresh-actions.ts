@@ -2,8 +2,8 @@
  * The actions of one update and their verdicts: sampled from the current policy at each state (or the logged ones),
  * judged, never executed.
  */
-import { mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
-import { failedVerdict } from "../judge/failed-verdict.js";
+import { mapConcurrent } from "../async/map-concurrent.js";
+import { askForVerdict, askJudge } from "../judge/ask-judge.js";
 import type { Verdict } from "../judge/judge.js";
 import type { Action } from "../policy/policy.js";
 import { STREAM, seedFor } from "../random/counter-random.js";
@@ -68,10 +68,7 @@ export async function judgeActions(
   let done = 0;
   const judgeOne = async ({ i, j, action }: (typeof work)[number], signal: AbortSignal) => {
     const state = states[i]!;
-    verdicts[i]![j] = await score(options, batch, i, state, j, action, signal).catch((error: unknown) => {
-      throwIfAborted(signal);
-      return failedVerdict(error);
-    });
+    verdicts[i]![j] = await score(options, batch, i, state, j, action, signal);
   };
   for await (const _ of mapConcurrent(work, options.judgeConcurrency, judgeOne, options.signal))
     onDone(++done, work.length);
@@ -89,13 +86,12 @@ async function score(
 ): Promise<Verdict> {
   const { judge, reward, policy, temperature, maxNewTokens } = options;
   if (judge)
-    return judge.judge(options.actions === "logged" ? state.view : freshView(state, action.text), { signal });
+    return askJudge(judge, options.actions === "logged" ? state.view : freshView(state, action.text), signal);
   const { tokens, logprobs, text } = action;
   const counter = { stream: STREAM.reward, step: batch.step, item: batch.items[i]! };
   const seed = seedFor(options.seed + j, counter);
-  return reward!.score(
-    state,
-    { ...text, tokens, logprobs },
-    { policy, temperature, maxNewTokens, seed, signal },
+  const context = { policy, temperature, maxNewTokens, seed, signal };
+  return askForVerdict(reward!, "score()", signal, () =>
+    reward!.score(state, { ...text, tokens, logprobs }, context),
   );
 }

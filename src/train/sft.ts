@@ -17,7 +17,7 @@ import { callback, signalSchema } from "../options/schemas.js";
 import { joinTokens } from "../policy/join-tokens.js";
 import { nativePolicySchema } from "../policy/native-policy.js";
 import { STREAM } from "../random/counter-random.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
+import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
 import { stepsInEpochs } from "./batches.js";
 import { adamwOptions, checkpointsSchema, optimizerShape, trajectoriesSchema } from "./optimizer-options.js";
 import { learningRate } from "./schedules.js";
@@ -39,15 +39,15 @@ export const sftSchema = z.strictObject({
   lr: z.number().positive().default(2e-5),
   checkpoints: checkpointsSchema.optional(),
   metricsFile: z.string().min(1).optional(),
-  onStep: callback<UpdateRecord>().optional(),
+  onStep: callback<UpdateRecord>("onStep").optional(),
   onProgress: callback<{
     step: number;
     totalSteps: number;
     phase: "resume" | "update" | "checkpoint";
     done: number;
     total: number;
-  }>().optional(),
-  onNote: callback<string>().optional(),
+  }>("onProgress").optional(),
+  onNote: callback<string>("onNote").optional(),
   signal: signalSchema.optional(),
 });
 
@@ -78,7 +78,7 @@ export async function sft(input: SftOptions): Promise<SftResult> {
   // --- data ------------------------------------------------------------------------------------------------------
   const trajectories: TrainingState[][] = [];
   for await (const trajectory of options.trajectories as AsyncIterable<Trajectory>) {
-    const states = statesOf(trajectory);
+    const states = statesOf(requireTrajectory(trajectory, "sft"));
     if (states.length > 0) trajectories.push(states);
   }
   if (trajectories.length === 0)

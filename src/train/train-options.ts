@@ -8,13 +8,13 @@ import { SwirlError } from "../errors/swirl-error.js";
 import { judgeSchema } from "../judge/judge.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
-import type { NativePolicy } from "../policy/native-policy.js";
 import { nativePolicySchema } from "../policy/native-policy.js";
 import { BASELINES } from "./advantages.js";
 import { checkpointsSchema, optimizerShape, trajectoriesSchema } from "./optimizer-options.js";
 import type { Reward } from "./reward.js";
 import { REWARD_MAPS } from "./reward-map.js";
 import type { TrainRecord } from "./train-record.js";
+import type { Validate } from "./validation.js";
 
 const rewardSchema = z.custom<Reward>(
   (value) => typeof (value as Partial<Reward> | null | undefined)?.score === "function",
@@ -47,6 +47,7 @@ export const trainSchema = z.strictObject({
   /** leave-one-out for fresh actions, running for logged ones. */
   baseline: z.enum(BASELINES).optional(),
   baselineDecay: z.number().min(0).lt(1).default(0.9),
+  /** What a verdict is worth. "binary" and "signed" take GOOD or BAD from it, "score" the judge's own number. */
   rewardMap: z.enum(REWARD_MAPS).default("binary"),
   loss: z.enum(["reinforce", "ppo-clip"]).default("reinforce"),
   /** sequence-sum is the gradient of the expected reward itself: log π(a|s) is a sum over the action's tokens. */
@@ -63,26 +64,26 @@ export const trainSchema = z.strictObject({
   ...optimizerShape,
   checkpoints: checkpointsSchema.optional(),
   metricsFile: z.string().min(1).optional(),
-  /** Called after every `every` updates; its numbers join the step's record under `validation/…`. */
+  /**
+   * Called after every `every` updates; its numbers join the step's record under `validation/…`. A value that is no
+   * finite number ends the run with a CONFIG error.
+   */
   validate: z
     .strictObject({
       every: z.int().min(1),
-      run: z.custom<(policy: NativePolicy, step: number) => Promise<Record<string, number>>>(
-        (value) => typeof value === "function",
-        { message: "must be a function" },
-      ),
+      run: z.custom<Validate>((value) => typeof value === "function", { message: "must be a function" }),
     })
     .optional(),
-  onStep: callback<TrainRecord>().optional(),
+  onStep: callback<TrainRecord>("onStep").optional(),
   onProgress: callback<{
     step: number;
     totalSteps: number;
     phase: TrainPhase;
     done: number;
     total: number;
-  }>().optional(),
+  }>("onProgress").optional(),
   /** Told of what a person should know but need not act on: a checkpoint that was passed over, a skipped update. */
-  onNote: callback<string>().optional(),
+  onNote: callback<string>("onNote").optional(),
   signal: signalSchema.optional(),
 });
 

@@ -244,6 +244,66 @@ describe("train", () => {
     expect(records.map((record) => record["validation/accuracy"])).toEqual([undefined, 0.2, undefined]);
   });
 
+  it.each([
+    ["NaN", { accuracy: Number.NaN }],
+    ["a text", { accuracy: "0.5" }],
+    ["nothing", undefined],
+  ])("ends on a validation of %s, which is never written", async (_, value) => {
+    const metricsFile = join(folder, "invalid.jsonl");
+    const validate = { every: 1, run: async () => value as never };
+    const error = await problem(run({ validate, metricsFile, steps: 1 }));
+    expect(error).toMatchObject({ code: "CONFIG", details: { field: "validate.run" } });
+    expect(await readFile(metricsFile, "utf8")).toBe("");
+  });
+
+  it.each([
+    [
+      "throws",
+      (): void => {
+        throw new Error("full");
+      },
+    ],
+    [
+      "rejects",
+      async () => {
+        throw new Error("full");
+      },
+    ],
+  ])("gives a typed error when onStep or the validation %s", async (_, fails) => {
+    const onStep = await problem(run({ onStep: fails, steps: 2 }));
+    expect(onStep).toMatchObject({ code: "CONFIG", message: expect.stringContaining("onStep threw: full") });
+    const validate = { every: 1, run: fails as never };
+    const validated = await problem(run({ validate, steps: 1 }));
+    expect(validated).toMatchObject({
+      code: "CONFIG",
+      message: expect.stringContaining("validate.run threw: full"),
+    });
+  });
+
+  it("refuses a judge or a reward that gives no verdicts, and what is no trajectory", async () => {
+    const judge = { id: "mine", judge: async () => ({ good: true }) } as unknown as Judge;
+    expect((await problem(run({ judge }))).message).toMatch(
+      /judge\(\) of mine gave \{ good: true \}, which is no verdict/,
+    );
+    const reward = { id: "mine", score: async () => "GOOD" } as unknown as Reward;
+    expect((await problem(run({ judge: undefined, reward }))).message).toMatch(
+      /score\(\) of mine gave 'GOOD'/,
+    );
+    const given = [{ trajectory: trajectories[0] }] as unknown as Trajectory[];
+    expect(await problem(run({ trajectories: given }))).toMatchObject({ code: "RECORD" });
+  });
+
+  it("says once that the rewards carry no signal", async () => {
+    const notes: string[] = [];
+    const judge = { id: "graded", judge: async () => 0.6 + 0.3 * Math.random() } as unknown as Judge;
+    await run({ judge, onNote: (note) => notes.push(note) });
+    expect(notes).toEqual([expect.stringMatching(/^step 1: all 16 rewards .*set rewardMap to "score"/)]);
+    notes.length = 0;
+    const { records } = await run({ judge, rewardMap: "score", onNote: (note) => notes.push(note) });
+    expect(notes).toEqual([]);
+    expect(records[0]!.reward_std).toBeGreaterThan(0);
+  });
+
   it("gives the same weights again, and others for another seed", async () => {
     const [a, b, c] = [await run({}), await run({}), await run({ seed: 8 })];
     expect(await weightsOf(a.policy)).toEqual(await weightsOf(b.policy));

@@ -17,13 +17,14 @@ import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
 import { joinTokens } from "../policy/join-tokens.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
+import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
 import { advantages, updateRunningBaseline } from "./advantages.js";
 import { groupBy, stepsInEpochs } from "./batches.js";
 import { judgeActions, loggedSample, sampleActions } from "./fresh-actions.js";
 import { adamwOptions } from "./optimizer-options.js";
 import { rewardOf } from "./reward-map.js";
 import { completionMetrics, rewardMetrics } from "./reward-metrics.js";
+import { missingSignal } from "./reward-signal.js";
 import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } from "./train-options.js";
@@ -31,6 +32,7 @@ import type { TrainRecord } from "./train-record.js";
 import { setupOf } from "./training-progress.js";
 import { TrainingRun } from "./training-run.js";
 import { secondsBetween, withSignal } from "./update-parts.js";
+import { validation } from "./validation.js";
 
 export interface TrainResult {
   /** Updates done in all, those before a resume included. */
@@ -83,6 +85,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
     fingerprint(states),
   );
   const run = await TrainingRun.open<TrainRecord>("train", { ...options, setup, totalSteps, note });
+  let saidNoSignal = false;
   try {
     for (const batch of run.batches(groups, options)) {
       const started = performance.now();
@@ -102,6 +105,12 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       const rewards = verdicts.map((row) => row.map((verdict) => rewardOf(verdict, options.rewardMap)));
       const failures = verdicts.flat().filter((verdict) => verdict.status === "failed");
       if (failures.length === verdicts.flat().length) throw nothingJudged(batch.step, failures[0]!);
+      const clipped = actions.flat().filter(({ text }) => text.finishReason === "length").length;
+      const silence = saidNoSignal ? undefined : missingSignal(verdicts.flat(), options.rewardMap, clipped);
+      if (silence !== undefined) {
+        saidNoSignal = true;
+        note(`step ${batch.step + 1}: ${silence}. This is said once`);
+      }
       const judged = performance.now();
 
       // --- advantages --------------------------------------------------------------------------------------------
@@ -189,8 +198,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         "time/step": secondsBetween(started, updated),
       };
       if (options.validate && step % options.validate.every === 0)
-        for (const [name, value] of Object.entries(await options.validate.run(policy, step)))
-          record[`validation/${name}`] = value;
+        Object.assign(record, await validation(options.validate.run, policy, step));
       await run.record(record);
     }
     await run.save();
@@ -217,7 +225,8 @@ async function collectStates(
   trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>,
 ): Promise<TrainingState[]> {
   const states: TrainingState[] = [];
-  for await (const trajectory of trajectories) states.push(...statesOf(trajectory));
+  for await (const trajectory of trajectories)
+    states.push(...statesOf(requireTrajectory(trajectory, "train")));
   if (states.length === 0)
     throw new SwirlError("CONFIG", "train: the trajectories hold no state to train on", {
       remedy: "look at what the filter kept: `swirl filter` prints a table of why",

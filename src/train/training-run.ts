@@ -24,7 +24,7 @@ export interface TrainingRunOptions<Logged extends UpdateRecord> {
   maxSkippedUpdates: number;
   checkpoints?: CheckpointOptions | undefined;
   metricsFile?: string | undefined;
-  onStep?: ((record: Logged) => void) | undefined;
+  onStep?: ((record: Logged) => void | Promise<void>) | undefined;
   onProgress?:
     | ((progress: {
         step: number;
@@ -113,7 +113,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
     const { checkpoints, maxSkippedUpdates, onStep } = this.#options;
     const { stage, step, skippedUpdates } = this.#progress;
     await this.#log?.append({ ...(record as UpdateRecord) });
-    onStep?.(record);
+    await onStep?.(record);
     this.last = record;
     if (skippedUpdates > maxSkippedUpdates) throw tooManySkipped(stage, skippedUpdates, maxSkippedUpdates);
     if (checkpoints && step % checkpoints.every === 0) await this.save();
