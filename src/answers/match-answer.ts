@@ -1,26 +1,48 @@
-/** Runs a matcher on a trajectory's final answer. A matcher that throws is a check that failed, not a crash. */
+/**
+ * Runs a matcher on a trajectory's final answer: the only way by which its verdicts enter. A matcher that throws is a
+ * check that failed, not a crash. Accepted: an AnswerVerdict, or true and false; anything else is a failed check that
+ * shows the shape wanted.
+ */
+import { inspect } from "node:util";
 import { z } from "zod";
-import { abortedError } from "../async/map-concurrent.js";
+import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
+import { untilAborted } from "../async/until-aborted.js";
 import { redactText } from "../secrets/redact.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { AnswerMatcher, AnswerVerdict } from "./answer-matcher.js";
 
 export const matcherSchema = z.custom<AnswerMatcher>(
-  (value) => typeof (value as AnswerMatcher | undefined)?.match === "function",
+  (value) => typeof (value as AnswerMatcher | null | undefined)?.match === "function",
   {
     message:
       "must be an AnswerMatcher (exactMatcher(), numericMatcher(), an outcome judge, or { id, match })",
   },
 );
 
+const verdictSchema = z.union([
+  z.boolean().transform((correct) => ({ status: "ok" as const, correct })),
+  z.object({ status: z.literal("ok"), correct: z.boolean() }),
+  z.object({ status: z.literal("failed"), error: z.string() }),
+]);
+
+/** Rejects with code "ABORTED" at once when the signal fires, also where the matcher ignores it. */
 export async function matchAnswer(
   matcher: AnswerMatcher,
   trajectory: Pick<Trajectory, "question" | "answer" | "gold">,
   signal?: AbortSignal,
 ): Promise<AnswerVerdict> {
+  throwIfAborted(signal);
   try {
     const { question, gold } = trajectory;
-    return await matcher.match({ question, answer: trajectory.answer!, gold }, signal ? { signal } : {});
+    const asked = { question, answer: trajectory.answer!, gold };
+    const given = matcher.match(asked, signal ? { signal } : {});
+    const value: unknown = await untilAborted(Promise.resolve(given), signal);
+    const verdict = verdictSchema.safeParse(value);
+    if (verdict.success) return verdict.data;
+    return {
+      status: "failed",
+      error: `the matcher ${matcher.id} gave ${redactText(inspect(value)).slice(0, 80)}: give true, false, { status: "ok", correct: true } or { status: "failed", error: "why" }`,
+    };
   } catch (error) {
     if (signal?.aborted) throw abortedError(signal);
     return { status: "failed", error: redactText(error instanceof Error ? error.message : String(error)) };

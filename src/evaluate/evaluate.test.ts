@@ -158,7 +158,11 @@ test("improvement pairs questions by id and leaves out what either did not decid
   );
   const after = (await evaluate([...questions].reverse(), options({ policy: better }))).records;
   expect(improvement(before, after)).toMatchObject({ accuracy: { value: 0.5, n: 8 } });
-  expect(improvement(before, after)!.accuracy.low).toBeGreaterThan(0);
+  // Four questions won and none lost of eight is not yet certain (exact McNemar test: p = 0.125).
+  const { low, high } = improvement(before, after)!.accuracy;
+  expect(low).toBeGreaterThan(-0.1);
+  expect(low).toBeLessThan(0);
+  expect(high).toBeLessThan(1);
   expect(improvement(before.slice(0, 2), after.slice(0, 2))).toBeUndefined();
 });
 
@@ -177,5 +181,30 @@ test("the process label's interval is that of clustered steps", () => {
     summarize(Array.from({ length: 10 }, (_, i) => record(i % 2 === 0, steps))).processLabel!;
   expect(of(8).value).toBe(0.5);
   expect(of(8).high - of(8).low).toBeCloseTo(of(1).high - of(1).low, 12);
-  expect(of(1).high - of(1).low).toBeCloseTo((2 * 1.959964 * Math.sqrt(0.25 / 0.9)) / Math.sqrt(10), 4);
+  expect(of(1).high - of(1).low).toBeCloseTo(0.6021, 3); // Wilson, half of 9 · (1.96 / 2.262)²
+});
+
+test("0 of 8 right has intervals with a width: for the label, for F1, and for a difference", async () => {
+  const never: Judge = { id: "never", judge: async () => false as never };
+  const nothing = options({ policy: new ScriptedPolicy(() => "I give up."), judge: never });
+  const { summary, records } = await evaluate(questions, nothing);
+  const ofEight = { value: 0, n: 8, low: 0, high: expect.closeTo(0.3244, 3) };
+  expect(summary).toMatchObject({ accuracy: ofEight, f1: ofEight, processLabel: ofEight });
+  const { low, high } = improvement(records, records)!.accuracy;
+  expect([low, high]).toEqual([expect.closeTo(-0.277, 2), expect.closeTo(0.277, 2)]);
+});
+
+test("questions and matchers of another shape are errors that show the one wanted", async () => {
+  const [first] = questions;
+  for (const question of [{ ...first, answers: "72" }, { id: "a", question: "?" }, null, "a"]) {
+    await expect(evaluate([question as never], options())).rejects.toMatchObject({
+      code: "INPUT",
+      message: expect.stringContaining('answers: ["72"]'),
+    });
+  }
+  const matcher = { id: "mine", match: () => "yes" as never };
+  const { records } = await evaluate([first!], options({ matcher }));
+  expect(records[0]).toMatchObject({ correct: null, error: expect.stringContaining("gave 'yes'") });
+  const plain = { id: "mine", match: () => true as never };
+  expect((await evaluate([first!], options({ matcher: plain }))).records[0]!.correct).toBe(true);
 });

@@ -14,7 +14,7 @@ import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { JsonlWriter } from "../files/jsonl-writer.js";
 import { resumeJsonl } from "../files/resume.js";
-import { failedVerdict } from "../judge/failed-verdict.js";
+import { askJudge } from "../judge/ask-judge.js";
 import type { Judge, Verdict } from "../judge/judge.js";
 import { judgeSchema } from "../judge/judge.js";
 import { parseOptions } from "../options/parse-options.js";
@@ -27,7 +27,7 @@ import { noQuestions } from "../synthesize/no-questions.js";
 import { rollout } from "../synthesize/rollout.js";
 import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "../synthesize/rollout-setup.js";
-import type { Question } from "../trajectory/question.js";
+import { type Question, requireQuestion } from "../trajectory/question.js";
 import { stepViews } from "../trajectory/step-views.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
@@ -56,7 +56,7 @@ export const evaluateSchema = z.strictObject({
   output: z.string().min(1).optional(),
   maxFailuresInARow: z.int().min(1).default(16),
   signal: signalSchema.optional(),
-  onProgress: callback<EvaluateProgress>().optional(),
+  onProgress: callback<EvaluateProgress>("onProgress").optional(),
   ...rolloutShape,
 });
 
@@ -100,7 +100,8 @@ export async function evaluate(
     onProgress?.({ ...progress });
   };
   async function* remaining(): AsyncGenerator<Question> {
-    for await (const question of questions) {
+    for await (const given of questions) {
+      const question = requireQuestion(given, "evaluate");
       if (order.has(question.id)) throw twice(question);
       order.set(question.id, order.size);
       const before = finished.get(question.id);
@@ -192,23 +193,10 @@ async function check(
   if (judge) {
     record.judge = judge.id;
     record.verdicts = redact(
-      await Promise.all(stepViews(trajectory).map((view) => judgeStep(judge, view, signal))),
+      await Promise.all(stepViews(trajectory).map((view) => askJudge(judge, view, signal))),
     );
   }
   return record;
-}
-
-async function judgeStep(
-  judge: Judge,
-  view: Parameters<Judge["judge"]>[0],
-  signal: AbortSignal,
-): Promise<Verdict> {
-  try {
-    return await judge.judge(view, { signal });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return failedVerdict(error);
-  }
 }
 
 /** Whether nothing in it would come out otherwise if it were done again. */

@@ -15,6 +15,30 @@ const equals = {
       : { status: "ok" as const, correct: gold.includes(answer) },
 };
 
+test.each([
+  ["what was never judged", [judged("a", undefined, "yes")], /0 verdicts for 2 steps/],
+  ["a trajectory alone", [judged("a", [GOOD], "yes").trajectory], /an item without a trajectory/],
+  ["null", [null], /an item without a trajectory/],
+  [
+    "verdicts of another shape",
+    [judged("a", [{ status: "ok", good: "no" } as never], "yes")],
+    /verdicts\.0: .* is no verdict/,
+  ],
+  [
+    "verdicts without an array",
+    [{ ...judged("a", [GOOD], "yes"), verdicts: "GOOD" }],
+    /verdicts: "GOOD" is no verdict/,
+  ],
+  [
+    "a trajectory of another shape",
+    [{ trajectory: { id: "a" }, verdicts: [GOOD] }],
+    /filter: trajectory a: /,
+  ],
+])("refuses %s with a RECORD error", async (_, items, message) => {
+  const filtered = filterTrajectories(items as FilterItem[], { kind: "process" });
+  await expect(filtered).rejects.toMatchObject({ code: "RECORD", message: expect.stringMatching(message) });
+});
+
 function judged(
   id: string,
   verdicts: Verdict[] | undefined,

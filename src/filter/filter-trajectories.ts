@@ -11,10 +11,11 @@ import { matchAnswer, matcherSchema } from "../answers/match-answer.js";
 import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
+import { asVerdict, VERDICT_SHAPE } from "../judge/judged-trajectory.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { deriveSeed } from "../random/derive-seed.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
+import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
 import {
   FILTER_KINDS,
   type FilterKind,
@@ -48,7 +49,7 @@ export const filterSchema = z.strictObject({
   /** Answer checks in flight (an outcome judge is a model). */
   concurrency: z.int().min(1).default(16),
   signal: signalSchema.optional(),
-  onProgress: callback<FilterProgress>().optional(),
+  onProgress: callback<FilterProgress>("onProgress").optional(),
 });
 
 export type FilterOptions = z.input<typeof filterSchema>;
@@ -111,11 +112,12 @@ export async function filterTrajectories(
 }
 
 async function reasonsOf(
-  { trajectory, verdicts }: FilterItem,
+  item: FilterItem,
   kind: FilterKind,
   matcher: AnswerMatcher | undefined,
   signal: AbortSignal,
 ): Promise<{ trajectory: Trajectory; reasons: Partial<Record<FilterKind, FilterReason | "kept">> }> {
+  const { trajectory, verdicts } = requireItem(item);
   const failed: FilterReason | undefined = trajectory.end === "failed" ? "rollout failed" : undefined;
   if (!failed) requireVerdicts(trajectory, verdicts, kind);
   const reasons: Partial<Record<FilterKind, FilterReason | "kept">> = { none: failed ?? "kept" };
@@ -132,6 +134,35 @@ async function reasonsOf(
     if (canProcess) reasons.both = process ?? outcome ?? "kept";
   }
   return { trajectory, reasons };
+}
+
+/** The item with its verdicts in full: a verdict of another shape would be neither good nor bad, and keep its step. */
+function requireItem(item: FilterItem): FilterItem {
+  const given = (item as Partial<FilterItem> | null | undefined)?.trajectory;
+  if (given === undefined) {
+    throw new SwirlError("RECORD", "filter: an item without a trajectory", {
+      remedy:
+        "pass { trajectory, verdicts }, as judgeSteps yields them; { trajectory } for kind none or outcome",
+      details: { field: "trajectory" },
+    });
+  }
+  const trajectory = requireTrajectory(given, "filter");
+  if (item.verdicts === undefined) return { trajectory };
+  if (!Array.isArray(item.verdicts)) throw noVerdict(trajectory, "verdicts", item.verdicts);
+  const verdicts = item.verdicts.map((verdict, i) => {
+    const read = asVerdict(verdict);
+    if (read === undefined) throw noVerdict(trajectory, `verdicts.${i}`, verdict);
+    return read;
+  });
+  return { trajectory, verdicts };
+}
+
+function noVerdict(trajectory: Trajectory, field: string, value: unknown): SwirlError {
+  const shown = JSON.stringify(value)?.slice(0, 80);
+  return new SwirlError("RECORD", `filter: trajectory ${trajectory.id}: ${field}: ${shown} is no verdict`, {
+    remedy: `a verdict is ${VERDICT_SHAPE}; judgeSteps yields one for every step`,
+    details: { field, trajectory: trajectory.id },
+  });
 }
 
 function requireVerdicts(

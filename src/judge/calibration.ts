@@ -4,12 +4,12 @@
  * and are in neither rate.
  */
 import { z } from "zod";
-import { mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
+import { mapConcurrent } from "../async/map-concurrent.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { type Interval, wilsonInterval } from "../statistics/interval.js";
 import type { StepView } from "../trajectory/step-views.js";
-import { failedVerdict } from "./failed-verdict.js";
+import { askJudge } from "./ask-judge.js";
 import type { Judge, Verdict } from "./judge.js";
 import { judgeSchema } from "./judge.js";
 
@@ -39,7 +39,7 @@ export interface Calibration {
 const optionsSchema = z.strictObject({
   concurrency: z.int().min(1).default(8),
   signal: signalSchema.optional(),
-  onVerdict: callback<{ step: LabelledStep; verdict: Verdict }>().optional(),
+  onVerdict: callback<{ step: LabelledStep; verdict: Verdict }>("onVerdict").optional(),
 });
 
 export async function calibrate(
@@ -50,15 +50,11 @@ export async function calibrate(
   const { concurrency, signal, onVerdict } = parseOptions(optionsSchema, options, "calibrate");
   parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "calibrate");
   const ask = async (step: LabelledStep, inner: AbortSignal) => {
-    const verdict = await judge.judge(step.view, { signal: inner }).catch((error: unknown) => {
-      throwIfAborted(inner);
-      return failedVerdict(error);
-    });
-    return { step, verdict };
+    return { step, verdict: await askJudge(judge, step.view, inner) };
   };
   const outcomes: Outcome[] = [];
   for await (const judged of mapConcurrent(steps, concurrency, ask, signal)) {
-    onVerdict?.(judged);
+    await onVerdict?.(judged);
     outcomes.push({ truth: judged.step.good, verdict: judged.verdict });
   }
   return { judge: judge.id, ...rates(outcomes) };

@@ -116,6 +116,27 @@ describe("journaledJudge", () => {
     await expect(journaledJudge(counting(), file)).rejects.toThrow(message);
   });
 
+  it("records nothing that it could not read again", async () => {
+    await using journal = await VerdictJournal.open(file);
+    const verdict: Verdict = { status: "ok", good: true, score: Number.NaN, votes: 1 };
+    await expect(journal.add("0".repeat(64), "j", step(0), verdict)).rejects.toMatchObject({
+      code: "RECORD",
+      message: expect.stringContaining("verdict.score"),
+    });
+    expect(await lines()).toEqual([]);
+  });
+
+  it("opens a journal of version 0.1.0 with a score of null, and asks for that step again", async () => {
+    const before = await journaledJudge(counting(), file);
+    await before.judge(step(0));
+    await before.close();
+    await writeFile(file, (await readFile(file, "utf8")).replace('"score":1', '"score":null'));
+    const inner = counting();
+    await using after = await journaledJudge(inner, file);
+    expect(await after.judge(step(0))).toMatchObject({ status: "ok", score: 1 });
+    expect(inner.calls).toBe(1);
+  });
+
   it("asks again for a failed verdict, unless told to keep it", async () => {
     const flaky = counting((_, calls) =>
       calls === 1 ? { status: "failed", error: "down" } : { status: "ok", good: true, score: 1, votes: 1 },

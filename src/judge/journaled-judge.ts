@@ -5,10 +5,11 @@
  */
 import pLimit from "p-limit";
 import { z } from "zod";
-import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
+import { throwIfAborted } from "../async/map-concurrent.js";
+import { untilAborted } from "../async/until-aborted.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { StepView } from "../trajectory/step-views.js";
-import { failedVerdict } from "./failed-verdict.js";
+import { askJudge } from "./ask-judge.js";
 import type { Judge, Verdict } from "./judge.js";
 import { judgeSchema } from "./judge.js";
 import { stepKey } from "./step-key.js";
@@ -121,10 +122,7 @@ class Journaled implements JournaledJudge {
     const abort = new AbortController();
     const verdict = this.#limit(async () => {
       throwIfAborted(abort.signal);
-      const given = await this.#judge.judge(view, { signal: abort.signal }).catch((error: unknown) => {
-        throwIfAborted(abort.signal);
-        return failedVerdict(error);
-      });
+      const given = await askJudge(this.#judge, view, abort.signal);
       this.stats.asked++;
       if (given.status === "failed") this.stats.failed++;
       await this.#journal.add(key, id, view, given);
@@ -136,27 +134,5 @@ class Journaled implements JournaledJudge {
     };
     verdict.then(done, done);
     return started;
-  }
-}
-
-/** The promise's own outcome, or ABORTED as soon as the signal fires; then `onAbort` is told, once. */
-async function untilAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  onAbort: () => void,
-): Promise<T> {
-  if (signal === undefined) return await promise;
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => {
-      onAbort();
-      reject(abortedError(signal));
-    };
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

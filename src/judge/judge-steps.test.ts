@@ -113,6 +113,30 @@ describe("judgeSteps", () => {
     ).rejects.toMatchObject({ code: "ABORTED" });
   });
 
+  it("ends on abort although the judge ignores its signal", async () => {
+    const hanging: Judge = { id: "h", judge: () => new Promise(() => {}) };
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 10);
+    const stopped = collect(judgeSteps([trajectory(1, 3)], { judge: hanging, signal: controller.signal }));
+    await expect(stopped).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
+  it("refuses what is no trajectory, a judge without an id, and passes on a callback that throws", async () => {
+    const judge: Judge = { id: "j", judge: async () => ({ status: "ok", good: true, score: 1, votes: 1 }) };
+    const given = [{ trajectory: trajectory(1, 1) }] as unknown as Trajectory[];
+    await expect(collect(judgeSteps(given, { judge }))).rejects.toMatchObject({ code: "RECORD" });
+    await expect(collect(judgeSteps([], { judge: { ...judge, id: undefined } as never }))).rejects.toThrow(
+      /judge: must be a Judge/,
+    );
+    const onProgress = () => {
+      throw new Error("no bar");
+    };
+    await expect(collect(judgeSteps([trajectory(1, 1)], { judge, onProgress }))).rejects.toMatchObject({
+      code: "CONFIG",
+      message: expect.stringContaining("onProgress threw: no bar"),
+    });
+  });
+
   it("refuses a judge that is none, and unknown options", async () => {
     await expect(collect(judgeSteps([], { judge: {} as Judge }))).rejects.toThrow(/judge: must be a Judge/);
     const judge: Judge = { id: "j", judge: async () => ({ status: "failed", error: "" }) };

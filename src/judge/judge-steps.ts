@@ -5,14 +5,14 @@
  */
 import pLimit from "p-limit";
 import { z } from "zod";
-import { mapConcurrent, throwIfAborted } from "../async/map-concurrent.js";
+import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import type { StepView } from "../trajectory/step-views.js";
 import { stepViews } from "../trajectory/step-views.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
-import { failedVerdict } from "./failed-verdict.js";
+import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
+import { askJudge } from "./ask-judge.js";
 import type { Judge, Verdict } from "./judge.js";
 import { judgeSchema } from "./judge.js";
 import { addVerdicts, type JudgedTrajectory, noVerdicts, type VerdictCounts } from "./judged-trajectory.js";
@@ -30,7 +30,7 @@ const optionsSchema = z.strictObject({
   maxFailuresInARow: z.int().min(1).default(100),
   signal: signalSchema.optional(),
   /** Told after each trajectory, in order. */
-  onProgress: callback<JudgeProgress>().optional(),
+  onProgress: callback<JudgeProgress>("onProgress").optional(),
 });
 
 export type JudgeStepsOptions = z.input<typeof optionsSchema>;
@@ -88,11 +88,7 @@ class JudgeGuard {
   }
 
   async judge(view: StepView, signal: AbortSignal): Promise<Verdict> {
-    throwIfAborted(signal);
-    const verdict = await this.#judge.judge(view, { signal }).catch((error: unknown) => {
-      throwIfAborted(signal);
-      return failedVerdict(error);
-    });
+    const verdict = await askJudge(this.#judge, view, signal);
     this.#inARow = verdict.status === "failed" ? this.#inARow + 1 : 0;
     if (verdict.status === "failed" && this.#inARow >= this.#limit) {
       throw new SwirlError(
@@ -110,5 +106,7 @@ class JudgeGuard {
 
 async function* numbered(trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>) {
   let index = 0;
-  for await (const trajectory of trajectories) yield { trajectory, index: index++ };
+  for await (const trajectory of trajectories) {
+    yield { trajectory: requireTrajectory(trajectory, "judgeSteps"), index: index++ };
+  }
 }

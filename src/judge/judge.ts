@@ -2,7 +2,6 @@
  * Judge: the generative reward model's interface. It reads one state and one action and says how good the action is.
  * It never sees the gold answer. A judgement that failed is a verdict of its own, not a zero.
  */
-
 import { z } from "zod";
 import type { StepView } from "../trajectory/step-views.js";
 
@@ -20,10 +19,17 @@ export type Verdict =
 export interface Judge {
   /** Names judge, model, prompt version and decoding: part of a verdict's cache key. */
   readonly id: string;
+  /**
+   * Where the package asks (askJudge), a judge of one's own may also give true, false or a score from 0 to 1. When
+   * `signal` fires, nobody waits for it any longer.
+   */
   judge(step: StepView, options?: { signal?: AbortSignal }): Promise<Verdict>;
 }
 
 export const judgeSchema = z.custom<Judge>(
-  (value) => typeof (value as Judge | null | undefined)?.judge === "function",
+  (value) => {
+    const { judge, id } = (value ?? {}) as Partial<Judge>;
+    return typeof judge === "function" && typeof id === "string" && id !== "";
+  },
   { message: "must be a Judge (PromptedJudge, RuleJudge, or an object with id and judge())" },
 );

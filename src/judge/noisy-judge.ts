@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { parseOptions } from "../options/parse-options.js";
+import { askJudge } from "./ask-judge.js";
 import type { Judge } from "./judge.js";
 import { judgeSchema } from "./judge.js";
 import { stepKey } from "./step-key.js";
@@ -27,7 +28,7 @@ export function noisyJudge(judge: Judge, options: NoisyJudgeOptions): Judge {
       return `${judge.id}/wrong-${only === undefined ? "" : `${only}-`}${rate}-${seed}`;
     },
     async judge(step, call) {
-      const verdict = await judge.judge(step, call);
+      const verdict = await askJudge(judge, step, call?.signal);
       if (verdict.status === "failed" || (only !== undefined && verdict.good !== (only === "good")))
         return verdict;
       if (!isWrong(stepKey(`wrong ${only ?? ""} ${seed}`, step), rate)) return verdict;

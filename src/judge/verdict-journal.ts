@@ -4,12 +4,13 @@
  * line of another version or that is no verdict is an error naming file and line.
  */
 import { z } from "zod";
+import { SwirlError } from "../errors/swirl-error.js";
 import { parseRecord, readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { JsonlWriter } from "../files/jsonl-writer.js";
 import { redact } from "../secrets/redact.js";
 import type { StepView } from "../trajectory/step-views.js";
 import type { Verdict } from "./judge.js";
-import { verdictSchema } from "./judged-trajectory.js";
+import { VERDICT_SHAPE, verdictSchema, withoutAbsent } from "./judged-trajectory.js";
 
 export const VERDICT_VERSION = 1;
 
@@ -24,6 +25,13 @@ const recordSchema = z.strictObject({
 });
 
 const RECORD = { what: "verdict", version: VERDICT_VERSION } as const;
+
+/** Version 0.1.0 wrote a score that was not finite as null: such a verdict failed, and is asked for again. */
+const readSchema = z.preprocess((line) => {
+  const { verdict } = (line ?? {}) as { verdict?: { status?: unknown; score?: unknown } };
+  if (verdict?.status !== "ok" || verdict.score !== null) return line;
+  return { ...(line as object), verdict: { status: "failed", error: "the score was not finite" } };
+}, recordSchema);
 
 export interface VerdictJournalOptions {
   /** Longest time that a written line may wait for the disk; 0 = every line is on disk before its verdict is given. */
@@ -44,11 +52,11 @@ export class VerdictJournal implements AsyncDisposable {
 
   /** Creates the file or goes on after its last whole line. One journal per file at a time, for any number of judges. */
   static async open(file: string, options: VerdictJournalOptions = {}): Promise<VerdictJournal> {
-    const check = (first: unknown) => parseRecord(first, recordSchema, { ...RECORD, file, line: 1 });
+    const check = (first: unknown) => parseRecord(first, readSchema, { ...RECORD, file, line: 1 });
     const writer = await JsonlWriter.open(file, { check, ...options }); // sets a torn last line aside
     try {
       const verdicts = new Map<string, Verdict>();
-      for await (const record of readRecords(file, recordSchema, RECORD)) {
+      for await (const record of readRecords(file, readSchema, RECORD)) {
         verdicts.set(record.key, withoutAbsent(record.verdict));
       }
       return new VerdictJournal(file, verdicts, writer);
@@ -67,11 +75,27 @@ export class VerdictJournal implements AsyncDisposable {
     return this.#verdicts.get(key);
   }
 
-  /** Resolves when the line is in the file, without secrets. A later verdict of the same key replaces an earlier one. */
+  /**
+   * Resolves when the line is in the file, without secrets. A later verdict of the same key replaces an earlier one. Rejects with code
+   * "RECORD" for what could not be read again, such as a score of NaN; nothing is written then.
+   */
   async add(key: string, judge: string, view: StepView, verdict: Verdict): Promise<void> {
     const { question, action } = view;
     const recorded = redact(verdict);
-    await this.#writer.append({ version: VERDICT_VERSION, key, judge, verdict: recorded, question, action });
+    const record = { version: VERDICT_VERSION, key, judge, verdict: recorded, question, action };
+    const checked = recordSchema.safeParse(record);
+    if (!checked.success) {
+      const { path, message } = checked.error.issues[0]!;
+      throw new SwirlError(
+        "RECORD",
+        `${this.file}: a verdict of ${judge} cannot be recorded: ${path.join(".")}: ${message}`,
+        {
+          remedy: `a judge returns ${VERDICT_SHAPE}, and steps have a question and an action`,
+          details: { file: this.file, field: path.join(".") },
+        },
+      );
+    }
+    await this.#writer.append(record);
     this.#verdicts.set(key, recorded);
   }
 
@@ -86,10 +110,4 @@ export class VerdictJournal implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function withoutAbsent(verdict: z.infer<typeof verdictSchema>): Verdict {
-  if (verdict.status === "failed") return verdict;
-  const { reason, ...rest } = verdict;
-  return reason === undefined ? rest : { ...rest, reason };
 }

@@ -6,12 +6,12 @@
  */
 import { z } from "zod";
 import { parseOptions } from "../options/parse-options.js";
-import { signalSchema } from "../options/schemas.js";
+import { callback, signalSchema } from "../options/schemas.js";
 import { policySchema } from "../policy/policy.js";
 import { rollout } from "../synthesize/rollout.js";
 import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
 import { rolloutSetup } from "../synthesize/rollout-setup.js";
-import type { Question } from "../trajectory/question.js";
+import { type Question, requireQuestion } from "../trajectory/question.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
 
 export const solveSchema = z.strictObject({
@@ -22,9 +22,7 @@ export const solveSchema = z.strictObject({
   seed: z.int().default(0),
   signal: signalSchema.optional(),
   /** Called after each step, its observation included. */
-  onStep: z
-    .custom<(step: Step) => void>((value) => typeof value === "function", { message: "must be a function" })
-    .optional(),
+  onStep: callback<Step>("onStep").optional(),
   ...rolloutShape,
 });
 
@@ -33,6 +31,9 @@ export type SolveOptions = z.input<typeof solveSchema>;
 /** @throws SwirlError CONFIG for bad options, ABORTED; a policy that cannot act gives `end: "failed"` and `error`. */
 export async function solve(question: string | Question, options: SolveOptions): Promise<Trajectory> {
   const { policy, task, signal, onStep, ...rest } = parseOptions(solveSchema, options, "solve");
-  const asked = typeof question === "string" ? { id: "question", question, answers: [] } : question;
+  const asked =
+    typeof question === "string"
+      ? { id: "question", question, answers: [] }
+      : requireQuestion(question, "solve");
   return rollout(asked, 0, rolloutSetup(policy, task, rest), signal, onStep);
 }

@@ -26,7 +26,7 @@ export const demonstrateSchema = z.strictObject({
   task: taskSchema,
   signal: signalSchema.optional(),
   /** Told of each demonstration that cannot be replayed, and why. */
-  onRejected: callback<{ question: Question; reason: string }>().optional(),
+  onRejected: callback<{ question: Question; reason: string }>("onRejected").optional(),
   ...rolloutShape,
 });
 

@@ -33,7 +33,7 @@ export async function rollout(
   sample: number,
   setup: RolloutSetup,
   signal?: AbortSignal,
-  onStep?: (step: Step) => void,
+  onStep?: (step: Step) => void | Promise<void>,
 ): Promise<Trajectory> {
   const { policy, task, format, callLimit, options } = setup;
   const start = performance.now();
@@ -132,7 +132,7 @@ async function play(
     /** Taken instead of the first action that would be sampled. */
     first?: Action;
     signal: AbortSignal | undefined;
-    onStep?: ((step: Step) => void) | undefined;
+    onStep?: ((step: Step) => void | Promise<void>) | undefined;
   },
 ): Promise<void> {
   const { policy, format } = setup;
@@ -159,7 +159,7 @@ async function play(
     if (parsed.kind === "answer") {
       trajectory.end = "answer";
       trajectory.answer = parsed.answer;
-      onStep?.(step);
+      await onStep?.(step);
       return;
     }
     const reply = await respond(setup, parsed, calls, signal);
@@ -169,7 +169,7 @@ async function play(
       next = nextTurn(setup, context, action, parsed, step);
       if (roomLeft(policy, next.context) < 1) reply.end = "length";
     }
-    onStep?.(step);
+    await onStep?.(step);
     if (reply.end !== undefined) {
       trajectory.end = reply.end;
       return;

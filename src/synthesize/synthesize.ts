@@ -13,7 +13,7 @@ import { resumeJsonl } from "../files/resume.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { policySchema } from "../policy/policy.js";
-import type { Question } from "../trajectory/question.js";
+import { type Question, requireQuestion } from "../trajectory/question.js";
 import { readTrajectories } from "../trajectory/store.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { differsFrom } from "./differs-from.js";
@@ -48,7 +48,7 @@ export const synthesizeSchema = z.strictObject({
   /** Stop when this many trajectories in a row failed: the policy is down. */
   maxFailuresInARow: z.int().min(1).default(16),
   signal: signalSchema.optional(),
-  onProgress: callback<SynthesizeProgress>().optional(),
+  onProgress: callback<SynthesizeProgress>("onProgress").optional(),
   ...rolloutShape,
 });
 
@@ -144,7 +144,8 @@ async function* itemsOf(
   onSkip: () => void,
 ): AsyncGenerator<Item> {
   const seen = new Set<string>();
-  for await (const question of questions) {
+  for await (const given of questions) {
+    const question = requireQuestion(given, "synthesize");
     if (seen.has(question.id)) {
       throw new SwirlError("INPUT", `question id ${JSON.stringify(question.id)} appears twice`, {
         remedy: "ids name trajectories: give every question one of its own",

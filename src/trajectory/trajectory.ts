@@ -7,6 +7,7 @@
  * With thoughts kept, keep_i is the whole length; with thoughts stripped it is the length of state_{i-1}.
  */
 import { z } from "zod";
+import { SwirlError } from "../errors/swirl-error.js";
 
 export const TRAJECTORY_VERSION = 1;
 
@@ -82,3 +83,20 @@ export const trajectorySchema = z
 export type Step = z.infer<typeof stepSchema>;
 export type Trajectory = z.infer<typeof trajectorySchema>;
 export type ActionFormat = z.infer<typeof actionFormatSchema>;
+
+/** The trajectory as it is, once it is one. Throws code "RECORD" naming trajectory and field. */
+export function requireTrajectory(value: unknown, stage: string): Trajectory {
+  const parsed = trajectorySchema.safeParse(value);
+  if (parsed.success) return value as Trajectory;
+  const { path, message } = parsed.error.issues[0]!;
+  const field = path.join(".");
+  const { id, trajectory } = (value ?? {}) as { id?: unknown; trajectory?: unknown };
+  const which = typeof id === "string" ? `trajectory ${id}` : "a trajectory";
+  throw new SwirlError("RECORD", `${stage}: ${which}${field && `: ${field}`}: ${message}`, {
+    remedy:
+      trajectory === undefined
+        ? `${stage} takes trajectories as synthesize yields them and readTrajectories reads them`
+        : `this is a judged trajectory: ${stage} takes its \`trajectory\``,
+    details: { field },
+  });
+}

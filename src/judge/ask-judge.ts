@@ -1,0 +1,63 @@
+/**
+ * Asks a judge about one step: the only way by which a verdict enters the package, whoever wrote the judge.
+ *
+ * Accepted: a Verdict; true or false; a number from 0 to 1, a score that is GOOD from 0.5. A judge that throws, rejects
+ * or returns no promise gives a failed verdict. Any other value is a mistake in the judge: a CONFIG error that shows the
+ * shape wanted, as long as the judge has never given a right one; after that a failed verdict, since a judge that is
+ * wrong once in a thousand steps must not end the run.
+ */
+import { inspect } from "node:util";
+import { throwIfAborted } from "../async/map-concurrent.js";
+import { untilAborted } from "../async/until-aborted.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import { redactText } from "../secrets/redact.js";
+import type { StepView } from "../trajectory/step-views.js";
+import { failedVerdict } from "./failed-verdict.js";
+import type { Judge, Verdict } from "./judge.js";
+import { asVerdict, VERDICT_SHAPE } from "./judged-trajectory.js";
+
+/** Judges that have given a verdict of the right shape. */
+const proven = new WeakSet<object>();
+
+/** Rejects with code "ABORTED" at once when the signal fires, also where the judge ignores it; "CONFIG" as above. */
+export async function askJudge(judge: Judge, view: StepView, signal?: AbortSignal): Promise<Verdict> {
+  return await askForVerdict(judge, "judge()", signal, () => judge.judge(view, signal ? { signal } : {}));
+}
+
+/** The same for a judge or reward `source` whose method `what` is called by `ask`. */
+export async function askForVerdict(
+  source: { readonly id: string },
+  what: string,
+  signal: AbortSignal | undefined,
+  ask: () => unknown,
+): Promise<Verdict> {
+  throwIfAborted(signal);
+  try {
+    const promise = ask();
+    if (typeof (promise as PromiseLike<unknown> | undefined)?.then !== "function") {
+      throw new SwirlError("INPUT", `${what} of ${source.id} returned ${shown(promise)}, no promise`, {
+        remedy: `make it an async function that returns ${VERDICT_SHAPE}`,
+      });
+    }
+    const value = await untilAborted(Promise.resolve(promise), signal);
+    const verdict = asVerdict(value);
+    if (verdict === undefined) throw wrongShape(source, what, value);
+    proven.add(source);
+    return verdict;
+  } catch (error) {
+    throwIfAborted(signal);
+    return failedVerdict(error);
+  }
+}
+
+function wrongShape(source: { readonly id: string }, what: string, value: unknown): SwirlError {
+  const code = proven.has(source) ? "INPUT" : "CONFIG";
+  return new SwirlError(code, `${what} of ${source.id} gave ${shown(value)}, which is no verdict`, {
+    remedy: `return ${VERDICT_SHAPE}`,
+    details: { field: "judge" },
+  });
+}
+
+function shown(value: unknown): string {
+  return redactText(inspect(value, { depth: 2, breakLength: Number.POSITIVE_INFINITY })).slice(0, 120);
+}
