@@ -2,9 +2,13 @@ import { describe, expect, it } from "vitest";
 import { processorTime } from "../../tests/support/processor-time.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { BoundedTemplate, JINJA_BOUNDS, TemplateRefusal } from "./bounded-jinja.js";
+import { toValue } from "./jinja/convert.js";
+import { TEMPLATE } from "./jinja/text.js";
 
-const render = (source: string, variables: Record<string, unknown> = {}) =>
-  new BoundedTemplate(source, "test.jinja").render(variables, 100);
+const render = (source: string, variables: Record<string, unknown> = {}) => {
+  const values = Object.entries(variables).map(([name, value]) => [name, toValue(value, TEMPLATE)] as const);
+  return new BoundedTemplate(source, "test.jinja").render(Object.fromEntries(values), 100);
+};
 
 function failure(source: string, bounds = JINJA_BOUNDS): SwirlError {
   try {
@@ -62,6 +66,20 @@ describe("BoundedTemplate", () => {
       "{% set ns = namespace(s=[1,2]) %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
     ],
     ["an indent too wide", "{{ 'a\nb' | indent(400000000) }}"],
+    [
+      "a nested list written as JSON",
+      "{% set a = ['x' * 1000] * 1000 %}{% set b = [a] * 1000 %}{{ ([b] * 1000) | tojson }}",
+    ],
+    ["a nested list that is printed", "{% set a = ['x'] * 99999 %}{{ [a] * 99999 }}"],
+    [
+      "nested lists that are compared",
+      "{% set a = [['x'] * 99999] * 99999 %}{{ a == [['x'] * 99999] * 99999 }}",
+    ],
+    ["long texts that are sorted", "{{ (['x' * 999999] * 99999) | sort }}"],
+    ["each character replaced by a long text", "{% set a = 'x' * 999999 %}{{ a.replace('x', a) }}"],
+    ["a power", "{{ 10 ** 10000 }}"],
+    ["a search that compares everything", "{{ ('b' ~ 'a' * 99999) in 'a' * 999999 }}"],
+    ["many blanks", " ".repeat(200_000)],
     ["recursion", "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"],
   ])("stops %s", (_, source) => {
     const before = processorTime();
@@ -86,11 +104,11 @@ describe("BoundedTemplate", () => {
       "range.constructor",
       "messages.__proto__",
     ]) {
-      expect(render(`{{ (${expression}) is defined }}`, { messages: {} })).toBe("false");
+      expect(render(`{{ (${expression}) is defined }}`, { messages: {} })).toBe("False");
     }
   });
 
   it("refuses a source that is too long", () => {
-    expect(failure("x".repeat(JINJA_BOUNDS.source + 1)).message).toContain("more than 1000000");
+    expect(failure("x".repeat(JINJA_BOUNDS.source + 1)).message).toContain("more than 250000");
   });
 });

@@ -1,118 +1,36 @@
 /**
- * Renders a chat template, which comes with a checkpoint and is therefore untrusted, within bounds.
+ * Renders a chat template, which comes with a checkpoint and is therefore untrusted, as jinja2 under transformers does.
  *
- * Guarantees: evaluation stops after `steps` nodes or `milliseconds`, no intermediate string or list grows past its
- * limit, `range` is bounded, nothing of the process is reachable. Every failure is a SwirlError of code CHECKPOINT.
- * Blocks are trimmed as transformers does (trim_blocks, lstrip_blocks).
+ * Guarantees: a rendering ends within its bounds of steps, time and memory, since every operation is charged before it
+ * works; nothing of the process is reachable; the result says of every character who wrote it. Every failure is a
+ * SwirlError of code CHECKPOINT, except that a template which calls raise_exception throws TemplateRefusal.
  */
-import * as jinja from "@huggingface/jinja";
 import { SwirlError } from "../errors/swirl-error.js";
+import { BoundError, Budget, JINJA_BOUNDS, type JinjaBounds } from "./jinja/budget.js";
+import { Evaluator, Scope } from "./jinja/evaluate.js";
+import { type Node, parseTemplate } from "./jinja/syntax.js";
+import { type Str, textOf } from "./jinja/text.js";
+import {
+  Callable,
+  Dict,
+  isNumeric,
+  iterate,
+  Namespace,
+  plainNumber,
+  type Tuple,
+  TypeFault,
+  type Value,
+  View,
+} from "./jinja/values.js";
+import { toText } from "./jinja/write.js";
 
-/** The parts of the jinja package used here; its own declarations do not resolve under NodeNext. */
-interface Statement {
-  type: string;
-}
-interface Value {
-  value: unknown;
-}
-interface Scope {
-  set(name: string, value: unknown): void;
-}
-interface Evaluator {
-  run(program: Statement): Value;
-  evaluate(statement: Statement | undefined, scope: Scope): Value;
-}
-const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
-  Environment: new () => Scope;
-  Interpreter: new (scope: Scope) => Evaluator;
-  parse(tokens: unknown): Statement;
-  tokenize(source: string, options: { trim_blocks: boolean; lstrip_blocks: boolean }): unknown;
-};
-
-export interface JinjaBounds {
-  /** Characters of the template itself. */
-  source: number;
-  /** Nodes evaluated in one rendering, and the elements and blocks of 256 characters they yield. */
-  steps: number;
-  milliseconds: number;
-  /** Elements of any list, and of `range`. */
-  elements: number;
-  /** Largest number that a template may write or compute (it may set an indent). */
-  integer: number;
-  /** Characters of any string beyond 16 times those of the input. */
-  characters: number;
-}
-
-export const JINJA_BOUNDS: JinjaBounds = {
-  source: 1_000_000,
-  steps: 5_000_000,
-  milliseconds: 5_000,
-  elements: 100_000,
-  integer: 1_000_000,
-  characters: 1_000_000,
-};
+export { JINJA_BOUNDS, type JinjaBounds };
 
 /** A template that calls raise_exception says which conversations it does not support. */
 export class TemplateRefusal extends Error {}
 
-class BoundError extends Error {}
-
-class BoundedInterpreter extends Interpreter {
-  #steps = 0;
-  #nextLook = 0;
-  readonly #deadline: number;
-
-  constructor(
-    environment: Scope,
-    private readonly bounds: JinjaBounds,
-    private readonly characters: number,
-  ) {
-    super(environment);
-    this.#deadline = performance.now() + bounds.milliseconds;
-  }
-
-  override evaluate(statement: Statement | undefined, scope: Scope): Value {
-    this.#spend(1);
-    const result = super.evaluate(statement, scope);
-    const value: unknown = result.value;
-    if (typeof value === "string") {
-      if (value.length > this.characters) {
-        throw new BoundError(`a string of more than ${this.characters} characters`);
-      }
-      this.#spend(value.length / 256);
-    } else if (Array.isArray(value)) {
-      if (value.length > this.bounds.elements) {
-        throw new BoundError(`a list of more than ${this.bounds.elements} elements`);
-      }
-      this.#spend(value.length);
-    } else if (typeof value === "number" && isComputed(statement)) {
-      if (Math.abs(value) > this.bounds.integer) throw new BoundError(`the number ${value}`);
-    }
-    return result;
-  }
-
-  /** Counts work: nodes, elements and blocks of characters; looks at the clock now and then. */
-  #spend(steps: number): void {
-    this.#steps += steps;
-    if (this.#steps > this.bounds.steps) throw new BoundError(`more than ${this.bounds.steps} steps`);
-    if (this.#steps < this.#nextLook) return;
-    this.#nextLook = this.#steps + 1_000;
-    if (performance.now() > this.#deadline) {
-      throw new BoundError(`more than ${this.bounds.milliseconds} ms`);
-    }
-  }
-}
-
-function isComputed(statement: Statement | undefined): boolean {
-  return (
-    statement?.type === "IntegerLiteral" ||
-    statement?.type === "FloatLiteral" ||
-    statement?.type === "BinaryExpression"
-  );
-}
-
 export class BoundedTemplate {
-  readonly #program: Statement;
+  readonly #program: Node[];
 
   /** `file` names the template in errors. */
   constructor(
@@ -124,7 +42,7 @@ export class BoundedTemplate {
       throw this.#error(`is ${source.length} characters long, more than ${bounds.source}`);
     }
     try {
-      this.#program = parse(tokenize(source, { trim_blocks: true, lstrip_blocks: true }));
+      this.#program = parseTemplate(source);
     } catch (cause) {
       throw this.#error(`does not parse: ${message(cause)}`, cause);
     }
@@ -134,44 +52,18 @@ export class BoundedTemplate {
    * The rendered text. Throws TemplateRefusal when the template itself raises, SwirlError for everything else.
    * `inputCharacters` is the size of what `variables` hold.
    */
-  render(variables: Record<string, unknown>, inputCharacters: number): string {
-    const environment = this.#globals(variables);
-    const characters = this.bounds.characters + 16 * inputCharacters;
+  render(variables: Readonly<Record<string, Value>>, inputCharacters: number): Str {
+    const budget = new Budget(this.bounds, inputCharacters);
     try {
-      const result = new BoundedInterpreter(environment, this.bounds, characters).run(this.#program);
-      return String(result.value);
+      const scope = new Scope();
+      for (const [name, value] of Object.entries({ ...globals(budget), ...variables }))
+        scope.set(name, value);
+      return new Evaluator(budget).run(this.#program, new Scope(scope));
     } catch (cause) {
       if (cause instanceof TemplateRefusal) throw cause;
       if (cause instanceof BoundError) throw this.#error(`was stopped: it needs ${cause.message}`, cause);
       throw this.#error(`does not render: ${message(cause)}`, cause);
     }
-  }
-
-  #globals(variables: Record<string, unknown>): Scope {
-    const environment = new Environment();
-    const globals: Record<string, unknown> = {
-      true: true,
-      false: false,
-      none: null,
-      True: true,
-      False: false,
-      None: null,
-      raise_exception: (text: unknown) => {
-        throw new TemplateRefusal(String(text));
-      },
-      range: (start: number, stop?: number, step?: number) => this.#range(start, stop, step),
-      strftime_now: (format: string) => formatDate(new Date(), format),
-      ...variables,
-    };
-    for (const [name, value] of Object.entries(globals)) environment.set(name, value);
-    return environment;
-  }
-
-  #range(first: number, second?: number, step = 1): number[] {
-    const [start, stop] = second === undefined ? [0, first] : [first, second];
-    const length = Math.ceil((stop - start) / step);
-    if (!(length <= this.bounds.elements)) throw new BoundError(`range(${start}, ${stop}, ${step})`);
-    return Array.from({ length: Math.max(0, length) }, (_, index) => start + index * step);
   }
 
   #error(what: string, cause?: unknown): SwirlError {
@@ -183,6 +75,60 @@ export class BoundedTemplate {
   }
 }
 
+/** What transformers gives every template. */
+function globals(budget: Budget): Record<string, Value> {
+  return {
+    true: true,
+    false: false,
+    none: null,
+    True: true,
+    False: false,
+    None: null,
+    raise_exception: new Callable("raise_exception", ([text]) => {
+      throw new TemplateRefusal(textOf(toText(text ?? "", budget)));
+    }),
+    range: new Callable("range", (args) => range(args, budget)),
+    strftime_now: new Callable("strftime_now", ([format]) => {
+      const codes = textOf(toText(format ?? "", budget));
+      budget.make(codes.length * 9);
+      return formatDate(new Date(), codes);
+    }),
+    namespace: new Callable("namespace", (args, named) => {
+      return new Namespace(new Map([...pairs(args, budget), ...named]));
+    }),
+    dict: new Callable("dict", (args, named) => {
+      const dict = new Dict();
+      for (const [key, value] of [...pairs(args, budget), ...named]) dict.set(key, value);
+      return dict;
+    }),
+  };
+}
+
+function pairs(args: readonly Value[], budget: Budget): [string, Value][] {
+  return args.flatMap((arg) => {
+    const entries =
+      arg instanceof Dict ? arg.entries() : iterate(arg, () => []).map((pair) => (pair as Tuple).items);
+    budget.list(entries.length);
+    return entries.map(([key, value]) => [textOf(key as Str), value!] as [string, Value]);
+  });
+}
+
+function range(args: readonly Value[], budget: Budget): View {
+  const numbers = args.map((arg) => {
+    const number = isNumeric(arg) ? plainNumber(arg) : undefined;
+    if (typeof number !== "bigint") throw new TypeFault("range() needs whole numbers");
+    return Number(number);
+  });
+  const [start, stop, step] =
+    numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0] ?? 0, numbers[1] ?? 0, numbers[2] ?? 1];
+  if (step === 0 || numbers.length === 0 || numbers.length > 3)
+    throw new TypeFault("range() needs one to three numbers, the step not 0");
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  budget.list(length);
+  const list = Array.from({ length }, (_, index) => BigInt(start + index * step));
+  return new View("range", list, `range(${start}, ${stop}${step === 1 ? "" : `, ${step}`})`);
+}
+
 function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -190,17 +136,22 @@ function message(error: unknown): string {
 const MONTHS = "January February March April May June July August September October November December".split(
   " ",
 );
+const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
 
 /** The strftime codes that chat templates use, in English, as transformers prints them. */
 function formatDate(date: Date, format: string): string {
   const two = (value: number) => String(value).padStart(2, "0");
   const month = MONTHS[date.getMonth()]!;
+  const day = DAYS[date.getDay()]!;
   const codes: Record<string, string> = {
     Y: String(date.getFullYear()),
+    y: two(date.getFullYear() % 100),
     m: two(date.getMonth() + 1),
     d: two(date.getDate()),
     b: month.slice(0, 3),
     B: month,
+    a: day.slice(0, 3),
+    A: day,
     H: two(date.getHours()),
     M: two(date.getMinutes()),
     S: two(date.getSeconds()),

@@ -6,12 +6,25 @@
  * that transformers gives the whole conversation, for templates that write each turn the same wherever it stands.
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Message, ToolSpec } from "../messages/message.js";
+import type { Message, ToolCall, ToolSpec } from "../messages/message.js";
 import { BoundedTemplate, TemplateRefusal } from "./bounded-jinja.js";
-import type { ControlTokens, Piece } from "./control-tokens.js";
+import { type ControlTokens, type Piece, sanitize } from "./control-tokens.js";
+import { jsonToValue, markedText, toValue } from "./jinja/convert.js";
+import {
+  ASSISTANT,
+  CONTENT,
+  type Mark,
+  marksOf,
+  PROBE,
+  type Str,
+  slice,
+  TEMPLATE,
+  textOf,
+} from "./jinja/text.js";
+import { Dict, type Value } from "./jinja/values.js";
 
-/** Stands for an assistant's turn while a template is asked what follows one. */
-const SENTINEL = "qzsentinelzq";
+/** Stands for an assistant's turn while a template is asked what follows one. It is found by its mark, not its text. */
+const PROBE_TEXT = "probe";
 const QUESTION: Message = { role: "user", content: "question" };
 /** Nine characters, since Mistral's templates check. */
 const CALL_ID = "call00001";
@@ -29,7 +42,8 @@ interface PieceEncoder {
   tokenText(id: number): string | undefined;
 }
 
-type Guard = { content: ControlTokens; assistant: ControlTokens };
+/** A message to render; `probe`: its text gets the mark that a probe is found by. */
+type Shown = Message & { probe?: true };
 
 export class ChatTemplate {
   readonly #templates: Map<string, BoundedTemplate>;
@@ -40,7 +54,7 @@ export class ChatTemplate {
     private readonly tokenizer: PieceEncoder,
     sources: readonly TemplateSource[],
     private readonly variables: Record<string, unknown>,
-    private readonly guard: Guard,
+    private readonly control: ControlTokens,
   ) {
     this.#templates = new Map(
       sources.map(({ name, source, file }) => [name, new BoundedTemplate(source, file)]),
@@ -60,12 +74,12 @@ export class ChatTemplate {
         details: { field: "messages" },
       });
     }
-    return this.tokenizer.encodePieces(this.guard.content.split(this.#prompt(messages, tools)));
+    return this.tokenizer.encodePieces(this.control.split(this.#prompt(messages, tools)));
   }
 
   /** The conversation as text, as `renderPrompt` sees it: for a person to read. */
   renderText(messages: readonly Message[], tools?: readonly ToolSpec[]): string {
-    return piecesText(this.guard.content.split(this.#prompt(messages, tools)), this.tokenizer);
+    return piecesText(this.control.split(this.#prompt(messages, tools)), this.tokenizer);
   }
 
   /**
@@ -103,9 +117,11 @@ export class ChatTemplate {
     try {
       const before = this.#render([QUESTION], undefined, true);
       const whole = this.#render([QUESTION, ...turns], undefined, false);
-      const content = this.guard.assistant.guard(turns[0].content.trim());
-      if (!whole.startsWith(before) || !whole.includes(content, before.length)) return undefined;
-      const pieces = this.guard.content.split(whole.slice(before.length));
+      const length = textOf(before).length;
+      const content = sanitize(turns[0].content.trim());
+      if (!textOf(whole).startsWith(textOf(before)) || !textOf(whole).includes(content, length))
+        return undefined;
+      const pieces = this.control.split(slice(whole, length));
       const end = pieces.findIndex((piece) => piece.id === this.endOfTurn);
       return end < 0 ? undefined : pieces.slice(0, end + 1);
     } catch (error) {
@@ -116,7 +132,7 @@ export class ChatTemplate {
 
   /** Text after a generation prompt that a finished turn does not repeat, such as one that opens a thought. */
   #bareAction(content: string): Int32Array {
-    const pieces = this.guard.content.split(this.guard.assistant.guard(content));
+    const pieces = this.control.split(markedText(content, ASSISTANT));
     return Int32Array.of(...this.tokenizer.encodePieces(pieces, true), this.endOfTurn);
   }
 
@@ -128,11 +144,11 @@ export class ChatTemplate {
 
   #findEndOfTurn(): number {
     const rendered = this.#renderOrFail(
-      [QUESTION, { role: "assistant", content: SENTINEL }],
+      [QUESTION, { role: "assistant", content: PROBE_TEXT, probe: true }],
       undefined,
       false,
     );
-    const after = this.guard.content.split(afterSentinel(rendered) ?? "");
+    const after = this.control.split(afterProbe(rendered) ?? "");
     const first = after.find((piece) => piece.id !== undefined || piece.text?.trim());
     if (first?.id === undefined) {
       throw this.#unsupported(
@@ -142,7 +158,16 @@ export class ChatTemplate {
     return first.id;
   }
 
-  #prompt(messages: readonly Message[], tools: readonly ToolSpec[] | undefined): string {
+  #prompt(messages: readonly Message[], tools: readonly ToolSpec[] | undefined): Str {
+    try {
+      return this.#foldedPrompt(messages, tools);
+    } catch (error) {
+      const plain = messages.map(({ role }): Message => ({ role, content: "text" }));
+      throw this.#blame(error, "this conversation", () => this.#foldedPrompt(plain, tools));
+    }
+  }
+
+  #foldedPrompt(messages: readonly Message[], tools: readonly ToolSpec[] | undefined): Str {
     try {
       return this.#render(messages, tools, true);
     } catch (error) {
@@ -153,24 +178,52 @@ export class ChatTemplate {
     }
   }
 
+  /**
+   * What is wrong when rendering failed with `error`: the content (INPUT, which concerns this conversation only), where
+   * `plain` renders the same turns with a plain word in each; else the template (CHECKPOINT).
+   */
+  #blame(error: unknown, what: string, plain: () => unknown): unknown {
+    if (!SwirlError.isInstance(error)) return error;
+    try {
+      plain();
+    } catch {
+      return error;
+    }
+    return new SwirlError("INPUT", `${what} cannot be rendered: ${error.message}`, {
+      remedy: "look at the text for what the chat template treats in a special way",
+      details: { file: this.#file },
+      cause: error,
+    });
+  }
+
   /** What the template writes from the end of an assistant's turn to the beginning of its next one. */
   #afterAction(observation: Message, tools: readonly ToolSpec[] | undefined): Piece[] {
+    try {
+      return this.#findAfterAction(observation, tools);
+    } catch (error) {
+      const plain: Message = { ...observation, content: "text" };
+      throw this.#blame(error, "this observation", () => this.#findAfterAction(plain, tools));
+    }
+  }
+
+  #findAfterAction(observation: Message, tools: readonly ToolSpec[] | undefined): Piece[] {
     const callId = observation.toolCallId ?? CALL_ID;
     const reply: Message = observation.role === "tool" ? { ...observation, toolCallId: callId } : observation;
-    const plain: Message = { role: "assistant", content: SENTINEL };
-    const calling: Message = {
+    const plain: Shown = { role: "assistant", content: PROBE_TEXT, probe: true };
+    const calling: Shown = {
       role: "assistant",
       content: "",
-      toolCalls: [{ id: callId, name: SENTINEL, input: JSON.stringify({ input: SENTINEL }) }],
+      toolCalls: [{ id: callId, name: PROBE_TEXT, input: JSON.stringify({ input: PROBE_TEXT }) }],
+      probe: true,
     };
     let refusal: TemplateRefusal | undefined;
     // Most templates take a reply to any action; some take a tool's reply only after a call.
     for (const action of observation.role === "tool" ? [plain, calling] : [plain]) {
       try {
-        const rendered = this.#render([QUESTION, action, reply], tools, true);
-        const pieces = this.guard.content.split(afterSentinel(rendered) ?? "");
+        const after = afterProbe(this.#render([QUESTION, action, reply], tools, true)) ?? "";
+        const pieces = this.control.split(after);
         const end = pieces.findIndex((piece) => piece.id === this.endOfTurn);
-        if (end >= 0 && contains(pieces.slice(end), observation.content)) return pieces.slice(end);
+        if (end >= 0 && shows(after, observation.content)) return pieces.slice(end);
       } catch (error) {
         if (!(error instanceof TemplateRefusal)) throw error;
         refusal ??= error;
@@ -178,15 +231,11 @@ export class ChatTemplate {
     }
     if (refusal) throw this.#refused(refusal);
     throw this.#unsupported(
-      `leaves out a turn of role ${JSON.stringify(observation.role)} that follows an assistant's`,
+      `leaves out a turn of role ${JSON.stringify(observation.role)} that follows an assistant's, or a part of it`,
     );
   }
 
-  #renderOrFail(
-    messages: readonly Message[],
-    tools: readonly ToolSpec[] | undefined,
-    generate: boolean,
-  ): string {
+  #renderOrFail(messages: readonly Shown[], tools: readonly ToolSpec[] | undefined, generate: boolean): Str {
     try {
       return this.#render(messages, tools, generate);
     } catch (error) {
@@ -194,46 +243,22 @@ export class ChatTemplate {
     }
   }
 
-  #render(messages: readonly Message[], tools: readonly ToolSpec[] | undefined, generate: boolean): string {
+  #render(messages: readonly Shown[], tools: readonly ToolSpec[] | undefined, generate: boolean): Str {
     const template = (tools?.length && this.#templates.get("tool_use")) || this.#templates.get("default");
     if (!template) {
       const names = [...this.#templates.keys()].join(", ");
       throw this.#unsupported(`has no template named "default" (it has: ${names})`);
     }
-    const input = {
-      messages: messages.map((message) => this.#message(message)),
-      ...(tools?.length && {
-        tools: tools.map((tool) => this.#guarded({ type: "function", function: tool })),
-      }),
+    const shownTools = tools?.map((tool) => ({ type: "function", function: tool }));
+    const variables: Record<string, Value> = {
+      messages: messages.map(toMessage),
+      // transformers gives both to every template, None where there are none.
+      tools: shownTools?.length ? toValue(shownTools, CONTENT) : null,
+      documents: null,
       add_generation_prompt: generate,
     };
-    return template.render({ ...this.variables, ...input }, JSON.stringify(input).length);
-  }
-
-  /** A message as templates expect it, with everything in it guarded except its role. */
-  #message(message: Message): Record<string, unknown> {
-    const guard = message.role === "assistant" ? this.guard.assistant : this.guard.content;
-    return {
-      role: message.role,
-      content: guard.guard(message.content),
-      ...(message.toolCalls?.length && {
-        tool_calls: message.toolCalls.map((call) => ({
-          ...(call.id !== undefined && { id: call.id }),
-          type: "function",
-          function: this.#guarded({ name: call.name, arguments: callArguments(call.input) }),
-        })),
-      }),
-      ...(message.toolCallId !== undefined && { tool_call_id: message.toolCallId }),
-    };
-  }
-
-  #guarded(value: unknown): unknown {
-    if (typeof value === "string") return this.guard.content.guard(value);
-    if (Array.isArray(value)) return value.map((item) => this.#guarded(item));
-    if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [this.guard.content.guard(key), this.#guarded(item)]),
-    );
+    for (const [name, value] of Object.entries(this.variables)) variables[name] = toValue(value, TEMPLATE);
+    return template.render(variables, JSON.stringify([messages, shownTools]).length);
   }
 
   #refused(error: TemplateRefusal): SwirlError {
@@ -257,27 +282,59 @@ function foldSystem(messages: readonly Message[]): Message[] | undefined {
   return [{ ...user, content: `${system.content}\n\n${user.content}` }, ...rest];
 }
 
-/** Templates write a call's arguments as an object where they are one. */
-function callArguments(input: string): unknown {
-  try {
-    const value: unknown = JSON.parse(input);
-    return typeof value === "object" && value !== null ? value : input;
-  } catch {
-    return input;
+/** A message as templates expect it. What it holds is marked with who wrote it; its role is ours. */
+function toMessage(message: Shown): Dict {
+  const mark = message.probe ? PROBE : message.role === "assistant" ? ASSISTANT : CONTENT;
+  const out = new Dict();
+  out.set("role", message.role);
+  out.set("content", markedText(message.content, mark));
+  if (message.toolCalls?.length) {
+    const callMark = message.probe ? PROBE : CONTENT;
+    out.set(
+      "tool_calls",
+      message.toolCalls.map((call) => toCall(call, callMark)),
+    );
   }
+  if (message.toolCallId !== undefined) out.set("tool_call_id", markedText(message.toolCallId, CONTENT));
+  return out;
 }
 
-function afterSentinel(rendered: string): string | undefined {
-  const at = rendered.lastIndexOf(SENTINEL);
-  return at < 0 ? undefined : rendered.slice(at + SENTINEL.length);
+function toCall(call: ToolCall, mark: Mark): Dict {
+  const made = new Dict();
+  made.set("name", markedText(call.name, mark));
+  // Templates write a call's arguments as an object where they are one.
+  const given = jsonToValue(call.input, mark);
+  made.set("arguments", given instanceof Dict || Array.isArray(given) ? given : markedText(call.input, mark));
+  const out = new Dict();
+  if (call.id !== undefined) out.set("id", markedText(call.id, CONTENT));
+  out.set("type", "function");
+  out.set("function", made);
+  return out;
 }
 
-function contains(pieces: readonly Piece[], content: string): boolean {
-  const probe = content.trim();
-  if (probe === "") return true;
-  const text = pieces.map((piece) => piece.text ?? "").join("");
-  const word = /[\p{L}\p{N}]+/u.exec(probe)?.[0] ?? probe.slice(0, 1);
-  return text.includes(word);
+function afterProbe(rendered: Str): Str | undefined {
+  const at = marksOf(rendered).lastIndexOf(PROBE);
+  return at < 0 ? undefined : slice(rendered, at + 1);
+}
+
+/**
+ * Whether what was rendered shows all of a message's content: its visible ASCII characters in order among those that
+ * are marked as content. White space may be trimmed, and JSON may escape the rest.
+ */
+function shows(rendered: Str, content: string): boolean {
+  const marks = marksOf(rendered);
+  const shown = textOf(rendered)
+    .replace(/./gs, (unit, at: number) => (marks[at] === CONTENT ? unit : ""))
+    .toLowerCase();
+  if (content.trim() === "") return true;
+  if (shown === "") return false;
+  let from = 0;
+  for (const character of sanitize(content).toLowerCase()) {
+    if (character <= " " || character > "~") continue;
+    from = shown.indexOf(character, from) + 1;
+    if (from === 0) return false;
+  }
+  return true;
 }
 
 function piecesText(pieces: readonly Piece[], tokenizer: PieceEncoder): string {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { processorTime } from "../../tests/support/processor-time.js";
-import { ControlTokens } from "./control-tokens.js";
+import { ControlTokens, sanitize } from "./control-tokens.js";
+import { ASSISTANT, CONTENT, concat, join, marked, type Str, textOf } from "./jinja/text.js";
 
 const token = (content: string, id: number, strip = false) => ({
   id,
@@ -17,13 +18,8 @@ const control = new ControlTokens([
   token("§", 3),
   token("<pad>", 4, true),
 ]);
-const ids = (rendered: string) =>
+const ids = (rendered: Str) =>
   control.split(rendered).flatMap((piece) => (piece.id === undefined ? [] : [piece.id]));
-const text = (rendered: string) =>
-  control
-    .split(rendered)
-    .map((piece) => piece.text ?? "")
-    .join("");
 
 describe("ControlTokens", () => {
   it("finds the longest token that begins first", () => {
@@ -35,16 +31,10 @@ describe("ControlTokens", () => {
     expect(control.split("x  <pad>\n y")).toEqual([{ text: "x" }, { id: 4 }, { text: "y" }]);
   });
 
-  it("leaves text that touches no token as it is", () => {
-    expect(control.guard("two words")).toBe("two words");
-    expect(control.guard("")).toBe("");
-  });
-
   it.each(["<a>", "a><b", "<a><b", "<a>+", "§", "§§", "<a><a>", "<pad>", "<<a>>"])(
-    "keeps %j text",
+    "keeps %j text where a message wrote it",
     (content) => {
-      expect(ids(control.guard(content))).toEqual([]);
-      expect(text(control.guard(content))).toBe(content);
+      expect(control.split(marked(content, CONTENT))).toEqual([{ text: content }]);
     },
   );
 
@@ -53,30 +43,40 @@ describe("ControlTokens", () => {
       ["<", "a", ">"],
       ["", "<", "a>"],
       ["<a", ">", ""],
-      ["<a", ">+", ""],
       ["", "x<", "a>"],
-      ["<", "  a>", ""],
     ] as const) {
-      expect(ids(before + control.guard(content) + after), `${before}|${content}|${after}`).toEqual([]);
+      const rendered = join([before, marked(content, CONTENT), after]);
+      expect(control.split(rendered), textOf(rendered)).toEqual([{ text: before + content + after }]);
     }
-    expect(ids(control.guard("<") + control.guard("a>"))).toEqual([]);
+    expect(ids(concat("<a>", marked("+", CONTENT)))).toEqual([0]);
+    expect(ids(concat(marked("x<", CONTENT), "<a>"))).toEqual([0]);
   });
 
-  it("still finds the template's own token right after a guarded text", () => {
-    expect(ids(`${control.guard("x<a>")}<a>`)).toEqual([0]);
-    expect(ids(`${control.guard("x<")}<a>`)).toEqual([0]);
+  it("lets an assistant write tokens that are not special", () => {
+    const tokens = new ControlTokens([token("<a>", 0), { ...token("<call>", 1), special: false }]);
+    const said = marked("<a><call>", ASSISTANT);
+    expect(tokens.split(said)).toEqual([{ text: "<a>" }, { id: 1 }]);
+    expect(tokens.split(marked("<a><call>", CONTENT))).toEqual([{ text: "<a><call>" }]);
   });
 
-  it("stays fast with thousands of control tokens and long texts", () => {
-    const many = new ControlTokens(Array.from({ length: 6_500 }, (_, id) => token(`<unused${id}>`, id)));
+  it("finds the tokens that a template writes, also within each other", () => {
+    expect([...control.within("x<a>+ and §")].sort()).toEqual(["<a>", "<a>+", "§"]);
+  });
+
+  it("stays fast with many and with long tokens", () => {
     const before = processorTime();
-    for (let turn = 0; turn < 200; turn++) many.split(many.guard(`What is 48 / 2? <unused${turn}> <`));
-    const long = "<unused1 word> <unused77> ".repeat(20_000);
-    expect(many.split(many.guard(long)).map(({ text }) => text)).toEqual([long]);
-    expect(processorTime() - before).toBeLessThan(2_000);
+    const many = new ControlTokens(Array.from({ length: 50_000 }, (_, id) => token(`<unused${id}>`, id)));
+    expect(many.split("<unused1 word> <unused77>".repeat(20_000)).filter(({ id }) => id === 77)).toHaveLength(
+      20_000,
+    );
+    const long = new ControlTokens(
+      Array.from({ length: 1_000 }, (_, id) => token(`${"a".repeat(500)}${id}`, id)),
+    );
+    expect(long.split("b".repeat(100_000))).toHaveLength(1);
+    expect(processorTime() - before).toBeLessThan(3_000);
   });
+});
 
-  it("replaces its own marks and lone surrogates in text from outside", () => {
-    expect(control.guard("a\uFDD0b\uFDDFc\uD800")).toBe("a\uFFFDb\uFFFDc\uFFFD");
-  });
+it("replaces lone surrogates and the characters that this package uses itself", () => {
+  expect(sanitize("a\uFDDEb\uFDDFc\uD800")).toBe("a\uFFFDb\uFFFDc\uFFFD");
 });

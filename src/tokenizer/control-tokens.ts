@@ -2,10 +2,11 @@
  * Which strings of a vocabulary are structure, and how text from outside is kept from becoming structure.
  *
  * A control token is an added token that is marked special, or that the chat template itself writes (`<tool_call>`).
- * `guard` marks untrusted text before it enters a template; `split` then finds the control tokens of the template and
- * none of the text's. The marks are Unicode noncharacters, which never occur in text: a text that holds one anyway
- * gets U+FFFD in its place.
+ * It is found only where the template wrote all of its characters; an assistant's own message may also write one that
+ * is not marked special.
  */
+import { ASSISTANT, type Str, TEMPLATE, textOf } from "./jinja/text.js";
+
 export interface AddedToken {
   id: number;
   content: string;
@@ -16,14 +17,13 @@ export interface AddedToken {
   normalized: boolean;
 }
 
-/** Stands before every character at which no control token may begin. */
-const MARK = "\uFDD0";
 /** Opens a text that does not stand at the start of its sequence; see Tokenizer.encode. */
 export const SECTION = "\uFDDF";
-const RESERVED = /[\uFDD0-\uFDEF]/g;
+/** Unicode noncharacters that this package uses itself. */
+const RESERVED = /[\uFDDE\uFDDF]/g;
 
 export interface Piece {
-  /** Text between control tokens, marks removed; or the id of a control token. */
+  /** Text between control tokens, or the id of a control token. */
   text?: string;
   id?: number;
 }
@@ -33,95 +33,94 @@ export function hiddenName(id: number): string {
   return `\uFDDE${id}`;
 }
 
-/** Well-formed UTF-16 without the characters used for marks. */
+/** Well-formed UTF-16 without the characters used above. */
 export function sanitize(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\uFFFD").replace(RESERVED, "\uFFFD");
 }
 
+/** Strings found in a text, in time that grows with the text and the longest string but not with their number. */
 export class ControlTokens {
-  readonly #byContent: Map<string, AddedToken>;
-  readonly #pattern: RegExp | undefined;
-  /** Proper beginnings and ends of control tokens. */
-  readonly #beginnings = new Set<string>();
-  readonly #endings = new Set<string>();
-  readonly #longest: number;
+  /** From a node of the trie and a UTF-16 unit to the next node. The root is 0. */
+  readonly #edges = new Map<number, number>();
+  readonly #tokens: (AddedToken | undefined)[] = [undefined];
 
   constructor(tokens: readonly AddedToken[]) {
-    this.#byContent = new Map(tokens.filter((token) => token.content).map((token) => [token.content, token]));
-    const contents = [...this.#byContent.keys()].sort((a, b) => b.length - a.length);
-    this.#pattern =
-      contents.length > 0
-        ? new RegExp(`(?<!${MARK})(?:${contents.map(escapePattern).join("|")})`, "g")
-        : undefined;
-    this.#longest = contents[0]?.length ?? 0;
-    for (const content of contents) {
-      for (let cut = 1; cut < content.length; cut++) {
-        this.#beginnings.add(content.slice(0, cut));
-        this.#endings.add(content.slice(cut));
+    for (const token of tokens) if (token.content) this.#tokens[this.#grow(token.content)] = token;
+  }
+
+  #grow(content: string): number {
+    let node = 0;
+    for (let at = 0; at < content.length; at++) {
+      const edge = node * 0x10000 + content.charCodeAt(at);
+      let next = this.#edges.get(edge);
+      if (next === undefined) {
+        next = this.#tokens.push(undefined) - 1;
+        this.#edges.set(edge, next);
       }
+      node = next;
     }
+    return node;
   }
 
-  /**
-   * Marks `text` so that no control token begins in it, spans its end, or spans its beginning, whatever a template
-   * writes around it. Text that touches no control token comes back unchanged.
-   */
-  guard(text: string): string {
-    const clean = sanitize(text);
-    if (!this.#pattern || clean === "") return clean;
-    const marked = new Set<number>();
-    for (const match of clean.matchAll(this.#pattern)) {
-      for (let at = match.index; at < match.index + match[0].length; at++) marked.add(at);
-    }
-    const first = clean.search(/\S/);
-    if (first >= 0 && this.#mayFinish(clean.slice(first))) marked.add(first);
-    this.#markOpenEnds(clean, marked);
-    if (marked.size === 0) return clean;
-    let out = "";
-    for (let at = 0; at < clean.length; at++) out += marked.has(at) ? MARK + clean[at] : clean[at];
-    return out;
-  }
-
-  /** The pieces of a rendered template in order; the strip flags of a token trim the text beside it. */
-  split(rendered: string): Piece[] {
+  /** The pieces of a rendered template, or of a text, in order; the strip flags of a token trim the text beside it. */
+  split(rendered: Str): Piece[] {
+    const text = textOf(rendered);
+    const marks = typeof rendered === "string" ? undefined : rendered.marks;
     const pieces: Piece[] = [];
     let from = 0;
     let trimStart = false;
-    const pushText = (text: string, trimEnd: boolean) => {
-      let kept = text.replaceAll(MARK, "");
+    const pushText = (part: string, trimEnd: boolean) => {
+      let kept = part;
       if (trimStart) kept = kept.trimStart();
       if (trimEnd) kept = kept.trimEnd();
       if (kept) pieces.push({ text: kept });
     };
-    for (const match of this.#pattern ? rendered.matchAll(this.#pattern) : []) {
-      const token = this.#byContent.get(match[0])!;
-      pushText(rendered.slice(from, match.index), token.lstrip);
+    for (let at = 0; at < text.length; ) {
+      const token = this.#longestAt(text, marks, at);
+      if (!token) {
+        at++;
+        continue;
+      }
+      pushText(text.slice(from, at), token.lstrip);
       pieces.push({ id: token.id });
-      from = match.index + match[0].length;
+      at += token.content.length;
+      from = at;
       trimStart = token.rstrip;
     }
-    pushText(rendered.slice(from), false);
+    pushText(text.slice(from), false);
     return pieces;
   }
 
-  /** Whether `text` begins with what could be the rest of a control token, or lies within one. */
-  #mayFinish(text: string): boolean {
-    for (let length = Math.min(this.#longest, text.length); length > 0; length--) {
-      if (this.#endings.has(text.slice(0, length))) return true;
+  #longestAt(text: string, marks: string | undefined, start: number): AddedToken | undefined {
+    let found: AddedToken | undefined;
+    let assistants = false;
+    let node = 0;
+    for (let at = start; at < text.length; at++) {
+      const next = this.#edges.get(node * 0x10000 + text.charCodeAt(at));
+      if (next === undefined) break;
+      const mark = marks?.[at] ?? TEMPLATE;
+      if (mark === ASSISTANT) assistants = true;
+      else if (mark !== TEMPLATE) break;
+      node = next;
+      const token = this.#tokens[node];
+      if (token && !(token.special && assistants)) found = token;
     }
-    if (text.length >= this.#longest) return false;
-    for (const content of this.#byContent.keys()) if (content.indexOf(text, 1) > 0) return true;
-    return false;
+    return found;
   }
 
-  /** Marks every place near the end from where the text is the beginning of a control token. */
-  #markOpenEnds(text: string, marked: Set<number>): void {
-    for (let length = Math.min(this.#longest, text.length); length > 0; length--) {
-      if (this.#beginnings.has(text.slice(text.length - length))) marked.add(text.length - length);
+  /** The contents that occur anywhere in a text, also within each other. */
+  within(text: string): Set<string> {
+    const found = new Set<string>();
+    for (let start = 0; start < text.length; start++) {
+      let node = 0;
+      for (let at = start; at < text.length; at++) {
+        const next = this.#edges.get(node * 0x10000 + text.charCodeAt(at));
+        if (next === undefined) break;
+        node = next;
+        const token = this.#tokens[node];
+        if (token) found.add(token.content);
+      }
     }
+    return found;
   }
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
 }

@@ -39,7 +39,6 @@ export class Tokenizer {
   readonly #contents: (string | undefined)[];
   readonly #added: ReadonlySet<number>;
   readonly #control: ControlTokens;
-  readonly #special: ControlTokens;
   /** Added tokens that are ordinary text, such as runs of blanks. */
   readonly #literal: ControlTokens;
   readonly #specialIds: ReadonlySet<number>;
@@ -74,13 +73,14 @@ export class Tokenizer {
         normalized: token.normalized === true,
       }),
     );
-    const control = added.filter((token) => token.special || isWritten(token.content, templates));
+    const written = writtenBy(templates, added);
+    const control = added.filter((token) => token.special || written.has(token.content));
     this.#contents = contentsById(json, added);
     this.vocabSize = this.#contents.length;
     this.#added = new Set(added.map((token) => token.id));
     this.#control = new ControlTokens(control);
-    this.#special = new ControlTokens(added.filter((token) => token.special));
-    this.#literal = new ControlTokens(added.filter((token) => !control.includes(token) && !token.normalized));
+    const isControl = new Set(control);
+    this.#literal = new ControlTokens(added.filter((token) => !isControl.has(token) && !token.normalized));
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
     this.#stripsFirstSpace = stripsFirstSpace(json.decoder);
@@ -247,17 +247,16 @@ export class Tokenizer {
       this,
       sources,
       { ...variables, ...this.#options.templateVariables },
-      {
-        content: this.#control,
-        assistant: this.#special,
-      },
+      this.#control,
     );
   }
 }
 
-function isWritten(content: string, templates: readonly string[]): boolean {
-  const visible = content.trim().length > 2 && !/^[\s▁]+$/.test(content);
-  return visible && templates.some((template) => template.includes(content));
+/** Added tokens that a template writes, such as `<tool_call>`; blanks and single characters are text. */
+function writtenBy(templates: readonly string[], added: readonly AddedToken[]): Set<string> {
+  const visible = added.filter(({ content }) => content.trim().length > 2 && !/^[\s▁]+$/.test(content));
+  const tokens = new ControlTokens(visible);
+  return new Set(templates.flatMap((template) => [...tokens.within(template)]));
 }
 
 function contentsById(json: TokenizerJson, added: readonly AddedToken[]): (string | undefined)[] {

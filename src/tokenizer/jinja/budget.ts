@@ -1,0 +1,96 @@
+/**
+ * What one rendering may cost. Every operation charges before it works, in proportion to what it will touch or make:
+ * 1 for a node or an element, 1 for every 16 characters. So no single operation is long, and the sum is bounded.
+ */
+export interface JinjaBounds {
+  /** Characters of the template itself. */
+  source: number;
+  /** Charged units in one rendering. */
+  steps: number;
+  milliseconds: number;
+  /** Elements of any list, and of `range`. */
+  elements: number;
+  /** Bits of any whole number. */
+  bits: number;
+  /** Characters of any string beyond 16 times those of the input. */
+  characters: number;
+}
+
+export const JINJA_BOUNDS: JinjaBounds = {
+  source: 250_000,
+  steps: 5_000_000,
+  milliseconds: 5_000,
+  elements: 100_000,
+  bits: 4_096,
+  characters: 1_000_000,
+};
+
+export class BoundError extends Error {}
+
+export class Budget {
+  readonly #deadline: number;
+  readonly #characters: number;
+  #spent = 0;
+  #nextCheck = 0;
+
+  /** `inputCharacters` is the size of what the template is given. */
+  constructor(
+    readonly bounds: JinjaBounds,
+    inputCharacters: number,
+  ) {
+    this.#deadline = performance.now() + bounds.milliseconds;
+    this.#characters = bounds.characters + 16 * inputCharacters;
+  }
+
+  spend(units: number): void {
+    this.#spent += units;
+    if (this.#spent > this.bounds.steps) throw new BoundError(`more than ${this.bounds.steps} steps`);
+    if (this.#spent < this.#nextCheck) return;
+    this.#nextCheck = this.#spent + 200;
+    if (performance.now() > this.#deadline) throw new BoundError(`more than ${this.bounds.milliseconds} ms`);
+  }
+
+  /** Charges for reading `length` characters. */
+  read(length: number): void {
+    this.spend(1 + length / 16);
+  }
+
+  /** Charges for looking for a text of `wanted` characters in `length`: at worst their product is compared. */
+  search(length: number, wanted: number): void {
+    if (wanted <= length) this.spend(1 + length / 16 + (length * wanted) / 1_000);
+  }
+
+  /** Charges for making a string of `length` characters. */
+  make(length: number): void {
+    if (!(length <= this.#characters)) {
+      throw new BoundError(`a string of more than ${this.#characters} characters`);
+    }
+    this.spend(1 + length / 16);
+  }
+
+  /** As `make`, for a concatenation, which shares its longer side. */
+  append(left: number, right: number): void {
+    if (left + right > this.#characters) this.make(left + right);
+    this.spend(1 + Math.min(left, right) / 16);
+  }
+
+  /** Charges for a list of a text's code points. */
+  characters(length: number): void {
+    this.make(length);
+    this.spend(length / 4);
+  }
+
+  /** Charges for making a list. */
+  list(length: number): void {
+    if (!(length <= this.bounds.elements)) {
+      throw new BoundError(`a list of more than ${this.bounds.elements} elements`);
+    }
+    this.spend(1 + length);
+  }
+
+  /** Charges for a whole number of at most `bits` bits. */
+  integer(bits: number): void {
+    if (!(bits <= this.bounds.bits)) throw new BoundError(`a number of more than ${this.bounds.bits} bits`);
+    this.spend(1 + bits / 64);
+  }
+}
