@@ -5,7 +5,7 @@ import type { DemoEvaluation } from "../demo/measure-policy.js";
 import type { DemoProgress, DemoResult } from "../demo/run-demo.js";
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
 import type { Estimate } from "../evaluate/summary.js";
-import { print } from "./execute-verb.js";
+import { print } from "./output.js";
 import { type ProgressLine, progressLine } from "./progress-bar.js";
 import { table } from "./table.js";
 import { verb } from "./verb.js";

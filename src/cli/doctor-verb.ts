@@ -1,5 +1,5 @@
 /** `swirl doctor`: what was built, which devices run, and how to get what is missing. */
-import { print } from "./execute-verb.js";
+import { print } from "./output.js";
 import { verb } from "./verb.js";
 
 export const doctorVerb = () =>

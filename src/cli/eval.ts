@@ -83,6 +83,7 @@ export async function evaluateStage(session: Session, weights: Weights): Promise
   await using open = await openJudge(session, "judge");
   await using policy = await loadPolicy(session, folder, { trainable: false });
   const bar = session.progress(`eval ${weights}`);
+  bar.update(0, questions.length);
   const { at: _, ...options } = config.evaluate;
   const output = paths.evaluation(weights);
   const { summary } = await evaluate(questions, {

@@ -1,4 +1,5 @@
 /** How a verb with a config runs: resolve, plan (--dry-run stops here), do, print. */
+import { print } from "./output.js";
 import type { Session } from "./session.js";
 import type { Invocation } from "./verb.js";
 
@@ -23,8 +24,4 @@ export async function executeVerb<Result>(invocation: Invocation, steps: ConfigV
   }
   const result = await steps.execute(session);
   print(invocation.json ? JSON.stringify(result) : steps.format(result));
-}
-
-export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

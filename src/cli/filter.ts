@@ -71,6 +71,7 @@ export async function filterStage(session: Session): Promise<FilterStageResult> 
     ? judgeSteps(pool, { judge: open.judge, concurrency: open.concurrency, signal })
     : unjudged(pool);
   const bar = session.progress("filter");
+  bar.update(0, undefined);
   const { kept, table } = await filterTrajectories(judged, {
     kind,
     outcome: task.matcher,

@@ -56,6 +56,7 @@ export async function judgeStage(session: Session): Promise<JudgeResult> {
   await using open = await openJudge(session, "judge");
   const bar = session.progress("judge");
   let counts = noVerdicts();
+  bar.update(0, undefined);
   const judged = judgeSteps(readTrajectories(paths.trajectories), {
     judge: open.judge,
     concurrency: open.concurrency,

@@ -1,9 +1,10 @@
 /** `swirl logprobs`: {"tokens": […], "actionStart": n} a line in, {"logprobs": […]} a line out, in the same order. */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Sequence } from "../policy/sequences.js";
-import { print } from "./execute-verb.js";
+import { print } from "./output.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, openSession, required, weightsFolder } from "./session.js";
 import { PROFILE_FLAG, verb } from "./verb.js";
@@ -29,7 +30,7 @@ export const logprobsVerb = () =>
       await using policy = await loadPolicy(session, model, { trainable: false, profile });
       const bar = session.progress("logprobs");
       let scored = 0;
-      for await (const { lines, sequences } of batches(file)) {
+      for await (const { lines, sequences } of batches(file, session.signal)) {
         for (const logprobs of await policy
           .logprobs(sequences, { signal: session.signal })
           .catch(withLine(file, lines)))
@@ -42,13 +43,16 @@ export const logprobsVerb = () =>
     },
   });
 
-async function* batches(file: string): AsyncGenerator<{ lines: number[]; sequences: Sequence[] }> {
+async function* batches(
+  file: string,
+  signal: AbortSignal,
+): AsyncGenerator<{ lines: number[]; sequences: Sequence[] }> {
   const input = file === "-" ? process.stdin : createReadStream(file);
   let line = 0;
   let lines: number[] = [];
   let sequences: Sequence[] = [];
   try {
-    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal })) {
       line++;
       if (text.trim() === "") continue;
       sequences.push(parseLine(text, file, line));
@@ -66,6 +70,7 @@ async function* batches(file: string): AsyncGenerator<{ lines: number[]; sequenc
       cause,
     });
   }
+  throwIfAborted(signal); // it ends the input as well
   if (sequences.length > 0) yield { lines, sequences };
 }
 

@@ -1,4 +1,5 @@
 /** The task a config describes: prompt, tools, call limit, answer matcher. */
+import { throwIfAborted } from "../async/map-concurrent.js";
 import { readPassages } from "../data/read-passages.js";
 import { makeFolder } from "../files/make-folder.js";
 import type { Task } from "../synthesize/task.js";
@@ -48,6 +49,7 @@ async function* counted<T>(session: Session, passages: AsyncIterable<T>): AsyncG
   let count = 0;
   for await (const passage of passages) {
     count++;
+    if (count % 1000 === 0) throwIfAborted(session.signal);
     if (count % 1000 === 0) bar.update(count, undefined, "passages");
     yield passage;
   }

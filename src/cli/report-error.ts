@@ -2,18 +2,27 @@
 import { SwirlError } from "../errors/swirl-error.js";
 import { redactText } from "../secrets/redact.js";
 
+/** What asked a command to stop before it was done. */
+export interface StoppedBy {
+  /** The exit code that tells of it. */
+  code: number;
+  /** Nobody is there to read a message. */
+  quiet: boolean;
+}
+
 export interface ReportOptions {
-  interrupted: boolean;
-  resume: string | undefined;
+  stoppedBy?: StoppedBy | undefined;
+  resume?: string | undefined;
 }
 
 /** Writes to stderr and returns the exit code. */
-export function reportError(error: unknown, options: ReportOptions): number {
-  const known = SwirlError.isInstance(error);
-  if (options.interrupted && known && error.code === "ABORTED") {
-    process.stderr.write(`stopped. ${options.resume ?? "Run the same command again to start over."}\n`);
-    return 130;
+export function reportError(error: unknown, { stoppedBy, resume }: ReportOptions = {}): number {
+  if (stoppedBy && isAbort(error)) {
+    if (!stoppedBy.quiet)
+      process.stderr.write(`stopped. ${resume ?? "Run the same command again to start over."}\n`);
+    return stoppedBy.code;
   }
+  const known = SwirlError.isInstance(error);
   if (process.env.SWIRL_DEBUG && error instanceof Error)
     process.stderr.write(`${redactText(stackOf(error))}\n`);
   else if (known) process.stderr.write(`error: ${redactText(error.message)}\n`);
@@ -24,6 +33,14 @@ export function reportError(error: unknown, options: ReportOptions): number {
     );
   }
   return 1;
+}
+
+/** An abort in whatever form the call that was stopped gave to it. */
+function isAbort(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause.name === "AbortError" || (SwirlError.isInstance(cause) && cause.code === "ABORTED"))
+      return true;
+  return false;
 }
 
 function stackOf(error: Error): string {

@@ -5,7 +5,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import { type RunPaths, runPaths } from "../run-directory/layout.js";
 import type { Config } from "./config-schema.js";
-import { type ProgressLine, progressLine } from "./progress-bar.js";
+import { type ProgressLine, progressLine, say as sayAbove } from "./progress-bar.js";
 import type { Invocation } from "./verb.js";
 import type { Weights } from "./weights.js";
 
@@ -31,7 +31,7 @@ export async function openSession(invocation: Invocation): Promise<Session> {
   const { signal, json } = invocation;
   const said = new Set<string>();
   const say = (text: string) => {
-    if (!json) process.stderr.write(`${text}\n`);
+    if (!json) sayAbove(text);
   };
   return {
     config,

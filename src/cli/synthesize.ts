@@ -100,6 +100,7 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   const model = weightsFolder(session, "start");
   await using policy = await loadPolicy(session, model, { trainable: false, profile });
   const bar = session.progress("synthesize");
+  bar.update(0, questions.length * config.synthesize.samples);
   const trajectories = synthesize(questions, {
     ...defined(config.rollout),
     ...config.synthesize,

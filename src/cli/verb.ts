@@ -4,12 +4,15 @@
  *   exit 0    done
  *   exit 1    failed: message and remedy on stderr, no stack unless SWIRL_DEBUG is set
  *   exit 2    usage: an unknown flag, a missing argument
- *   exit 130  interrupted: the first SIGINT stops at the next safe point, the second kills
+ *   exit 130  Ctrl-C; 143 SIGTERM; 129 SIGHUP: the first one stops at the next safe point, the second ends at once
+ *   exit 141  stdout was closed before everything was written
  *
  * Verb files import nothing heavy before they run, so that `swirl --help` is instant.
  */
 import { Command, type CommanderError, Option } from "commander";
-import { reportError } from "./report-error.js";
+import { onOutputProblem, outputProblem } from "./output.js";
+import { say, stopProgress } from "./progress-bar.js";
+import { reportError, type StoppedBy } from "./report-error.js";
 
 /** A flag that sets one place of the config. */
 export interface Flag {
@@ -98,8 +101,10 @@ export function verb(definition: VerbDefinition): Command {
         own: options,
         signal: stop.signal,
       });
+      stopProgress();
     } catch (error) {
-      process.exitCode = reportError(error, { interrupted: stop.signal.aborted, resume: definition.resume });
+      stopProgress();
+      process.exitCode = reportError(error, { stoppedBy: stop.stoppedBy(), resume: definition.resume });
     } finally {
       stop.release();
     }
@@ -143,23 +148,44 @@ function usage(command: Command, message: string): CommanderError {
   command.error(`error: ${message}`, { exitCode: 2, code: "swirl.usage" });
 }
 
-/** The first SIGINT or SIGTERM aborts; a second one ends the process. */
-function interruptible(resume: string | undefined): { signal: AbortSignal; release: () => void } {
+/** Signals that stop a command, with the exit code that a shell gives them: 128 + the signal's number. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+/** 128 + SIGPIPE, as of a program that writes into a closed pipe. */
+const CLOSED_PIPE = 141;
+
+interface Interruptible {
+  signal: AbortSignal;
+  /** Why the command stops, with the exit code; undefined while nothing asked it to. */
+  stoppedBy: () => StoppedBy | undefined;
+  release: () => void;
+}
+
+/** The first signal aborts; a second one ends the process. So does a stdout that nobody reads. */
+function interruptible(resume: string | undefined): Interruptible {
   const controller = new AbortController();
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(130);
-    process.stderr.write(
-      `\nstopping at the next safe point${resume ? "; what is done is kept" : ""} (again: stop at once)\n`,
-    );
+  let stoppedBy: StoppedBy | undefined;
+  const onSignal = (name: NodeJS.Signals) => {
+    const code = SIGNALS[name as keyof typeof SIGNALS];
+    if (controller.signal.aborted) {
+      stopProgress();
+      process.exit(code);
+    }
+    stoppedBy = { code, quiet: false };
+    say(`stopping at the next safe point${resume ? "; what is done is kept" : ""} (again: stop at once)`);
     controller.abort();
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  const names = Object.keys(SIGNALS) as (keyof typeof SIGNALS)[];
+  for (const name of names) process.on(name, onSignal);
+  const releaseOutput = onOutputProblem(() => {
+    stoppedBy ??= { code: outputProblem()!.code === "EPIPE" ? CLOSED_PIPE : 1, quiet: true };
+    controller.abort();
+  });
   return {
     signal: controller.signal,
+    stoppedBy: () => stoppedBy,
     release: () => {
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
+      for (const name of names) process.off(name, onSignal);
+      releaseOutput();
     },
   };
 }
