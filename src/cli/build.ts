@@ -1,7 +1,7 @@
 /** `swirl build`: compiles the native engine, for package managers that do not run install scripts. */
 import { spawnSync } from "node:child_process";
 import { packageRoot } from "../version.js";
-import { print } from "./execute-verb.js";
+import { print } from "./output.js";
 import { verb } from "./verb.js";
 
 export const buildVerb = () =>

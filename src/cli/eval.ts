@@ -13,7 +13,7 @@ import { type Weights, weightsOption } from "./weights.js";
 export const evalVerb = () =>
   verb({
     name: "eval",
-    summary: "solve test questions and check the answers; writes evaluations/",
+    summary: "solve test questions and check the answers; writes evaluation-WEIGHTS.jsonl",
     flags: [
       {
         flags: "--dataset <name>",
@@ -38,6 +38,10 @@ export const evalVerb = () =>
     resume: "Run the same command again: questions that are done are kept.",
     run: (invocation) => {
       const weights = invocation.own.weights as Weights | undefined;
+      const check = async (session: Session) => {
+        const { preflight } = await import("./preflight.js");
+        await preflight(session, ["evaluate"], weightsFolder(session, weights ?? newest(session)));
+      };
       return executeVerb(invocation, {
         plan: (session) => {
           const chosen = weights ?? newest(session);
@@ -47,8 +51,12 @@ export const evalVerb = () =>
             `write ${session.paths.evaluation(chosen)}, keeping what is there`,
           ];
         },
-        execute: (session) =>
-          inRunDirectory(session, () => evaluateStage(session, weights ?? newest(session))),
+        check,
+        execute: (session) => {
+          const chosen = weights ?? newest(session);
+          const run = () => evaluateStage(session, chosen);
+          return inRunDirectory(session, { name: `evaluate ${chosen}`, check, run });
+        },
         format: formatEvaluation,
       });
     },

@@ -29,10 +29,15 @@ export const filterVerb = () =>
           `filter ${paths.trajectories} by ${config.filter.kind}, with the verdicts in ${paths.verdicts} (missing ones are asked for)`,
           `write ${paths.kept}`,
         ],
-        execute: (session) => inRunDirectory(session, filterStage),
+        check,
+        execute: (session) => inRunDirectory(session, { name: "filter", check, run: filterStage }),
         format: ({ text, file }) => `${text}\n${file}`,
+        exitCode: ({ table }) => (table.handedOn === 0 ? NOTHING_KEPT : 0),
       }),
   });
+
+/** The exit code of `swirl filter` and `swirl run` where the filter keeps nothing. */
+export const NOTHING_KEPT = 3;
 
 export interface FilterStageResult {
   table: FilterTable;
@@ -40,10 +45,16 @@ export interface FilterStageResult {
   file: string;
 }
 
+async function check(session: Session): Promise<void> {
+  const { preflight } = await import("./preflight.js");
+  await preflight(session, ["filter"]);
+}
+
 export async function filterStage(session: Session): Promise<FilterStageResult> {
   const [
     { filterTrajectories },
     { formatFilterTable },
+    { filterAdvice },
     { judgeSteps },
     { readTrajectories },
     { openJudge },
@@ -51,6 +62,7 @@ export async function filterStage(session: Session): Promise<FilterStageResult> 
   ] = await Promise.all([
     import("../filter/filter-trajectories.js"),
     import("../filter/filter-table.js"),
+    import("../filter/filter-advice.js"),
     import("../judge/judge-steps.js"),
     import("../trajectory/store.js"),
     import("./open-judge.js"),
@@ -82,7 +94,8 @@ export async function filterStage(session: Session): Promise<FilterStageResult> 
   bar.stop();
   await writeFileAtomic(paths.kept, kept.map((trajectory) => `${JSON.stringify(trajectory)}\n`).join(""));
   await writeJson(paths.filter, table);
-  return { table, text: formatFilterTable(table), file: paths.kept };
+  const text = [formatFilterTable(table), ...filterAdvice(table)].join("\n");
+  return { table, text, file: paths.kept };
 }
 
 async function* unjudged<T>(pool: AsyncIterable<T>): AsyncGenerator<{ trajectory: T }> {

@@ -1,11 +1,21 @@
-/** A verb that writes into the run directory holds its lock meanwhile: one process there at a time. */
+/**
+ * How a command of one stage works in a run directory: it holds the lock meanwhile (one process there at a time),
+ * refuses a config that is not the run's, and checks what it will need before it begins.
+ */
 import { lockFolder } from "../files/lock.js";
+import { requireRunConfig, type StageName } from "./run-config.js";
 import { required, type Session } from "./session.js";
 
 export async function inRunDirectory<Result>(
   session: Session,
-  stage: (session: Session) => Promise<Result>,
+  stage: {
+    name: StageName;
+    check: (session: Session) => Promise<void>;
+    run: (session: Session) => Promise<Result>;
+  },
 ): Promise<Result> {
   await using _ = await lockFolder(required(session.config, "output"));
-  return await stage(session);
+  await requireRunConfig(session.paths, session.config, stage.name);
+  await stage.check(session);
+  return await stage.run(session);
 }

@@ -26,7 +26,8 @@ export const judgeVerb = () =>
           `judge every step of ${paths.trajectories} with ${config.judge.kind === "rules" ? "the task's rules" : "a prompted judge"}`,
           `append to ${paths.verdicts}, asking for none that is there`,
         ],
-        execute: (session) => inRunDirectory(session, judgeStage),
+        check,
+        execute: (session) => inRunDirectory(session, { name: "judge", check, run: judgeStage }),
         format: ({ trajectories, steps, good, bad, failed, file }) =>
           [
             `${steps} steps of ${trajectories} trajectories judged: ${good} good, ${bad} bad, ${failed} failed`,
@@ -43,6 +44,11 @@ export interface JudgeResult {
   bad: number;
   failed: number;
   file: string;
+}
+
+async function check(session: Session): Promise<void> {
+  const { preflight } = await import("./preflight.js");
+  await preflight(session, ["judge"]);
 }
 
 export async function judgeStage(session: Session): Promise<JudgeResult> {

@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
@@ -63,6 +64,36 @@ describe("loadConfig", () => {
       questions: { train: { file: "/f" } },
     });
     expect(error.message).toMatch(/questions\.train\.file needs the environment variable DATA/);
+  });
+
+  it("writes to no prototype, whatever the path says", async () => {
+    for (const path of [
+      "__proto__.x",
+      "constructor.prototype.x",
+      "train.__proto__.x",
+      "a.constructor.y",
+      "",
+      "a..b",
+    ]) {
+      const error = await problem(load({ train: {} }, [{ path, value: 1 }]));
+      expect(error, path).toMatchObject({ code: "CONFIG", remedy: expect.stringContaining("path=value") });
+    }
+    expect(({} as Record<string, unknown>).x).toBeUndefined();
+    expect((Object as unknown as Record<string, unknown>).y).toBeUndefined();
+    const own = await load({}, [{ path: "toString.x", value: 1 }]);
+    expect(own).toEqual({ toString: { x: 1 } });
+    expect(Object.prototype.toString).not.toHaveProperty("x");
+  });
+
+  it("expands ~ in paths of the file and of flags", async () => {
+    const config = await load({ model: "~/m", task: { kind: "search", corpus: ["~/a", "b"] } }, [
+      { path: "output", value: "~/runs" },
+    ]);
+    expect(config).toMatchObject({
+      model: join(homedir(), "m"),
+      task: { corpus: [join(homedir(), "a"), join(folder, "b")] },
+      output: join(homedir(), "runs"),
+    });
   });
 
   it("says what is wrong with the file", async () => {

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
+import { expandHome } from "../policy/model-folder.js";
 import type { Invocation } from "./verb.js";
 
 export type RawConfig = Record<string, unknown>;
@@ -96,24 +97,36 @@ function expand(value: unknown, expansion: Expansion, at = ""): unknown {
 function resolvePaths(config: RawConfig, path: readonly string[], base: string): void {
   const [key, ...rest] = path;
   for (const name of key === "*" ? Object.keys(config) : [key!]) {
+    if (!Object.hasOwn(config, name)) continue;
     const value = config[name];
     if (rest.length === 0) {
-      if (typeof value === "string") config[name] = resolve(base, value);
-      else if (Array.isArray(value))
-        config[name] = value.map((item) => (typeof item === "string" ? resolve(base, item) : item));
+      const absolute = (item: unknown) => (typeof item === "string" ? resolve(base, expandHome(item)) : item);
+      config[name] = Array.isArray(value) ? value.map(absolute) : absolute(value);
     } else if (typeof value === "object" && value !== null) {
       resolvePaths(value as RawConfig, rest, base);
     }
   }
 }
 
+/** Names that lead to an object's prototype: no key of a config, and a way to change every object there is. */
+const PROTOTYPES = new Set(["__proto__", "prototype", "constructor"]);
+
 function put(config: RawConfig, path: readonly string[], value: unknown): void {
   const [key, ...rest] = path;
+  if (PROTOTYPES.has(key!) || key === "")
+    throw new SwirlError(
+      "CONFIG",
+      `${JSON.stringify(path.join("."))}: ${JSON.stringify(key)} is no key of a config`,
+      {
+        remedy: "--set has the form path=value, as train.lr=1e-5; see docs/configuration.md",
+        details: { field: key! },
+      },
+    );
   if (rest.length === 0) {
     config[key!] = value;
     return;
   }
-  const inner = config[key!];
+  const inner = Object.hasOwn(config, key!) ? config[key!] : undefined;
   if (inner !== undefined && (typeof inner !== "object" || inner === null))
     throw new SwirlError("CONFIG", `${path.join(".")}: ${key} is ${JSON.stringify(inner)}, it has no keys`, {
       details: { field: key! },

@@ -1,12 +1,13 @@
 /** `swirl logprobs`: {"tokens": […], "actionStart": n} a line in, {"logprobs": […]} a line out, in the same order. */
-import { createReadStream } from "node:fs";
+import { constants, createReadStream } from "node:fs";
+import { access } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Sequence } from "../policy/sequences.js";
 import { print } from "./output.js";
 import { reportProfile } from "./report-profile.js";
-import { loadPolicy, openSession, required, weightsFolder } from "./session.js";
+import { loadPolicy, openSession, required } from "./session.js";
 import { PROFILE_FLAG, verb } from "./verb.js";
 
 /** Lines scored together: their common prefixes are computed once. */
@@ -24,8 +25,10 @@ export const logprobsVerb = () =>
       const session = await openSession(invocation);
       const model = required(session.config, "model");
       const file = String(invocation.own.in);
-      if (invocation.dryRun)
-        return print(`would score the lines of ${file} with ${weightsFolder(session, "base")}`);
+      await requireInput(file);
+      const { preflight } = await import("./preflight.js");
+      await preflight(session, ["logprobs"], model);
+      if (invocation.dryRun) return print(`would score the lines of ${file} with ${model}`);
       const { profile } = session.config;
       await using policy = await loadPolicy(session, model, { trainable: false, profile });
       const bar = session.progress("logprobs");
@@ -42,6 +45,22 @@ export const logprobsVerb = () =>
       await reportProfile(session, "logprobs", policy);
     },
   });
+
+/** A model takes a while to load: not for a file that is not there. */
+async function requireInput(file: string): Promise<void> {
+  if (file === "-") return;
+  await access(file, constants.R_OK).catch((cause: Error) => {
+    throw cannotRead(file, cause);
+  });
+}
+
+function cannotRead(file: string, cause: Error): SwirlError {
+  return new SwirlError("INPUT", `${file}: cannot be read (${cause.message})`, {
+    remedy: "check --in",
+    details: { file },
+    cause,
+  });
+}
 
 async function* batches(
   file: string,
@@ -64,11 +83,7 @@ async function* batches(
     }
   } catch (cause) {
     if (SwirlError.isInstance(cause)) throw cause;
-    throw new SwirlError("INPUT", `${file}: cannot be read (${(cause as Error).message})`, {
-      remedy: "check --in",
-      details: { file },
-      cause,
-    });
+    throw cannotRead(file, cause as Error);
   }
   throwIfAborted(signal); // it ends the input as well
   if (sequences.length > 0) yield { lines, sequences };

@@ -43,12 +43,27 @@ type PromptedConfig = Extract<JudgeConfig, { kind: "prompted" }>;
 
 async function judgePolicy(session: Session, config: PromptedConfig, which: string): Promise<Policy> {
   if (config.model !== undefined) return loadPolicy(session, config.model, { trainable: false });
+  return connectJudge(session, config, which);
+}
+
+/** Asks the judge's server for a token, unless its `probe` is false. */
+export async function connectJudge(
+  session: Session,
+  config: PromptedConfig,
+  which: string,
+): Promise<EndpointPolicy> {
   const { apiKeyVariable, headerVariables, ...endpoint } = config.endpoint!;
-  return EndpointPolicy.connect({
+  const bar = session.progress("connect");
+  bar.update(0, 1, endpoint.model);
+  const policy = await EndpointPolicy.connect({
     ...defined(endpoint),
     ...endpointSecrets({ apiKeyVariable, headerVariables }, `${which}.endpoint`),
     onNote: (note) => session.sayOnce(note),
+    signal: session.signal,
   });
+  bar.update(1, 1, endpoint.model);
+  bar.stop();
+  return policy;
 }
 
 function prompted(

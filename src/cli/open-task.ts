@@ -28,19 +28,28 @@ export async function openTask(session: Session): Promise<Task> {
 async function embeddings(
   session: Session,
   corpus: string | string[],
-  { apiKeyVariable, headerVariables, ...options }: EmbeddingConfig,
+  config: EmbeddingConfig,
 ): Promise<EmbeddingIndex> {
   if (session.config.output !== undefined) await makeFolder(session.config.output);
   const bar = session.progress("embed");
   const index = await EmbeddingIndex.build(readPassages(corpus), {
-    ...defined(options),
-    ...endpointSecrets({ apiKeyVariable, headerVariables }, "task.embedding"),
+    ...embeddingOptions(session, config),
     ...(session.config.output === undefined ? {} : { cacheFile: session.paths.embeddings }),
-    signal: session.signal,
     onProgress: (done, total) => bar.update(done, total),
   });
   bar.stop();
   return index;
+}
+
+export function embeddingOptions(
+  session: Session,
+  { apiKeyVariable, headerVariables, ...options }: EmbeddingConfig,
+) {
+  return {
+    ...defined(options),
+    ...endpointSecrets({ apiKeyVariable, headerVariables }, "task.embedding"),
+    signal: session.signal,
+  };
 }
 
 /** The same passages, with progress. */

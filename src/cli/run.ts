@@ -1,15 +1,19 @@
 /**
  * `swirl run`: the whole loop into one run directory. (sft) → synthesize → judge → filter → train, and an evaluation
- * of each of the weights that config `evaluate.at` names. Every stage resumes where it stopped; stages.json holds what
- * each finished one gave, so a second run of the same config goes straight to where the first one ended.
+ * of each of the weights that config `evaluate.at` names. Every stage resumes where it stopped; stages.json holds the
+ * results of each finished one, so a second run of the same config goes straight to where the first one ended.
+ *
+ * What can be known to be wrong with any stage is found before the first one begins (preflight.ts). Where the filter
+ * keeps nothing the run ends there with its report: the filter counts as not done, so that another one may be tried.
  */
 import { throwIfAborted } from "../async/map-concurrent.js";
 import type { RunDirectory } from "../run-directory/run-directory.js";
-import type { Config } from "./config-schema.js";
 import { type EvaluationResult, evaluateStage, testQuestions } from "./eval.js";
 import { executeVerb } from "./execute-verb.js";
-import { filterStage } from "./filter.js";
+import { type FilterStageResult, filterStage, NOTHING_KEPT } from "./filter.js";
 import { judgeStage } from "./judge.js";
+import type { Work } from "./preflight.js";
+import { mayChange, type StageName } from "./run-config.js";
 import { required, type Session } from "./session.js";
 import { sftStage } from "./sft.js";
 import { synthesizeStage, trainQuestions } from "./synthesize.js";
@@ -36,29 +40,47 @@ export const runVerb = () =>
             ...stages(session).map(({ name }) => name),
           ];
         },
+        check,
         execute: runStages,
         format: ({ text }) => text,
+        exitCode: ({ stages: done }) => (done.train === undefined ? NOTHING_KEPT : 0),
       }),
   });
 
 interface Stage {
-  name: string;
+  name: StageName;
+  work: Work;
   run: (session: Session) => Promise<unknown>;
+}
+
+/** Of the stages that are left: the judge of a finished run need not answer any more. */
+async function check(session: Session): Promise<void> {
+  const [{ preflight }, done] = await Promise.all([
+    import("./preflight.js"),
+    readStages(session.paths.stages),
+  ]);
+  const left = stages(session).filter(({ name }) => done[name] === undefined);
+  if (left.length > 0)
+    await preflight(
+      session,
+      left.map(({ work }) => work),
+      required(session.config, "model"),
+    );
 }
 
 function stages({ config }: Session): Stage[] {
   const evaluations = (weights: Weights): Stage[] =>
     config.evaluate.at.includes(weights)
-      ? [{ name: `evaluate ${weights}`, run: (session) => evaluateStage(session, weights) }]
+      ? [{ name: `evaluate ${weights}`, work: "evaluate", run: (session) => evaluateStage(session, weights) }]
       : [];
   return [
     ...evaluations("base"),
-    ...(config.sft ? [{ name: "sft", run: sftStage }] : []),
+    ...(config.sft ? [{ name: "sft", work: "sft", run: sftStage } satisfies Stage] : []),
     ...evaluations("start"),
-    { name: "synthesize", run: synthesizeStage },
-    { name: "judge", run: judgeStage },
-    { name: "filter", run: filterStage },
-    { name: "train", run: trainStage },
+    { name: "synthesize", work: "synthesize", run: synthesizeStage },
+    { name: "judge", work: "judge", run: judgeStage },
+    { name: "filter", work: "filter", run: filterStage },
+    { name: "train", work: "train", run: trainStage },
     ...evaluations("trained"),
   ];
 }
@@ -71,9 +93,10 @@ interface RunResult {
 }
 
 async function runStages(session: Session): Promise<RunResult> {
-  const { config, paths } = session;
+  const { paths } = session;
+  await check(session);
   session.say("reading the inputs …");
-  await using directory = await openDirectory(config);
+  await using directory = await openDirectory(session);
   const done = await readStages(paths.stages);
   const { writeJson } = await import("../files/json-file.js");
   for (const { name, run } of stages(session)) {
@@ -86,6 +109,7 @@ async function runStages(session: Session): Promise<RunResult> {
     const started = performance.now();
     const result = (await run(session)) as object;
     done[name] = { ...result, seconds: Math.round((performance.now() - started) / 100) / 10 };
+    if (name === "filter" && (result as FilterStageResult).table.handedOn === 0) break;
     await writeJson(paths.stages, done);
   }
   const { writeReport } = await import("../report/write-report.js");
@@ -98,7 +122,7 @@ async function runStages(session: Session): Promise<RunResult> {
   };
 }
 
-async function openDirectory(config: Config): Promise<RunDirectory> {
+async function openDirectory({ config, paths }: Session): Promise<RunDirectory> {
   const [{ RunDirectory }, { loadAddonFrom }] = await Promise.all([
     import("../run-directory/run-directory.js"),
     import("../native/load-addon.js"),
@@ -123,16 +147,20 @@ async function openDirectory(config: Config): Promise<RunDirectory> {
     seeds: { run: config.seed },
     addon: loadAddonFrom().addon.version,
     device: config.device,
+    mayChange: (key) => mayChange(paths, key),
   });
 }
 
 async function readStages(file: string): Promise<Record<string, unknown>> {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "{}";
-    throw error;
-  });
-  return JSON.parse(text) as Record<string, unknown>;
+  const [{ readJson }, { z }] = await Promise.all([import("../files/json-file.js"), import("zod")]);
+  const stage = z.looseObject({ seconds: z.number() });
+  return (
+    (await readJson(
+      file,
+      z.record(z.string(), stage),
+      "delete it and run again: every stage then finds its own records and resumes from them",
+    )) ?? {}
+  );
 }
 
 function summary(done: Record<string, unknown>, folder: string, report: string): string {

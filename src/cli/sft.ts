@@ -1,4 +1,4 @@
-/** `swirl sft`: supervised fine-tuning on demonstrations or trajectories; weights in sft/checkpoints/latest. */
+/** `swirl sft`: supervised fine-tuning on demonstrations or trajectories; weights in sft-checkpoints/latest. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
@@ -13,7 +13,7 @@ import { PROFILE_FLAG, verb } from "./verb.js";
 export const sftVerb = () =>
   verb({
     name: "sft",
-    summary: "fine-tune on demonstrations or trajectories; writes sft/checkpoints",
+    summary: "fine-tune on demonstrations or trajectories; writes sft-checkpoints",
     flags: [
       {
         flags: "--trajectories <file>",
@@ -36,7 +36,7 @@ export const sftVerb = () =>
       executeVerb(invocation, {
         plan: (session) => {
           const { config, paths } = session;
-          const { demonstrations, trajectories, epochs, steps, batchSize, lr } = section(session);
+          const { demonstrations, trajectories, epochs, steps, batchSize, lr } = sftSection(session);
           const source =
             trajectories ?? `${demonstrations?.limit ?? "all"} demonstrations of ${demonstrations?.file}`;
           return [
@@ -45,13 +45,14 @@ export const sftVerb = () =>
             `write checkpoints into ${paths.sftCheckpoints}, going on from the newest one there`,
           ];
         },
-        execute: (session) => inRunDirectory(session, sftStage),
+        check,
+        execute: (session) => inRunDirectory(session, { name: "sft", check, run: sftStage }),
         format: (r) =>
           `${r.steps} updates on ${r.trajectories} trajectories (${r.actions} actions), last loss ${r.last?.loss?.toFixed(4) ?? "–"}\n${r.model}`,
       }),
   });
 
-function section(session: Session) {
+export function sftSection(session: Session) {
   const { sft } = session.config;
   const fail = (what: string) => {
     throw new SwirlError("CONFIG", `config: sft ${what}`, {
@@ -66,13 +67,18 @@ function section(session: Session) {
   return sft;
 }
 
+async function check(session: Session): Promise<void> {
+  const { preflight } = await import("./preflight.js");
+  await preflight(session, ["sft"], required(session.config, "model"));
+}
+
 export async function sftStage(session: Session) {
   const [{ sft }, { readTrajectories }] = await Promise.all([
     import("../train/sft.js"),
     import("../trajectory/store.js"),
   ]);
   const { config, paths, signal } = session;
-  const { demonstrations, trajectories, checkpoints, ...options } = section(session);
+  const { demonstrations, trajectories, checkpoints, ...options } = sftSection(session);
   const { profile } = config;
   await using policy = await loadPolicy(session, required(config, "model"), { trainable: true, profile });
   const data = trajectories ? readTrajectories(trajectories) : await replay(session, policy, demonstrations!);
@@ -95,7 +101,7 @@ export async function sftStage(session: Session) {
   return { ...result, model: `${paths.sftCheckpoints}/latest` };
 }
 
-/** Demonstrations as this policy would have written them; kept in sft/trajectories.jsonl for people to read. */
+/** Demonstrations as this policy would have written them; kept in demonstrations.jsonl for people to read. */
 async function replay(
   session: Session,
   policy: NativePolicy,

@@ -22,11 +22,20 @@ export const solveVerb = () =>
     run: (invocation) => {
       const question = invocation.args[0]!.trim();
       const weights = invocation.own.weights as Weights | undefined;
+      const check = async (session: Session) => {
+        const { preflight } = await import("./preflight.js");
+        required(session.config, "task");
+        await preflight(session, ["solve"], weightsFolder(session, weights ?? newest(session)));
+      };
       return executeVerb(invocation, {
         plan: (session) => [
           `solve ${JSON.stringify(question)} with ${weightsFolder(session, weights ?? newest(session))}`,
         ],
-        execute: (session) => solveStage(session, question, weights ?? newest(session)),
+        check,
+        execute: async (session) => {
+          await check(session);
+          return await solveStage(session, question, weights ?? newest(session));
+        },
         format: (trajectory) => trajectory.answer ?? `no answer: ${trajectory.error ?? trajectory.end}`,
       });
     },

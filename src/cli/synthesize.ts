@@ -61,7 +61,8 @@ export const synthesizeVerb = () =>
             `append to ${paths.trajectories}, keeping what is there`,
           ];
         },
-        execute: (session) => inRunDirectory(session, synthesizeStage),
+        check,
+        execute: (session) => inRunDirectory(session, { name: "synthesize", check, run: synthesizeStage }),
         format: ({ trajectories, ends, prompts, file }) =>
           [
             `${trajectories} trajectories in ${file}`,
@@ -85,6 +86,11 @@ export interface SynthesizeResult {
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+async function check(session: Session): Promise<void> {
+  const { preflight } = await import("./preflight.js");
+  await preflight(session, ["synthesize"], weightsFolder(session, "start"));
+}
 
 export async function synthesizeStage(session: Session): Promise<SynthesizeResult> {
   const { config, paths, signal } = session;

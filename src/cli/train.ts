@@ -58,7 +58,8 @@ export const trainVerb = () =>
             `write checkpoints into ${paths.checkpoints}, going on from the newest one there`,
           ];
         },
-        execute: (session) => inRunDirectory(session, trainStage),
+        check,
+        execute: (session) => inRunDirectory(session, { name: "train", check, run: trainStage }),
         format: (r) =>
           [
             `${r.steps} updates on ${r.states} states; ${r.skippedUpdates} skipped, ${r.judgeFailures} judgements failed`,
@@ -67,6 +68,11 @@ export const trainVerb = () =>
           ].join("\n"),
       }),
   });
+
+async function check(session: Session): Promise<void> {
+  const { preflight } = await import("./preflight.js");
+  await preflight(session, ["train"], weightsFolder(session, "start"));
+}
 
 export async function trainStage(session: Session) {
   const [{ train }, { readTrajectories }, { openJudge }] = await Promise.all([

@@ -31,6 +31,7 @@ import { type Checkpoint, loadWeights, openCheckpoint } from "./checkpoint/check
 import { saveCheckpoint } from "./checkpoint/save-checkpoint.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
 import { joinTokens } from "./join-tokens.js";
+import { modelFolder } from "./model-folder.js";
 import { chooseNatively } from "./native-choice.js";
 import {
   type GenerateOptions,
@@ -117,9 +118,10 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
       options,
       "Policy.load",
     );
-    const checkpoint = await openCheckpoint(dir);
+    const folder = await modelFolder(dir);
+    const checkpoint = await openCheckpoint(folder);
     const config = checkpoint.config.model;
-    const tokenizer = await loadTokenizer(dir, {
+    const tokenizer = await loadTokenizer(folder, {
       ...(chatTemplate === undefined ? {} : { chatTemplate }),
       ...(templateVariables === undefined ? {} : { templateVariables }),
     });

@@ -2,7 +2,7 @@
  * The directory of one run: everything it was made with and everything it made, in the places layout.ts names.
  *
  * Opened on an empty or absent folder it begins a run; on a run's own folder it resumes it, if the config and the
- * hashes of the inputs are the same as before. An open one holds the folder's lock until it is closed: one run writes
+ * hashes of the inputs are the same as before, but for what `mayChange` allows. An open one holds the folder's lock until it is closed: one run writes
  * there at a time. Nothing secret is written (redact.ts), nothing half-written is left (atomic-write.ts).
  */
 import { readdir } from "node:fs/promises";
@@ -32,6 +32,8 @@ export interface RunDirectoryOptions {
   seeds?: Record<string, number>;
   addon?: string | undefined; // its version, when one is loaded
   device?: string | undefined; // as the policy names it
+  /** Whether a run may be resumed with another value here: a dotted key of the config, or `inputs.NAME`. Default: no. */
+  mayChange?: (key: string) => boolean;
 }
 
 export class RunDirectory implements AsyncDisposable {
@@ -108,7 +110,8 @@ async function begin(
     if (others.length > 0) throw notEmpty(dir, others);
     await writeJson(paths.config, config);
   } else {
-    await requireSame(paths, config, before, fresh);
+    await requireSame(paths, config, before, fresh, options.mayChange ?? (() => false));
+    await writeJson(paths.config, config);
     fresh.sessions.unshift(...before.sessions);
   }
   const manifest = redact(fresh);
@@ -131,21 +134,22 @@ async function requireSame(
   config: Record<string, unknown>,
   before: Manifest,
   now: Manifest,
+  mayChange: (key: string) => boolean,
 ): Promise<void> {
   const old = await readJson(
     paths.config,
     z.record(z.string(), z.unknown()),
     "it was changed after it was written: use a new run directory",
   );
-  const changed = changedKeys(old ?? {}, config);
+  const changed = changedKeys(old ?? {}, config).filter((key) => !mayChange(key));
   if (changed.length > 0) {
     throw new SwirlError("CONFIG", `${paths.config} has other values for ${changed.join(", ")}`, {
-      remedy: "a run is resumed with the config it began with: use another run directory for another config",
+      remedy: "stages that have begun keep their config: use another run directory for another one",
       details: { file: paths.config, field: changed[0]! },
     });
   }
   const moved = Object.keys({ ...before.inputs, ...now.inputs }).filter(
-    (name) => before.inputs[name]?.sha256 !== now.inputs[name]?.sha256,
+    (name) => before.inputs[name]?.sha256 !== now.inputs[name]?.sha256 && !mayChange(`inputs.${name}`),
   );
   if (moved.length > 0) {
     throw new SwirlError("CONFIG", `the inputs ${moved.join(", ")} changed since the run began`, {
@@ -156,7 +160,7 @@ async function requireSame(
 }
 
 /** Dotted paths whose JSON differs. */
-function changedKeys(a: unknown, b: unknown, path = ""): string[] {
+export function changedKeys(a: unknown, b: unknown, path = ""): string[] {
   if (isRecord(a) && isRecord(b)) {
     const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
     return keys.flatMap((key) => changedKeys(a[key], b[key], path ? `${path}.${key}` : key));

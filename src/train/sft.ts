@@ -64,16 +64,21 @@ export interface SftResult {
   last: UpdateRecord | undefined;
 }
 
-/** Trains `options.policy` in place. Errors as `train`. */
-export async function sft(input: SftOptions): Promise<SftResult> {
-  const options = parseOptions(sftSchema, input, "sft");
-  const { policy, signal } = options;
-  const note = options.onNote ?? (() => {});
+/** @throws SwirlError CONFIG for options that contradict each other. */
+export function checkSftOptions(options: { epochs?: number | undefined; steps?: number | undefined }): void {
   if (options.epochs !== undefined && options.steps !== undefined)
     throw new SwirlError("CONFIG", "sft: epochs and steps are both given", {
       remedy: "give one of them",
       details: { field: "epochs" },
     });
+}
+
+/** Trains `options.policy` in place. Errors as `train`. */
+export async function sft(input: SftOptions): Promise<SftResult> {
+  const options = parseOptions(sftSchema, input, "sft");
+  const { policy, signal } = options;
+  const note = options.onNote ?? (() => {});
+  checkSftOptions(options);
 
   // --- data ------------------------------------------------------------------------------------------------------
   const trajectories: TrainingState[][] = [];

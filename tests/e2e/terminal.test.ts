@@ -46,7 +46,18 @@ beforeAll(async () => {
     join(folder, "rows.jsonl"),
     Array.from({ length: 400 }, (_, i) => `${JSON.stringify(row(i))}\n`).join(""),
   );
-  silent = createServer(() => {});
+  silent = createServer(async (request, response) => {
+    if (request.method === "GET") return void response.writeHead(404).end();
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    if (!body.includes("Say OK")) return; // it answers the probe, and then no more
+    const choices = [0, 1].map((index) => ({
+      index,
+      finish_reason: "length",
+      message: { role: "assistant", content: "OK" },
+    }));
+    response.setHeader("content-type", "application/json").end(JSON.stringify({ choices }));
+  });
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   const baseURL = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`;
   const judge = { kind: "prompted", endpoint: { baseURL, model: "m", maxRetries: 0 } };
@@ -153,18 +164,32 @@ describe("Ctrl-C", () => {
 });
 
 describe("an error inside a stage", () => {
-  const broken = { baseURL: "http://127.0.0.1:9/v1", model: "m", maxRetries: 0 };
-  const judge = ["--set", `judge=${JSON.stringify({ endpoint: broken })}`];
   const cases: [name: string, args: () => Promise<string[]> | string[], message: RegExp][] = [
     ["demo", () => ["demo", "--output", "rows.jsonl"], /rows\.jsonl is a file/],
-    ["run", () => ["run", ...fresh("run-error"), "--set", "memoryBudget=1000"], /\d bytes/],
-    ["sft", () => ["sft", ...fresh("sft-error"), "--set", "memoryBudget=1000"], /\d bytes/],
-    ["synthesize", () => ["synthesize", ...fresh("s-error"), "--set", "memoryBudget=1000"], /\d bytes/],
-    ["judge", async () => ["judge", ...(await damaged("judge-error")), ...judge], /:13: not JSON/],
+    ["run", () => ["run", ...fresh("run-error"), "--set", "memoryBudget=1000"], /memoryBudget is/],
+    [
+      "sft",
+      async () => ["sft", ...(await planted("sft-metrics.jsonl"))],
+      /sft-metrics.jsonl:1: this is no line of metrics/,
+    ],
+    [
+      "synthesize",
+      async () => ["synthesize", ...(await planted("trajectories.jsonl"))],
+      /is not a file of records|:1: not JSON/,
+    ],
+    ["judge", async () => ["judge", ...(await damaged("judge-error"))], /:13: not JSON/],
     ["filter", async () => ["filter", ...(await damaged("filter-error"))], /:13: not JSON/],
     ["train", async () => ["train", ...(await damaged("train-error"))], /:13: not JSON/],
-    ["eval", () => ["eval", ...fresh("eval-error"), "--set", "memoryBudget=1000"], /\d bytes/],
-    ["solve", () => ["solve", ...fresh("solve-error"), "--set", "memoryBudget=1000", "Why?"], /\d bytes/],
+    [
+      "eval",
+      async () => ["eval", ...(await planted("evaluation-start.jsonl"))],
+      /evaluation-start.jsonl:1: not JSON/,
+    ],
+    [
+      "solve",
+      () => ["solve", ...fresh("solve-error"), "--set", "memoryBudget=1000", "Why?"],
+      /memoryBudget is/,
+    ],
     ["logprobs", () => ["logprobs", "--model", "model", "--in", "rows.jsonl"], /rows\.jsonl:1: unknown key/],
   ];
   it.each(cases)("ends swirl %s with exit code 1 and the whole message", async (_name, args, message) => {
@@ -175,6 +200,13 @@ describe("an error inside a stage", () => {
     expect(ended.screen[at]).toMatch(message);
     expect(ended.screen.slice(at + 1).filter((line) => !/^ {2}/.test(line))).toEqual([""]); // its remedy is the last
   });
+
+  /** A file of that name which is none of the command's own. */
+  async function planted(file: string): Promise<string[]> {
+    const args = await later(file);
+    await writeFile(join(folder, `${file}-stopped`, file), "# a title\n");
+    return args;
+  }
 
   async function damaged(name: string): Promise<string[]> {
     const args = await later(name);
@@ -231,7 +263,8 @@ describe("without a terminal", () => {
       ["HUP", 129],
     ] as const) {
       const args = ["judge", ...(await later(`sig${signal}`)), "-c", "judged.json"];
-      const ended = await shell(`SWIRL & pid=$!; sleep 2; kill -${signal} $pid; wait $pid`, args);
+      const ready = `until [ -e sig${signal}-stopped/verdicts.jsonl.lock ]; do sleep 0.1; done; sleep 1`;
+      const ended = await shell(`SWIRL & pid=$!; ${ready}; kill -${signal} $pid; wait $pid`, args);
       expect(ended, ended.err).toMatchObject({ code });
       expect(ended.err).toMatch(/stopping at .*\nstopped\. Run the same command again/);
     }

@@ -1,0 +1,312 @@
+/**
+ * What a command can know to be wrong before it begins: options that contradict each other, files that are missing or
+ * of another kind, models that do not fit into memory, endpoints that do not answer. `--dry-run` checks the same.
+ * Nothing is written and no weights are read. The cheap checks come first.
+ */
+import { throwIfAborted } from "../async/map-concurrent.js";
+import { readPassages } from "../data/read-passages.js";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Judge } from "../judge/judge.js";
+import { loadAddon } from "../native/load-addon.js";
+import { selectDevice } from "../native/select-device.js";
+import { openCheckpoint } from "../policy/checkpoint/checkpoint.js";
+import { parametersOf } from "../policy/checkpoint/parameter-names.js";
+import { modelFolder } from "../policy/model-folder.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import type { Policy } from "../policy/policy.js";
+import { rolloutSetup } from "../synthesize/rollout-setup.js";
+import { synthesize } from "../synthesize/synthesize.js";
+import type { Task } from "../synthesize/task.js";
+import { calculatorTask, searchTask } from "../synthesize/tasks.js";
+import { Tokenizer } from "../tokenizer/tokenizer.js";
+import { checkVocabulary } from "../tokenizer/vocabulary.js";
+import { calculator } from "../tools/calculator/index.js";
+import { EmbeddingIndex, search } from "../tools/search/index.js";
+import { checkSftOptions } from "../train/sft.js";
+import { resolveTrainOptions } from "../train/train-options.js";
+import { readTrajectories } from "../trajectory/store.js";
+import { defined } from "./defined.js";
+import { testQuestions } from "./eval.js";
+import { connectJudge } from "./open-judge.js";
+import { openDemonstrations, openQuestions } from "./open-questions.js";
+import { embeddingOptions } from "./open-task.js";
+import { required, type Session } from "./session.js";
+import { sftSection } from "./sft.js";
+import { trainQuestions } from "./synthesize.js";
+
+export type Work = "sft" | "synthesize" | "judge" | "filter" | "train" | "evaluate" | "solve" | "logprobs";
+
+/** Checks all that `works` will need; `model` is the folder that the first of them begins with. */
+export async function preflight(session: Session, works: readonly Work[], model?: string): Promise<void> {
+  const checks = new Preflight(session, works, model);
+  for (const check of [checks.options, checks.files, checks.models, checks.memory, checks.endpoints]) {
+    throwIfAborted(session.signal);
+    await check.call(checks);
+  }
+}
+
+/** What an options schema asks of a live object: enough to check the options around it, and never called. */
+const NEVER = () => {
+  throw new SwirlError("INTERNAL", "a preflight check called what it only checks");
+};
+const ANY_POLICY = { id: "", begin: NEVER, act: NEVER, extend: NEVER, update: NEVER, logprobs: NEVER };
+const ANY_JUDGE: Judge = { id: "", judge: NEVER };
+
+interface ModelNeeds {
+  /** Where the config names it. */
+  field: string;
+  folder: string;
+  /** Whether it reads and writes text. */
+  text: boolean;
+}
+
+class Preflight {
+  readonly #session: Session;
+  readonly #works: readonly Work[];
+  readonly #model: string | undefined;
+  /** Number of weights by model folder. */
+  readonly #weights = new Map<string, number>();
+
+  constructor(session: Session, works: readonly Work[], model: string | undefined) {
+    this.#session = session;
+    this.#works = works;
+    this.#model = model;
+  }
+
+  #does(...works: Work[]): boolean {
+    return works.some((work) => this.#works.includes(work));
+  }
+
+  get #judges(): ("judge" | "rewardJudge")[] {
+    const { kind } = this.#session.config.filter;
+    const filters = this.#does("filter") && (kind === "process" || kind === "both");
+    return [
+      ...(filters || this.#does("judge", "evaluate") ? (["judge"] as const) : []),
+      ...(this.#does("train") ? (["rewardJudge"] as const) : []),
+    ];
+  }
+
+  /** The folder of the judge's model, where it has one. */
+  #judgeModel(which: "judge" | "rewardJudge"): string | undefined {
+    const judge = this.#session.config[which];
+    return judge.kind === "prompted" ? judge.model : undefined;
+  }
+
+  get #referenceModel(): string | undefined {
+    const { reference, klWeight } = this.#session.config.train;
+    return klWeight > 0 ? (reference ?? this.#model) : undefined;
+  }
+
+  options(): void {
+    const { config } = this.#session;
+    if (this.#does("sft")) checkSftOptions(sftSection(this.#session));
+    if (this.#does("train")) {
+      const { checkpoints: _, reference: __, klWeight, ...options } = config.train;
+      resolveTrainOptions({
+        ...defined(options),
+        policy: ANY_POLICY as unknown as NativePolicy,
+        ...(klWeight > 0 ? { reference: ANY_POLICY as unknown as NativePolicy } : {}),
+        klWeight,
+        judge: ANY_JUDGE,
+        trajectories: [],
+      });
+    }
+    const { equalN, kind } = config.filter;
+    const questions = config.questions.train?.limit;
+    if (equalN === undefined || questions === undefined || !this.#does("synthesize", "filter")) return;
+    const pool = questions * config.synthesize.samples;
+    if (equalN > pool)
+      throw new SwirlError(
+        "CONFIG",
+        `config filter.equalN: the ${kind} filter cannot keep ${equalN} of ${pool} trajectories`,
+        {
+          remedy: "lower equalN, or raise questions.train.limit or synthesize.samples",
+          details: { field: "filter.equalN" },
+        },
+      );
+  }
+
+  async files(): Promise<void> {
+    const { config } = this.#session;
+    if (this.#does("synthesize")) {
+      const questions = await openQuestions(this.#session, trainQuestions(this.#session));
+      const byAnswer = config.filter.kind === "outcome" || config.filter.kind === "both";
+      if (byAnswer && this.#does("filter") && questions.every(({ answers }) => answers.length === 0))
+        throw new SwirlError(
+          "CONFIG",
+          `config filter.kind: "${config.filter.kind}" compares answers, and no training question has one`,
+          { remedy: 'use "process", or questions with answers', details: { field: "filter.kind" } },
+        );
+    }
+    if (this.#does("evaluate")) await openQuestions(this.#session, testQuestions(this.#session));
+    if (this.#does("sft")) {
+      const { demonstrations, trajectories } = sftSection(this.#session);
+      if (demonstrations) await openDemonstrations(this.#session, demonstrations);
+      if (trajectories)
+        await this.#requireTrajectory(trajectories, "give a file of trajectories as sft.trajectories");
+    }
+    if (this.#does("judge", "filter") && !this.#does("synthesize"))
+      await this.#requireTrajectory(
+        this.#session.paths.trajectories,
+        "run `swirl synthesize` with this config first",
+      );
+    if (this.#does("train") && !this.#does("filter"))
+      await this.#requireTrajectory(
+        this.#session.paths.kept,
+        "run `swirl filter` with this config first; its table says why it keeps what",
+      );
+    const { task } = config;
+    if (task?.kind === "search" && this.#does("sft", "synthesize", "evaluate", "solve"))
+      for (const file of [task.corpus].flat()) await this.#firstPassage(file);
+  }
+
+  /** Headers, tokenizer and template of every model, and the rollout's options against those. */
+  async models(): Promise<void> {
+    for (const { field, folder, text } of this.#models()) {
+      try {
+        const checkpoint = await openCheckpoint(await modelFolder(folder));
+        const { model } = checkpoint.config;
+        const count = parametersOf(model).reduce(
+          (sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1),
+          0,
+        );
+        this.#weights.set(folder, count);
+        if (!text) continue;
+        const tokenizer = await Tokenizer.load(checkpoint.folder);
+        checkVocabulary(tokenizer, model.vocab);
+        if (field === "model") this.#rollouts(tokenizer, model.maxPositions);
+      } catch (error) {
+        if (!SwirlError.isInstance(error) || error.code === "CONFIG") throw error;
+        throw new SwirlError(error.code, `config ${field}: ${error.message}`, {
+          details: { ...error.details, field },
+          cause: error,
+        });
+      }
+    }
+  }
+
+  #models(): ModelNeeds[] {
+    const texts = this.#does("sft", "synthesize", "train", "evaluate", "solve");
+    const { reference } = this.#session.config.train;
+    const all: [field: string, folder: string | undefined, text: boolean][] = [
+      ["model", this.#model, texts],
+      ...this.#judges.map((which): [string, string | undefined, boolean] => [
+        `${which}.model`,
+        this.#judgeModel(which),
+        true,
+      ]),
+      ["train.reference", this.#does("train") && this.#referenceModel ? reference : undefined, false],
+    ];
+    return all.flatMap(([field, folder, text]) => (folder === undefined ? [] : [{ field, folder, text }]));
+  }
+
+  /** Whether the model's context and template can do what the rollout asks. */
+  #rollouts(tokenizer: Tokenizer, contextLength: number): void {
+    const { config } = this.#session;
+    if (!this.#does("synthesize", "evaluate", "solve", "sft")) return;
+    const policy: Policy = {
+      ...ANY_POLICY,
+      exact: true,
+      contextLength,
+      begin: (messages, tools) => ({
+        messages: [...messages],
+        tokens: tokenizer.chat.renderPrompt(messages, tools),
+      }),
+      dispose: async () => {},
+    };
+    const task = this.#task();
+    const options = defined(config.rollout);
+    if (this.#does("synthesize"))
+      synthesize([], { ...options, ...config.synthesize, policy, task, seed: config.seed });
+    rolloutSetup(policy, task, { ...config.rollout, temperature: 0, seed: config.seed });
+  }
+
+  /** The config's task with an index that holds nothing. */
+  #task(): Task {
+    const task = required(this.#session.config, "task");
+    const { callLimit } = task;
+    if (task.kind === "calculator") return calculatorTask(calculator(), { callLimit });
+    return searchTask(search({ search: () => [] }, { topK: task.topK }), { callLimit });
+  }
+
+  /** Weights, gradients and AdamW's moments alone, all float32: what a stage holds at the least. */
+  memory(): void {
+    const { device, memoryBudget } = this.#session.config;
+    if (this.#weights.size === 0 || !selectDevice(device, loadAddon()).device.name.startsWith("cpu")) return;
+    const free = process.availableMemory();
+    for (const { work, folders } of this.#held()) {
+      const models = folders.map(({ folder, trained }) => {
+        const bytes = 4 * (trained ? 4 : 1) * (this.#weights.get(folder) ?? 0);
+        return { text: `${folder}${trained ? ", trained" : ""}: ${gibibytes(bytes)}`, bytes };
+      });
+      const all = models.reduce((sum, { bytes }) => sum + bytes, 0);
+      const list = models.map(({ text }) => text).join("; ");
+      const beyond = memoryBudget > 0 && models.some(({ bytes }) => bytes > memoryBudget);
+      if (!beyond && all <= free) continue;
+      throw new SwirlError(
+        "MEMORY",
+        `${work} needs ${gibibytes(all)} for its models alone (${list}); ${
+          beyond ? `memoryBudget is ${gibibytes(memoryBudget)}` : `${gibibytes(free)} are free`
+        }`,
+        {
+          remedy: "use a smaller model or more memory; in train, klWeight 0 needs no reference model",
+          details: { field: "memoryBudget", bytes: all, free },
+        },
+      );
+    }
+  }
+
+  /** The models that each stage has in memory at once. */
+  #held(): { work: Work; folders: { folder: string; trained: boolean }[] }[] {
+    const model = this.#model;
+    const held = (trained: boolean, ...others: (string | undefined)[]) => [
+      ...(model === undefined ? [] : [{ folder: model, trained }]),
+      ...others.flatMap((folder) => (folder === undefined ? [] : [{ folder, trained: false }])),
+    ];
+    return this.#works.map((work) => ({
+      work,
+      folders:
+        work === "train"
+          ? held(true, this.#referenceModel, this.#judgeModel("rewardJudge"))
+          : work === "sft"
+            ? held(true)
+            : work === "evaluate"
+              ? held(false, this.#judgeModel("judge"))
+              : work === "judge" || work === "filter"
+                ? held(false, this.#judgeModel("judge")).filter(({ folder }) => folder !== model)
+                : held(false),
+    }));
+  }
+
+  async endpoints(): Promise<void> {
+    const asked = new Set<string>();
+    for (const which of this.#judges) {
+      const judge = this.#session.config[which];
+      if (judge.kind !== "prompted" || !judge.endpoint) continue;
+      const key = JSON.stringify(judge.endpoint);
+      if (!asked.has(key)) await (await connectJudge(this.#session, judge, which)).dispose();
+      asked.add(key);
+    }
+    const { task } = this.#session.config;
+    if (task?.kind !== "search" || !task.embedding || !this.#does("sft", "synthesize", "evaluate", "solve"))
+      return;
+    const passage = await this.#firstPassage([task.corpus].flat()[0]!);
+    await EmbeddingIndex.build([passage], embeddingOptions(this.#session, task.embedding));
+  }
+
+  async #requireTrajectory(file: string, remedy: string): Promise<void> {
+    const torn = () => {}; // said by the stage that reads it
+    for await (const _ of readTrajectories(file, { onTorn: torn })) return;
+    throw new SwirlError("CONFIG", `${file} holds no trajectory`, { remedy, details: { file } });
+  }
+
+  async #firstPassage(file: string) {
+    for await (const passage of readPassages(file)) return passage;
+    throw new SwirlError("CONFIG", `config task.corpus: ${file} holds no passage`, {
+      remedy: "give files of passages, see docs/data.md",
+      details: { file, field: "task.corpus" },
+    });
+  }
+}
+
+const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;

@@ -1,0 +1,79 @@
+/**
+ * The folder that a person means by a model: the folder itself, or the one snapshot in a folder of the Hugging Face
+ * cache. For what is no folder the error says how to get one.
+ */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { SwirlError } from "../errors/swirl-error.js";
+
+/** @throws SwirlError CHECKPOINT where no folder with a model is meant. */
+export async function modelFolder(given: string): Promise<string> {
+  const path = resolve(expandHome(given));
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
+  if (found instanceof Error) throw await noFolder(given, path);
+  if (!found.isDirectory())
+    throw refusal(
+      given,
+      "is a file, not a folder",
+      /\.gguf$/i.test(path) ? GGUF : `give its folder, ${dirname(path)}`,
+    );
+  const names = new Set(await readdir(path));
+  if (names.has("config.json")) return path;
+  if (names.has("snapshots")) return await snapshotOf(given, path);
+  if (basename(path) === "snapshots") return await snapshotOf(given, dirname(path));
+  return path; // whatever reads it says what is missing
+}
+
+/** `~` and `~/…` as a shell has them. */
+export function expandHome(path: string): string {
+  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+}
+
+const GGUF =
+  "GGUF files are not read: download the model's safetensors, or serve the file and use it as an endpoint";
+
+/** The cache keeps `snapshots/<commit>` for each version, and in `refs/main` the commit that was downloaded last. */
+async function snapshotOf(given: string, root: string): Promise<string> {
+  const folder = (commit: string) => join(root, "snapshots", commit);
+  const commits: string[] = [];
+  for (const name of await readdir(join(root, "snapshots")))
+    if (await isFile(join(folder(name), "config.json"))) commits.push(name);
+  const main = (await readFile(join(root, "refs/main"), "utf8").catch(() => "")).trim();
+  if (commits.includes(main)) return folder(main);
+  if (commits.length === 1) return folder(commits[0]!);
+  throw refusal(
+    given,
+    `is a folder of the Hugging Face cache with ${commits.length} whole snapshots`,
+    commits.length === 0
+      ? "the download did not finish: run it again"
+      : `give one of them: ${commits.map(folder).join(", ")}`,
+  );
+}
+
+/** A hub's name ("org/name") looks like a path; only the file system tells them apart. */
+async function noFolder(given: string, path: string): Promise<SwirlError> {
+  const [organization, name] = [basename(dirname(path)), basename(path)];
+  const download = `hf download ${organization}/${name} --local-dir models/${name}`;
+  const cached = join(cacheRoot(), `models--${organization}--${name}`);
+  if (await stat(cached).catch(() => undefined))
+    return refusal(given, "is no folder", `the Hugging Face cache has a model of this name: give ${cached}`);
+  return refusal(
+    given,
+    "is no folder",
+    `check the path; a model of the Hugging Face hub has to be downloaded first: ${download}, then give models/${name}`,
+  );
+}
+
+function cacheRoot(): string {
+  const { HF_HUB_CACHE, HF_HOME } = process.env;
+  return HF_HUB_CACHE ?? join(HF_HOME ?? join(homedir(), ".cache/huggingface"), "hub");
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+function refusal(given: string, problem: string, remedy: string): SwirlError {
+  return new SwirlError("CHECKPOINT", `the model ${given} ${problem}`, { remedy, details: { file: given } });
+}
