@@ -37,7 +37,7 @@ const USES: Record<StageName, readonly string[]> = {
 
 /** Keys that change no result. */
 const FREE =
-  /^(device|threads|memoryBudget|profile|evaluate\.at|synthesize\.maxFailuresInARow)$|\.(concurrency|checkpoints|maxTokensPerMicroBatch|maxSkippedUpdates|timeoutMs|deadlineMs|maxRetries|retries|probe|apiKeyVariable)(\.|$)/;
+  /^(device|threads|memoryBudget|profile|evaluate\.at|synthesize\.maxFailuresInARow)$|\.(concurrency|checkpoints|maxTokensPerMicroBatch|maxSkippedUpdates|timeoutMs|deadlineMs|maxRetries|retries|probe|apiKeyVariable|headerVariables)(\.|$)/;
 
 /** The inputs of a run's manifest, by the key that names them. */
 const INPUTS: Record<string, string> = {
