@@ -6,6 +6,7 @@ import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
 import { inRunDirectory } from "./in-run-directory.js";
+import { testQuestions } from "./sections.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
 import { verb } from "./verb.js";
 import { type Weights, weightsOption } from "./weights.js";
@@ -110,15 +111,6 @@ export async function evaluateStage(session: Session, weights: Weights): Promise
   });
   bar.stop();
   return { weights, model: folder, summary, file: output };
-}
-
-export function testQuestions(session: Session): QuestionsConfig {
-  const { test } = session.config.questions;
-  if (test) return test;
-  throw new SwirlError("CONFIG", "config: questions.test is missing", {
-    remedy: 'give "questions": { "test": { "dataset": …, "file": … } }, or --dataset and --questions',
-    details: { field: "questions.test" },
-  });
 }
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;

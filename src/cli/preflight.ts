@@ -26,13 +26,11 @@ import { checkSftOptions } from "../train/sft.js";
 import { resolveTrainOptions } from "../train/train-options.js";
 import { readTrajectories } from "../trajectory/store.js";
 import { defined } from "./defined.js";
-import { testQuestions } from "./eval.js";
 import { connectJudge } from "./open-judge.js";
 import { openDemonstrations, openQuestions } from "./open-questions.js";
 import { embeddingOptions } from "./open-task.js";
+import { sftSection, testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
-import { sftSection } from "./sft.js";
-import { trainQuestions } from "./synthesize.js";
 
 export type Work = "sft" | "synthesize" | "judge" | "filter" | "train" | "evaluate" | "solve" | "logprobs";
 

@@ -8,15 +8,16 @@
  */
 import { throwIfAborted } from "../async/map-concurrent.js";
 import type { RunDirectory } from "../run-directory/run-directory.js";
-import { type EvaluationResult, evaluateStage, testQuestions } from "./eval.js";
+import { type EvaluationResult, evaluateStage } from "./eval.js";
 import { executeVerb } from "./execute-verb.js";
 import { type FilterStageResult, filterStage, NOTHING_KEPT } from "./filter.js";
 import { judgeStage } from "./judge.js";
 import type { Work } from "./preflight.js";
 import { mayChange, type StageName } from "./run-config.js";
+import { testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
 import { sftStage } from "./sft.js";
-import { synthesizeStage, trainQuestions } from "./synthesize.js";
+import { synthesizeStage } from "./synthesize.js";
 import { table } from "./table.js";
 import { trainStage } from "./train.js";
 import { verb } from "./verb.js";

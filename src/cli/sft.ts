@@ -7,6 +7,7 @@ import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
+import { sftSection } from "./sections.js";
 import { loadPolicy, required, type Session } from "./session.js";
 import { PROFILE_FLAG, verb } from "./verb.js";
 
@@ -51,21 +52,6 @@ export const sftVerb = () =>
           `${r.steps} updates on ${r.trajectories} trajectories (${r.actions} actions), last loss ${r.last?.loss?.toFixed(4) ?? "–"}\n${r.model}`,
       }),
   });
-
-export function sftSection(session: Session) {
-  const { sft } = session.config;
-  const fail = (what: string) => {
-    throw new SwirlError("CONFIG", `config: sft ${what}`, {
-      remedy:
-        'give "sft": { "demonstrations": { "dataset": …, "file": … } } or { "trajectories": FILE }, one of them',
-      details: { field: "sft" },
-    });
-  };
-  if (!sft) return fail("is missing") as never;
-  if ((sft.demonstrations === undefined) === (sft.trajectories === undefined))
-    fail("needs demonstrations or trajectories, one of them");
-  return sft;
-}
 
 async function check(session: Session): Promise<void> {
   const { preflight } = await import("./preflight.js");

@@ -5,6 +5,7 @@ import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
+import { trainQuestions } from "./sections.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
 import { type Flag, PROFILE_FLAG, verb } from "./verb.js";
 
@@ -132,14 +133,4 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   const { prefillTokens: computed, cachedTokens: cached } = policy.stats;
   const hitRate = computed + cached > 0 ? cached / (computed + cached) : null;
   return { trajectories: count, ends, prompts: { computed, cached, hitRate }, file: paths.trajectories };
-}
-
-/** Throws CONFIG where the config has no training questions. */
-export function trainQuestions(session: Session): QuestionsConfig {
-  const { train } = session.config.questions;
-  if (train) return train;
-  throw new SwirlError("CONFIG", "config: questions.train is missing", {
-    remedy: 'give "questions": { "train": { "dataset": …, "file": … } }, or --dataset and --questions',
-    details: { field: "questions.train" },
-  });
 }
