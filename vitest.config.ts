@@ -14,6 +14,7 @@ export default defineConfig({
     // A process per file: a crash of the native engine is then one failed file, not a lost run.
     pool: "forks",
     testTimeout: 60_000,
+    coverage: { include: ["src/**/*.ts"], exclude: ["**/*.test*.ts"], reporter: ["text-summary", "html"] },
     typecheck: { include: ["src/**/*.test-d.ts", "tests/**/*.test-d.ts"] },
   },
 });

@@ -19,7 +19,7 @@
  *  7. Filters draw their equal-size subsample after filtering, by a hash of the trajectory id. The paper fixes the
  *     number across filters and does not say how it draws.
  *  8. Optimizer: REINFORCE with leave-one-out baselines over G = 4 fresh actions a state and a KL penalty (k3
- *     estimator) in the loss, AdamW, three passes over the states (docs/decisions/training.md). The paper cites Gemma 2's policy gradient without its settings. PPO clipping,
+ *     estimator) in the loss, AdamW, three passes over the states (docs/decisions/004-training.md). The paper cites Gemma 2's policy gradient without its settings. PPO clipping,
  *     other baselines and estimators, and re-weighting logged actions (`actions: "logged"`, another algorithm) are
  *     options.
  *  9. The update of a batch runs on the prefix tree of its sub-trajectories and is exact: the same sum that the

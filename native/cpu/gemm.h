@@ -2,7 +2,7 @@
 //
 // Two back ends: oneDNN where it was built in (SWIRL_ONEDNN), and the portable one of gemm_portable.cc,
 // always there. The environment SWIRL_MATRIX = onednn | portable chooses.
-// docs/decisions/cpu-matrix-products.md says how the default was chosen.
+// docs/decisions/003-cpu-matrix-products.md says how the default was chosen.
 #ifndef SWIRL_CPU_GEMM_H_
 #define SWIRL_CPU_GEMM_H_
 

@@ -94,7 +94,7 @@ export type TrainOptions = z.input<typeof trainSchema>;
 
 export type ResolvedTrainOptions = ReturnType<typeof resolveTrainOptions>;
 
-/** Fresh actions make every pass new data; three of them learn much more than one (docs/decisions/training.md). */
+/** Fresh actions make every pass new data; three of them learn much more than one (docs/decisions/004-training.md). */
 export const DEFAULT_EPOCHS = { fresh: 3, logged: 1 } as const;
 
 /** Fills in the defaults that depend on other options, and refuses combinations that would silently do nothing. */
