@@ -10,7 +10,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { architectures, compileModule, findNvcc, isFresh } from "./cuda-compile.mjs";
-import { BuildError, buildAddon } from "./native-build.mjs";
+import { BuildError, buildAddon, sources } from "./native-build.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "build/Release/swirl.node");
@@ -26,27 +26,34 @@ const remedies = {
   Arch             pacman -S gcc                   (and onednn)
   macOS            xcode-select --install
 ${again}`,
-  source: `The compiler failed on this file. It is tested with GCC 12; CXX=… chooses another compiler, and Clang needs
+  source: `The compiler is there, but fails. The engine is tested with GCC 12; CXX=… chooses another compiler, and Clang needs
 OpenMP as well (Debian: apt-get install libomp-dev). If that is not the cause, please report the lines above.
 ${again}`,
   memory: `The machine ran out of memory while compiling. JOBS=1 compiles one file at a time. ${again}`,
   EACCES: `The folder cannot be written by this user. Change its owner, or install into a folder of your own. ${again}`,
 };
+remedies.link = remedies.source;
 remedies.MODULE_NOT_FOUND = `The package's dependencies are not installed. In a clone: npm ci`;
 remedies.EROFS = remedies.EPERM = remedies.EACCES;
 
-const begin = (files, compiler) =>
-  console.log(`swirl-rl: compiling the engine with ${compiler}: ${files} files, ${jobs} at a time`);
-
-const load = () => spawnSync(process.execPath, ["-e", "require(process.argv[1])", out], { encoding: "utf8" });
-
 async function buildEngine() {
-  const compiled = await buildAddon({ out, jobs, begin });
-  if (load().status === 0) return;
-  // Objects may come from another system that shares this folder.
-  if (compiled === 0) await buildAddon({ out, jobs, begin, fresh: true });
-  const { status, stderr } = load();
-  if (status !== 0) throw new Error(`The engine was built, but does not load:\n${stderr}`);
+  let compiled = 0;
+  const begin = (files, compiler) => {
+    compiled = files;
+    console.log(`swirl-rl: compiling the engine with ${compiler}: ${files} files, ${jobs} at a time`);
+  };
+  const attempt = async (fresh) => {
+    await buildAddon({ out, jobs, begin, fresh });
+    const loaded = spawnSync(process.execPath, ["-e", "require(process.argv[1])", out], { encoding: "utf8" });
+    if (loaded.status !== 0) throw new BuildError("link", `The engine does not load:\n${loaded.stderr}`);
+  };
+  try {
+    await attempt(false);
+  } catch (error) {
+    // Objects that were kept may come from another system that shares this folder.
+    if (error.kind !== "link" || compiled === sources().length) throw error;
+    await attempt(true);
+  }
 }
 
 async function buildCuda() {

@@ -18,7 +18,7 @@ const lines = (file) =>
     .filter((line) => line.trim() !== "" && !line.startsWith("#"));
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 
-/** A build that failed. `kind`: "compiler" (none found), "source" (it rejected a file), "memory" (it was killed). */
+/** A build that failed. `kind`: "compiler" (none found), "source" or "link" (it rejected one), "memory" (it was killed). */
 export class BuildError extends Error {
   constructor(kind, message) {
     super(message);
@@ -106,7 +106,7 @@ function isCurrent(object) {
 }
 
 /** Runs the compiler in the package root. Its warnings are printed; a failure holds its first lines. */
-async function runCompiler([command, ...first], args, what) {
+async function runCompiler([command, ...first], args, kind, what = kind) {
   try {
     const { stderr } = await promisify(execFile)(command, [...first, ...args], {
       cwd: root,
@@ -117,7 +117,7 @@ async function runCompiler([command, ...first], args, what) {
     const killed =
       error.signal === "SIGKILL" || /Killed signal|out of memory|bad_alloc/.test(error.stderr ?? "");
     const lines = (error.stderr || error.message).split("\n").slice(0, 40).join("\n");
-    throw new BuildError(killed ? "memory" : "source", `${what}:\n${lines}`);
+    throw new BuildError(killed ? "memory" : kind, `${what}:\n${lines}`);
   }
 }
 
@@ -155,20 +155,21 @@ export async function buildAddon({ out, jobs, begin = () => {}, fresh = false })
   await inParallel(
     stale.map(({ source, object }) => async () => {
       const outputs = ["-MMD", "-MF", `${object}.d.new`, "-c", source, "-o", `${object}.new`];
-      await runCompiler(compiler, [...flags, ...outputs], source);
+      await runCompiler(compiler, [...flags, ...outputs], "source", source);
       renameSync(`${object}.d.new`, `${object}.d`);
       renameSync(`${object}.new`, object);
     }),
     jobs,
   );
   const objects = all.map(({ object }) => object);
-  const linked = join(folder, "linked"); // what `out` was made of, which a removed source changes
-  const isLinked = modified(linked) !== undefined && readFileSync(linked, "utf8") === objects.join("\n");
-  if (!isLinked || objects.some((object) => modified(object) > (modified(out) ?? 0))) {
+  // What `out` was made of, and when: a source may be removed, and binding.gyp's build writes the same file.
+  const linked = join(folder, "linked");
+  const contents = () => [modified(out), ...objects].join("\n");
+  if (stale.length > 0 || modified(linked) === undefined || readFileSync(linked, "utf8") !== contents()) {
     // A process may have the old file open: replace it instead of writing into it.
-    await runCompiler(compiler, [...objects, ...links, "-o", `${out}.new`], "linking");
+    await runCompiler(compiler, [...objects, ...links, "-o", `${out}.new`], "link");
     renameSync(`${out}.new`, out);
-    writeFileSync(linked, objects.join("\n"));
+    writeFileSync(linked, contents());
   }
   return stale.length;
 }
