@@ -90,11 +90,11 @@ export async function checkpointOf(name: ModelName): Promise<string> {
     name,
     dtype: "BF16" as const,
     shape,
-    read: async () => {
+    parts: async function* () {
       const values = new Float32Array(shape.reduce((product, side) => product * side));
       if (name.includes("norm")) values.fill(model.normOffset ? 0 : 1);
       else for (let i = 0; i < values.length; i++) values[i] = (random() - 0.5) * 0.08;
-      return truncated(values);
+      yield truncated(values);
     },
   }));
   await writeCheckpointFolder(folder, {

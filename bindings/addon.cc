@@ -78,16 +78,29 @@ Napi::Value missing(const Napi::CallbackInfo& info) {
   });
 }
 
+// A handle without an engine.
+EngineHandle* new_handle(const Napi::CallbackInfo& info) {
+  try {
+    const auto& engine_class = info.Env().GetInstanceData<Environment>()->engine_class;
+    return EngineHandle::Unwrap(engine_class.New({info[0]}));
+  } catch (const Napi::Error& error) {
+    // node-addon-api allocates the handle, and reports a failure by the exception's name.
+    if (error.Message() != std::bad_alloc().what()) throw;
+    throw std::bad_alloc();
+  }
+}
+
 Napi::Value create_engine(const Napi::CallbackInfo& info) {
   return throwing(info.Env(), "createEngine", [&]() -> Napi::Value {
-    try {
-      return info.Env().GetInstanceData<Environment>()->engine_class.New({info[0]});
-    } catch (const Napi::Error& error) {
-      // node-addon-api allocates the handle, and reports a failure by the exception's name.
-      if (error.Message() != std::bad_alloc().what()) throw;
-      throw std::bad_alloc();
-    }
+    EngineHandle* const handle = new_handle(info);
+    handle->create_now();
+    return handle->Value();
   });
+}
+
+// Throws what is wrong with the options; rejects where the engine cannot be made.
+Napi::Value open_engine(const Napi::CallbackInfo& info) {
+  return throwing(info.Env(), "createEngine", [&] { return new_handle(info)->create(); });
 }
 
 // Stops the engines while the process is still whole. After process.exit(), C++ destructors run with no
@@ -119,6 +132,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("matrixLibraries", libraries);
   exports.Set("devices", Napi::Function::New(env, devices, "devices"));
   exports.Set("missing", Napi::Function::New(env, missing, "missing"));
+  exports.Set("openEngine", Napi::Function::New(env, open_engine, "openEngine"));
   exports.Set("createEngine", Napi::Function::New(env, create_engine, "createEngine"));
   return exports;
 }

@@ -12,26 +12,16 @@
 namespace swirl {
 namespace {
 
+constexpr auto kCreate = "createEngine";
 constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 
 }  // namespace
 
-EngineCalls::EngineCalls(Napi::Env env, const EngineOptions& options,
-                         std::shared_ptr<std::set<EngineCalls*>> engines,
+EngineCalls::EngineCalls(Napi::Env env, std::shared_ptr<std::set<EngineCalls*>> engines,
                          std::function<void(bool)> keep_alive)
     : env_(env), engines_(std::move(engines)), keep_alive_(std::move(keep_alive)) {
   engines_->insert(this);
   try {
-    std::exception_ptr failed;
-    thread_.run([&] {
-      try {
-        if (options.device == "cpu") start_thread_team(options.threads);
-        engine_ = std::make_unique<Engine>(options);
-      } catch (...) {
-        failed = std::current_exception();
-      }
-    });
-    if (failed) std::rethrow_exception(failed);
     ended_ = std::make_unique<Message>();
     ended_->kind = Message::Kind::kEnded;
     messages_ = Messages::New(env, "swirl engine", 0, 1, this);
@@ -39,13 +29,38 @@ EngineCalls::EngineCalls(Napi::Env env, const EngineOptions& options,
     messages_.Unref(env);
     // Hooks run in reverse order: ours comes before the one that closes messages_.
     if (napi_add_env_cleanup_hook(env, on_environment_end, this) != napi_ok)
-      throw Error("INTERNAL", "createEngine", "createEngine: Node refused the clean-up hook");
+      throw Error("INTERNAL", kCreate, "createEngine: Node refused the clean-up hook");
     hooked_ = true;
   } catch (...) {
     shut_down();
     release();
     throw;
   }
+}
+
+Napi::Value EngineCalls::create(const EngineOptions& options, Finish made) {
+  return queue(kCreate, env_.Undefined(), [this, options, made = std::move(made)](const Call&) {
+    make_engine(options);
+    return made;
+  });
+}
+
+void EngineCalls::create_now(const EngineOptions& options) {
+  std::exception_ptr failed;
+  thread_.run([&] {
+    try {
+      make_engine(options);
+    } catch (...) {
+      failed = std::current_exception();
+    }
+  });
+  if (failed) std::rethrow_exception(failed);
+}
+
+// On the engine thread.
+void EngineCalls::make_engine(const EngineOptions& options) {
+  if (options.device == "cpu") start_thread_team(options.threads);
+  engine_ = std::make_unique<Engine>(options);
 }
 
 EngineCalls::~EngineCalls() {
@@ -61,6 +76,11 @@ void EngineCalls::on_environment_end(void* self) {
 }
 
 Napi::Value EngineCalls::start(const char* op, const Napi::Value& options, Work work) {
+  return queue(op, options,
+               [this, work = std::move(work)](const Call& call) { return work(*engine_, call); });
+}
+
+Napi::Value EngineCalls::queue(const char* op, const Napi::Value& options, Task work) {
   if (disposed_) return rejected(*disposed_error(op));
   const uint64_t id = next_id_++;
   Watch watched = watch(id, op, options);  // runs getters of the caller's
@@ -116,7 +136,7 @@ void EngineCalls::run(Job& job) {
           send(std::move(message));
         };
       }
-      job.outcome->finish = job.work(*engine_, call);
+      job.outcome->finish = job.work(call);
     }
   } catch (...) {
     job.outcome->error = caught(job.op);
@@ -226,7 +246,6 @@ void EngineCalls::settle(uint64_t id, const Finish& finish, const ErrorPointer& 
   if (entry == pending_.end()) return;  // rejected earlier: aborted in the queue, or disposed
   const Pending pending = std::move(entry->second);
   pending_.erase(entry);
-  let_go();
   if (!pending.watch.thrown.IsEmpty()) {
     pending.deferred.Reject(pending.watch.thrown.Value());
   } else if (error) {
@@ -240,6 +259,7 @@ void EngineCalls::settle(uint64_t id, const Finish& finish, const ErrorPointer& 
       pending.deferred.Reject(to_js_error(env_, *caught(pending.op)).Value());
     }
   }
+  let_go();
   unwatch(pending.watch);
 }
 

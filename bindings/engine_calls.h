@@ -33,13 +33,18 @@ class EngineCalls {
   // Runs on the engine thread; may throw.
   using Work = std::function<Finish(Engine&, const Call&)>;
 
-  // Creates the engine on its thread, and waits for that. Throws swirl::Error.
+  // Starts the thread; create() or create_now() comes next.
   // keep_alive(true) is called when the owner must not be collected, keep_alive(false) when it may be again.
-  EngineCalls(Napi::Env, const EngineOptions&, std::shared_ptr<std::set<EngineCalls*>> engines,
+  EngineCalls(Napi::Env, std::shared_ptr<std::set<EngineCalls*>> engines,
               std::function<void(bool)> keep_alive);
   ~EngineCalls();
   EngineCalls(const EngineCalls&) = delete;
   EngineCalls& operator=(const EngineCalls&) = delete;
+
+  // Creates the engine on its thread. The promise resolves to what `made` gives, or rejects.
+  Napi::Value create(const EngineOptions&, Finish made);
+  // Creates the engine on its thread, and waits for that. Throws swirl::Error.
+  void create_now(const EngineOptions&);
 
   // Queues work; the promise settles with what Finish makes, or rejects. watch: {onProgress, signal} or
   // absent. op names the call in errors and outlives it. Throws when watch is wrong or there is no memory.
@@ -60,6 +65,8 @@ class EngineCalls {
   const Engine& engine(const char* op) const;
 
  private:
+  using Task = std::function<Finish(const Call&)>;
+
   // What the caller watches a call with.
   struct Watch {
     Napi::FunctionReference on_progress;
@@ -88,7 +95,7 @@ class EngineCalls {
   struct Job {
     uint64_t id;
     const char* op;
-    Work work;
+    Task work;
     std::shared_ptr<std::atomic<bool>> cancelled;
     bool progress;
     std::unique_ptr<Message> outcome;  // filled in and sent at the end
@@ -99,6 +106,8 @@ class EngineCalls {
 
   static void on_environment_end(void* self);
 
+  void make_engine(const EngineOptions&);
+  Napi::Value queue(const char* op, const Napi::Value& watch, Task);
   void run(Job&);
   void send(std::unique_ptr<Message>);
   Watch watch(uint64_t id, const char* op, const Napi::Value& options);

@@ -12,6 +12,10 @@
 namespace swirl {
 namespace {
 
+int64_t read_optional_size(const Argument& argument, int64_t absent) {
+  return argument.absent() ? absent : argument.integer(0, int64_t(1) << 53);
+}
+
 // For methods that return promises: what `work` throws becomes a rejection.
 template <typename Work>
 Napi::Value rejecting(const EngineCalls& calls, const char* op, Work work) {
@@ -45,12 +49,16 @@ Napi::Function EngineHandle::define(Napi::Env env) {
 EngineHandle::EngineHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineHandle>(info) {
   constexpr auto op = "createEngine";
   throwing(info.Env(), op, [&] {
-    const EngineOptions options = read_engine_options(Argument(info[0], "options", op, "CONFIG"));
-    config_ = options.config;
-    calls_ =
-        std::make_unique<EngineCalls>(info.Env(), options, info.Env().GetInstanceData<Environment>()->engines,
-                                      [this](bool needed) { needed ? Ref() : Unref(); });
+    options_ = read_engine_options(Argument(info[0], "options", op, "CONFIG"));
+    calls_ = std::make_unique<EngineCalls>(info.Env(), info.Env().GetInstanceData<Environment>()->engines,
+                                           [this](bool needed) { needed ? Ref() : Unref(); });
   });
+}
+
+void EngineHandle::create_now() { calls_->create_now(options_); }
+
+Napi::Value EngineHandle::create() {
+  return calls_->create(options_, [this](Napi::Env) { return Value(); });
 }
 
 Napi::Value EngineHandle::parameters(const Napi::CallbackInfo& info) {
@@ -65,8 +73,9 @@ Napi::Value EngineHandle::write_tensor(const Napi::CallbackInfo& info) {
     const TensorKind kind = read_tensor_kind(Argument(info[1], "kind", op));
     const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
     auto data = std::make_shared<std::vector<uint8_t>>(Argument(info[3], "data", op).bytes());
+    const int64_t first = read_optional_size(Argument(info[4], "first", op), kWhole);
     return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, const Call&) -> EngineCalls::Finish {
-      engine.write_tensor(name, kind, dtype, data->data(), data->size());
+      engine.write_tensor(name, kind, dtype, data->data(), data->size(), first);
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });
@@ -78,8 +87,10 @@ Napi::Value EngineHandle::read_tensor(const Napi::CallbackInfo& info) {
     const std::string name = Argument(info[0], "name", op).text();
     const TensorKind kind = read_tensor_kind(Argument(info[1], "kind", op));
     const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
+    const int64_t first = read_optional_size(Argument(info[3], "first", op), kWhole);
+    const int64_t count = read_optional_size(Argument(info[4], "count", op), kWhole);
     return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, const Call&) -> EngineCalls::Finish {
-      return [bytes = engine.read_tensor(name, kind, dtype)](Napi::Env env) {
+      return [bytes = engine.read_tensor(name, kind, dtype, first, count)](Napi::Env env) {
         return typed_array<Napi::Uint8Array>(env, bytes);
       };
     });

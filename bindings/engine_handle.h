@@ -14,8 +14,11 @@ namespace swirl {
 class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
  public:
   static Napi::Function define(Napi::Env);
-  // new EngineHandle(options: EngineOptions). Throws a JavaScript error.
+  // new EngineHandle(options: EngineOptions): without an engine yet. Throws a JavaScript error.
   explicit EngineHandle(const Napi::CallbackInfo&);
+  // Makes the engine; one of the two, once. The promise resolves to this handle.
+  void create_now();
+  Napi::Value create();
 
  private:
   Napi::Value parameters(const Napi::CallbackInfo&);
@@ -33,7 +36,8 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
   Napi::Value profile(const Napi::CallbackInfo&);
   void dispose(const Napi::CallbackInfo&);
 
-  ModelConfig config_;
+  EngineOptions options_;
+  const ModelConfig& config_ = options_.config;
   bool has_token_bytes_ = false;
   // What the engine's step is once the calls so far are done; written by the engine thread after each update.
   std::shared_ptr<std::atomic<int64_t>> step_ = std::make_shared<std::atomic<int64_t>>(0);

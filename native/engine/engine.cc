@@ -51,18 +51,19 @@ Engine::~Engine() = default;
 const std::vector<ParameterInfo>& Engine::parameters() const { return state_->parameters.infos(); }
 
 void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype, const uint8_t* bytes,
-                          size_t count_bytes) {
+                          size_t count_bytes, int64_t first) {
   if (kind == TensorKind::kWeight) {
     state_->sampler.cache().drop();
     state_->model.drop_packed();
   }
   state_->make_room(name, kind);
-  state_->parameters.write(name, kind, dtype, bytes, count_bytes);
+  state_->parameters.write(name, kind, dtype, first, bytes, count_bytes);
 }
 
-std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype) {
+std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype,
+                                         int64_t first, int64_t count) {
   state_->make_room(name, kind);
-  return state_->parameters.read(name, kind, dtype);
+  return state_->parameters.read(name, kind, dtype, first, count);
 }
 
 int64_t Engine::optimizer_step() const { return state_->parameters.step; }

@@ -34,6 +34,8 @@ struct ParameterInfo {
   std::vector<int64_t> shape;
 };
 
+constexpr int64_t kWhole = -1;  // in place of the first element of a part of a tensor, and of its length
+
 enum class TensorKind { kWeight, kGradient, kAdamM, kAdamV };
 
 struct Sequence {
@@ -115,10 +117,11 @@ class Engine {
 
   const std::vector<ParameterInfo>& parameters() const;  // any thread
 
-  // `bytes` are little-endian, row-major, of `dtype`; the count must be the parameter's.
+  // `bytes` are little-endian, row-major, of `dtype`: the whole tensor, or its elements from `first` on.
   void write_tensor(const std::string& name, TensorKind, swirl_dtype, const uint8_t* bytes,
-                    size_t count_bytes);
-  std::vector<uint8_t> read_tensor(const std::string& name, TensorKind, swirl_dtype);
+                    size_t count_bytes, int64_t first = kWhole);
+  std::vector<uint8_t> read_tensor(const std::string& name, TensorKind, swirl_dtype, int64_t first = kWhole,
+                                   int64_t count = kWhole);
   int64_t optimizer_step() const;
   void set_optimizer_step(int64_t);
   // bytes: the UTF-8 of every token id, concatenated; offsets [vocab + 1].

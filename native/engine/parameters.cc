@@ -125,6 +125,18 @@ const Parameters::Place& Parameters::place(const std::string& name) const {
   return found->second;
 }
 
+Parameters::Place Parameters::part(const std::string& name, int64_t first, int64_t count) const {
+  const Place& whole = place(name);
+  const bool all = first == kWhole;
+  if (all && (count == whole.count || count == kWhole)) return whole;
+  if (!all && first >= 0 && count >= 0 && first <= whole.count && count <= whole.count - first)
+    return {whole.offset + first, count};
+  throw Error("CHECKPOINT", "tensor",
+              "tensor \"" + name + "\" has " + std::to_string(whole.count) + " elements, not " +
+                  std::to_string(count) + (all ? "" : " from element " + std::to_string(first) + " on"),
+              "check that config.json belongs to these weights");
+}
+
 const void* Parameters::matrix(int64_t offset) const {
   if (dtype_ == SWIRL_BFLOAT16) return compute_.as<uint16_t>() + offset;
   return master_.as<float>() + (offset - master_begin_);
@@ -157,46 +169,47 @@ Buffer& Parameters::buffer(TensorKind kind) {
   return kind == TensorKind::kAdamM ? m_ : v_;
 }
 
-void Parameters::write(const std::string& name, TensorKind kind, swirl_dtype type, const uint8_t* bytes,
-                       size_t count_bytes) {
-  const Place at = place(name);
-  if (count_bytes != at.count * size_of(type)) {
+void Parameters::write(const std::string& name, TensorKind kind, swirl_dtype type, int64_t first,
+                       const uint8_t* bytes, size_t count_bytes) {
+  if (count_bytes % size_of(type) != 0) {
     throw Error("CHECKPOINT", "tensor",
-                "tensor \"" + name + "\" has " + std::to_string(count_bytes) + " bytes, " +
-                    std::to_string(at.count * size_of(type)) + " expected",
-                "check that config.json belongs to these weights");
+                "tensor \"" + name + "\": " + std::to_string(count_bytes) + " bytes are no whole elements",
+                "pass whole elements");
   }
+  const auto elements = static_cast<int64_t>(count_bytes / size_of(type));
+  const Place at = part(name, first, elements);
   Buffer& target = buffer(kind);
   const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
   Buffer staging(device_, "a tensor being written");
-  each_part(at, type, staging, [&](int64_t first, int64_t count) {
-    device_.upload(staging.as<void>(), bytes + (first - at.offset) * size_of(type), count * size_of(type));
+  each_part(at, type, staging, [&](int64_t from, int64_t count) {
+    device_.upload(staging.as<void>(), bytes + (from - at.offset) * size_of(type), count * size_of(type));
     const auto convert = [&](void* to, swirl_dtype to_type) {
       device_.check(device_.kernels().convert(device_.handle(), to, to_type, staging.as<void>(), type, count),
                     "convert", name);
     };
-    if (first >= begin) convert(target.as<float>() + (first - begin), SWIRL_FLOAT32);
-    if (kind == TensorKind::kWeight && compute_ && first < matrices_) {
-      convert(compute_.as<uint16_t>() + first, SWIRL_BFLOAT16);
+    if (from >= begin) convert(target.as<float>() + (from - begin), SWIRL_FLOAT32);
+    if (kind == TensorKind::kWeight && compute_ && from < matrices_) {
+      convert(compute_.as<uint16_t>() + from, SWIRL_BFLOAT16);
     }
   });
 }
 
-std::vector<uint8_t> Parameters::read(const std::string& name, TensorKind kind, swirl_dtype type) {
-  const Place at = place(name);
+std::vector<uint8_t> Parameters::read(const std::string& name, TensorKind kind, swirl_dtype type,
+                                      int64_t first, int64_t count) {
+  const Place at = part(name, first, count);
   Buffer& source = buffer(kind);
   const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
   const bool master = at.offset >= begin;
   Buffer staging(device_, "a tensor being read");
   std::vector<uint8_t> out(at.count * size_of(type));
-  each_part(at, type, staging, [&](int64_t first, int64_t count) {
-    const void* from = master ? static_cast<const void*>(source.as<float>() + (first - begin))
-                              : static_cast<const void*>(compute_.as<uint16_t>() + first);
+  each_part(at, type, staging, [&](int64_t begun, int64_t length) {
+    const void* from = master ? static_cast<const void*>(source.as<float>() + (begun - begin))
+                              : static_cast<const void*>(compute_.as<uint16_t>() + begun);
     device_.check(device_.kernels().convert(device_.handle(), staging.as<void>(), type, from,
-                                            master ? SWIRL_FLOAT32 : SWIRL_BFLOAT16, count),
+                                            master ? SWIRL_FLOAT32 : SWIRL_BFLOAT16, length),
                   "convert", name);
-    device_.download(out.data() + (first - at.offset) * size_of(type), staging.as<void>(),
-                     count * size_of(type));
+    device_.download(out.data() + (begun - at.offset) * size_of(type), staging.as<void>(),
+                     length * size_of(type));
   });
   return out;
 }

@@ -39,8 +39,10 @@ class Parameters {
   const float* vector(int64_t offset) const;  // float32
   float* gradient(int64_t offset) const { return gradient_.as<float>() + offset; }
 
-  void write(const std::string& name, TensorKind, swirl_dtype, const uint8_t* bytes, size_t count_bytes);
-  std::vector<uint8_t> read(const std::string& name, TensorKind, swirl_dtype);
+  // Elements from `first` on: as many as there are bytes for; `count`. kWhole: the whole tensor, no more and no less.
+  void write(const std::string& name, TensorKind, swirl_dtype, int64_t first, const uint8_t* bytes,
+             size_t count_bytes);
+  std::vector<uint8_t> read(const std::string& name, TensorKind, swirl_dtype, int64_t first, int64_t count);
 
   void begin_gradient();         // allocates on first use, then zeroes
   double gradient_norm() const;  // not finite when any gradient is not
@@ -60,6 +62,8 @@ class Parameters {
   };
   int64_t add(const std::string& name, std::vector<int64_t> shape);
   const Place& place(const std::string& name) const;
+  // `count` elements of a tensor from its element `first` on; refused where it has not so many.
+  Place part(const std::string& name, int64_t first, int64_t count) const;
   // visit(first element, elements) for a tensor's parts, which pass through `staging` one at a time.
   template <class Visit>
   void each_part(const Place&, swirl_dtype, Buffer& staging, const Visit& visit) const;

@@ -200,9 +200,19 @@ export interface Call {
 
 export interface NativeEngine {
   parameters(): ParameterInfo[];
-  /** Raw little-endian bytes of `dtype`, row-major. */
-  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array): Promise<void>;
-  readTensor(name: string, kind: TensorKind, dtype: Dtype): Promise<Uint8Array>;
+  /**
+   * Raw little-endian bytes of `dtype`, row-major: the whole tensor, or its elements from `first` on. Both copy on the
+   * JavaScript thread, so large tensors go in parts (policy/checkpoint/tensor-parts.ts).
+   */
+  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array, first?: number): Promise<void>;
+  /** The whole tensor, or `count` elements from `first` on. */
+  readTensor(
+    name: string,
+    kind: TensorKind,
+    dtype: Dtype,
+    first?: number,
+    count?: number,
+  ): Promise<Uint8Array>;
   /** AdamW's step count; part of a checkpoint. */
   optimizerStep(): number;
   setOptimizerStep(step: number): void;
@@ -251,5 +261,8 @@ export interface NativeAddon {
   devices(): DeviceInfo[];
   /** Why a device is not there, by name: { cuda: "built without a CUDA compiler" } */
   missing(): Record<string, string>;
+  /** Throws for wrong options, rejects where the engine cannot be made (MEMORY, DEVICE). */
+  openEngine(options: EngineOptions): Promise<NativeEngine>;
+  /** The same, but the caller waits while memory is allocated and zeroed: a second for a model of gigabytes. */
   createEngine(options: EngineOptions): NativeEngine;
 }

@@ -53,23 +53,38 @@ export class Engine implements NativeEngine, AsyncDisposable {
   readonly note: string | undefined;
   readonly #native: NativeEngine;
 
-  constructor(options: EngineOptions, addon: NativeAddon = loadAddon()) {
+  /** Blocks until the engine's memory is there; `open` does not. `native` is an engine that is open already. */
+  constructor(options: EngineOptions, addon: NativeAddon = loadAddon(), native?: NativeEngine) {
     const { device, note } = selectDevice(options.device, addon);
     this.device = device.name;
     this.note = note;
-    this.#native = guard(() => addon.createEngine({ ...options, device: device.name }));
+    this.#native = native ?? guard(() => addon.createEngine({ ...options, device: device.name }));
+  }
+
+  static async open(options: EngineOptions, addon: NativeAddon = loadAddon()): Promise<Engine> {
+    const { device } = selectDevice(options.device, addon);
+    const native = await guardAsync(undefined, async () =>
+      addon.openEngine({ ...options, device: device.name }),
+    );
+    return new Engine(options, addon, native);
   }
 
   parameters(): ParameterInfo[] {
     return guard(() => this.#native.parameters());
   }
 
-  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array): Promise<void> {
-    return guardAsync(undefined, () => this.#native.writeTensor(name, kind, dtype, data));
+  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array, first?: number): Promise<void> {
+    return guardAsync(undefined, () => this.#native.writeTensor(name, kind, dtype, data, first));
   }
 
-  readTensor(name: string, kind: TensorKind, dtype: Dtype): Promise<Uint8Array> {
-    return guardAsync(undefined, () => this.#native.readTensor(name, kind, dtype));
+  readTensor(
+    name: string,
+    kind: TensorKind,
+    dtype: Dtype,
+    first?: number,
+    count?: number,
+  ): Promise<Uint8Array> {
+    return guardAsync(undefined, () => this.#native.readTensor(name, kind, dtype, first, count));
   }
 
   optimizerStep(): number {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createRandom, normal } from "../random/random.js";
 import { parseModelConfig } from "./checkpoint/model-config.js";
 import { parametersOf } from "./checkpoint/parameter-names.js";
-import { saveNewCheckpoint } from "./checkpoint/save-checkpoint.js";
+import { saveNewCheckpoint, type WeightReader } from "./checkpoint/save-checkpoint.js";
 
 export interface InitializeOptions {
   /** The content of config.json. */
@@ -25,7 +25,7 @@ export async function initializePolicy(folder: string, options: InitializeOption
   const { model } = parseModelConfig(JSON.stringify(config), join(folder, "config.json"));
   const range = typeof config.initializer_range === "number" ? config.initializer_range : 0.02;
   const sizes = new Map(parametersOf(model).map(({ name, shape }) => [name, shape.reduce((a, b) => a * b)]));
-  const readTensor = async (name: string): Promise<Uint8Array> => {
+  const valuesOf = (name: string) => {
     const values = new Float32Array(sizes.get(name)!);
     if (/norm\.weight$/.test(name)) values.fill(model.normOffset ? 0 : 1);
     else if (!name.endsWith(".bias")) {
@@ -34,7 +34,14 @@ export async function initializePolicy(folder: string, options: InitializeOption
       const random = createRandom(seed, name);
       for (let i = 0; i < values.length; i++) values[i] = scale * normal(random);
     }
-    return new Uint8Array(values.buffer);
+    return values;
+  };
+  // A tensor is asked for in parts, which come one after another.
+  let made = { name: "", values: new Float32Array(0) };
+  const readTensor: WeightReader["readTensor"] = async (name, _kind, _dtype, first = 0, count) => {
+    if (made.name !== name) made = { name, values: valuesOf(name) };
+    const part = made.values.slice(first, count === undefined ? undefined : first + count);
+    return new Uint8Array(part.buffer);
   };
   await saveNewCheckpoint(config, folder, { readTensor }, { dtype: "float32", beside: files });
 }

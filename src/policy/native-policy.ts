@@ -29,6 +29,7 @@ import { checkVocabulary } from "../tokenizer/vocabulary.js";
 import { ActQueue } from "./act-queue.js";
 import { type Checkpoint, loadWeights, openCheckpoint } from "./checkpoint/checkpoint.js";
 import { saveCheckpoint } from "./checkpoint/save-checkpoint.js";
+import { elements, engineParts, joined } from "./checkpoint/tensor-parts.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
 import { joinTokens } from "./join-tokens.js";
 import { modelFolder } from "./model-folder.js";
@@ -126,7 +127,7 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
       ...(templateVariables === undefined ? {} : { templateVariables }),
     });
     if (tokenizer) checkVocabulary(tokenizer, config.vocab);
-    const engine = new Engine({ ...engineOptions, config });
+    const engine = await Engine.open({ ...engineOptions, config });
     try {
       const hash = await loadWeights(checkpoint, engine, {
         ...(signal === undefined ? {} : { signal }),
@@ -273,8 +274,11 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
 
   /** Row-major float32 copy of a parameter, of its gradient or of its optimizer state. */
   async readParameter(name: string, kind: TensorKind = "weight"): Promise<Float32Array> {
-    const bytes = await this.#engine.readTensor(name, kind, "float32");
-    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    const shape = this.#engine.parameters().find((parameter) => parameter.name === name)?.shape;
+    if (!shape) throw await this.#engine.readTensor(name, kind, "float32").catch((error: unknown) => error);
+    const parts = engineParts(this.#engine, { name, kind, shape, dtype: "float32" });
+    const bytes = await joined(4 * elements(shape), parts);
+    return new Float32Array(bytes.buffer);
   }
 
   /** Optimizer steps taken since the weights were new. */

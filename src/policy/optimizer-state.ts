@@ -10,7 +10,8 @@ import { dirname } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 import { syncFolder, temporaryName } from "../files/atomic-write.js";
 import type { NativeEngine, ParameterInfo, TensorKind } from "../native/addon.js";
-import { openWeightFile, readTensorBytes } from "./checkpoint/weight-files.js";
+import { engineParts, writeEngineParts } from "./checkpoint/tensor-parts.js";
+import { openWeightFile, tensorParts } from "./checkpoint/weight-files.js";
 import { writeSafetensors } from "./checkpoint/write-checkpoint.js";
 
 const FORMAT = "swirl-optimizer";
@@ -28,7 +29,7 @@ export async function saveOptimizerState(engine: StateEngine, file: string): Pro
     name: key,
     dtype: "F32" as const,
     shape,
-    read: () => engine.readTensor(name, kind, "float32"),
+    parts: () => engineParts(engine, { name, kind, shape, dtype: "float32" }),
   }));
   const temporary = temporaryName(file); // of this call alone: two of them may run at once
   try {
@@ -87,7 +88,7 @@ export async function loadOptimizerState(engine: StateEngine, file: string): Pro
     );
   }
   for (const { key, name, kind } of wanted) {
-    await engine.writeTensor(name, kind, "float32", await readTensorBytes(stored, found.get(key)!));
+    await writeEngineParts(engine, { name, kind, dtype: "float32" }, tensorParts(stored, found.get(key)!));
   }
   engine.setOptimizerStep(Number(step));
 }

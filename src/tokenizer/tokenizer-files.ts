@@ -4,7 +4,9 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
 import { SwirlError } from "../errors/swirl-error.js";
+import { parseJson } from "../files/parse-json.js";
 
 const MAX_BYTES = 256 * 1024 * 1024;
 const MAX_ID = 1 << 22;
@@ -59,7 +61,7 @@ export async function readTokenizerFiles(dir: string): Promise<TokenizerFiles> {
   };
   return {
     dir,
-    tokenizer: checkTokenizerJson(tokenizer, tokenizerFile),
+    tokenizer: await inSlices(checkTokenizer(tokenizer, tokenizerFile)),
     config,
     generationConfig: (await readJson(join(dir, "generation_config.json"))) ?? {},
     templates: await readTemplates(dir, config.chat_template, configFile),
@@ -86,6 +88,10 @@ async function readTemplates(dir: string, inline: unknown, configFile: string) {
 
 /** Checks the structure that the rest of this package relies on. */
 export function checkTokenizerJson(value: Record<string, unknown>, file: string): TokenizerJson {
+  return atOnce(checkTokenizer(value, file));
+}
+
+function* checkTokenizer(value: Record<string, unknown>, file: string): Sliced<TokenizerJson> {
   const model = value.model as TokenizerJson["model"] | null | undefined;
   if (typeof model !== "object" || model === null) throw invalid(file, "model", "is missing");
   const type = model.type ?? (Array.isArray(model.vocab) ? "Unigram" : "BPE");
@@ -96,7 +102,7 @@ export function checkTokenizerJson(value: Record<string, unknown>, file: string)
       `is ${JSON.stringify(type)}; BPE is supported, as all decoders here use`,
     );
   }
-  checkBpe(model, file);
+  yield* checkBpe(model, file);
   const added = value.added_tokens ?? [];
   if (!Array.isArray(added)) throw invalid(file, "added_tokens", "must be a list");
   for (const [index, token] of added.entries()) {
@@ -114,21 +120,23 @@ export function checkTokenizerJson(value: Record<string, unknown>, file: string)
   };
 }
 
-function checkBpe(model: TokenizerJson["model"], file: string): void {
+function* checkBpe(model: TokenizerJson["model"], file: string): Sliced<void> {
   if (typeof model.vocab !== "object" || model.vocab === null || Array.isArray(model.vocab)) {
     throw invalid(file, "model.vocab", "must map tokens to ids");
   }
-  for (const [token, id] of Object.entries(model.vocab)) {
+  const { vocab } = model;
+  yield* sliced(Object.keys(vocab), (token) => {
+    const id = vocab[token];
     if (!isId(id)) throw invalid(file, `model.vocab[${JSON.stringify(token)}]`, `is ${id}, not an id`);
-  }
+  });
   if (!Array.isArray(model.merges)) throw invalid(file, "model.merges", "must be a list");
-  for (const [index, merge] of model.merges.entries()) {
+  yield* sliced(model.merges, (merge, index) => {
     const ok =
       typeof merge === "string"
         ? merge.includes(" ")
         : Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === "string");
     if (!ok) throw invalid(file, `model.merges[${index}]`, "must be two tokens");
-  }
+  });
 }
 
 function isId(value: unknown): value is number {
@@ -167,7 +175,7 @@ async function readJson(file: string): Promise<Record<string, unknown> | undefin
   if (text === undefined) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = await inSlices(parseJson(text));
   } catch (cause) {
     throw new SwirlError("CHECKPOINT", `${file} is not JSON: ${(cause as Error).message}`, {
       remedy: "download the file again",

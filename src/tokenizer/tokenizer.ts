@@ -6,12 +6,13 @@
  * Immutable after loading.
  */
 import { join } from "node:path";
-import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import type { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { ChatTemplate } from "./chat-template.js";
 import { type AddedToken, ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
 import { hasStep, spaceSymbol, stripsFirstSpace } from "./decoder-steps.js";
-import { plainTokenizerJson } from "./plain-tokenizer.js";
+import { plainTokenizer } from "./plain-tokenizer.js";
 import { type TokenBytes, tokenBytes } from "./token-bytes.js";
 import { readTokenizerFiles, type TokenizerFiles, type TokenizerJson } from "./tokenizer-files.js";
 
@@ -52,47 +53,30 @@ export class Tokenizer {
 
   /** `dir` is a Hugging Face model folder. Throws CHECKPOINT when its files are missing or broken. */
   static async load(dir: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
-    return new Tokenizer(await readTokenizerFiles(dir), options);
+    const files = await readTokenizerFiles(dir);
+    return new Tokenizer(files, options, await inSlices(prepare(files, options)));
   }
 
-  constructor(files: TokenizerFiles, options: TokenizerOptions = {}) {
+  /** `prepared`: made in slices by `load`; by default it is made here, which takes up to a second. */
+  constructor(
+    files: TokenizerFiles,
+    options: TokenizerOptions = {},
+    prepared: Prepared = atOnce(prepare(files, options)),
+  ) {
     this.file = join(files.dir, "tokenizer.json");
     this.#files = files;
     this.#options = options;
-    const json = files.tokenizer;
-    const templates = options.chatTemplate
-      ? [options.chatTemplate]
-      : files.templates.map((template) => template.source);
-    const added = json.added_tokens.map(
-      (token): AddedToken => ({
-        id: token.id,
-        content: token.content,
-        special: token.special === true,
-        lstrip: token.lstrip === true,
-        rstrip: token.rstrip === true,
-        normalized: token.normalized === true,
-      }),
-    );
-    const written = writtenBy(templates, added);
-    const control = added.filter((token) => token.special || written.has(token.content));
-    this.#contents = contentsById(json, added);
-    this.vocabSize = this.#contents.length;
+    const { added, control, contents, plain } = prepared;
+    this.#contents = contents;
+    this.vocabSize = contents.length;
     this.#added = new Set(added.map((token) => token.id));
     this.#control = new ControlTokens(control);
     const isControl = new Set(control);
     this.#literal = new ControlTokens(added.filter((token) => !isControl.has(token) && !token.normalized));
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
-    this.#stripsFirstSpace = stripsFirstSpace(json.decoder);
-    try {
-      this.#plain = new HuggingFaceTokenizer(plainTokenizerJson(json, control, this.vocabSize), files.config);
-    } catch (cause) {
-      throw new SwirlError("CHECKPOINT", `${this.file} cannot be used: ${(cause as Error).message}`, {
-        remedy: "save the tokenizer with a current version of transformers",
-        details: { file: this.file },
-        cause,
-      });
-    }
+    this.#stripsFirstSpace = stripsFirstSpace(files.tokenizer.decoder);
+    this.#plain = plain;
   }
 
   /** Token ids of `text`; [] for the empty string. Never adds a begin or end token. */
@@ -252,6 +236,45 @@ export class Tokenizer {
   }
 }
 
+interface Prepared {
+  added: AddedToken[];
+  control: AddedToken[];
+  contents: (string | undefined)[];
+  plain: HuggingFaceTokenizer;
+}
+
+/** The parts of a tokenizer whose making takes long. */
+function* prepare(files: TokenizerFiles, options: TokenizerOptions): Sliced<Prepared> {
+  const json = files.tokenizer;
+  const templates = options.chatTemplate
+    ? [options.chatTemplate]
+    : files.templates.map((template) => template.source);
+  const added = json.added_tokens.map(
+    (token): AddedToken => ({
+      id: token.id,
+      content: token.content,
+      special: token.special === true,
+      lstrip: token.lstrip === true,
+      rstrip: token.rstrip === true,
+      normalized: token.normalized === true,
+    }),
+  );
+  const written = writtenBy(templates, added);
+  const control = added.filter((token) => token.special || written.has(token.content));
+  const contents = yield* contentsById(json, added);
+  try {
+    const plain = yield* plainTokenizer(json, files.config, control, contents.length);
+    return { added, control, contents, plain };
+  } catch (cause) {
+    const file = join(files.dir, "tokenizer.json");
+    throw new SwirlError("CHECKPOINT", `${file} cannot be used: ${(cause as Error).message}`, {
+      remedy: "save the tokenizer with a current version of transformers",
+      details: { file },
+      cause,
+    });
+  }
+}
+
 /** Added tokens that a template writes, such as `<tool_call>`; blanks and single characters are text. */
 function writtenBy(templates: readonly string[], added: readonly AddedToken[]): Set<string> {
   const visible = added.filter(({ content }) => content.trim().length > 2 && !/^[\s▁]+$/.test(content));
@@ -259,12 +282,15 @@ function writtenBy(templates: readonly string[], added: readonly AddedToken[]): 
   return new Set(templates.flatMap((template) => [...tokens.within(template)]));
 }
 
-function contentsById(json: TokenizerJson, added: readonly AddedToken[]): (string | undefined)[] {
-  const entries: [string, number][] = Object.entries(json.model.vocab);
-  for (const token of added) entries.push([token.content, token.id]);
-  const size = entries.reduce((largest, [, id]) => Math.max(largest, id + 1), 0);
-  const contents: (string | undefined)[] = new Array(size).fill(undefined);
-  for (const [content, id] of entries) contents[id] = content;
+function* contentsById(json: TokenizerJson, added: readonly AddedToken[]): Sliced<(string | undefined)[]> {
+  const { vocab } = json.model;
+  const contents: (string | undefined)[] = [];
+  const put = (content: string, id: number) => {
+    while (contents.length <= id) contents.push(undefined);
+    contents[id] = content;
+  };
+  yield* sliced(Object.keys(vocab), (content) => put(content, vocab[content]!));
+  for (const token of added) put(token.content, token.id);
   return contents;
 }
 

@@ -32,10 +32,22 @@ export function edit(files: Record<string, Uint8Array>, changes: Record<string, 
 /** Holds weights in float32 and bfloat16 alike, as the engine does. */
 export class Weights {
   readonly held = new Map<string, { dtype: string; data: Uint8Array }>();
-  async writeTensor(name: string, _kind: unknown, dtype: string, data: Uint8Array): Promise<void> {
-    this.held.set(name, { dtype, data });
+  async writeTensor(name: string, _kind: unknown, dtype: string, data: Uint8Array, first = 0): Promise<void> {
+    const before = first > 0 ? this.held.get(name)!.data : new Uint8Array();
+    this.held.set(name, { dtype, data: new Uint8Array(Buffer.concat([before, data])) });
   }
-  async readTensor(name: string, _kind: unknown, dtype: string): Promise<Uint8Array> {
+  async readTensor(
+    name: string,
+    _kind: unknown,
+    dtype: string,
+    first = 0,
+    count?: number,
+  ): Promise<Uint8Array> {
+    const whole = this.#whole(name, dtype);
+    const bytes = dtype === "bfloat16" ? 2 : 4;
+    return whole.subarray(bytes * first, count === undefined ? undefined : bytes * (first + count));
+  }
+  #whole(name: string, dtype: string): Uint8Array {
     const { dtype: stored, data } = this.held.get(name)!;
     if (stored === dtype) return data;
     if (dtype === "float32") {

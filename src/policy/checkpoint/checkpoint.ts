@@ -10,7 +10,8 @@ import { float16ToFloat32 } from "./element-types.js";
 import { type CheckpointConfig, readModelConfig } from "./model-config.js";
 import { EMBEDDING, HEAD, parametersOf, spellingOf } from "./parameter-names.js";
 import type { TensorEntry } from "./safetensors.js";
-import { openWeightFiles, readTensorBytes, type WeightFile, type WeightFiles } from "./weight-files.js";
+import { elements, joined, writeEngineParts } from "./tensor-parts.js";
+import { openWeightFiles, tensorParts, type WeightFile, type WeightFiles } from "./weight-files.js";
 
 export interface StoredParameter {
   name: string; // the engine's name
@@ -76,10 +77,22 @@ export async function readParameter(
       details: { tensor: name },
     });
   }
-  const { entry, file, shape } = parameter;
-  const bytes = await readTensorBytes(file, entry);
-  if (entry.dtype === "BF16") return { dtype: "bfloat16", shape, data: bytes };
-  return { dtype: "float32", shape, data: entry.dtype === "F16" ? float16ToFloat32(bytes) : bytes };
+  const { entry, shape } = parameter;
+  const dtype = engineType(entry);
+  const bytes = elements(shape) * (dtype === "bfloat16" ? 2 : 4);
+  return { dtype, shape, data: await joined(bytes, parameterParts(parameter)) };
+}
+
+function engineType(entry: TensorEntry): Dtype {
+  return entry.dtype === "BF16" ? "bfloat16" : "float32";
+}
+
+async function* parameterParts({
+  file,
+  entry,
+}: StoredParameter): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const part of tensorParts(file, entry))
+    yield entry.dtype === "F16" ? float16ToFloat32(part) : part;
 }
 
 /**
@@ -94,12 +107,19 @@ export async function loadWeights(
   const hash = createHash("sha256");
   const total = checkpoint.parameters.size;
   let done = 0;
-  for (const name of checkpoint.parameters.keys()) {
-    if (options.signal?.aborted) throw new SwirlError("ABORTED", `loading ${checkpoint.folder} was aborted`);
-    const { dtype, shape, data } = await readParameter(checkpoint, name);
-    hash.update(`${name} ${dtype} ${shape.join("x")}\n`).update(data);
+  async function* hashed(parameter: StoredParameter): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const part of parameterParts(parameter)) {
+      if (options.signal?.aborted)
+        throw new SwirlError("ABORTED", `loading ${checkpoint.folder} was aborted`);
+      hash.update(part);
+      yield part;
+    }
+  }
+  for (const [name, parameter] of checkpoint.parameters) {
+    const dtype = engineType(parameter.entry);
+    hash.update(`${name} ${dtype} ${parameter.shape.join("x")}\n`);
     if (name === EMBEDDING) await refuseDifferentHead(checkpoint);
-    await engine.writeTensor(name, "weight", dtype, data);
+    await writeEngineParts(engine, { name, kind: "weight", dtype }, hashed(parameter));
     options.onProgress?.(++done, total);
   }
   return hash.digest("hex");
@@ -152,17 +172,30 @@ async function refuseDifferentHead(checkpoint: Checkpoint): Promise<void> {
   const embedding = parameters.get(EMBEDDING);
   const stored = head && weights.tensors.get(head.name);
   if (!stored || !embedding) return;
-  const same =
-    stored.entry.dtype === embedding.entry.dtype &&
-    Buffer.compare(
-      await readTensorBytes(stored.file, stored.entry),
-      await readTensorBytes(embedding.file, embedding.entry),
-    ) === 0;
-  if (same) return;
+  if (stored.entry.dtype === embedding.entry.dtype && (await sameBytes(stored, embedding))) return;
   throw checkpointError(
     stored.file.path,
     `${shown(stored.entry.name)} differs from ${shown(embedding.entry.name)}, but tie_word_embeddings is true`,
     "set tie_word_embeddings to false in config.json to keep the separate head",
     { tensor: stored.entry.name, field: "tie_word_embeddings" },
   );
+}
+
+interface Stored {
+  file: WeightFile;
+  entry: TensorEntry;
+}
+
+async function sameBytes(a: Stored, b: Stored): Promise<boolean> {
+  if (a.entry.bytes !== b.entry.bytes) return false;
+  const others = tensorParts(b.file, b.entry);
+  for await (const part of tensorParts(a.file, a.entry)) {
+    const other = await others.next();
+    if (other.done || Buffer.compare(part, other.value) !== 0) {
+      await others.return();
+      return false;
+    }
+  }
+  await others.return();
+  return true;
 }

@@ -182,7 +182,7 @@ it("says where it could not write", async () => {
   const { checkpoint, weights } = await loaded(join(golden, "llama"));
   const file = join(await folder({ here: "a file" }), "here");
   const error = await rejection(saveCheckpoint(checkpoint, join(file, "model"), weights));
-  expect([error.code, error.details.errno]).toEqual(["CHECKPOINT", "ENOTDIR"]);
+  expect([error.code, error.message.includes(file)]).toEqual(["CONFIG", true]);
 });
 
 it("finds multimodal Gemma 3's text half under either prefix, and keeps the rest byte for byte", async () => {

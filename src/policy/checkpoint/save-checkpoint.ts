@@ -13,7 +13,8 @@ import { float32ToFloat16 } from "./element-types.js";
 import { parseModelConfig } from "./model-config.js";
 import { EMBEDDING, parametersOf } from "./parameter-names.js";
 import type { ElementType } from "./safetensors.js";
-import { readTensorBytes, SINGLE } from "./weight-files.js";
+import { engineParts } from "./tensor-parts.js";
+import { SINGLE, tensorParts } from "./weight-files.js";
 import { type TensorToWrite, writeCheckpointFolder } from "./write-checkpoint.js";
 
 export type WeightReader = Pick<NativeEngine, "readTensor">;
@@ -52,11 +53,12 @@ export async function saveCheckpoint(
           name: entry.name,
           dtype: entry.dtype,
           shape: entry.shape,
-          read: () => readTensorBytes(file, entry),
+          parts: () => tensorParts(file, entry),
         };
       }
       const dtype = options.dtype ? elementType(options.dtype) : entry.dtype;
-      return { name: entry.name, dtype, shape: entry.shape, read: () => readAs(engine, parameter, dtype) };
+      const { name, shape } = entry;
+      return { name, dtype, shape, parts: () => partsAs(engine, parameter, shape, dtype) };
     }),
   }));
   const { text } = source.config;
@@ -85,7 +87,12 @@ export async function saveNewCheckpoint(
   const { model } = parseModelConfig(text, join(target, "config.json"));
   const dtype = elementType(options.dtype);
   const tensors = parametersOf(model).map(
-    ({ name, shape }): TensorToWrite => ({ name, dtype, shape, read: () => readAs(engine, name, dtype) }),
+    ({ name, shape }): TensorToWrite => ({
+      name,
+      dtype,
+      shape,
+      parts: () => partsAs(engine, name, shape, dtype),
+    }),
   );
   const beside = Object.entries(options.beside ?? {}).map(
     ([name, content]) => [name, { text: content }] as const,
@@ -97,19 +104,31 @@ export async function saveNewCheckpoint(
   });
 }
 
-async function readAs(engine: WeightReader, parameter: string, dtype: ElementType): Promise<Uint8Array> {
-  if (dtype === "BF16") return engine.readTensor(parameter, "weight", "bfloat16");
-  const bytes = await engine.readTensor(parameter, "weight", "float32");
-  if (dtype !== "F16") return bytes;
-  const { bytes: halves, overflow } = float32ToFloat16(bytes);
-  if (overflow >= 0) {
-    const value = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(4 * overflow, true);
-    throw new SwirlError("NUMERICS", `${parameter}[${overflow}] is ${shown(value)}, beyond float16's 65504`, {
-      remedy: 'save with dtype "bfloat16" or "float32"',
-      details: { tensor: parameter },
-    });
+async function* partsAs(
+  engine: WeightReader,
+  name: string,
+  shape: readonly number[],
+  dtype: ElementType,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const kind = "weight";
+  if (dtype === "BF16") return yield* engineParts(engine, { name, kind, shape, dtype: "bfloat16" });
+  let first = 0;
+  for await (const part of engineParts(engine, { name, kind, shape, dtype: "float32" })) {
+    yield dtype === "F16" ? halves(part, name, first) : part;
+    first += part.length / 4;
   }
-  return halves;
+}
+
+/** `first`: the element of the tensor that the part begins with. */
+function halves(part: Uint8Array, name: string, first: number): Uint8Array {
+  const { bytes, overflow } = float32ToFloat16(part);
+  if (overflow < 0) return bytes;
+  const value = new DataView(part.buffer, part.byteOffset).getFloat32(4 * overflow, true);
+  throw new SwirlError(
+    "NUMERICS",
+    `${name}[${first + overflow}] is ${shown(value)}, beyond float16's 65504`,
+    { remedy: 'save with dtype "bfloat16" or "float32"', details: { tensor: name } },
+  );
 }
 
 function elementType(dtype: Dtype): ElementType {

@@ -9,11 +9,11 @@ import { basename, join } from "node:path";
 import { z } from "zod";
 import { checkpointError, shown } from "./checkpoint-error.js";
 import { headerLength, parseHeader, type TensorEntry } from "./safetensors.js";
+import { joined, PART_BYTES } from "./tensor-parts.js";
 
 export const SINGLE = "model.safetensors";
 export const INDEX = "model.safetensors.index.json";
 const INDEX_LIMIT = 64 << 20; // bytes
-const READ_CHUNK = 64 << 20; // bytes; one read call may not exceed 2 GiB
 
 export interface WeightFile {
   name: string; // within the folder
@@ -70,12 +70,22 @@ export async function openWeightFiles(folder: string): Promise<WeightFiles> {
 }
 
 /** The bytes of one tensor, as stored. */
-export async function readTensorBytes(file: WeightFile, entry: TensorEntry): Promise<Uint8Array> {
+export function readTensorBytes(file: WeightFile, entry: TensorEntry): Promise<Uint8Array> {
+  return joined(entry.bytes, tensorParts(file, entry));
+}
+
+/** The same in parts, in order; each is a buffer of its own. */
+export async function* tensorParts(
+  file: WeightFile,
+  entry: TensorEntry,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const handle = await open(file.path, "r");
   try {
-    const bytes = new Uint8Array(entry.bytes);
-    await readFully(handle, bytes, entry.offset, file.path);
-    return bytes;
+    for (let done = 0; done < entry.bytes; done += PART_BYTES) {
+      const part = new Uint8Array(Math.min(PART_BYTES, entry.bytes - done));
+      await readFully(handle, part, entry.offset + done, file.path);
+      yield part;
+    }
   } finally {
     await handle.close();
   }
@@ -103,8 +113,7 @@ async function readFully(
   path: string,
 ): Promise<void> {
   for (let done = 0; done < into.length; ) {
-    const want = Math.min(READ_CHUNK, into.length - done);
-    const { bytesRead } = await handle.read(into, done, want, position + done);
+    const { bytesRead } = await handle.read(into, done, into.length - done, position + done);
     if (bytesRead === 0) {
       throw checkpointError(
         path,

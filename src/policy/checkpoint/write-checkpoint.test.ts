@@ -20,7 +20,9 @@ function content(fill: number, sharded: boolean): FolderToWrite {
     name,
     dtype: "F32" as const,
     shape: [50],
-    read: async () => new Uint8Array(200).fill(fill),
+    parts: async function* () {
+      for (let part = 0; part < 2; part++) yield new Uint8Array(100).fill(fill);
+    },
   });
   const shard = (n: number) => ({
     name: `model-0000${n}-of-00002.safetensors`,
@@ -134,7 +136,9 @@ it("short writes lose nothing", async () => {
 it("a tensor of the wrong length is not written", async () => {
   const target = join(scratch, "length");
   const wrong = content(4, false);
-  wrong.files[0]!.tensors[0]!.read = async () => new Uint8Array(199);
+  wrong.files[0]!.tensors[0]!.parts = async function* () {
+    yield new Uint8Array(199);
+  };
   await expect(writeCheckpointFolder(target, wrong)).rejects.toThrowError(
     /a gave 199 bytes where 200 were expected/,
   );

@@ -18,7 +18,7 @@ export interface TensorToWrite {
   name: string;
   dtype: ElementType;
   shape: readonly number[];
-  read(): Promise<Uint8Array>; // little-endian, row-major
+  parts(): AsyncIterable<Uint8Array>; // its bytes in order: little-endian, row-major
 }
 
 export interface FolderToWrite {
@@ -90,19 +90,18 @@ export async function writeSafetensors(
   let total = 0;
   try {
     await writeFully(handle, encodeHeader(tensors, metadata));
-    for (const { name, dtype, shape, read } of tensors) {
-      const bytes = await read();
-      const expected = tensorBytes(dtype, shape);
-      if (bytes.byteLength !== expected) {
-        throw new SwirlError(
-          "INTERNAL",
-          `${name} gave ${bytes.byteLength} bytes where ${expected} were expected`,
-          {
-            details: { tensor: name, file: path },
-          },
-        );
+    for (const { name, dtype, shape, parts } of tensors) {
+      let bytes = 0;
+      for await (const part of parts()) {
+        await writeFully(handle, part);
+        bytes += part.length;
       }
-      await writeFully(handle, bytes);
+      const expected = tensorBytes(dtype, shape);
+      if (bytes !== expected) {
+        throw new SwirlError("INTERNAL", `${name} gave ${bytes} bytes where ${expected} were expected`, {
+          details: { tensor: name, file: path },
+        });
+      }
       total += expected;
     }
     await handle.sync();
@@ -151,9 +150,8 @@ async function writeSynced(path: string, text: string): Promise<void> {
 }
 
 async function writeFully(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array): Promise<void> {
-  const chunk = 64 << 20; // one write call may not exceed 2 GiB, and may be short
   for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, Math.min(chunk, bytes.length - done));
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done); // which may be short
     done += bytesWritten;
   }
 }

@@ -1,0 +1,51 @@
+/**
+ * Tensors in parts of a few megabytes. Hashing and copying happen on the JavaScript thread; between two parts the event
+ * loop turns, so a server in the same process keeps answering while a model loads or is saved.
+ */
+import type { Dtype, NativeEngine, TensorKind } from "../../native/addon.js";
+
+/** Elements of a part. */
+export const PART_ELEMENTS = 1 << 20;
+
+/** Bytes of a part of a file: as many as the widest element that weights have takes. */
+export const PART_BYTES = 4 * PART_ELEMENTS;
+
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, side) => product * side, 1);
+}
+
+/** A tensor of the engine, as bytes of `dtype`, in order. */
+export async function* engineParts(
+  engine: Pick<NativeEngine, "readTensor">,
+  tensor: { name: string; kind: TensorKind; shape: readonly number[]; dtype: Dtype },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { name, kind, dtype } = tensor;
+  const count = elements(tensor.shape);
+  for (let first = 0; first < count; first += PART_ELEMENTS)
+    yield await engine.readTensor(name, kind, dtype, first, Math.min(PART_ELEMENTS, count - first));
+}
+
+/** Writes parts, in order, into a tensor of the engine. */
+export async function writeEngineParts(
+  engine: Pick<NativeEngine, "writeTensor">,
+  tensor: { name: string; kind: TensorKind; dtype: Dtype },
+  parts: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const bytes = tensor.dtype === "bfloat16" ? 2 : 4;
+  let first = 0;
+  for await (const part of parts) {
+    await engine.writeTensor(tensor.name, tensor.kind, tensor.dtype, part, first);
+    first += part.length / bytes;
+  }
+}
+
+/** The parts as one, of `bytes` bytes. */
+export async function joined(bytes: number, parts: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for await (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
