@@ -144,12 +144,12 @@ describe("PromptedJudge, text", () => {
   });
 });
 
-describe("PromptedJudge, replies that are no verdict", () => {
-  const served1 = (content: string | null, finish_reason: string, message: object = {}): Reply => ({
-    kind: "choices",
-    choices: [{ message: { content, ...message }, finish_reason }],
-  });
+const served1 = (content: string | null, finish_reason: string, message: object = {}): Reply => ({
+  kind: "choices",
+  choices: [{ message: { content, ...message }, finish_reason }],
+});
 
+describe("PromptedJudge, replies that are no verdict", () => {
   it.each([
     [
       "cut off",
@@ -233,6 +233,11 @@ describe("PromptedJudge, log-probs", () => {
 
   it.each([
     ["an open thought", tokens([token("<think>Verdict:"), token(" GOOD", sure(0.9))])],
+    [
+      "the token limit, with no alternatives listed",
+      tokens([token("<think>Verdict:"), token(" GOOD")], "length"),
+    ],
+    ["reasoning only", served1(null, "stop", { reasoning_content: "Verdict: GOOD" })],
     ["the token limit", tokens([token("Verdict:"), token(" GOOD", sure(0.9))], "length")],
     ["a negation", tokens([token("Verdict: not"), token(" GOOD", sure(0.9))])],
     ["a log-prob out of range", tokens([token("Verdict:"), listing(1e308)])],

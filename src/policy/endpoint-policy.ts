@@ -161,6 +161,11 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
     const [choice] = await this.#choices(body, 1, sampling.seed, signal);
     const tokens = tokenLogprobs(choice!.logprobs);
+    // A reply that was cut off, or is nothing but reasoning, makes no choice, whatever the server lists for it.
+    if (choice!.finish === "length" || (choice!.text.trim() === "" && !tokens?.length)) {
+      const nowhere = choices.map(() => Number.NEGATIVE_INFINITY);
+      return { text: hideSecrets(choice!.text), logprobs: nowhere, finished: false };
+    }
     const { host } = this.#endpoint;
     if (!tokens || tokens.length === 0 || tokens.every(({ alternatives }) => alternatives.length === 0)) {
       throw new SwirlError(
@@ -181,9 +186,6 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       );
     }
     const text = tokens.map((token) => token.token).join("");
-    const finished = choice!.finish !== "length";
-    if (!finished)
-      return { text: hideSecrets(text), logprobs: choices.map(() => Number.NEGATIVE_INFINITY), finished };
     const at = find ? find(text) : afterLead(text, lead, choices);
     const result = at === undefined ? undefined : choiceLogprobs(tokens, at, choices);
     if (result === undefined || result.logprobs.every((value) => value === Number.NEGATIVE_INFINITY)) {
@@ -193,7 +195,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
         details: { noChoice: true, reply: end },
       });
     }
-    return { ...result, text: hideSecrets(result.text), finished };
+    return { ...result, text: hideSecrets(result.text), finished: true };
   }
 
   /** Aborts what is in flight; later calls reject with code "DISPOSED". Idempotent. */
