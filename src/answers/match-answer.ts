@@ -12,7 +12,10 @@ import type { Trajectory } from "../trajectory/trajectory.js";
 import type { AnswerMatcher, AnswerVerdict } from "./answer-matcher.js";
 
 export const matcherSchema = z.custom<AnswerMatcher>(
-  (value) => typeof (value as AnswerMatcher | null | undefined)?.match === "function",
+  (value) => {
+    const { match, id } = (value ?? {}) as Partial<AnswerMatcher>;
+    return typeof match === "function" && typeof id === "string" && id !== "";
+  },
   {
     message:
       "must be an AnswerMatcher (exactMatcher(), numericMatcher(), an outcome judge, or { id, match })",

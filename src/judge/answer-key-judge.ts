@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "../answers/answer-matcher.js";
+import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import { failedVerdict } from "./failed-verdict.js";
@@ -30,6 +31,12 @@ export class AnswerKeyJudge implements AnswerMatcher {
   }
 
   async match(candidate: AnswerCandidate, options: { signal?: AbortSignal } = {}): Promise<AnswerVerdict> {
+    if (!Array.isArray(candidate.gold)) {
+      throw new SwirlError("INPUT", `AnswerKeyJudge: gold is ${JSON.stringify(candidate.gold)}, no array`, {
+        remedy: 'give an array of strings, such as ["72"]',
+        details: { field: "gold" },
+      });
+    }
     const seed = deriveSeed(
       "answer-key",
       this.#options.seed,

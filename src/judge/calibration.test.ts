@@ -38,6 +38,23 @@ describe("calibrate", () => {
   });
 });
 
+it("calibrate refuses a label that is no boolean", async () => {
+  const judge = new RuleJudge({ id: "x", rule: () => true });
+  const steps = [{ id: "1", view: stepView(), good: "no" as never }];
+  await expect(calibrate(judge, steps)).rejects.toMatchObject({ code: "INPUT", details: { field: "good" } });
+});
+
+it.each([null, undefined, "GOOD", { score: 1 }, { good: 1 }, { good: true, reason: 5 }, Number.NaN, 2])(
+  "a rule that gives %j is a failed verdict that shows what a rule gives",
+  async (outcome) => {
+    const judge = new RuleJudge({ id: "x", rule: () => outcome as never });
+    expect(await judge.judge(stepView())).toEqual({
+      status: "failed",
+      error: expect.stringContaining("a rule gives a boolean, a score from 0 to 1"),
+    });
+  },
+);
+
 describe("readProcessBench", () => {
   let folder: string;
   beforeAll(() => {

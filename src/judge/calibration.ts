@@ -3,10 +3,13 @@
  * GOOD (it gets rewarded), a false negative a good step called BAD (it gets lost). Failed verdicts are counted apart
  * and are in neither rate.
  */
+import { inspect } from "node:util";
 import { z } from "zod";
 import { mapConcurrent } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
+import { redactText } from "../secrets/redact.js";
 import { type Interval, wilsonInterval } from "../statistics/interval.js";
 import type { StepView } from "../trajectory/step-views.js";
 import { askJudge } from "./ask-judge.js";
@@ -50,6 +53,7 @@ export async function calibrate(
   const { concurrency, signal, onVerdict } = parseOptions(optionsSchema, options, "calibrate");
   parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "calibrate");
   const ask = async (step: LabelledStep, inner: AbortSignal) => {
+    requireLabel(step);
     return { step, verdict: await askJudge(judge, step.view, inner) };
   };
   const outcomes: Outcome[] = [];
@@ -58,6 +62,15 @@ export async function calibrate(
     outcomes.push({ truth: judged.step.good, verdict: judged.verdict });
   }
   return { judge: judge.id, ...rates(outcomes) };
+}
+
+/** A label that is no boolean, such as "bad", would count as good. */
+function requireLabel(step: LabelledStep): void {
+  if (typeof step?.good === "boolean" && typeof step.view === "object" && step.view !== null) return;
+  throw new SwirlError("INPUT", `calibrate: ${redactText(inspect(step)).slice(0, 120)} is no labelled step`, {
+    remedy: 'a labelled step is { id: "1", view: stepViews(trajectory)[0], good: false }',
+    details: { field: "good" },
+  });
 }
 
 interface Outcome {

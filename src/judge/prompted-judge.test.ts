@@ -281,6 +281,16 @@ describe("AnswerKeyJudge", () => {
     expect(await judge.match({ question: "Q", answer: "ten", gold: ["10"] })).toEqual(verdict);
   });
 
+  it("refuses accepted answers that are no array", async () => {
+    await using t = await served(() => texts("Verdict: YES"));
+    const asked = new AnswerKeyJudge({ policy: t.policy }).match({
+      question: "Q",
+      answer: "7",
+      gold: "72" as never,
+    });
+    await expect(asked).rejects.toMatchObject({ code: "INPUT", details: { field: "gold" } });
+  });
+
   it("fails where no verdict can be had", async () => {
     await using t = await served((arrival) => repeated(arrival, "perhaps"));
     const judge = new AnswerKeyJudge({ policy: t.policy });

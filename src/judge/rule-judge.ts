@@ -2,11 +2,14 @@
  * A judge that is a function: for checks a program can make, and for oracles in controlled worlds.
  * A rule that throws, or that gives no number, is a failed verdict.
  */
+import { inspect } from "node:util";
 import { z } from "zod";
 import { parseOptions } from "../options/parse-options.js";
+import { redactText } from "../secrets/redact.js";
 import type { StepView } from "../trajectory/step-views.js";
 import { failedVerdict } from "./failed-verdict.js";
 import type { Judge, Verdict } from "./judge.js";
+import { asVerdict } from "./judged-trajectory.js";
 
 export interface RuleFinding {
   good: boolean;
@@ -49,19 +52,19 @@ export class RuleJudge implements Judge {
   }
 
   #verdict(outcome: RuleOutcome): Verdict {
-    const finding =
+    const finding: Partial<RuleFinding> | null | undefined =
       typeof outcome === "number"
         ? { good: outcome >= this.#threshold, score: outcome }
         : typeof outcome === "boolean"
           ? { good: outcome }
           : outcome;
-    const { good, score = Number(good), reason } = finding as RuleFinding;
-    if (typeof good !== "boolean" || !(score >= 0 && score <= 1)) {
-      return {
-        status: "failed",
-        error: `${this.id} gave ${JSON.stringify(outcome)}: no boolean and no score of 0 … 1`,
-      };
-    }
-    return { status: "ok", good, score, votes: 1, ...(reason === undefined ? {} : { reason }) };
+    const { good, score = Number(good), reason } = finding ?? {};
+    const verdict = asVerdict({ status: "ok", good, score, votes: 1, reason });
+    if (verdict) return verdict;
+    const given = redactText(inspect(outcome)).slice(0, 120);
+    return {
+      status: "failed",
+      error: `${this.id} gave ${given}: a rule gives a boolean, a score from 0 to 1, or { good, score, reason }`,
+    };
   }
 }

@@ -17,7 +17,10 @@ import type { TrainRecord } from "./train-record.js";
 import type { Validate } from "./validation.js";
 
 const rewardSchema = z.custom<Reward>(
-  (value) => typeof (value as Partial<Reward> | null | undefined)?.score === "function",
+  (value) => {
+    const { score, id } = (value ?? {}) as Partial<Reward>;
+    return typeof score === "function" && typeof id === "string" && id !== "";
+  },
   { message: "must be a Reward (outcomeReward({ task }), or an object with id and score())" },
 );
 

@@ -2,7 +2,7 @@
  * What a judge sees of each step: plain text, no gold answer. The history is what the policy itself saw: an action
  * whose chain of thought was stripped from later states appears stripped.
  */
-import type { Trajectory } from "./trajectory.js";
+import { requireTrajectory, type Trajectory } from "./trajectory.js";
 
 /** What a judge may read. Plain text, so that any model or rule can judge any policy. */
 export interface StepView {
@@ -18,6 +18,7 @@ export interface StepView {
 }
 
 export function stepViews(trajectory: Trajectory): StepView[] {
+  if (!Array.isArray(trajectory?.steps)) requireTrajectory(trajectory, "stepViews");
   const history: { action: string; observation?: string }[] = [];
   return trajectory.steps.map((step, i) => {
     const view: StepView = {
