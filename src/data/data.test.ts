@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -11,6 +11,7 @@ import {
   type Passage,
   type ReadQuestionsOptions,
   readGsm8kDemonstrations,
+  readHotpotqaDemonstrations,
   readPassages,
   readQuestions,
   solutionSteps,
@@ -256,6 +257,126 @@ describe("readQuestions", () => {
   });
 });
 
+describe("the layout of the Hugging Face hub", () => {
+  const row = {
+    id: "h1",
+    question: "Which paper began first, Arden's or Bell's?",
+    answer: "Arden's",
+    type: "comparison",
+    level: "medium",
+    supporting_facts: { title: ["Arden's", "Bell's"], sent_id: [0, 0] },
+    context: { title: ["Arden's", "Bell's"], sentences: [["Began 1844.", " Ended."], ["Began 1989."]] },
+  };
+  const printed = {
+    ...row,
+    supporting_facts: JSON.stringify([
+      ["Arden's", 0],
+      ["Bell's", 0],
+    ]),
+    context: JSON.stringify([
+      ["Arden's", ["Began 1844. Ended."]],
+      ["Bell's", ["Began 1989."]],
+    ]),
+  };
+  const parquet = join(import.meta.dirname, "../../tests/golden/data/hotpotqa.parquet");
+
+  it.each([
+    ["columns", row],
+    ["JSON in text", printed],
+  ])("is read: %s", async (_, content) => {
+    const file = await fileOf([content], "hub.json");
+    const questions = await all(readQuestions(file));
+    expect(questions).toEqual([
+      {
+        id: "h1",
+        question: row.question,
+        answers: ["Arden's"],
+        tags: { type: "comparison", level: "medium" },
+      },
+    ]);
+    expect(await all(readQuestions(file, { format: "hotpotqa" }))).toEqual(questions);
+    expect(await all(readPassages(file))).toEqual([
+      { title: "Arden's", text: "Began 1844. Ended." },
+      { title: "Bell's", text: "Began 1989." },
+    ]);
+    expect(await all(readHotpotqaDemonstrations(file))).toMatchObject([
+      { question: { id: "h1" }, answer: "Arden's" },
+    ]);
+    const two = await fileOf([{ ...content, evidences: [] }], "hub2.json");
+    expect((await all(readQuestions(two)))[0]).toMatchObject({ id: "h1", tags: { type: "comparison" } });
+    expect((await all(readPassages(two))).length).toBe(2);
+  });
+
+  it("is read from Parquet", async () => {
+    expect(await all(readQuestions(parquet))).toMatchObject([
+      { id: "h1", answers: ["Arden's"] },
+      { id: "h2", answers: ["no"] },
+    ]);
+    expect((await all(readPassages(parquet))).map(({ title }) => title)).toEqual([
+      "Arden's",
+      "Bell's",
+      "Cora Lake",
+    ]);
+    expect((await all(readHotpotqaDemonstrations(parquet))).length).toBe(2);
+    const zstd = await all(readQuestions(parquet.replace("hotpotqa", "gsm8k")));
+    expect(zstd).toEqual([
+      { id: "gsm8k-1", question: "How many are 2 and 2?", answers: ["4"] },
+      { id: "gsm8k-2", question: "How many are 3 and 2?", answers: ["5"] },
+    ]);
+  });
+
+  it("says that a Parquet file is damaged", async () => {
+    const bytes = await readFile(parquet);
+    const file = join(dir, "cut.parquet");
+    await writeFile(file, bytes.subarray(0, bytes.length - 100));
+    await expect(all(readQuestions(file))).rejects.toMatchObject({
+      code: "RECORD",
+      message: expect.stringContaining("Parquet"),
+    });
+  });
+});
+
+describe("gold answers", () => {
+  it.each<[object, string[]]>([
+    [{ golden_answers: ["4", "four"] }, ["4", "four"]],
+    [{ gold: "4" }, ["4"]],
+    [{ target: 4 }, ["4"]],
+    [{ ground_truth: ["4"] }, ["4"]],
+    [{ possible_answers: '["George Rankin", "G. Rankin"]' }, ["George Rankin", "G. Rankin"]],
+    [{ answer: "4", answer_aliases: ["four", "4"] }, ["4", "four"]],
+    [{ answer: "4", answers: ["4", "four"] }, ["4", "four"]],
+    [{ answers: { text: ["Paris", "Paris"], answer_start: [0, 9] } }, ["Paris"]],
+    [{ answer: { value: "Paris", aliases: ["City of Light"] } }, ["Paris", "City of Light"]],
+    [{ answer: true }, ["yes"]],
+    [{ answers: "72" }, ["72"]],
+    [{ answer: "[sic] 4" }, ["[sic] 4"]],
+    [{ answer: null, level: "hard" }, []],
+    [{}, []],
+  ])("of %j", async (fields, answers) => {
+    expect(await read([{ question: "What is 2+2?", ...fields }])).toMatchObject([{ answers }]);
+  });
+
+  it.each([
+    [{ answer: "4", gold: "5" }, /answer and gold hold different|gold and answer hold different/],
+    [{ goldenAnswer: "4" }, /no answer under a known name; the row has question, goldenAnswer/],
+    [{ anwser: "4" }, /known name/],
+    [{ label: 3 }, /known name/],
+    [{ answer: { text_: "4" } }, /answer/],
+  ])("that %j does not give for certain are an error", async (fields, message) => {
+    await expect(read([{ question: "What is 2+2?", ...fields }])).rejects.toMatchObject({
+      code: "RECORD",
+      message: expect.stringMatching(message),
+      details: { line: 1 },
+    });
+  });
+
+  it("stand under other names in a named dataset, too", async () => {
+    const flash = { id: "1", question: "Q?", golden_answers: ["A"], metadata: {} };
+    for (const format of ["hotpotqa", "musique", "2wikimultihopqa", "beerqa", "cofca", "jsonl"] as const)
+      expect((await read([flash], { format }))[0]?.answers, format).toEqual(["A"]);
+  });
+});
+
 describe("readPassages", () => {
   const passages = async (content: unknown): Promise<Passage[]> => all(readPassages(await fileOf(content)));
 
@@ -271,6 +392,7 @@ describe("readPassages", () => {
       { title: "B", text: "two three" },
     ]);
     expect(await passages({ A: ["one"] })).toEqual([a]);
+    expect(await passages(`\ufeff${JSON.stringify({ A: ["one"] }, null, 2)}`)).toEqual([a]);
   });
 
   it("names what is wrong", async () => {

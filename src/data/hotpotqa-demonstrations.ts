@@ -9,14 +9,18 @@
 import { z } from "zod";
 import { parseRecord } from "../files/jsonl-reader.js";
 import type { Demonstration } from "../trajectory/demonstration.js";
+import { supportingFactsSchema } from "./formats/context.js";
 import { readJsonRows } from "./json-rows.js";
 
-const rowSchema = z.object({
-  _id: z.string().min(1),
-  question: z.string().trim().min(1),
-  answer: z.string().trim().min(1),
-  supporting_facts: z.array(z.tuple([z.string(), z.int()])).min(1),
-});
+const rowSchema = z
+  .object({
+    _id: z.string().min(1).optional(),
+    id: z.string().min(1).optional(),
+    question: z.string().trim().min(1),
+    answer: z.string().trim().min(1),
+    supporting_facts: supportingFactsSchema.refine((facts) => facts.length > 0, "needs a supporting fact"),
+  })
+  .refine(({ _id, id }) => _id !== undefined || id !== undefined, { path: ["_id"], message: "needs an id" });
 
 export interface HotpotqaDemonstrationsOptions {
   offset?: number;
@@ -41,7 +45,7 @@ export async function* readHotpotqaDemonstrations(
     if (titles === undefined) continue;
     count++;
     yield {
-      question: { id: row._id, question: row.question, answers: [row.answer] },
+      question: { id: (row._id ?? row.id)!, question: row.question, answers: [row.answer] },
       steps: titles.map((title) => ({ thought: "", call: { name: tool, input: title }, observation: title })),
       answer: row.answer,
     };

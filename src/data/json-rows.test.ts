@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { readJsonRows } from "./json-rows.js";
@@ -9,7 +10,7 @@ beforeAll(() => {
   dir = temporaryFolder();
 });
 
-async function rows(content: string): Promise<[number, unknown][]> {
+async function rows(content: string | Buffer): Promise<[number, unknown][]> {
   const file = join(dir, "rows.json");
   await writeFile(file, content);
   const found: [number, unknown][] = [];
@@ -40,6 +41,32 @@ describe("readJsonRows", () => {
     expect(await rows("[]")).toEqual([]);
     expect(await rows("  \n [ ]")).toEqual([]);
     expect(await rows("")).toEqual([]);
+  });
+
+  const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, "utf16le");
+  const array = JSON.stringify([nested, nested]);
+  const lines = `${JSON.stringify(nested)}\r\n${JSON.stringify(nested)}\r\n`;
+  it.each([
+    ["a byte-order mark", (text: string) => `\ufeff${text}`],
+    ["UTF-16", utf16],
+    ["UTF-16, big end first", (text: string) => utf16(text).swap16()],
+    ["gzip", (text: string) => gzipSync(text)],
+    [
+      "gzip in two members",
+      (text: string) => Buffer.concat([gzipSync(text.slice(0, 40)), gzipSync(text.slice(40))]),
+    ],
+    ["gzip with a byte-order mark", (text: string) => gzipSync(`\ufeff${text}`)],
+  ])("reads %s", async (_, write) => {
+    for (const text of [array, lines]) {
+      expect((await rows(write(text))).map(([, value]) => value)).toEqual([nested, nested]);
+    }
+  });
+
+  it("says that gzip is cut off", async () => {
+    await expect(rows(gzipSync(lines.repeat(50)).subarray(0, -20))).rejects.toMatchObject({
+      code: "RECORD",
+      remedy: expect.stringContaining("compressed file is damaged"),
+    });
   });
 
   it("reads rows that cross the borders of what is read at once", async () => {

@@ -1,14 +1,16 @@
 /**
  * Rows of a data file, one in memory at a time, with the line each begins in. The file is one of
- *   JSONL           one object a line
+ *   JSONL           one object per line
  *   a JSON array    [row, row, …], printed over any number of lines
  *   an envelope     { "version": …, "data": [row, row, …] }
- * Told apart by content. Every error names file and line.
+ *   Parquet         `line` counts its rows
+ * Told apart by content, not by name. JSON may be packed with gzip and begin with a byte-order mark. Every error names
+ * file and line.
  */
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { SwirlError } from "../errors/swirl-error.js";
+import { byteStream } from "../files/byte-stream.js";
 import { readJsonLines } from "../files/jsonl-reader.js";
+import { isParquet, parquetRows } from "./parquet-rows.js";
 
 export interface JsonRow {
   value: unknown;
@@ -22,30 +24,30 @@ const ENVELOPE =
   /^\s*\{\s*(?:"[^"\\]*"\s*:\s*(?:"[^"\\]*"|[-\d.eE]+|true|false|null)\s*,\s*)*"data"\s*:\s*\[/;
 
 export async function* readJsonRows(file: string): AsyncGenerator<JsonRow, void, undefined> {
-  const head = await readHead(file);
-  const envelope = ENVELOPE.exec(head);
-  const start = envelope ? envelope[0].length - 1 : head.search(/\S/);
-  if (head[start] === "[")
-    yield* arrayRows(file, Buffer.byteLength(head.slice(0, start)), head.slice(0, start));
-  else yield* readJsonLines(file);
+  if (await isParquet(file)) return yield* parquetRows(file);
+  const { head, bytes } = await withHead(byteStream(file));
+  const text = head.toString("utf8");
+  const envelope = ENVELOPE.exec(text);
+  const start = envelope ? envelope[0].length - 1 : text.search(/\S/);
+  if (text[start] === "[") yield* arrayRows(file, bytes, text.slice(0, start));
+  else yield* readJsonLines(file, { bytes });
 }
 
-async function readHead(file: string): Promise<string> {
-  try {
-    const handle = await open(file, "r");
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-      return buffer.subarray(0, bytesRead).toString("utf8");
-    } finally {
-      await handle.close();
-    }
-  } catch (cause) {
-    throw new SwirlError("RECORD", `${file}: cannot be read (${(cause as Error).message})`, {
-      remedy: "check the path and its permissions",
-      details: { file },
-      cause,
-    });
+/** The first bytes, and all of them as a stream. */
+async function withHead(
+  source: AsyncGenerator<Buffer>,
+): Promise<{ head: Buffer; bytes: AsyncIterable<Buffer> }> {
+  let begun = Buffer.alloc(0);
+  while (begun.length < HEAD_BYTES) {
+    const { value, done } = await source.next();
+    if (done) break;
+    begun = Buffer.concat([begun, value]);
   }
+  async function* bytes(): AsyncGenerator<Buffer> {
+    if (begun.length > 0) yield begun;
+    yield* source;
+  }
+  return { head: begun.subarray(0, HEAD_BYTES), bytes: bytes() };
 }
 
 const [QUOTE, BACKSLASH, NEWLINE, COMMA] = [0x22, 0x5c, 0x0a, 0x2c];
@@ -53,15 +55,14 @@ const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 
 
 async function* arrayRows(
   file: string,
-  start: number,
+  bytes: AsyncIterable<Buffer>,
   before: string,
 ): AsyncGenerator<JsonRow, void, undefined> {
   const splitter = new ArraySplitter(file, before.split("\n").length);
-  for await (const chunk of createReadStream(file, {
-    start,
-    highWaterMark: 1 << 18,
-  }) as AsyncIterable<Buffer>) {
-    yield* splitter.push(chunk);
+  let skipped = Buffer.byteLength(before);
+  for await (const chunk of bytes) {
+    yield* splitter.push(chunk.subarray(skipped));
+    skipped = 0; // it lies in the first chunk
     if (splitter.closed) return;
   }
   throw splitter.error("the array has no end: the file is cut off");

@@ -5,9 +5,9 @@
  *   rows of HotpotQA, 2WikiMultiHopQA, MuSiQue, BeerQA, CofCA with their contexts
  */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
+import { byteStream } from "../files/byte-stream.js";
 import { parseRecord } from "../files/jsonl-reader.js";
 import { joinSentences } from "./formats/context.js";
 import type { Format } from "./formats/format.js";
@@ -79,12 +79,14 @@ function* titlePassages(map: Record<string, string[]>): Generator<Passage, void,
 
 async function readTitleMap(file: string): Promise<Record<string, string[]> | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(file, "utf8"));
+    const parts: Buffer[] = [];
+    for await (const part of byteStream(file)) parts.push(part);
+    const value: unknown = JSON.parse(Buffer.concat(parts).toString("utf8"));
     return isTitleMap(value) ? value : undefined;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ERR_STRING_TOO_LONG") {
       throw new SwirlError("RECORD", `${file}: too large for one JSON object`, {
-        remedy: "write it as JSONL, one {title, text} a line",
+        remedy: "write it as JSONL, one {title, text} per line",
         details: { file },
       });
     }

@@ -25,7 +25,9 @@ export async function* readRows(
       details: { field: "format" },
     });
   }
-  const stem = basename(file).replace(/\.[^.]*$/, "");
+  const stem = basename(file)
+    .replace(/\.gz$/, "")
+    .replace(/\.[^.]*$/, "");
   let known = name;
   let count = 0;
   for await (const { value, line } of readJsonRows(file)) {

@@ -2,9 +2,9 @@
  * Reads JSONL as an async iterable, one record in memory at a time. Every error names file, line and field.
  * A last line without its newline that is no JSON is a torn write: an error here, unless the caller takes it.
  */
-import { createReadStream } from "node:fs";
 import type { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
+import { byteStream } from "./byte-stream.js";
 
 /** A record larger than this is refused before it is parsed. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
@@ -23,9 +23,13 @@ export interface TornLine {
 
 export async function* readJsonLines(
   file: string,
-  options: { onTorn?: (torn: TornLine) => void } = {},
+  options: {
+    onTorn?: (torn: TornLine) => void;
+    /** The file's content, where the caller has begun to read it. */
+    bytes?: AsyncIterable<Buffer>;
+  } = {},
 ): AsyncGenerator<JsonlLine, void, undefined> {
-  for await (const { text, line, complete } of lines(file)) {
+  for await (const { text, line, complete } of lines(file, options.bytes ?? byteStream(file))) {
     if (text.trim() === "") continue;
     let value: unknown;
     try {
@@ -104,36 +108,27 @@ interface Line {
   complete: boolean; // ended by its newline
 }
 
-async function* lines(file: string): AsyncGenerator<Line, void, undefined> {
+async function* lines(file: string, bytes: AsyncIterable<Buffer>): AsyncGenerator<Line, void, undefined> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let line = 0;
-  try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
-      let start = 0;
-      for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-        const text = Buffer.concat([...rest, chunk.subarray(start, end)]).toString("utf8");
-        rest = [];
-        restBytes = 0;
-        start = end + 1;
-        yield { text, line: ++line, complete: true };
-      }
-      rest.push(chunk.subarray(start));
-      restBytes += chunk.byteLength - start;
-      if (restBytes > MAX_LINE_BYTES) {
-        throw new SwirlError("RECORD", `${file}:${line + 1}: a line of more than ${MAX_LINE_BYTES} bytes`, {
-          remedy: "is this a JSONL file, one object a line?",
-          details: { file, line: line + 1 },
-        });
-      }
+  for await (const chunk of bytes) {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      const text = Buffer.concat([...rest, chunk.subarray(start, end)]).toString("utf8");
+      rest = [];
+      restBytes = 0;
+      start = end + 1;
+      yield { text, line: ++line, complete: true };
     }
-  } catch (cause) {
-    if (SwirlError.isInstance(cause)) throw cause;
-    throw new SwirlError("RECORD", `${file}: cannot be read (${(cause as Error).message})`, {
-      remedy: "check the path and its permissions",
-      details: { file },
-      cause,
-    });
+    rest.push(chunk.subarray(start));
+    restBytes += chunk.byteLength - start;
+    if (restBytes > MAX_LINE_BYTES) {
+      throw new SwirlError("RECORD", `${file}:${line + 1}: a line of more than ${MAX_LINE_BYTES} bytes`, {
+        remedy: "is this a JSONL file, one object per line?",
+        details: { file, line: line + 1 },
+      });
+    }
   }
   if (restBytes > 0) yield { text: Buffer.concat(rest).toString("utf8"), line: line + 1, complete: false };
 }

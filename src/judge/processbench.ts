@@ -1,11 +1,10 @@
 /**
  * ProcessBench (Zheng et al., arXiv 2412.06559): solutions split into steps, each with the index of its first wrong
- * step, or -1, found by hand. One JSON array a file, or JSONL.
+ * step, or -1, found by hand. One JSON array per file, or JSONL.
  * Steps before the first wrong one are good, it itself is bad, and the ones after it are left out: nobody labelled them.
  */
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { SwirlError } from "../errors/swirl-error.js";
+import { readJsonRows } from "../data/json-rows.js";
 import { parseRecord } from "../files/jsonl-reader.js";
 import type { LabelledStep } from "./calibration.js";
 
@@ -28,12 +27,15 @@ export async function readProcessBench(
   file: string,
   options: ProcessBenchOptions = {},
 ): Promise<LabelledStep[]> {
-  const rows = await readRows(file);
-  return rows
-    .slice(0, options.limit ?? rows.length)
-    .flatMap((value, i) =>
-      labelledSteps(parseRecord(value, rowSchema, { what: "ProcessBench", file, line: i + 1 })),
-    );
+  const steps: LabelledStep[] = [];
+  const limit = options.limit ?? Number.POSITIVE_INFINITY;
+  if (limit <= 0) return steps;
+  let line = 0; // counts rows: the files are one array on one line
+  for await (const { value } of readJsonRows(file)) {
+    steps.push(...labelledSteps(parseRecord(value, rowSchema, { what: "ProcessBench", file, line: ++line })));
+    if (line >= limit) break;
+  }
+  return steps;
 }
 
 function labelledSteps(row: z.infer<typeof rowSchema>): LabelledStep[] {
@@ -52,25 +54,4 @@ function labelledSteps(row: z.infer<typeof rowSchema>): LabelledStep[] {
       },
     };
   });
-}
-
-async function readRows(file: string): Promise<unknown[]> {
-  const text = await readFile(file, "utf8").catch((cause: Error) => {
-    throw new SwirlError("RECORD", `${file}: cannot be read (${cause.message})`, {
-      remedy: "pass a file of ProcessBench, such as gsm8k.json",
-      details: { file },
-      cause,
-    });
-  });
-  const array = text.trimStart().startsWith("[");
-  try {
-    const lines = text.split("\n").filter((line) => line.trim() !== "");
-    return array ? (JSON.parse(text) as unknown[]) : lines.map((line) => JSON.parse(line) as unknown);
-  } catch (cause) {
-    throw new SwirlError("RECORD", `${file}: not JSON (${(cause as Error).message})`, {
-      remedy: "download the file again",
-      details: { file },
-      cause,
-    });
-  }
 }

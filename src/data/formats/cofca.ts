@@ -6,33 +6,32 @@
  */
 import { z } from "zod";
 import { contextPassages, contextSchema, joinSentences } from "./context.js";
-import { distinct, format, tags } from "./format.js";
+import { format, tags } from "./format.js";
+import { goldAnswers, rowWithGold } from "./gold.js";
 
 const titled = z.object({ title: z.string().default(""), text: z.union([z.string(), z.array(z.string())]) });
 const contexts = z.union([z.string(), contextSchema, z.array(titled), z.array(z.string())]);
 
-const schema = z.object({
+const schema = rowWithGold({
   id: z.union([z.string().min(1), z.number()]).optional(),
   question: z.string().trim().min(1),
-  answer: z.union([z.string(), z.array(z.string())]).optional(),
-  answer_aliases: z.array(z.string()).default([]),
   context: contexts.optional(),
   passage: contexts.optional(),
   sub_questions: z
     .array(z.union([z.string(), z.object({ question: z.string(), answer: z.string() })]))
     .optional(),
   sub_answers: z.array(z.string()).optional(),
-  type: z.union([z.string(), z.number()]).optional(),
+  type: z.union([z.string(), z.number()]).nullish(),
 });
 
 export const cofca = format<z.infer<typeof schema>>({
   name: "cofca",
   schema,
   recognises: (row) => "sub_questions" in row || ("passage" in row && "question" in row),
-  question: ({ id, question, answer = [], answer_aliases, sub_questions, type }, fallbackId) => ({
+  question: ({ id, sub_questions, type, ...row }, fallbackId) => ({
     id: id === undefined ? fallbackId : String(id),
-    question: question.trim(),
-    answers: distinct([...(typeof answer === "string" ? [answer] : answer), ...answer_aliases]),
+    question: row.question.trim(),
+    answers: goldAnswers(row),
     ...tags({ type, hops: sub_questions?.length }),
   }),
   passages: ({ context, passage }) => passagesOf(context ?? passage),

@@ -1,14 +1,48 @@
-/** The context of HotpotQA and its successors: a list of [title, sentences]. */
+/**
+ * The context of HotpotQA and its successors: a list of [title, sentences] as released, { title: […], sentences: […] }
+ * as the Hugging Face hub has it, or either printed as JSON.
+ */
 import { z } from "zod";
 import type { Passage } from "../passage.js";
 
-export const contextSchema = z.array(z.tuple([z.string(), z.union([z.string(), z.array(z.string())])]));
+const sentences = z.union([z.string(), z.array(z.string())]);
+const pairs = z.array(z.tuple([z.string(), sentences]));
 
-export function contextPassages(context: z.infer<typeof contextSchema> | undefined): Passage[] {
+/** Parses text that is JSON; what is none is left to the schema. */
+export function fromJsonText(value: unknown): unknown {
+  if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+/** Two lists side by side as pairs; anything else as it is. */
+function zipped(value: unknown, second: readonly string[]): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const { title, ...rest } = value as Record<string, unknown>;
+  const other = second.map((name) => rest[name]).find(Array.isArray);
+  if (!Array.isArray(title) || !other || title.length !== other.length) return value;
+  return title.map((one, i) => [one, other[i]]);
+}
+
+export const contextSchema = z.preprocess(
+  (value) => zipped(fromJsonText(value), ["sentences", "content", "text"]),
+  pairs,
+);
+
+/** Pairs of a title and the index of a sentence. */
+export const supportingFactsSchema = z.preprocess(
+  (value) => zipped(fromJsonText(value), ["sent_id"]),
+  z.array(z.tuple([z.string(), z.int()])),
+);
+
+export function contextPassages(context: z.infer<typeof pairs> | undefined | null): Passage[] {
   return (context ?? []).map(([title, text]) => ({ title, text: joinSentences(text) }));
 }
 
-/** Some files keep the blank before a sentence, some do not. */
+/** Some files keep the space before a sentence, some do not. */
 export function joinSentences(text: string | readonly string[]): string {
   if (typeof text === "string") return text.trim();
   return text

@@ -19,8 +19,10 @@ export function format<Row>(definition: Format<Row>): Format {
 }
 
 /** Only those tags that the row has. */
-export function tags(values: Record<string, string | number | undefined>): { tags?: Record<string, string> } {
-  const known = Object.entries(values).filter(([, value]) => value !== undefined);
+export function tags(values: Record<string, string | number | undefined | null>): {
+  tags?: Record<string, string>;
+} {
+  const known = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
   if (known.length === 0) return {};
   return { tags: Object.fromEntries(known.map(([key, value]) => [key, String(value)])) };
 }

@@ -1,23 +1,25 @@
-/** Questions of your own: {"id"?, "question", "answers" or "answer"} a line. Without an id, file and line name the row. */
+/**
+ * Questions of your own: {"id"?, "question", "answers" or "answer", "tags"?} per line. The names that public datasets
+ * give their answers are read as well (gold.ts). Without an id, file and line name the row.
+ */
 import { z } from "zod";
-import { distinct, format } from "./format.js";
+import { format } from "./format.js";
+import { goldAnswers, rowWithGold } from "./gold.js";
 
-const schema = z.object({
-  id: z.union([z.string().min(1), z.number()]).optional(),
+const schema = rowWithGold({
+  id: z.union([z.string().min(1), z.number()]).nullish(),
   question: z.string().trim().min(1),
-  answer: z.union([z.string(), z.number(), z.array(z.string())]).optional(),
-  answers: z.array(z.union([z.string(), z.number()])).optional(),
-  tags: z.record(z.string(), z.string()).optional(),
+  tags: z.record(z.string(), z.string()).nullish(),
 });
 
 export const jsonl = format<z.infer<typeof schema>>({
   name: "jsonl",
   schema,
   recognises: (row) => "question" in row,
-  question: ({ id, question, answer, answers, tags }, fallbackId) => ({
-    id: id === undefined ? fallbackId : String(id),
-    question: question.trim(),
-    answers: distinct((answers ?? [answer ?? []].flat()).map(String)),
+  question: ({ id, tags, ...row }, fallbackId) => ({
+    id: id === undefined || id === null ? fallbackId : String(id),
+    question: row.question.trim(),
+    answers: goldAnswers(row),
     ...(tags && { tags }),
   }),
 });

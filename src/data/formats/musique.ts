@@ -1,13 +1,14 @@
 /** MuSiQue (Trivedi et al., 2022). The id begins with the number of hops: "3hop1__…". */
 import { z } from "zod";
-import { distinct, format, tags } from "./format.js";
+import { format, tags } from "./format.js";
+import { goldAnswers, rowWithGold } from "./gold.js";
 
-const schema = z.object({
+const schema = rowWithGold({
   id: z.string().min(1),
   question: z.string().trim().min(1),
-  answer: z.string().optional(),
-  answer_aliases: z.array(z.string()).default([]),
-  answerable: z.boolean().optional(),
+  answer: z.string().nullish(),
+  answer_aliases: z.array(z.string()).nullish(),
+  answerable: z.boolean().nullish(),
   paragraphs: z.array(z.object({ title: z.string(), paragraph_text: z.string() })).optional(),
 });
 
@@ -15,14 +16,11 @@ export const musique = format<z.infer<typeof schema>>({
   name: "musique",
   schema,
   recognises: (row) => "paragraphs" in row || "question_decomposition" in row,
-  question: ({ id, question, answer, answer_aliases, answerable }) => ({
+  question: ({ id, answerable, ...row }) => ({
     id,
-    question: question.trim(),
-    answers: distinct([answer ?? "", ...answer_aliases]),
-    ...tags({
-      hops: /^(\d)hop/.exec(id)?.[1],
-      answerable: answerable === undefined ? undefined : String(answerable),
-    }),
+    question: row.question.trim(),
+    answers: goldAnswers(row),
+    ...tags({ hops: /^(\d)hop/.exec(id)?.[1], answerable: answerable?.toString() }),
   }),
   passages: ({ paragraphs = [] }) =>
     paragraphs.map(({ title, paragraph_text }) => ({ title, text: paragraph_text.trim() })),
