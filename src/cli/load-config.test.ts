@@ -41,6 +41,10 @@ describe("loadConfig", () => {
     });
   });
 
+  it("reads a file with a byte-order mark", async () => {
+    expect(await load(`\ufeff${JSON.stringify({ dtype: "float32" })}`)).toEqual({ dtype: "float32" });
+  });
+
   it("puts overrides in their places, later ones last", async () => {
     const config = await load({ train: { lr: 1, epochs: 2 } }, [
       { path: "train.lr", value: 2 },

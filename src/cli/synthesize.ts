@@ -1,5 +1,6 @@
 /** `swirl synthesize`: stage 1, questions to trajectories.jsonl. */
 import { SwirlError } from "../errors/swirl-error.js";
+import { requireGold } from "../trajectory/question.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
@@ -103,6 +104,9 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   ]);
   const task = await openTask(session);
   const questions = await openQuestions(session, trainQuestions(session));
+  const { kind } = config.filter;
+  if (kind === "outcome" || kind === "both")
+    requireGold(questions, `config filter.kind ${JSON.stringify(kind)}`);
   const { profile } = config;
   const model = weightsFolder(session, "start");
   await using policy = await loadPolicy(session, model, { trainable: false, profile });

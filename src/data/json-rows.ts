@@ -9,13 +9,8 @@
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import { byteStream } from "../files/byte-stream.js";
-import { readJsonLines } from "../files/jsonl-reader.js";
+import { type JsonlLine, readJsonLines } from "../files/jsonl-reader.js";
 import { isParquet, parquetRows } from "./parquet-rows.js";
-
-export interface JsonRow {
-  value: unknown;
-  line: number; // 1-based
-}
 
 const MAX_ROW_BYTES = 64 * 1024 * 1024;
 const MAX_DEPTH = 200;
@@ -23,7 +18,7 @@ const HEAD_BYTES = 4096;
 const ENVELOPE =
   /^\s*\{\s*(?:"[^"\\]*"\s*:\s*(?:"[^"\\]*"|[-\d.eE]+|true|false|null)\s*,\s*)*"data"\s*:\s*\[/;
 
-export async function* readJsonRows(file: string): AsyncGenerator<JsonRow, void, undefined> {
+export async function* readJsonRows(file: string): AsyncGenerator<JsonlLine, void, undefined> {
   if (await isParquet(file)) return yield* parquetRows(file);
   const { head, bytes } = await withHead(byteStream(file));
   const text = head.toString("utf8");
@@ -57,7 +52,7 @@ async function* arrayRows(
   file: string,
   bytes: AsyncIterable<Buffer>,
   before: string,
-): AsyncGenerator<JsonRow, void, undefined> {
+): AsyncGenerator<JsonlLine, void, undefined> {
   const splitter = new ArraySplitter(file, before.split("\n").length);
   let skipped = Buffer.byteLength(before);
   for await (const chunk of bytes) {
@@ -87,7 +82,7 @@ class ArraySplitter {
     this.#rowLine = line;
   }
 
-  *push(chunk: Buffer): Generator<JsonRow, void, undefined> {
+  *push(chunk: Buffer): Generator<JsonlLine, void, undefined> {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at]!;
@@ -127,7 +122,7 @@ class ArraySplitter {
     this.#parts.push(part);
   }
 
-  *#row(last: boolean): Generator<JsonRow, void, undefined> {
+  *#row(last: boolean): Generator<JsonlLine, void, undefined> {
     const text = Buffer.concat(this.#parts).toString("utf8");
     this.#parts = [];
     this.#bytes = 0;

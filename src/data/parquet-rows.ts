@@ -7,7 +7,7 @@ import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hypa
 import { compressors } from "hyparquet-compressors";
 import { SwirlError } from "../errors/swirl-error.js";
 import { firstBytes } from "../files/byte-stream.js";
-import type { JsonRow } from "./json-rows.js";
+import type { JsonlLine } from "../files/jsonl-reader.js";
 
 export async function isParquet(file: string): Promise<boolean> {
   try {
@@ -18,7 +18,7 @@ export async function isParquet(file: string): Promise<boolean> {
 }
 
 /** `line` is the row's number. @throws SwirlError RECORD for a file that is damaged or uses what is not supported. */
-export async function* parquetRows(file: string): AsyncGenerator<JsonRow, void, undefined> {
+export async function* parquetRows(file: string): AsyncGenerator<JsonlLine, void, undefined> {
   const handle = await open(file, "r");
   try {
     const { size } = await handle.stat();

@@ -101,6 +101,19 @@ test("what cannot be checked is in no accuracy, and counted apart", async () => 
   expect(summary.accuracy).toMatchObject({ n: 6, value: 5 / 6 });
 });
 
+test("questions without gold, and what is no question, are refused before anything is asked", async () => {
+  const policy = new ScriptedPolicy(() => {
+    throw new Error("asked");
+  });
+  const ask = (given: unknown[]) => evaluate(given as typeof questions, { policy, task });
+  const noGold = questions.map((question) => ({ ...question, answers: [] }));
+  await expect(ask(noGold)).rejects.toMatchObject({ code: "INPUT", details: { field: "answers" } });
+  await expect(ask([...questions, { ...questions[0], id: "x", answers: "72" }])).rejects.toMatchObject({
+    code: "INPUT",
+    message: expect.stringContaining("answers"),
+  });
+});
+
 test("resumes: finished questions are not asked again, failed ones are, and the summary is the same", async () => {
   const output = join(dir, "evaluation.jsonl");
   const whole = await evaluate(questions, options({ judge }));

@@ -27,7 +27,7 @@ import { noQuestions } from "../synthesize/no-questions.js";
 import { rollout } from "../synthesize/rollout.js";
 import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "../synthesize/rollout-setup.js";
-import { type Question, requireQuestion } from "../trajectory/question.js";
+import { type Question, requireGold, requireQuestion } from "../trajectory/question.js";
 import { stepViews } from "../trajectory/step-views.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
@@ -67,7 +67,10 @@ export interface Evaluation {
   records: EvaluationRecord[]; // in the order of the questions
 }
 
-/** @throws SwirlError CONFIG, ABORTED, ENDPOINT when the policy keeps failing, RECORD for a file of another run. */
+/**
+ * Reads all questions first, and refuses those of which none has a gold answer unless a judge scores the steps.
+ * @throws SwirlError CONFIG, INPUT for questions that are none, ABORTED, ENDPOINT when the policy keeps failing, RECORD for a file of another run.
+ */
 export async function evaluate(
   questions: Iterable<Question> | AsyncIterable<Question>,
   options: EvaluateOptions,
@@ -76,11 +79,12 @@ export async function evaluate(
   const { policy, task, judge, concurrency, output, maxFailuresInARow, signal, onProgress, ...rest } = parsed;
   const matcher = parsed.matcher ?? task.matcher;
   const setup = rolloutSetup(policy, task, rest);
-  const total = Array.isArray(questions) ? questions.length : undefined;
+  const asked = await distinctQuestions(questions);
+  if (!judge) requireGold(asked, "evaluate");
   const progress: EvaluateProgress = {
     stage: "evaluate",
     done: 0,
-    total,
+    total: asked.length,
     skipped: 0,
     correct: 0,
     decided: 0,
@@ -89,7 +93,7 @@ export async function evaluate(
   const note = (notice: string) => onProgress?.({ ...progress, notice });
   const writer = output ? await openOutput(output, setup, matcher, judge, finished, note) : undefined;
 
-  const order = new Map<string, number>();
+  const order = new Map(asked.map(({ id }, at) => [id, at]));
   const records: EvaluationRecord[] = [];
   const guard = new FailureGuard(maxFailuresInARow);
   const take = (record: EvaluationRecord) => {
@@ -100,10 +104,7 @@ export async function evaluate(
     onProgress?.({ ...progress });
   };
   async function* remaining(): AsyncGenerator<Question> {
-    for await (const given of questions) {
-      const question = requireQuestion(given, "evaluate");
-      if (order.has(question.id)) throw twice(question);
-      order.set(question.id, order.size);
+    for (const question of asked) {
       const before = finished.get(question.id);
       if (!before) {
         yield question;
@@ -131,9 +132,23 @@ export async function evaluate(
   } finally {
     await writer?.close();
   }
-  if (records.length === 0) throw noQuestions("evaluate");
   records.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
   return { summary: summarize(records), records };
+}
+
+async function distinctQuestions(
+  questions: Iterable<Question> | AsyncIterable<Question>,
+): Promise<Question[]> {
+  const asked: Question[] = [];
+  const seen = new Set<string>();
+  for await (const given of questions) {
+    const question = requireQuestion(given, "evaluate");
+    if (seen.has(question.id)) throw twice(question);
+    seen.add(question.id);
+    asked.push(question);
+  }
+  if (asked.length === 0) throw noQuestions("evaluate");
+  return asked;
 }
 
 function openOutput(

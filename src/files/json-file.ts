@@ -9,6 +9,11 @@ export function writeJson(file: string, value: unknown): Promise<void> {
   return writeFileAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
+/** JSON.parse, past the byte-order mark that Windows editors write. @throws SyntaxError */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text.startsWith("\ufeff") ? text.slice(1) : text);
+}
+
 /**
  * undefined when the file is not there.
  *
@@ -33,7 +38,7 @@ export async function readJson<Schema extends z.ZodType>(
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw new SwirlError("RECORD", `${file}: not JSON (${(cause as Error).message})`, {
       remedy,

@@ -220,6 +220,13 @@ test("bad options are named at the call", () => {
   expect(bad({ task: "search" })).toThrow(/task: must be a Task/);
 });
 
+test("what is no question is refused, a text of answers not taken apart", async () => {
+  const given = [{ id: "q", question: "?", answers: "72" }] as never;
+  await expect(collect(synthesize(given, { policy: policy(), task }))).rejects.toMatchObject({
+    code: "INPUT",
+  });
+});
+
 test("two questions with one id are refused", async () => {
   const twice = [questions[0]!, questions[0]!];
   await expect(collect(synthesize(twice, options()))).rejects.toThrow(/"q0" appears twice/);

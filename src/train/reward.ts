@@ -8,6 +8,7 @@
  */
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import { matchAnswer } from "../answers/match-answer.js";
+import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Action } from "../policy/policy.js";
@@ -31,6 +32,8 @@ export interface RewardContext {
 export interface Reward {
   /** Part of what a resumed run must have in common with the one it goes on with. */
   readonly id: string;
+  /** Called once before the first update, with all states. Throws a SwirlError where it could score none of them. */
+  check?(states: readonly TrainingState[]): void;
   score(state: TrainingState, action: Action, context: RewardContext): Promise<Verdict>;
 }
 
@@ -48,6 +51,13 @@ export function outcomeReward(options: OutcomeRewardOptions): Reward {
   const matcher = options.matcher ?? task.matcher;
   return {
     id: `outcome/${task.name}/${matcher.id}`,
+    check(states) {
+      if (states.length === 0 || states.some(({ trajectory }) => trajectory.gold.length > 0)) return;
+      throw new SwirlError("INPUT", "outcomeReward: no trajectory has a gold answer to compare with", {
+        remedy: "synthesize from questions with answers, or train with a judge",
+        details: { field: "trajectories" },
+      });
+    },
     async score({ trajectory, step }, action, { policy, temperature, maxNewTokens, seed, signal }) {
       if (trajectory.gold.length === 0)
         return { status: "failed", error: `question ${trajectory.questionId} has no gold answer` };

@@ -91,6 +91,13 @@ describe("train", () => {
     expect(await inner.score(unknown, said(right), context)).toMatchObject({ status: "failed" });
   });
 
+  it("refuses outcomeReward at once where no trajectory has a gold answer", async () => {
+    const unknown = trajectories.map((trajectory) => ({ ...trajectory, gold: [] }));
+    const reward = outcomeReward({ task: tinyTask });
+    const training = run({ judge: undefined, reward, trajectories: unknown });
+    expect(await problem(training)).toMatchObject({ code: "INPUT" });
+  });
+
   it("takes a judge or a reward, not both and not neither, and no reward of logged actions", async () => {
     const reward = outcomeReward({ task: tinyTask });
     expect((await problem(run({ reward }))).message).toMatch(/judge and reward are both given/);

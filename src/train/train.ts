@@ -63,6 +63,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
 
   // --- data: states, and the order they are trained in -----------------------------------------------------------
   const states = await collectStates(options.trajectories);
+  options.reward?.check?.(states);
   const groups = groupBy(states, (state, index) =>
     options.group === "trajectory"
       ? state.trajectoryId

@@ -4,8 +4,11 @@ import { SwirlError } from "../errors/swirl-error.js";
 
 const questionSchema = z.object({
   id: z.string().min(1),
-  question: z.string().min(1),
+  question: z.string().regex(/\S/, "is empty"),
+  /** Accepted answers, each a text; empty when unknown. */
   answers: z.array(z.string()),
+  /** The dataset's own level, type, hops and the like. */
+  tags: z.record(z.string(), z.string()).optional(),
 });
 
 export interface Question {
@@ -31,4 +34,17 @@ export function requireQuestion(value: unknown, stage: string): Question {
     remedy: 'a question is { id: "q1", question: "…", answers: ["72"] }; answers is [] where none is known',
     details: { field: field || "questions" },
   });
+}
+
+/** @throws SwirlError INPUT where a stage compares answers and not one question has any. */
+export function requireGold(questions: readonly Question[], stage: string): void {
+  if (questions.length === 0 || questions.some(({ answers }) => answers.length > 0)) return;
+  throw new SwirlError(
+    "INPUT",
+    `${stage}: none of ${questions.length} questions has a gold answer to compare with`,
+    {
+      remedy: 'give each question its "answers": see docs/data.md for the names that a data file may use',
+      details: { field: "answers" },
+    },
+  );
 }

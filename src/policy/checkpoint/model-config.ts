@@ -52,12 +52,12 @@ export async function readModelConfig(folder: string): Promise<CheckpointConfig>
       cause,
     );
   }
-  return parseModelConfig(text, file);
+  return parseModelConfig(text.replace(/^\ufeff/, ""), file);
 }
 
 /** `file` is only for messages. Throws SwirlError CHECKPOINT. */
 export function parseModelConfig(text: string, file: string): CheckpointConfig {
-  const json = parseJson(text, file);
+  const json = parseObject(text, file);
   const family = familyOf(json.model_type);
   if (!family) {
     throw checkpointError(
@@ -97,7 +97,7 @@ function textHalf(json: Record<string, unknown>, file: string): Record<string, u
   };
 }
 
-function parseJson(text: string, file: string): Record<string, unknown> {
+function parseObject(text: string, file: string): Record<string, unknown> {
   if (text.length > 16 << 20) {
     throw checkpointError(
       file,

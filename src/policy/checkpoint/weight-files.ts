@@ -7,6 +7,7 @@
 import { type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
+import { parseJson } from "../../files/json-file.js";
 import { checkpointError, shown } from "./checkpoint-error.js";
 import { headerLength, parseHeader, type TensorEntry } from "./safetensors.js";
 import { joined, PART_BYTES } from "./tensor-parts.js";
@@ -135,7 +136,7 @@ async function readIndex(path: string): Promise<Record<string, string>> {
   }
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(path, "utf8"));
+    json = parseJson(await readFile(path, "utf8"));
   } catch (cause) {
     throw checkpointError(path, `is not JSON: ${(cause as Error).message}`, remedy, {}, cause);
   }
