@@ -5,8 +5,8 @@
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
-import { endsInThought } from "../messages/thought.js";
 import { scoresChoices } from "../policy/choice-scorer.js";
+import { opensThought } from "../policy/opens-thought.js";
 import type { Context, Policy } from "../policy/policy.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import { LEAD } from "./judge-prompt.js";
@@ -87,16 +87,6 @@ function whyFailed(options: PollOptions, failed: number, last: Exclude<Asked, Re
   const end = last.text.trim() === "" ? "is empty" : `ends: ${JSON.stringify(last.text.trim().slice(-100))}`;
   return `${failed} of ${votes} replies ${why} after ${retries} retries; one ${end}`;
 }
-
-/** A native policy's prompt can be read; an endpoint's template is its own business. */
-function opensThought(policy: Policy, context: Context): boolean {
-  const { tokenizer } = policy as { tokenizer?: { decode?: (tokens: Int32Array) => string } };
-  if (!context.tokens || typeof tokenizer?.decode !== "function") return false;
-  return endsInThought(tokenizer.decode(context.tokens.slice(-TAIL_TOKENS)));
-}
-
-/** Enough tokens for the mark that opens a thought. */
-const TAIL_TOKENS = 32;
 
 async function askText(ballot: Ballot, n: number, temperature: number, round: number): Promise<Asked[]> {
   const { policy, context, maxNewTokens, words, signal, opened, shown } = ballot;

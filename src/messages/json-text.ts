@@ -1,6 +1,6 @@
 /**
  * Reads one JSON value out of a text that goes on after it, and makes of it what the caller wants: whole numbers of any
- * size, the order of keys, and where each part stands are kept, all of which JSON.parse loses.
+ * size and the order of keys are kept, which JSON.parse loses.
  */
 export interface JsonBuilder<T> {
   string(value: string): T;
@@ -8,7 +8,7 @@ export interface JsonBuilder<T> {
   number(digits: string): T;
   literal(value: boolean | null): T;
   list(items: T[]): T;
-  object(entries: [key: string, value: T][], start: number, end: number): T;
+  object(entries: [key: string, value: T][]): T;
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -69,7 +69,6 @@ export function readJson<T>(
   const value = (depth: number): T => {
     if (depth > DEEPEST) throw new NotJson();
     match(BLANK);
-    const from = at;
     if (take("{")) {
       const entries: [string, T][] = [];
       while (!take("}")) {
@@ -78,7 +77,7 @@ export function readJson<T>(
         need(":");
         entries.push([name, value(depth + 1)]);
       }
-      return builder.object(entries, from, at);
+      return builder.object(entries);
     }
     if (take("[")) {
       const items: T[] = [];

@@ -12,6 +12,7 @@ import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
+import { maskThoughts, thoughtSpans } from "../messages/thought.js";
 import type {
   Dtype,
   NativeGenerateOptions,
@@ -24,6 +25,7 @@ import type {
 } from "../native/addon.js";
 import { Engine } from "../native/engine.js";
 import { parseOptions } from "../options/parse-options.js";
+import { deriveSeed } from "../random/derive-seed.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { checkVocabulary } from "../tokenizer/vocabulary.js";
 import { ActQueue } from "./act-queue.js";
@@ -48,7 +50,9 @@ import {
   type UpdateOptions,
   updateOptionsSchema,
 } from "./native-options.js";
+import { opensThought } from "./opens-thought.js";
 import { loadOptimizerState, saveOptimizerState } from "./optimizer-state.js";
+import { pastThought } from "./past-thought.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
 import { samplingSchema } from "./sampling.js";
 import { type Sequence, type TrainSequence, toSequences, toTokens, toTrainSequences } from "./sequences.js";
@@ -191,9 +195,22 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     const maxNewTokens = Math.min(sampling.maxNewTokens ?? MAX_NEW_TOKENS, left);
     const native = this.#nativeSampling(sampling, this.#stopTokens);
     const prompt = toPrompt(tokens, maxNewTokens, sampling.seed);
+    const opened = opensThought(this, context);
     const completions = await this.#queue.push(prompt, native, signal);
-    return completions.map(({ tokens: sampled, logprobs, finishReason }) => ({
-      text: this.#actionText(sampled, sampling.stop),
+    const wholes = completions.map((first, index) =>
+      pastThought(first, {
+        maxNewTokens,
+        inThought: (sampled) => thoughtSpans(this.tokenizer.decode(sampled), opened).unclosed,
+        sample: async (sampled, room) => {
+          const seed =
+            sampling.seed === undefined ? undefined : deriveSeed(sampling.seed, index, sampled.length);
+          const next = toPrompt(joinTokens(tokens, sampled), room, seed);
+          return (await this.#queue.push(next, { ...native, n: 1 }, signal))[0]!;
+        },
+      }),
+    );
+    return (await Promise.all(wholes)).map(({ tokens: sampled, logprobs, finishReason }) => ({
+      text: this.#actionText(sampled, sampling.stop, opened),
       tokens: sampled,
       logprobs,
       finishReason,
@@ -341,12 +358,13 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
   }
 
   /** Without the token that ended the turn, and without what the last token wrote past a stop string. */
-  #actionText(sampled: Int32Array, stops: readonly string[]): string {
+  #actionText(sampled: Int32Array, stops: readonly string[], opened: boolean): string {
     const last = sampled.at(-1);
     const ended = last !== undefined && this.#stopTokens.includes(last);
     const text = this.tokenizer.decode(ended ? sampled.subarray(0, -1) : sampled);
+    const said = maskThoughts(text, opened).text;
     const ends = stops
-      .map((stop) => text.indexOf(stop) + stop.length)
+      .map((stop) => said.indexOf(stop) + stop.length)
       .filter((end, i) => end >= stops[i]!.length);
     return ends.length === 0 ? text : text.slice(0, Math.min(...ends));
   }

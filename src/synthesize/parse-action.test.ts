@@ -53,6 +53,22 @@ describe("tags", () => {
     expect(parse("<answer>x</answer>", "length")).toMatchObject({ kind: "answer", answer: "x" });
   });
 
+  test("a thought is no action, whatever it holds", () => {
+    const drafted = "<think>maybe <search_query>a</search_query> or <answer>b</answer></think> So ";
+    expect(parse(`${drafted}<search_query>c</search_query>`)).toMatchObject({
+      kind: "call",
+      call: { name: "search", input: "c" },
+      text: `${drafted}<search_query>c</search_query>`,
+      shown: "<search_query>c</search_query>",
+    });
+    expect(parse("or <answer>b</answer>?</think><answer>d</answer>")).toMatchObject({ answer: "d" });
+    expect(parse("<answer>d</answer><think>and <answer>e</answer>")).toMatchObject({ answer: "d" });
+    expect(parse("<think><answer>b</answer>")).toMatchObject({ kind: "malformed", reason: "thought" });
+    const opened = { ...tags, opensThought: true };
+    const action = { text: "<answer>b</answer>", finishReason: "stop" as const };
+    expect(parseAction(action, opened, tools)).toMatchObject({ kind: "malformed", reason: "thought" });
+  });
+
   test("every tool has its tag, and every tag its stop string", () => {
     const two: ActionFormat = { kind: "tags", callTags: { a: "x", b: "y" }, answerTag: "answer" };
     expect(parseAction({ text: "<y>1</y>", finishReason: "stop" }, two, ["a", "b"])).toMatchObject({
@@ -104,13 +120,95 @@ describe("chat-template", () => {
     });
   });
 
+  test.each([
+    ["in a fenced block", '```json\n{"name": "search", "arguments": {"q": "x"}}\n```'],
+    [
+      "in a fenced block after words",
+      'I need this.\n```\n{"name": "search", "arguments": {"q": "x"}}\n```\n',
+    ],
+    ["bare after words", 'I will search for it.\n\n{"name": "search", "arguments": {"q": "x"}}'],
+    ["bare after words with a doubt", 'I do not know it: {"name": "search", "arguments": {"q": "x"}}'],
+    ["as a server's object", '{"type": "function", "function": {"name": "search", "arguments": {"q": "x"}}}'],
+    ["with the name as function", '{"type": "function", "function": "search", "parameters": {"q": "x"}}'],
+    ["in a list", '[{"name": "search", "arguments": {"q": "x"}}]'],
+    ["Llama 3.1", '<|python_tag|>{"type": "function", "name": "search", "parameters": {"q": "x"}}<|eom_id|>'],
+    ["function tag", '<function=search>{"q": "x"}</function>'],
+    [
+      "Qwen3-Coder",
+      "<tool_call>\n<function=search>\n<parameter=q>\nx\n</parameter>\n</function>\n</tool_call>",
+    ],
+    ["Qwen3-Coder, bare and open", "<function=search>\n<parameter=q>\nx\n</parameter>"],
+    ["Mistral, named", '[TOOL_CALLS]search[ARGS]{"q": "x"}</s>'],
+    ["Mistral, with an id", '[TOOL_CALLS]search[CALL_ID]a1B2c3D4e[ARGS]{"q": "x"}'],
+    ["Mistral, a list", '[TOOL_CALLS][{"name": "search", "arguments": {"q": "x"}}]</s>'],
+    ["no closing tag", '<tool_call>\n{"name": "search", "arguments": {"q": "x"}}'],
+    ["an end of turn", '<tool_call>{"name": "search", "arguments": {"q": "x"}}</tool_call><|im_end|>\n'],
+    ["<tools>", '<tools>\n{"name": "search", "arguments": {"q": "x"}}\n</tools>'],
+    [
+      "fenced in the tag",
+      '<tool_call>\n```json\n{"name": "search", "arguments": {"q": "x"}}\n```\n</tool_call>',
+    ],
+    ["encoded twice", '<tool_call>{"name": "search", "arguments": "{\\"q\\": \\"x\\"}"}</tool_call>'],
+    ["after a thought", '<think>{"name": "calculator"}</think>{"name": "search", "arguments": {"q": "x"}}'],
+    [
+      "after a thought that the prompt opened",
+      'or <tool_call>{"name": "calculator", "arguments": {}}</tool_call>?</think><tool_call>{"name": "search", "arguments": {"q": "x"}}</tool_call>',
+    ],
+  ])("a call %s", (_, text) => {
+    expect(parseTemplate(text)).toMatchObject({ kind: "call", call: { name: "search", input: '{"q":"x"}' } });
+  });
+
+  test.each([
+    ['{"name": "search", "arguments": {"q": "</tool_call>"}}', '{"q":"</tool_call>"}'],
+    ['{"name": "search"}', "{}"],
+    ['{"name": "search", "arguments": null}', "{}"],
+    ['{"name": "search", "arguments": ""}', "{}"],
+    [
+      '{"name": "search", "arguments": {"2": 1, "1": 12345678901234567890}}',
+      '{"2":1,"1":12345678901234567890}',
+    ],
+  ])("the arguments of %s", (call, input) => {
+    expect(parseTemplate(`<tool_call>${call}</tool_call>`)).toMatchObject({
+      call: { name: "search", input },
+    });
+  });
+
+  test.each(["", "null", '"{}"', "{}"])("reported arguments %j mean none", (input) => {
+    const action = { text: "", finishReason: "eos" as const, toolCalls: [{ name: "search", input }] };
+    expect(parseAction(action, template, tools)).toMatchObject({ call: { name: "search", input: "{}" } });
+  });
+
   test("an answer between its tags", () => {
     expect(parseTemplate("<answer>42</answer>")).toMatchObject({ kind: "answer", answer: "42" });
   });
 
   test.each([
     ['<tool_call>{"name": "search"</tool_call>', "eos", "bad-json"],
-    ['<tool_call>{"name": "search"}</tool_call>', "eos", "bad-json"],
+    ['<tool_call>{"name": "search", "arguments": "who?"}</tool_call>', "eos", "bad-json"],
+    ['<tool_call>{"name": "search", "arguments": {}} and more</tool_call>', "eos", "bad-json"],
+    ['<tool_call>{"name": "search", "arguments": {}}', "length", "cut-off"],
+    ['<tool_call>{"name": "search", "arguments": {}, "parameters": {"q": 1}}</tool_call>', "eos", "bad-json"],
+    ["<function=search><parameter=q>a</parameter><parameter=q>b</parameter></function>", "eos", "bad-json"],
+    ["<function=search><parameter=q>a", "length", "cut-off"],
+    ["<function=nope></function>", "eos", "unknown-tool"],
+    ["[TOOL_CALLS]search[ARGS]{", "length", "cut-off"],
+    ["[TOOL_CALLS]search[ARGS]{} and so on", "eos", "bad-json"],
+    ['{"name": "nope", "arguments": {}}', "eos", "unknown-tool"],
+    [
+      '[{"name": "search", "arguments": {"q": 1}}, {"name": "calculator", "arguments": {}}]',
+      "eos",
+      "several",
+    ],
+    ['{"name": "search", "arguments": {}}\n{"name": "calculator", "arguments": {}}', "eos", "bad-json"],
+    ['For example: {"name": "search", "arguments": {}}', "eos", "no-tag"],
+    ['A call looks like this:\n```json\n{"name": "search", "arguments": {}}\n```', "eos", "no-tag"],
+    ['I would not use {"name": "search", "arguments": {}}', "eos", "no-tag"],
+    ['```json\n{"name": "search", "arguments": {}}\n```\nThat is the format.', "eos", "no-tag"],
+    ['Never write `{"name": "search", "arguments": {}}`', "eos", "no-tag"],
+    ['The town is {"name": "Paris"}', "eos", "no-tag"],
+    ['The record is {"name": "search", "population": 2}', "eos", "no-tag"],
+    ['<think><tool_call>{"name": "search", "arguments": {}}</tool_call>', "eos", "thought"],
+    ['<think><tool_call>{"name": "search", "arguments": {}}</tool_call>', "length", "cut-off"],
     ['<tool_call>{"name": "sea', "length", "cut-off"],
     ['<tool_call>{"name": "nope", "arguments": {}}</tool_call>', "eos", "unknown-tool"],
     [

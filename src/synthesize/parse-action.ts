@@ -2,19 +2,22 @@
  * Reads one action: a call or the answer, never both. Pure; the same reading for logged and fresh actions.
  *
  * In the tag format the action ends at its first closing tag; what a policy wrote after it is no part of the action
- * (stop strings cut it while sampling; an endpoint may not honour them). A response that opens more than one tag is
- * malformed, so that a call quoted in a thought is never executed by accident.
+ * (stop strings cut it while sampling; an endpoint may not honour them). A thought is no action, whatever it holds; a
+ * response that opens more than one tag outside of its thoughts is malformed.
  */
 
 import type { ToolCall } from "../messages/message.js";
+import { maskThoughts } from "../messages/thought.js";
 import type { Action } from "../policy/policy.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
-import { templateCalls } from "./template-calls.js";
+import { argumentsText, readWritten } from "./call-arguments.js";
+import { type FoundCalls, templateCalls } from "./template-calls.js";
 
 export type MalformedReason =
   | "empty" // no text at all
   | "no-tag" // text, but neither a call nor an answer
   | "unclosed" // a tag was opened and never closed
+  | "thought" // it ended inside a thought
   | "cut-off" // the token limit came before the closing tag
   | "both" // a call and an answer in one response
   | "several" // more than one call, or more than one answer
@@ -36,19 +39,28 @@ export function parseAction(
   format: ActionFormat,
   tools: readonly string[],
 ): ParsedAction {
-  if (format.kind === "tags") return parseTags(action, format);
-  const calls = action.toolCalls?.length ? [...action.toolCalls] : templateCalls(action.text);
-  return calls === undefined || calls.length > 0
-    ? parseTemplateCalls(action, format, calls, tools)
-    : parseTags(action, format);
+  const said = maskThoughts(action.text, format.opensThought);
+  if (format.kind === "tags") return parseTags(action, format, said);
+  const calls = action.toolCalls?.length
+    ? reportedCalls(action.toolCalls)
+    : templateCalls({ text: said.text, truncated: action.finishReason === "length", tools });
+  return typeof calls === "string" || calls.length > 0
+    ? parseTemplateCalls(action, format, { calls, said: said.text }, tools)
+    : parseTags(action, format, said);
 }
 
-function parseTags(action: ActionText, format: ActionFormat): ParsedAction {
+/** `said` is the action's text with its thoughts blanked out, position for position. */
+function parseTags(
+  action: ActionText,
+  format: ActionFormat,
+  said: { text: string; unclosed: boolean },
+): ParsedAction {
   const tags = new Map(Object.entries(format.callTags).map(([tool, tag]) => [tag, tool]));
   const names = [...tags.keys(), format.answerTag].join("|");
-  const closing = new RegExp(`</(${names})>`).exec(action.text);
-  const text = closing ? action.text.slice(0, closing.index + closing[0].length) : action.text;
-  const opened = [...text.matchAll(new RegExp(`<(${names})>`, "g"))];
+  const closing = new RegExp(`</(${names})>`).exec(said.text);
+  const end = closing ? closing.index + closing[0].length : action.text.length;
+  const text = action.text.slice(0, end);
+  const opened = [...said.text.slice(0, end).matchAll(new RegExp(`<(${names})>`, "g"))];
   const malformed = (reason: MalformedReason, message: string): ParsedAction => ({
     kind: "malformed",
     text,
@@ -61,7 +73,8 @@ function parseTags(action: ActionText, format: ActionFormat): ParsedAction {
     if (action.finishReason === "length" && !closing) {
       return malformed("cut-off", "The response was cut off before it made a call or gave an answer.");
     }
-    if (text.trim() === "") return malformed("empty", "The response was empty.");
+    if (said.unclosed) return malformed("thought", "The response ended before its thought was closed.");
+    if (said.text.trim() === "") return malformed("empty", "The response was empty.");
     if (last) return malformed("unclosed", `<${last[1]}> was opened but not closed.`);
     return malformed("no-tag", "The response held neither a call nor an answer between its tags.");
   }
@@ -75,7 +88,7 @@ function parseTags(action: ActionText, format: ActionFormat): ParsedAction {
         );
   }
   const tag = closing[1]!;
-  const inner = text.slice(last.index + last[0].length, closing.index).trim();
+  const inner = said.text.slice(last.index + last[0].length, closing.index).trim();
   const shown = text.slice(last.index);
   if (tag === format.answerTag) {
     return inner === ""
@@ -87,10 +100,24 @@ function parseTags(action: ActionText, format: ActionFormat): ParsedAction {
     : { kind: "call", text, shown, call: { name: tags.get(tag)!, input: inner } };
 }
 
+/** What an endpoint reports beside the text, its arguments read as those in a text are. */
+function reportedCalls(reported: readonly ToolCall[]): FoundCalls {
+  const calls: ToolCall[] = [];
+  for (const call of reported) {
+    const text = call.input ?? "";
+    const json = text.trim() === "" ? undefined : readWritten(text);
+    if (text.trim() !== "" && (!json || text.slice(json.end).trim() !== "")) return "unreadable";
+    const input = argumentsText(json?.value);
+    if (input === undefined) return "unreadable";
+    calls.push({ ...call, input });
+  }
+  return calls;
+}
+
 function parseTemplateCalls(
   action: ActionText,
   format: ActionFormat,
-  calls: ToolCall[] | undefined,
+  { calls, said }: { calls: FoundCalls; said: string },
   tools: readonly string[],
 ): ParsedAction {
   const { text } = action;
@@ -100,12 +127,11 @@ function parseTemplateCalls(
     reason,
     message,
   });
-  if (calls === undefined) {
-    return action.finishReason === "length"
-      ? malformed("cut-off", "The response was cut off within a tool call.")
-      : malformed("bad-json", "The tool call was not valid JSON with a name and arguments.");
+  if (calls === "cut-off") return malformed("cut-off", "The response was cut off within a tool call.");
+  if (calls === "unreadable") {
+    return malformed("bad-json", "The tool call could not be read: it needs a name and arguments as JSON.");
   }
-  if (text.includes(`<${format.answerTag}>`)) {
+  if (said.includes(`<${format.answerTag}>`)) {
     return malformed("both", "The response held a call and an answer; it may hold only one of them.");
   }
   if (calls.length > 1)
@@ -117,14 +143,10 @@ function parseTemplateCalls(
       `There is no tool ${JSON.stringify(name)}; there is ${tools.join(", ")}.`,
     );
   }
-  try {
-    JSON.parse(input);
-  } catch {
-    return malformed("bad-json", "The arguments of the tool call were not valid JSON.");
-  }
   const shown = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${input}}\n</tool_call>`;
   // An endpoint reports its calls beside the text: the record has to hold them all the same.
-  const written = !action.toolCalls?.length || (templateCalls(text)?.length ?? 0) > 0;
+  const written =
+    !action.toolCalls?.length || templateCalls({ text: said, truncated: false, tools }).length > 0;
   const whole = written ? text : [text.trim(), shown].filter((part) => part !== "").join("\n");
   return { kind: "call", text: whole, shown, call: { name, input } };
 }

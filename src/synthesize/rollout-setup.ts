@@ -1,6 +1,7 @@
 /** What a rollout runs in: policy, task, format and options, checked against each other once. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
+import { opensThought } from "../policy/opens-thought.js";
 import type { Policy } from "../policy/policy.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";
@@ -41,6 +42,10 @@ export function rolloutSetup(policy: Policy, task: Task, options: RolloutOptions
   const format = actionFormat(options.format, task.tools, task.answerTag);
   if (format.kind === "chat-template" && ignoresTools(policy, task.prompt("?", format, callLimit), task)) {
     refuse("format", "the chat template of this model does not show tools", 'use format: "tags"');
+  }
+  const tools = format.kind === "chat-template" ? task.tools.map(toolSpec) : undefined;
+  if (policy.exact && opensThought(policy, policy.begin(task.prompt("?", format, callLimit), tools))) {
+    format.opensThought = true;
   }
   return { policy, task, format, callLimit, options };
 }

@@ -39,7 +39,7 @@ export async function runCall(tool: AnyTool, input: string, options: RunCallOpti
     timer = setTimeout(() => timeout.abort(), options.timeoutMs);
   });
   try {
-    const parsed = tool.inputSchema.safeParse(readInput(tool, input, options.kind));
+    const parsed = readInput(tool, input, options.kind);
     if (!parsed.success) {
       const issue = parsed.error.issues[0]!;
       return ended(
@@ -57,11 +57,30 @@ export async function runCall(tool: AnyTool, input: string, options: RunCallOpti
   }
 }
 
-function readInput(tool: AnyTool, text: string, kind: ActionFormat["kind"]): unknown {
-  if (kind === "chat-template") return JSON.parse(text);
-  if (tool.parse) return tool.parse(text);
+function readInput(tool: AnyTool, text: string, kind: ActionFormat["kind"]) {
+  if (kind === "chat-template") return readFields(tool, JSON.parse(text));
+  if (tool.parse) return tool.inputSchema.safeParse(tool.parse(text));
   const field = onlyStringField(tool);
-  return field === undefined ? text : { [field]: text };
+  return tool.inputSchema.safeParse(field === undefined ? text : { [field]: text });
+}
+
+/** Calls in the style of XML know text only: a field whose schema refuses it is read as the JSON it holds. */
+function readFields(tool: AnyTool, input: Record<string, unknown>) {
+  const parsed = tool.inputSchema.safeParse(input);
+  if (parsed.success) return parsed;
+  const fields = { ...input };
+  for (const { path } of parsed.error.issues) {
+    const [key] = path;
+    const value = path.length === 1 ? fields[key as string] : undefined;
+    if (typeof value !== "string") return parsed;
+    try {
+      fields[key as string] = JSON.parse(value);
+    } catch {
+      return parsed;
+    }
+  }
+  const read = tool.inputSchema.safeParse(fields);
+  return read.success ? read : parsed;
 }
 
 function onlyStringField(tool: AnyTool): string | undefined {

@@ -20,6 +20,8 @@ export const actionFormatSchema = z.strictObject({
   /** Tool name → the tag of its calls. Empty for "chat-template". */
   callTags: z.record(z.string(), z.string()),
   answerTag: z.string(),
+  /** Whether prompts end inside a thought (the template writes `<think>`), so that actions begin in one. */
+  opensThought: z.boolean().optional(),
 });
 
 export const stepSchema = z.strictObject({

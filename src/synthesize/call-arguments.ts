@@ -1,0 +1,49 @@
+/**
+ * The arguments of a call as the JSON text of an object, from the ways models and servers write them: nothing, "" and
+ * null mean none; a string that holds the JSON is unwrapped. Key order and large numbers stay as they are written.
+ */
+import { readJson } from "../messages/json-text.js";
+
+/** A value read from JSON. */
+export interface Written {
+  /** Its JSON without blanks, keys and digits as they are written. */
+  raw: string;
+  string?: string;
+  fields?: Map<string, Written>;
+  items?: Written[];
+}
+
+/** The JSON value that begins at `start`, and where it ends. */
+export function readWritten(text: string, start = 0): { value: Written; end: number } | undefined {
+  return readJson<Written>(
+    text,
+    {
+      string: (string) => ({ raw: JSON.stringify(string), string }),
+      number: (raw) => ({ raw }),
+      literal: (value) => ({ raw: String(value) }),
+      list: (items) => ({ raw: `[${items.map(({ raw }) => raw).join(",")}]`, items }),
+      object: (entries) => {
+        const fields = new Map(entries);
+        const parts = [...fields].map(([key, { raw }]) => `${JSON.stringify(key)}:${raw}`);
+        return { raw: `{${parts.join(",")}}`, fields };
+      },
+    },
+    start,
+  );
+}
+
+/** Undefined where the text is no JSON object, and no string that holds one. */
+export function argumentsText(written: Written | undefined): string | undefined {
+  let value = written;
+  // Twice encoded is seen in the wild, thrice is the most that is worth reading.
+  for (let depth = 0; depth < 3; depth++) {
+    if (value === undefined || value.raw === "null") return "{}";
+    if (value.fields) return value.raw;
+    if (value.string === undefined) return undefined;
+    if (value.string.trim() === "") return "{}";
+    const inner = readWritten(value.string);
+    if (!inner || value.string.slice(inner.end).trim() !== "") return undefined;
+    value = inner.value;
+  }
+  return undefined;
+}
