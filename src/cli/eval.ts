@@ -1,8 +1,6 @@
 /** `swirl eval`: test questions with live tools; accuracy with a 95 % interval, mean process label. */
 import { existsSync } from "node:fs";
-import { SwirlError } from "../errors/swirl-error.js";
 import type { EvaluationSummary } from "../evaluate/summary.js";
-import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
 import { inRunDirectory } from "./in-run-directory.js";

@@ -47,8 +47,8 @@ export async function preflight(session: Session, works: readonly Work[], model?
 const NEVER = () => {
   throw new SwirlError("INTERNAL", "a preflight check called what it only checks");
 };
-const ANY_POLICY = { id: "", begin: NEVER, act: NEVER, extend: NEVER, update: NEVER, logprobs: NEVER };
-const ANY_JUDGE: Judge = { id: "", judge: NEVER };
+const ANY_POLICY = { id: "any", begin: NEVER, act: NEVER, extend: NEVER, update: NEVER, logprobs: NEVER };
+const ANY_JUDGE: Judge = { id: "any", judge: NEVER };
 
 interface ModelNeeds {
   /** Where the config names it. */

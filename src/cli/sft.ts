@@ -1,5 +1,4 @@
 /** `swirl sft`: supervised fine-tuning on demonstrations or trajectories; weights in sft-checkpoints/latest. */
-import { SwirlError } from "../errors/swirl-error.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { QuestionsConfig } from "./config-schema.js";

@@ -1,7 +1,5 @@
 /** `swirl synthesize`: stage 1, questions to trajectories.jsonl. */
-import { SwirlError } from "../errors/swirl-error.js";
 import { requireGold } from "../trajectory/question.js";
-import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
 import { inRunDirectory } from "./in-run-directory.js";

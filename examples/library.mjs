@@ -1,4 +1,4 @@
-// SWiRL in twenty lines: node examples/library.ts MODEL_FOLDER train.jsonl   (Node 22.18+; or compile it with tsc)
+// SWiRL in twenty lines: node examples/library.mjs MODEL_FOLDER train.jsonl
 import {
   calculator,
   calculatorTask,
@@ -14,7 +14,7 @@ import {
 
 // A model that writes the tags already: an untrained 135M one does not, and nothing would pass the filter.
 const [model = "runs/gsm8k/sft-checkpoints/latest", file = "train.jsonl"] = process.argv.slice(2);
-await using policy = await Policy.load(model, { dtype: "bfloat16" });
+const policy = await Policy.load(model, { dtype: "bfloat16" });
 const task = calculatorTask(calculator());
 const judge = ruleJudges.calculator();
 
@@ -32,3 +32,4 @@ await train({
   onStep: ({ step, reward }) => console.log(step, reward),
 });
 await policy.save("trained"); // a Hugging Face folder
+await policy.dispose();
