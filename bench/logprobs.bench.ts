@@ -1,4 +1,4 @@
-/** Log-probs of every sub-trajectory of a question, as a tree and each alone (B3 of the design). */
+/** Log-probs of every sub-trajectory of a question, as a tree and each alone (no-sharing of the design). */
 import type { Bench } from "tinybench";
 import type { Engine } from "../src/native/engine.js";
 import type { Tree } from "./shape.js";

@@ -76,7 +76,10 @@ async function main(): Promise<void> {
   const shapes = (options.shapes?.split(",") ?? preset.shapes).map(parseShape);
   const dtypes = options.dtype.split(",") as Dtype[];
   const python = process.env.SWIRL_PYTHON;
-  const names = (options.peers ?? (on === "cuda" ? "b1,b2,flex,b3" : "b1,b2,b3,trl"))
+  const names = (
+    options.peers ??
+    (on === "cuda" ? "hf-padded,hf-tuned,flex,no-sharing" : "hf-padded,hf-tuned,no-sharing,trl")
+  )
     .split(",")
     .filter(Boolean) as PeerName[];
   const stray = names.find((name) => !peerNames.includes(name));
@@ -91,7 +94,8 @@ async function main(): Promise<void> {
   const runs: Run = { python, names, trlShape, turns, versions: {}, peaks: [] };
   const machineUsed = machine(options.device);
   print(`${machineLine(machineUsed)}; ${machineUsed.engine.matrixLibrary}`);
-  if (!python) print("SWIRL_PYTHON names no Python with torch and transformers: only B3 is beside ours");
+  if (!python)
+    print("SWIRL_PYTHON names no Python with torch and transformers: only no-sharing is beside ours");
 
   const results: ShapeResult[] = [];
   let scaling: Scaling | undefined;
@@ -196,7 +200,7 @@ async function measureShapes(
         found.set(name, merged(found.get(name), result));
       }
     } finally {
-      for (const { name, process } of participants) if (name !== "b3") await process.close();
+      for (const { name, process } of participants) if (name !== "no-sharing") await process.close();
     }
   }
   return [...found.values()];

@@ -9,7 +9,7 @@ export function oneByOne(names: PeerName[]): PeerName[][] {
   return names.length > 0 ? names.map((name) => [name]) : [[]];
 }
 
-/** As many at once, in order, as fit into `available` bytes: their state, B1's logits and two gibibytes of the rest. */
+/** As many at once, in order, as fit into `available` bytes: their state, hf-padded's logits and two gibibytes of the rest. */
 export function together(
   names: PeerName[],
   shapes: Shape[],
@@ -22,7 +22,7 @@ export function together(
   const width = dtype === "bfloat16" ? 2 : 4;
   const need = (name: PeerName) => {
     if (!peers[name].script) return 0;
-    const logits = name === "b1" ? 16 * longest * config.vocab * width : 0;
+    const logits = name === "hf-padded" ? 16 * longest * config.vocab * width : 0;
     return (name === "trl" ? 16 : 4 * width) * parameters + logits + 2 ** 31;
   };
   let left = 0;

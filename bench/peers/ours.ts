@@ -1,6 +1,6 @@
 /**
  * Our engine as a peer's process: the same requests, so that its memory is measured like everyone's. With
- * "tree": false every row is a tree of its own (B3).
+ * "tree": false every row is a tree of its own (no-sharing).
  */
 import { createInterface } from "node:readline";
 import type { Dtype, NativeProfile, NativeUpdateMetrics } from "../../src/native/addon.js";

@@ -5,7 +5,14 @@ import { mergedRows, plainRows, type Row, shuffled } from "../rows.js";
 import type { Sequence } from "../shape.js";
 import { treeRows } from "../tree-rows.js";
 
-export const peerNames = ["b1", "b1-action", "b2", "flex", "b3", "trl"] as const;
+export const peerNames = [
+  "hf-padded",
+  "hf-padded-action-logits",
+  "hf-tuned",
+  "flex",
+  "no-sharing",
+  "trl",
+] as const;
 export type PeerName = (typeof peerNames)[number];
 
 export type DeviceKind = "cpu" | "cuda";
@@ -17,7 +24,7 @@ export function deviceKind(device: string): DeviceKind {
 
 export interface Peer {
   title: string;
-  /** Absent for B3, which is our own process. */
+  /** Absent for no-sharing, which is our own process. */
   script?: string;
   /** The script's, by where it computes. */
   options?: Record<DeviceKind, object>;
@@ -36,23 +43,23 @@ const b2Tokens: Record<DeviceKind, number> = { cpu: 2048, cuda: 16384 };
 const flexTokens = 16384;
 
 export const peers: Record<PeerName, Peer> = {
-  b1: {
-    title: "B1: Hugging Face + PyTorch, a padded row per sub-trajectory",
-    script: "b1.py",
+  "hf-padded": {
+    title: "hf-padded: Hugging Face + PyTorch, a padded row per sub-trajectory",
+    script: "hf_padded.py",
     options: { cpu: { logits: "all" }, cuda: { logits: "all" } },
     padded: true,
     batches: (sequences) => chunks(shuffled(plainRows(sequences)), b1Rows),
   },
-  "b1-action": {
-    title: "B1 with logits from the first action on",
-    script: "b1.py",
+  "hf-padded-action-logits": {
+    title: "hf-padded with logits from the first action on",
+    script: "hf_padded.py",
     options: { cpu: { logits: "action" }, cuda: { logits: "action" } },
     padded: true,
     batches: (sequences) => chunks(shuffled(plainRows(sequences)), b1Rows),
   },
-  b2: {
-    title: "B2: PyTorch tuned by hand, without a tree",
-    script: "b2.py",
+  "hf-tuned": {
+    title: "hf-tuned: PyTorch tuned by hand, without a tree",
+    script: "hf_tuned.py",
     options: {
       cpu: { chunkRows: 1024, compile: true, attention: "eager" },
       cuda: { chunkRows: 4096, compile: true, attention: "sdpa" },
@@ -67,14 +74,14 @@ export const peers: Record<PeerName, Peer> = {
     batches: (sequences, on) => ofOneLength(mergedRows(sequences), b2Tokens[on]),
   },
   flex: {
-    title: "FlexAttention: B2 with the tree as a mask over one packed row",
+    title: "FlexAttention: hf-tuned with the tree as a mask over one packed row",
     script: "flex.py",
     options: { cpu: { chunkRows: 1024, compile: false }, cuda: { chunkRows: 4096, compile: true } },
     padded: false,
     batches: (sequences) => treeRows(sequences, flexTokens).map((row) => [row]),
   },
-  b3: {
-    title: "B3: our engine, every sub-trajectory alone",
+  "no-sharing": {
+    title: "no-sharing: our engine, every sub-trajectory alone",
     padded: false,
     batches: (sequences) => ofOneLength(plainRows(sequences), 1),
   },

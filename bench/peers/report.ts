@@ -31,7 +31,7 @@ export function shapesReport(results: ShapeResult[], peak: Peak, on: DeviceKind)
       ];
     });
     const head = ["shape", "tokens: sequences / tree", "ours, s", "tree tokens/s", "of the peak"];
-    const labels = present.map((name) => `over ${name === "trl" ? "TRL" : name.toUpperCase()}`);
+    const labels = present.map((name) => `over ${name === "trl" ? "TRL" : name}`);
     return `${heads[op]}\n\n${table([...head, ...labels, "FLOP ratio", "dedup efficiency"], rows)}`;
   });
   return [...parts, memoryReport(results, present, on), productsReport(results, peak)]
@@ -46,14 +46,14 @@ function peerCell(of: (Measurement & { ratio: Parameters<typeof ratio>[0] }) | u
 }
 
 function memoryReport(results: ShapeResult[], present: PeerName[], on: DeviceKind): string {
-  const others = present.filter((name) => name !== "b3"); // B3 shares our process
+  const others = present.filter((name) => name !== "no-sharing"); // no-sharing shares our process
   const rows = results.map(({ name, dtype, ops: { update } }) => [
     `${name} ${dtype === "float32" ? "f32" : "bf16"}`,
     memoryCell(update.ours),
     gibibytes(update.ours.metrics?.peakBytes ?? 0),
     ...others.map((peer) => memoryCell(update.peers[peer])),
   ]);
-  const labels = others.map((name) => (name === "trl" ? "TRL" : name.toUpperCase()));
+  const labels = others.map((name) => (name === "trl" ? "TRL" : name));
   const title =
     on === "cuda"
       ? "Peak GPU memory of an update: all tensors (beyond weights, gradients and optimizer state)"

@@ -1,4 +1,4 @@
-// One block of a launch: its threads as fibers that run until they meet (meeting.h) or return.
+// One block of a launch: its threads as fibers that run until they reach a barrier (barrier.h) or return.
 #ifndef SWIRL_CUDA_EMULATOR_BLOCK_H_
 #define SWIRL_CUDA_EMULATOR_BLOCK_H_
 

@@ -1,20 +1,20 @@
-// Barriers, shuffles and votes as real meetings of threads.
+// Barriers, shuffles and votes as real barriers of threads.
 #ifndef SWIRL_CUDA_EMULATOR_COLLECTIVES_H_
 #define SWIRL_CUDA_EMULATOR_COLLECTIVES_H_
 
 #include <cstdint>
 #include <cstring>
 
-#include "cuda/emulator/meeting.h"
+#include "cuda/emulator/barrier.h"
 
 // The file and line of the caller travel as default arguments.
 #define SWIRL_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 inline void __syncthreads(SWIRL_CALLER) {
-  swirl::emulator::meet_block({"__syncthreads", file, line}, nullptr, nullptr);
+  swirl::emulator::block_barrier({"__syncthreads", file, line}, nullptr, nullptr);
 }
 inline void __syncwarp(unsigned mask = 0xffffffffu, SWIRL_CALLER) {
-  swirl::emulator::meet_warp(mask, {"__syncwarp", file, line}, nullptr, nullptr);
+  swirl::emulator::warp_barrier(mask, {"__syncwarp", file, line}, nullptr, nullptr);
 }
 
 namespace swirl::emulator {
@@ -26,7 +26,7 @@ struct Vote {
 
 inline unsigned count_block(const Site& site, int value) {
   Vote vote = {value, 0};
-  meet_block(site, &vote, [](void* const* votes, int threads) {
+  block_barrier(site, &vote, [](void* const* votes, int threads) {
     unsigned count = 0;
     for (int i = 0; i < threads; ++i) count += static_cast<Vote*>(votes[i])->value != 0;
     for (int i = 0; i < threads; ++i) static_cast<Vote*>(votes[i])->result = count;
@@ -36,7 +36,7 @@ inline unsigned count_block(const Site& site, int value) {
 
 inline unsigned ballot(unsigned mask, const Site& site, int value) {
   Vote vote = {value, 0};
-  meet_warp(mask, site, &vote, [](void* const* votes, uint32_t lanes) {
+  warp_barrier(mask, site, &vote, [](void* const* votes, uint32_t lanes) {
     unsigned bits = 0;
     for (int i = 0; i < kLanes; ++i)
       if ((lanes >> i & 1u) != 0 && static_cast<Vote*>(votes[i])->value != 0) bits |= 1u << i;
@@ -57,7 +57,7 @@ struct Shuffle {
 template <class T>
 T shuffle(unsigned mask, const Site& site, T value, int source) {
   Shuffle<T> own = {value, source, value};
-  meet_warp(mask, site, &own, [](void* const* lanes, uint32_t present) {
+  warp_barrier(mask, site, &own, [](void* const* lanes, uint32_t present) {
     for (int i = 0; i < kLanes; ++i) {
       if ((present >> i & 1u) == 0) continue;
       auto* reader = static_cast<Shuffle<T>*>(lanes[i]);

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "cuda/emulator/barrier.h"
 #include "cuda/emulator/fiber.h"
 #include "cuda/emulator/grid.h"
-#include "cuda/emulator/meeting.h"
 #include "cuda/emulator/thread.h"
 
 namespace swirl::emulator {
@@ -27,7 +27,7 @@ struct Thread {
   Index index;
   int number = 0;
   bool started = false;
-  // The warp meeting it waits at; mask 0: at none.
+  // The warp barrier it waits at; mask 0: at none.
   uint32_t mask = 0;
   Site site = {};
   void* argument = nullptr;
@@ -62,7 +62,7 @@ struct Launch {
 extern Launch launch;
 
 Thread& thread_of(int warp, int lane);
-// A thread that waits at a meeting of its warp for this one; null when none does.
+// A thread that waits at a barrier of its warp for this one; null when none does.
 const Thread* waiting_for(const Thread&);
 
 // Goes on at the scheduler. `last`: the thread never runs again.

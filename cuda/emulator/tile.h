@@ -1,4 +1,4 @@
-// cuda/tile.cuh on the CPU: each wrapper is a meeting of the warp's 32 lanes, with the fragment layouts of the
+// cuda/tile.cuh on the CPU: each wrapper is a barrier of the warp's 32 lanes, with the fragment layouts of the
 // PTX manual. Products are exact and summed in float64 over k ascending, then rounded once; a GPU's order of
 // sums within one product is not documented.
 #ifndef SWIRL_CUDA_EMULATOR_TILE_H_
@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "cuda/emulator/async_copy.h"
-#include "cuda/emulator/meeting.h"
+#include "cuda/emulator/barrier.h"
 
 namespace swirl::emulator {
 
@@ -21,7 +21,7 @@ void multiply(void* const* lanes, uint32_t mask);
 
 inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SWIRL_CALLER) {
   MatrixProduct own = {d, a, b};
-  meet_warp(0xffffffffu, {"mma_m16n8k16", file, line}, &own, multiply);
+  warp_barrier(0xffffffffu, {"mma_m16n8k16", file, line}, &own, multiply);
 }
 
 struct MatrixLoad {
@@ -36,7 +36,7 @@ void ldmatrix(uint32_t* to, const void* shared, const char* op, const char* file
   if (reinterpret_cast<uintptr_t>(shared) % 16 != 0)
     stop("%s from %p, which is not 16-byte aligned", op, shared);
   MatrixLoad own = {to, shared};
-  meet_warp(0xffffffffu, {op, file, line}, &own, load_matrices<kMatrices, kTransposed>);
+  warp_barrier(0xffffffffu, {op, file, line}, &own, load_matrices<kMatrices, kTransposed>);
 }
 inline void ldmatrix_x4(uint32_t (&r)[4], const void* shared, SWIRL_CALLER) {
   ldmatrix<4, false>(r, shared, "ldmatrix_x4", file, line);

@@ -87,7 +87,7 @@ export interface NativeLossOptions {
   klWeight: number; // 0 = off
   klEstimator: "k1" | "k2" | "k3";
   temperature: number; // logits are divided by it before the softmax
-  tree: boolean; // false: every sequence is its own tree (the peer B3)
+  tree: boolean; // false: every sequence is its own tree (the peer no-sharing)
   maxTokensPerMicroBatch: number; // rows in hand at once, the path to them aside; 0 = as the device likes
 }
 

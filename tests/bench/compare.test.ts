@@ -28,14 +28,14 @@ const ours = () =>
     metrics: { gradNorm: 2 },
     products: { seconds: 2, inside: 1, flops: 10 + call },
   }));
-const b1 = () =>
-  scripted("b1", ({ batches, call }) => ({
+const padded = () =>
+  scripted("hf-padded", ({ batches, call }) => ({
     seconds: [9, 8, 20, 30][call],
     sums: batches.flat().flatMap(({ actions }) => actions.map(({ start, end }) => start - end - 0.06)),
     gradNorm: 2.05,
   }));
-const b3 = () =>
-  scripted("b3", ({ batches, call }) => ({
+const noSharing = () =>
+  scripted("no-sharing", ({ batches, call }) => ({
     seconds: [9, 2, 8, 4][call],
     sums: batches.flat().flatMap(({ actions }) => actions.map(({ start, end }) => start - end)),
     gradNorm: 2,
@@ -43,22 +43,22 @@ const b3 = () =>
 
 describe("one shape", () => {
   it("has a ratio for every round, whose median is not that of the medians", async () => {
-    const { ops } = await compare("bfloat16", 1e9, ours(), b1());
+    const { ops } = await compare("bfloat16", 1e9, ours(), padded());
     for (const op of ["logprobs", "update"] as const) {
       expect(ops[op].ours.seconds.median).toBe(2);
-      expect(ops[op].peers.b1!.seconds.median).toBe(20);
-      expect(ops[op].peers.b1!.ratio).toEqual({ median: 8, min: 5, max: 15, samples: [8, 5, 15] });
+      expect(ops[op].peers["hf-padded"]!.seconds.median).toBe(20);
+      expect(ops[op].peers["hf-padded"]!.ratio).toEqual({ median: 8, min: 5, max: 15, samples: [8, 5, 15] });
     }
   });
 
   it("says how far log-probs are apart, in nats a token", async () => {
-    const { disagreement } = await compare("bfloat16", 1e9, ours(), b1(), b3());
-    expect(disagreement.b1).toBeCloseTo(0.06 / 3, 12);
-    expect(disagreement.b3).toBe(0);
+    const { disagreement } = await compare("bfloat16", 1e9, ours(), padded(), noSharing());
+    expect(disagreement["hf-padded"]).toBeCloseTo(0.06 / 3, 12);
+    expect(disagreement["no-sharing"]).toBe(0);
   });
 
   it("has the dedup efficiency: the speed-up over the same engine without a tree, over the work saved", async () => {
-    const result = await compare("bfloat16", 1e9, ours(), b3());
+    const result = await compare("bfloat16", 1e9, ours(), noSharing());
     // 8 + 2·(1·5 + 2·2·3) tree tokens; 2·2 sequences of 11 and 2·2 of 16.
     expect([result.tree.tokens, result.sequences.tokens]).toEqual([42, 108]);
     const { work } = result.ops.logprobs;
@@ -70,13 +70,13 @@ describe("one shape", () => {
 
 describe("other work is refused", () => {
   it("log-probs that differ by more than the type's rounding", async () => {
-    await expect(compare("float32", 1e9, ours(), b1())).rejects.toThrowError(
-      /^b1's log-probs differ from ours by 0\.0(2|19999)\d* nats a token/,
+    await expect(compare("float32", 1e9, ours(), padded())).rejects.toThrowError(
+      /^hf-padded's log-probs differ from ours by 0\.0(2|19999)\d* nats a token/,
     );
   });
 
   const other = () =>
-    scripted("b1", ({ batches }) => ({
+    scripted("hf-padded", ({ batches }) => ({
       seconds: batches.length,
       sums: batches.flat().flatMap(({ actions }) => actions.map(({ start, end }) => start - end)),
       gradNorm: 2.2,
@@ -84,25 +84,25 @@ describe("other work is refused", () => {
 
   it("another gradient", async () => {
     await expect(compare("bfloat16", 1e9, ours(), other())).rejects.toThrowError(
-      "b1's gradient has norm 2.2, ours 2: not the same work",
+      "hf-padded's gradient has norm 2.2, ours 2: not the same work",
     );
   });
 
   it("but not the gradient of a sample, which is another", async () => {
     const { ops } = await compare("bfloat16", 1, ours(), other());
-    expect(ops.update.peers.b1!.microBatches).toEqual({ run: 1, all: 2 });
+    expect(ops.update.peers["hf-padded"]!.microBatches).toEqual({ run: 1, all: 2 });
   });
 });
 
 it("two runs of a shape merge: ours has the rounds of both, a peer's ratios stay its own", async () => {
-  const first = await compare("bfloat16", 1e9, ours(), b1());
+  const first = await compare("bfloat16", 1e9, ours(), padded());
   for (const { process } of participants) await process.close();
-  const second = await compare("bfloat16", 1e9, ours(), b3());
+  const second = await compare("bfloat16", 1e9, ours(), noSharing());
   const both = merged(first, second);
   expect(both.ops.update.ours.seconds.samples).toEqual([1, 4, 2, 1, 4, 2]);
   expect(both.ops.update.ours.products!.map(({ flops }) => flops)).toEqual([11, 12, 13, 11, 12, 13]);
-  expect(both.ops.update.peers.b1!.ratio).toEqual(first.ops.update.peers.b1!.ratio);
-  expect(both.ops.update.peers.b3!.ratio).toEqual(second.ops.update.peers.b3!.ratio);
-  expect(Object.keys(both.disagreement).sort()).toEqual(["b1", "b3"]);
+  expect(both.ops.update.peers["hf-padded"]!.ratio).toEqual(first.ops.update.peers["hf-padded"]!.ratio);
+  expect(both.ops.update.peers["no-sharing"]!.ratio).toEqual(second.ops.update.peers["no-sharing"]!.ratio);
+  expect(Object.keys(both.disagreement).sort()).toEqual(["hf-padded", "no-sharing"]);
   expect(merged(undefined, second)).toBe(second);
 });

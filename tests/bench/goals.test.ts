@@ -50,11 +50,11 @@ function goal(results: ShapeResult[], words: string, on: "cpu" | "cuda" = "cpu",
 }
 
 describe("statistics of an operation", () => {
-  it("dedup efficiency is the median speed-up over B3 for the work saved", () => {
-    const of = opResult({ b3: [12, 9.5, 7] });
+  it("dedup efficiency is the median speed-up over no-sharing for the work saved", () => {
+    const of = opResult({ "no-sharing": [12, 9.5, 7] });
     expect(flopRatio(of)).toBe(10);
     expect(dedupEfficiency(of)).toBeCloseTo(0.95, 12);
-    expect(dedupEfficiency(opResult({ b1: [40] }))).toBeUndefined();
+    expect(dedupEfficiency(opResult({ "hf-padded": [40] }))).toBeUndefined();
   });
 
   it("the products' rate and share are of all rounds together, not a mean of rounds", () => {
@@ -73,47 +73,46 @@ describe("on a CPU", () => {
   const name = "smollm2/K8G8N1P512";
 
   it("are met at the target, missed below it, and neither where nothing was measured", () => {
-    const at = (b1: number[]) => goal([result(name, opResult({ b1 }))], "update: times faster than B1");
+    const at = (padded: number[]) =>
+      goal([result(name, opResult({ "hf-padded": padded }))], "update: times faster than hf-padded");
     expect(at([35, 10, 90])).toEqual(["≥ 35", "35.0×", true]);
     expect(at([34.9, 34.9, 34.9])).toEqual(["≥ 35", "34.9×", false]);
-    expect(goal([result(name, opResult({ b1: [50] }))], "update: times faster than B2")).toEqual([
-      "≥ 10",
-      "not measured",
-      null,
-    ]);
+    expect(
+      goal([result(name, opResult({ "hf-padded": [50] }))], "update: times faster than hf-tuned"),
+    ).toEqual(["≥ 10", "not measured", null]);
   });
 
   it("say of what share of its batch a peer's time was taken", () => {
-    const of = opResult({ b2: [12] });
-    of.peers.b2!.sampledOneIn = 6.4;
-    expect(goal([result(name, of)], "update: times faster than B2")).toEqual([
+    const of = opResult({ "hf-tuned": [12] });
+    of.peers["hf-tuned"]!.sampledOneIn = 6.4;
+    expect(goal([result(name, of)], "update: times faster than hf-tuned")).toEqual([
       "≥ 10",
       "12.0×, its 1 in 6.4",
       true,
     ]);
   });
 
-  it("of a shape that shares nothing: 2.5 times B1, and no efficiency of sharing", () => {
+  it("of a shape that shares nothing: 2.5 times hf-padded, and no efficiency of sharing", () => {
     const alone = judge(
-      [result("smollm2/K1G1N1P512", opResult({ b1: [3], b3: [1] }))],
+      [result("smollm2/K1G1N1P512", opResult({ "hf-padded": [3], "no-sharing": [1] }))],
       undefined,
       peak,
       "cpu",
     );
     expect(alone.map(({ goal, target, met }) => [goal, target, met])).toEqual([
-      ["logprobs: times faster than B1", "≥ 2.5", true],
-      ["update: times faster than B1", "≥ 2.5", true],
+      ["logprobs: times faster than hf-padded", "≥ 2.5", true],
+      ["update: times faster than hf-padded", "≥ 2.5", true],
     ]);
   });
 
   it("of sharing", () => {
-    const words = "update: speed-up over B3";
-    expect(goal([result("smollm2/K4G1N2P64", opResult({ b3: [9] }))], words)).toEqual([
+    const words = "update: speed-up over no-sharing";
+    expect(goal([result("smollm2/K4G1N2P64", opResult({ "no-sharing": [9] }))], words)).toEqual([
       "≥ 0.9",
       "0.90",
       true,
     ]);
-    expect(goal([result("smollm2/K4G1N2P64", opResult({ b3: [8] }))], words)).toEqual([
+    expect(goal([result("smollm2/K4G1N2P64", opResult({ "no-sharing": [8] }))], words)).toEqual([
       "≥ 0.9",
       "0.80",
       false,
@@ -131,7 +130,7 @@ describe("on a CPU", () => {
 
   it("of memory, whole and beyond state", () => {
     const of = (peakBytes: number, beyond: number) => [
-      result(name, opResult({ b1: [40] }, measured([1], memory(peakBytes, beyond)))),
+      result(name, opResult({ "hf-padded": [40] }, measured([1], memory(peakBytes, beyond)))),
     ];
     expect(goal(of(125, 20), "peak resident memory")).toEqual(["≤ 0.25", "0.25", true]);
     expect(goal(of(125, 20), "beyond runtime")).toEqual(["≤ 0.25", "0.40", false]);
@@ -169,11 +168,11 @@ describe("of scaling", () => {
 
 describe("on a GPU", () => {
   it("asks for tree tokens a second by model, and more of its peers", () => {
-    const update = opResult({ b1: [120], b2: [14] }, measured([0.01]));
+    const update = opResult({ "hf-padded": [120], "hf-tuned": [14] }, measured([0.01]));
     const results = [result("qwen2.5/K8G8N4P1024", update)];
     expect(goal(results, "tree tokens", "cuda")).toEqual(["≥ 175000", "200000", true]);
-    expect(goal(results, "faster than B1", "cuda")).toEqual(["≥ 100", "120.0×", true]);
-    expect(goal(results, "faster than B2", "cuda")).toEqual(["≥ 15", "14.0×", false]);
+    expect(goal(results, "faster than hf-padded", "cuda")).toEqual(["≥ 100", "120.0×", true]);
+    expect(goal(results, "faster than hf-tuned", "cuda")).toEqual(["≥ 15", "14.0×", false]);
     const larger = [result("qwen2.5-1.5b/K4G8N4P1024", update)];
     expect(judge(larger, undefined, peak, "cuda").map(({ target }) => target)).toEqual(["≥ 65000"]);
   });

@@ -9,21 +9,28 @@ const model = { ...byHand, tiedEmbeddings: true }; // 500 parameters
 const base = 2 ** 31; // bytes besides state and logits
 
 it("in order, a new group where the next does not fit", () => {
-  const placed = (available: number) => together(["b2", "b1", "trl"], shapes, model, "bfloat16", available);
-  // b2: 500 · 8 bytes of state. b1: the same, and 16 · 18 rows of 10 logits of 2 bytes. trl: 500 · 16.
-  const [b2, b1, trl] = [base + 4000, base + 4000 + 5760, base + 8000];
-  expect(placed(b2 + b1 + trl)).toEqual([["b2", "b1", "trl"]]);
-  expect(placed(b2 + b1 + trl - 1)).toEqual([["b2", "b1"], ["trl"]]);
-  expect(placed(b2 + b1 - 1)).toEqual([["b2"], ["b1"], ["trl"]]);
+  const placed = (available: number) =>
+    together(["hf-tuned", "hf-padded", "trl"], shapes, model, "bfloat16", available);
+  // tuned: 500 · 8 bytes of state. padded: the same, and 16 · 18 rows of 10 logits of 2 bytes. trl: 500 · 16.
+  const [tuned, padded, trl] = [base + 4000, base + 4000 + 5760, base + 8000];
+  expect(placed(tuned + padded + trl)).toEqual([["hf-tuned", "hf-padded", "trl"]]);
+  expect(placed(tuned + padded + trl - 1)).toEqual([["hf-tuned", "hf-padded"], ["trl"]]);
+  expect(placed(tuned + padded - 1)).toEqual([["hf-tuned"], ["hf-padded"], ["trl"]]);
 });
 
-it("one that fits nowhere runs alone; B3 is our own process and needs nothing", () => {
-  expect(together(["b1", "b3", "b2"], shapes, model, "float32", 0)).toEqual([["b1"], ["b3"], ["b2"]]);
-  expect(together(["b1", "b3"], shapes, model, "float32", 2 ** 40)).toEqual([["b1", "b3"]]);
+it("one that fits nowhere runs alone; no-sharing is our own process and needs nothing", () => {
+  expect(together(["hf-padded", "no-sharing", "hf-tuned"], shapes, model, "float32", 0)).toEqual([
+    ["hf-padded"],
+    ["no-sharing"],
+    ["hf-tuned"],
+  ]);
+  expect(together(["hf-padded", "no-sharing"], shapes, model, "float32", 2 ** 40)).toEqual([
+    ["hf-padded", "no-sharing"],
+  ]);
 });
 
 it("ours is measured without peers too", () => {
   expect(together([], shapes, model, "bfloat16", 0)).toEqual([[]]);
   expect(oneByOne([])).toEqual([[]]);
-  expect(oneByOne(["b1", "b2"])).toEqual([["b1"], ["b2"]]);
+  expect(oneByOne(["hf-padded", "hf-tuned"])).toEqual([["hf-padded"], ["hf-tuned"]]);
 });

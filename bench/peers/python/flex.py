@@ -1,9 +1,9 @@
-"""FlexAttention: B2 with a token tree, as PyTorch offers one. A mask over one packed row.
+"""FlexAttention: hf-tuned with a token tree, as PyTorch offers one. A mask over one packed row.
 
 - Rows are packed trees (tree-rows.ts): every shared prefix is once in a row, positions are those on the path.
 - Attention is FlexAttention with the tree's block mask, built once a row and shared by the layers; the layers are
   compiled around it. Where compiling them fails, attention alone is compiled, and `compiled` among the versions says so.
-- Head, loss, optimizer and types are B2's. An action token that several sub-trajectories share is a label of each.
+- Head, loss, optimizer and types are hf-tuned's. An action token that several sub-trajectories share is a label of each.
 On the CPU FlexAttention has no gradient; there an update takes a dense mask, which checks the packing and times nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Both operations of the peers tuned by hand (B2, FlexAttention), over micro-batches of rows.
+"""Both operations of the peers tuned by hand (hf-tuned, FlexAttention), over micro-batches of rows.
 
 What differs between them is `labelled(rows)`, which runs the layers of one micro-batch: the hidden states that predict
 the actions' tokens [labels, width], those tokens [labels], and the length of each action.

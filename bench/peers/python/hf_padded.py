@@ -1,4 +1,4 @@
-"""B1: a Hugging Face model and PyTorch, as a trainer of single turns treats step-wise data.
+"""hf-padded: a Hugging Face model and PyTorch, as a trainer of single turns treats step-wise data.
 
 One row per sub-trajectory, padded to the longest of the batch; log-softmax of the chosen tokens, REINFORCE, AdamW in
 the model's own type. Micro-batches accumulate gradients. Nothing is tuned beyond what such a trainer sets.

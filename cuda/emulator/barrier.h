@@ -1,9 +1,9 @@
 // Where threads wait for each other: barriers, and the operations of a warp (collectives.h, tile.h).
 //
-// What real hardware leaves undefined stops the launch: a meeting that not every thread of its group reaches at
+// What real hardware leaves undefined stops the launch: a barrier that not every thread of its group reaches at
 // the same place in the source, that overlaps another, or that a thread of the group has returned past.
-#ifndef SWIRL_CUDA_EMULATOR_MEETING_H_
-#define SWIRL_CUDA_EMULATOR_MEETING_H_
+#ifndef SWIRL_CUDA_EMULATOR_BARRIER_H_
+#define SWIRL_CUDA_EMULATOR_BARRIER_H_
 
 #include <cstdint>
 
@@ -20,11 +20,11 @@ struct Site {
 
 // Every lane in `mask` calls at one site, each with an argument of its own; the last one to come runs
 // act(arguments, mask), then all go on. A lane outside the mask has a null argument. act may be null.
-void meet_warp(uint32_t mask, const Site& site, void* argument,
-               void (*act)(void* const* arguments, uint32_t mask));
+void warp_barrier(uint32_t mask, const Site& site, void* argument,
+                  void (*act)(void* const* arguments, uint32_t mask));
 // The same for every thread of the block. act(arguments, threads) may be null.
-void meet_block(const Site& site, void* argument, void (*act)(void* const* arguments, int threads));
+void block_barrier(const Site& site, void* argument, void (*act)(void* const* arguments, int threads));
 
 }  // namespace swirl::emulator
 
-#endif  // SWIRL_CUDA_EMULATOR_MEETING_H_
+#endif  // SWIRL_CUDA_EMULATOR_BARRIER_H_

@@ -1,4 +1,4 @@
-"""B2: PyTorch tuned by hand; a tree is the one thing it lacks.
+"""hf-tuned: PyTorch tuned by hand; a tree is the one thing it lacks.
 
 - Rows arrive without padding: micro-batches hold rows of one length, so no mask but the causal one is needed.
 - The layers are compiled (torch.compile, any length), with attention written out: on CPUs without AMX inductor's code
@@ -7,7 +7,7 @@
 - A trajectory's logged steps are one row that carries all their labels.
 - The final hidden states are gathered at labelled rows only; the head runs on them in chunks. REINFORCE's weights are
   known before the forward pass, so the chunk's gradient is formed in the same pass and no logits are kept.
-- Weights, gradients and AdamW's moments in bfloat16 (ours keeps float32 master weights: this is kinder to B2), the
+- Weights, gradients and AdamW's moments in bfloat16 (ours keeps float32 master weights: this is kinder to hf-tuned), the
   fused AdamW, gradients accumulated in place.
 - Its process runs with glibc told to keep freed memory (peers.ts), which spares page faults.
 What was tried and left out, with times: docs/results/cpu-performance.md.

@@ -1,4 +1,4 @@
-#include "cuda/emulator/meeting.h"
+#include "cuda/emulator/barrier.h"
 
 #include <cstring>
 
@@ -13,7 +13,7 @@ bool same(const Site& a, const Site& b) {
 
 }  // namespace
 
-void meet_warp(uint32_t mask, const Site& site, void* argument, void (*act)(void* const*, uint32_t)) {
+void warp_barrier(uint32_t mask, const Site& site, void* argument, void (*act)(void* const*, uint32_t)) {
   Thread* self = launch.running;
   const int number = self->number / kLanes;
   Warp& warp = launch.warps[static_cast<size_t>(number)];
@@ -54,7 +54,7 @@ void meet_warp(uint32_t mask, const Site& site, void* argument, void (*act)(void
   warp.ready |= mask & ~own;
 }
 
-void meet_block(const Site& site, void* argument, void (*act)(void* const*, int)) {
+void block_barrier(const Site& site, void* argument, void (*act)(void* const*, int)) {
   Thread* self = launch.running;
   const int threads = static_cast<int>(launch.threads.size());
   if (launch.done > 0)
