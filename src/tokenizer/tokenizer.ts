@@ -6,7 +6,6 @@
  * Immutable after loading.
  */
 import { join } from "node:path";
-import type { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { ChatTemplate } from "./chat-template.js";
@@ -43,7 +42,7 @@ export class Tokenizer {
   /** Added tokens that are ordinary text, such as runs of blanks. */
   readonly #literal: ControlTokens;
   readonly #specialIds: ReadonlySet<number>;
-  readonly #plain: HuggingFaceTokenizer;
+  readonly #plain: Encoder;
   readonly #stripsFirstSpace: boolean;
   readonly #files: TokenizerFiles;
   readonly #options: TokenizerOptions;
@@ -236,11 +235,16 @@ export class Tokenizer {
   }
 }
 
+/** What is used of the library's tokenizer. Its own type stays out of ours: strict projects cannot compile it. */
+interface Encoder {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+}
+
 interface Prepared {
   added: AddedToken[];
   control: AddedToken[];
   contents: (string | undefined)[];
-  plain: HuggingFaceTokenizer;
+  plain: Encoder;
 }
 
 /** The parts of a tokenizer whose making takes long. */
