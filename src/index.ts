@@ -86,6 +86,9 @@ export { decompose, rebuildStates, type SubTrajectory } from "./trajectory/decom
 export { type StepView, stepViews } from "./trajectory/step-views.js";
 export { openTrajectoryWriter, readTrajectories, type TrajectoryWriter } from "./trajectory/store.js";
 
+// Losses
+export * from "./losses/index.js";
+
 // Stage 2: step-wise RL, and SFT on the same records
 export { type OutcomeRewardOptions, outcomeReward, type Reward, type RewardContext } from "./train/reward.js";
 export { type SftOptions, type SftResult, sft } from "./train/sft.js";
