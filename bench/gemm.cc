@@ -1,6 +1,6 @@
 // Matrix products at SmolLM2-135M's shapes beside the processor's peak: gemm [rows]. Build and run:
 // bench/native.sh gemm. A product's time is processor time of one thread, so that other work on the machine
-// does not count; the peak is the best of several runs of a millisecond (register_peak.h).
+// does not count; the peak is the best of several runs of a millisecond (register_peak in kernels.h).
 #include <time.h>
 
 #include <algorithm>
@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <vector>
 
-#include "native/cpu/register_peak.h"
 #include "native/kernels/kernels.h"
 #include "native/kernels/size_of.h"
 
@@ -75,10 +74,10 @@ int main(int argc, char** argv) {
   swirl_device_info info;
   bench.k->describe(bench.d, &info);
   std::printf("%s, %s, %s, one thread\n", info.description, info.matrix_library, info.isa);
-  const double peak = swirl::register_peak(SWIRL_FLOAT32, 1) / 1e9;
+  const double peak = bench.k->register_peak(bench.d, SWIRL_FLOAT32) / 1e9;
   if (peak > 0)
-    std::printf("peak: bf16 %.0f GFLOP/s, f32 %.0f GFLOP/s\n", swirl::register_peak(SWIRL_BFLOAT16, 1) / 1e9,
-                peak);
+    std::printf("peak: bf16 %.0f GFLOP/s, f32 %.0f GFLOP/s\n",
+                bench.k->register_peak(bench.d, SWIRL_BFLOAT16) / 1e9, peak);
   std::vector<int> sizes;
   for (int i = 1; i < argc; ++i) sizes.push_back(std::atoi(argv[i]));
   if (sizes.empty()) sizes = {736, 4096};

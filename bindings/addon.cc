@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "bindings/addon_data.h"
 #include "bindings/engine_calls.h"
 #include "bindings/engine_handle.h"
-#include "bindings/environment.h"
 #include "bindings/js_error.h"
 #include "bindings/results.h"
 #include "native/kernels/kernels.h"
@@ -81,7 +81,7 @@ Napi::Value missing(const Napi::CallbackInfo& info) {
 // A handle without an engine.
 EngineHandle* new_handle(const Napi::CallbackInfo& info) {
   try {
-    const auto& engine_class = info.Env().GetInstanceData<Environment>()->engine_class;
+    const auto& engine_class = info.Env().GetInstanceData<AddonData>()->engine_class;
     return EngineHandle::Unwrap(engine_class.New({info[0]}));
   } catch (const Napi::Error& error) {
     // node-addon-api allocates the handle, and reports a failure by the exception's name.
@@ -117,11 +117,11 @@ void stop_at_exit(Napi::Env env, const std::shared_ptr<std::set<EngineCalls*>>& 
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   out_of_memory();                      // allocated now, while there is memory
-  auto* environment = new Environment;  // owned by env
-  environment->engine_class = Napi::Persistent(EngineHandle::define(env));
-  environment->array_buffer = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());
-  env.SetInstanceData(environment);
-  stop_at_exit(env, environment->engines);
+  auto* data = new AddonData;  // owned by env
+  data->engine_class = Napi::Persistent(EngineHandle::define(env));
+  data->array_buffer = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());
+  env.SetInstanceData(data);
+  stop_at_exit(env, data->engines);
   exports.Set("version", SWIRL_VERSION);
   exports.Set("kernelsVersion", Napi::Number::New(env, SWIRL_KERNELS_VERSION));
   Napi::Array libraries = Napi::Array::New(env);

@@ -129,7 +129,7 @@ bool Argument::is(const char* text) const {
 }
 
 void Argument::refuse(const std::string& expected, const std::string& remedy) const {
-  throw ArgumentError(code_, op_, field_, shown(), expected, remedy);
+  throw argument_error(code_, op_, field_, shown(), expected, remedy);
 }
 
 std::string Argument::shown() const {

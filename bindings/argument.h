@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "bindings/js_error.h"
+#include "native/engine/error.h"
 
 namespace swirl {
 
@@ -24,6 +24,7 @@ class Argument {
 
   Argument operator[](const char* key) const;  // refused unless this is an object
   std::vector<Argument> elements() const;      // refused unless this is an array
+  bool is_number() const { return value_.IsNumber(); }
   bool absent() const { return value_.IsUndefined() || value_.IsNull(); }
 
   // Finite, in [least, most].

@@ -3,8 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/addon_data.h"
 #include "bindings/argument.h"
-#include "bindings/environment.h"
 #include "bindings/requests.h"
 #include "bindings/results.h"
 #include "native/kernels/profile.h"
@@ -40,7 +40,10 @@ Napi::Function EngineHandle::define(Napi::Env env) {
        InstanceMethod("setOptimizerStep", &EngineHandle::set_optimizer_step),
        InstanceMethod("setTokenBytes", &EngineHandle::set_token_bytes),
        InstanceMethod("logprobs", &EngineHandle::logprobs),
-       InstanceMethod("gradients", &EngineHandle::gradients), InstanceMethod("update", &EngineHandle::update),
+       InstanceMethod("forwardBackward", &EngineHandle::forward_backward),
+       InstanceMethod("optimStep", &EngineHandle::optim_step),
+       InstanceMethod("zeroGradients", &EngineHandle::zero_gradients),
+       InstanceMethod("update", &EngineHandle::update),
        InstanceMethod("generate", &EngineHandle::generate),
        InstanceMethod("estimate", &EngineHandle::estimate), InstanceMethod("memory", &EngineHandle::memory),
        InstanceMethod("profile", &EngineHandle::profile), InstanceMethod("dispose", &EngineHandle::dispose)});
@@ -50,7 +53,7 @@ EngineHandle::EngineHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<En
   constexpr auto op = "createEngine";
   throwing(info.Env(), op, [&] {
     options_ = read_engine_options(Argument(info[0], "options", op, "CONFIG"));
-    calls_ = std::make_unique<EngineCalls>(info.Env(), info.Env().GetInstanceData<Environment>()->engines,
+    calls_ = std::make_unique<EngineCalls>(info.Env(), info.Env().GetInstanceData<AddonData>()->engines,
                                            [this](bool needed) { needed ? Ref() : Unref(); });
   });
 }
@@ -125,17 +128,15 @@ void EngineHandle::set_token_bytes(const Napi::CallbackInfo& info) {
                  [bytes = std::move(read.first), offsets = std::move(read.second)](Engine& engine) mutable {
                    engine.set_token_bytes(std::move(bytes), std::move(offsets));
                  });
-    has_token_bytes_ = true;
   });
 }
 
 Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
   static constexpr auto op = "logprobs";
   return rejecting(*calls_, op, [&] {
-    auto sequences = read_sequences(Argument(info[0], "sequences", op), config_, false);
+    auto sequences = read_sequences(Argument(info[0], "sequences", op));
     const Argument options(info[1], "options", op);
     const auto temperature = static_cast<float>(options["temperature"].number(0));
-    if (!(temperature > 0)) options["temperature"].refuse("greater than 0");
     const bool tree = options["tree"].boolean();
     const Argument limit = options["maxTokensPerMicroBatch"];
     const auto rows = limit.absent() ? 0 : static_cast<int32_t>(limit.integer(0));
@@ -149,30 +150,55 @@ Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value EngineHandle::gradients(const Napi::CallbackInfo& info) {
-  static constexpr auto op = "gradients";
+Napi::Value EngineHandle::forward_backward(const Napi::CallbackInfo& info) {
+  static constexpr auto op = "forwardBackward";
   return rejecting(*calls_, op, [&] {
-    auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
+    auto batch = read_batch(Argument(info[0], "batch", op));
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     return calls_->start(
         op, info[2],
-        [sequences = std::move(sequences), loss](Engine& engine, const Call& call) -> EngineCalls::Finish {
+        [batch = std::move(batch), loss](Engine& engine, const Call& call) -> EngineCalls::Finish {
           const Profile::Call profiled(engine.profile(), op);
-          return [metrics = engine.gradients(sequences, loss, call)](Napi::Env env) {
+          return [metrics = engine.forward_backward(batch, loss, call)](Napi::Env env) {
             return to_js(env, metrics);
           };
         });
   });
 }
 
+Napi::Value EngineHandle::optim_step(const Napi::CallbackInfo& info) {
+  static constexpr auto op = "optimStep";
+  return rejecting(*calls_, op, [&] {
+    const OptimizerOptions optimizer = read_optimizer(Argument(info[0], "optimizer", op));
+    return calls_->start(
+        op, info[1], [optimizer, shown = step_](Engine& engine, const Call& call) -> EngineCalls::Finish {
+          const Profile::Call profiled(engine.profile(), op);
+          // Allocated first: a step that was taken must not be reported as failed.
+          const auto metrics = std::make_shared<StepMetrics>();
+          EngineCalls::Finish finish = [metrics](Napi::Env env) { return to_js(env, *metrics); };
+          *metrics = engine.optim_step(optimizer, call);
+          *shown = engine.optimizer_step();
+          return finish;
+        });
+  });
+}
+
+Napi::Value EngineHandle::zero_gradients(const Napi::CallbackInfo& info) {
+  return calls_->start("zeroGradients", info.Env().Undefined(),
+                       [](Engine& engine, const Call&) -> EngineCalls::Finish {
+                         engine.zero_gradients();
+                         return [](Napi::Env env) { return env.Undefined(); };
+                       });
+}
+
 Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
   static constexpr auto op = "update";
   return rejecting(*calls_, op, [&] {
-    auto sequences = read_sequences(Argument(info[0], "batch", op), config_, true);
+    auto batch = read_batch(Argument(info[0], "batch", op));
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     const OptimizerOptions optimizer = read_optimizer(Argument(info[2], "optimizer", op));
     return calls_->start(op, info[3],
-                         [sequences = std::move(sequences), loss, optimizer, shown = step_](
+                         [batch = std::move(batch), loss, optimizer, shown = step_](
                              Engine& engine, const Call& call) -> EngineCalls::Finish {
                            const Profile::Call profiled(engine.profile(), op);
                            // Allocated first: an update that was applied must not be reported as failed.
@@ -180,7 +206,7 @@ Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
                            EngineCalls::Finish finish = [metrics](Napi::Env env) {
                              return to_js(env, *metrics);
                            };
-                           *metrics = engine.update(sequences, loss, optimizer, call);
+                           *metrics = engine.update(batch, loss, optimizer, call);
                            *shown = engine.optimizer_step();
                            return finish;
                          });
@@ -190,8 +216,8 @@ Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::generate(const Napi::CallbackInfo& info) {
   static constexpr auto op = "generate";
   return rejecting(*calls_, op, [&] {
-    auto prompts = read_prompts(Argument(info[0], "prompts", op), config_);
-    auto options = read_generate_options(Argument(info[1], "options", op), config_, has_token_bytes_);
+    auto prompts = read_prompts(Argument(info[0], "prompts", op));
+    auto options = read_generate_options(Argument(info[1], "options", op));
     return calls_->start(op, info[2],
                          [prompts = std::move(prompts), options = std::move(options)](
                              Engine& engine, const Call& call) -> EngineCalls::Finish {

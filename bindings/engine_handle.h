@@ -28,7 +28,9 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
   void set_optimizer_step(const Napi::CallbackInfo&);
   void set_token_bytes(const Napi::CallbackInfo&);
   Napi::Value logprobs(const Napi::CallbackInfo&);
-  Napi::Value gradients(const Napi::CallbackInfo&);
+  Napi::Value forward_backward(const Napi::CallbackInfo&);
+  Napi::Value optim_step(const Napi::CallbackInfo&);
+  Napi::Value zero_gradients(const Napi::CallbackInfo&);
   Napi::Value update(const Napi::CallbackInfo&);
   Napi::Value generate(const Napi::CallbackInfo&);
   Napi::Value estimate(const Napi::CallbackInfo&);
@@ -38,7 +40,6 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
 
   EngineOptions options_;
   const ModelConfig& config_ = options_.config;
-  bool has_token_bytes_ = false;
   // What the engine's step is once the calls so far are done; written by the engine thread after each update.
   std::shared_ptr<std::atomic<int64_t>> step_ = std::make_shared<std::atomic<int64_t>>(0);
   std::unique_ptr<EngineCalls> calls_;

@@ -14,12 +14,6 @@ constexpr auto kFreeMemory =
 
 }  // namespace
 
-ArgumentError::ArgumentError(const std::string& code, const std::string& op, const std::string& field,
-                             const std::string& value, const std::string& expected, const std::string& remedy)
-    : Error(code, op, op + ": " + field + " is " + value + ", must be " + expected, remedy),
-      field(field),
-      value(value) {}
-
 const ErrorPointer& out_of_memory() {
   static const ErrorPointer error = std::make_shared<const Error>("MEMORY", "", kNoMemory, kFreeMemory);
   return error;
@@ -37,8 +31,6 @@ ErrorPointer caught(const char* op) noexcept {
   try {
     try {
       throw;
-    } catch (const ArgumentError& error) {
-      return std::make_shared<const ArgumentError>(error);
     } catch (const Error& error) {
       return std::make_shared<const Error>(error);
     } catch (const std::bad_alloc&) {
@@ -69,10 +61,11 @@ Napi::Error to_js_error(Napi::Env env, const Error& error) {
   if (!error.remedy.empty()) js.Set("remedy", error.remedy);
   Napi::Object details = Napi::Object::New(env);
   if (!error.op.empty()) details.Set("op", error.op);
-  if (const auto* argument = dynamic_cast<const ArgumentError*>(&error)) {
-    details.Set("field", argument->field);
-    details.Set("value", argument->value);
+  if (!error.field.empty()) {
+    details.Set("field", error.field);
+    details.Set("value", error.value);
   }
+  if (!error.tensor.empty()) details.Set("tensor", error.tensor);
   js.Set("details", details);
   return js;
 }

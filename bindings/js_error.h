@@ -14,13 +14,6 @@
 
 namespace swirl {
 
-// An argument that is wrong: `field` says where ("batch[3].tokens[7]"), `value` what was there.
-struct ArgumentError : Error {
-  ArgumentError(const std::string& code, const std::string& op, const std::string& field,
-                const std::string& value, const std::string& expected, const std::string& remedy);
-  std::string field, value;
-};
-
 using ErrorPointer = std::shared_ptr<const Error>;
 
 // MEMORY, without the name of an op; allocated by the first call, which the module makes when it is loaded.

@@ -1,7 +1,5 @@
 #include "bindings/requests.h"
 
-#include <cmath>
-
 namespace swirl {
 namespace {
 
@@ -41,37 +39,24 @@ ModelConfig read_config(const Argument& config) {
   c.rope_inverse_frequencies_sliding = config["ropeInverseFrequenciesSliding"].doubles();
   c.rope_attention_factor = real("ropeAttentionFactor", kAnyNumber);
   c.tied_embeddings = config["tiedEmbeddings"].boolean();
-  validate(c);
   return c;
 }
 
-// Log-probs of the scored tokens, or none.
-std::vector<float> read_logprobs(const Argument& argument, size_t scored) {
-  if (argument.absent()) return {};
-  std::vector<float> logprobs = argument.floats();
-  if (logprobs.size() != scored) {
-    argument.refuse("a Float32Array of " + std::to_string(scored) +
-                    " elements, one per token from actionStart on");
-  }
-  for (size_t i = 0; i < logprobs.size(); ++i) {
-    if (!std::isfinite(logprobs[i])) {
-      argument.refuse(
-          "finite throughout, but element " + std::to_string(i) + " is " + std::to_string(logprobs[i]),
-          "record the log-probs again; a token that was sampled has a finite one");
-    }
-  }
-  return logprobs;
+// Of the scored tokens, or none.
+std::vector<float> read_floats(const Argument& argument) {
+  return argument.absent() ? std::vector<float>() : argument.floats();
 }
 
-void check_tokens(const Argument& argument, const std::vector<int32_t>& tokens, const ModelConfig& config) {
-  if (tokens.empty()) argument.refuse("at least one token");
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] < 0 || tokens[i] >= config.vocab) {
-      argument.refuse("token ids from 0 to " + std::to_string(config.vocab - 1) + ", but element " +
-                          std::to_string(i) + " is " + std::to_string(tokens[i]),
-                      "use the tokenizer that belongs to this checkpoint");
-    }
-  }
+double read_positive(const Argument& argument) {  // absent: 0
+  if (argument.absent()) return 0;
+  const double value = argument.number(0);
+  if (!(value > 0)) argument.refuse("greater than 0");
+  return value;
+}
+
+void read_sequence(const Argument& element, Sequence& s) {
+  s.tokens = element["tokens"].int32s();
+  s.action_start = static_cast<int32_t>(element["actionStart"].integer(INT32_MIN));
 }
 
 }  // namespace
@@ -100,56 +85,57 @@ TensorKind read_tensor_kind(const Argument& argument) {
                                       {"adam_v", TensorKind::kAdamV}});
 }
 
-std::vector<Sequence> read_sequences(const Argument& batch, const ModelConfig& config, bool train) {
-  std::vector<Sequence> sequences;
+std::vector<Sequence> read_sequences(const Argument& sequences) {
+  std::vector<Sequence> read;
+  for (const Argument& element : sequences.elements()) read_sequence(element, read.emplace_back());
+  return read;
+}
+
+std::vector<TrainSequence> read_batch(const Argument& batch) {
+  std::vector<TrainSequence> read;
   for (const Argument& element : batch.elements()) {
-    Sequence s;
-    const Argument tokens = element["tokens"];
-    s.tokens = tokens.int32s();
-    check_tokens(tokens, s.tokens, config);
-    const auto length = static_cast<int64_t>(s.tokens.size());
-    if (length > config.max_positions) {
-      tokens.refuse("at most " + std::to_string(config.max_positions) + " tokens, the model's context",
-                    "shorten the trajectory, strip earlier thoughts from its states, or filter it out");
+    TrainSequence& s = read.emplace_back();
+    read_sequence(element, s);
+    const Argument advantage = element["advantage"], value = element["value"],
+                   derivative = element["derivative"];
+    if (advantage.is_number()) {
+      s.advantage = static_cast<float>(advantage.number(kAnyNumber));
+    } else {
+      s.advantages = advantage.floats();
+      if (s.advantages.empty()) advantage.refuse("a number, or a Float32Array with one per scored token");
     }
-    const Argument start = element["actionStart"];
-    const int64_t action_start = start.integer(-kSafeInteger, kSafeInteger);
-    if (action_start < 1) {
-      start.refuse("at least 1: the first token has no context to be scored in",
-                   "begin the state with a token");
-    }
-    if (action_start >= length) {
-      start.refuse("less than the sequence's " + std::to_string(length) + " tokens: this action is empty",
-                   "leave out sub-trajectories whose action has no tokens");
-    }
-    s.action_start = static_cast<int32_t>(action_start);
-    if (train) {
-      const auto scored = static_cast<size_t>(length - action_start);
-      s.advantage = static_cast<float>(element["advantage"].number(kAnyNumber));
-      s.behavior_logprobs = read_logprobs(element["behaviorLogprobs"], scored);
-      s.reference_logprobs = read_logprobs(element["referenceLogprobs"], scored);
-    }
-    sequences.push_back(std::move(s));
+    s.weights = read_floats(element["weights"]);
+    s.behavior_logprobs = read_floats(element["behaviorLogprobs"]);
+    s.reference_logprobs = read_floats(element["referenceLogprobs"]);
+    s.expected_logprobs = read_floats(element["expectedLogprobs"]);
+    if (!value.absent()) s.value = value.number(kAnyNumber);
+    if (!derivative.absent()) s.derivative = derivative.doubles();
   }
-  if (sequences.empty()) batch.refuse("at least one sequence");
-  return sequences;
+  return read;
 }
 
 LossOptions read_loss(const Argument& loss) {
+  const auto real = [&](const char* key) { return static_cast<float>(loss[key].number(0)); };
+  const auto real_or_0 = [&](const char* key) { return loss[key].absent() ? 0 : real(key); };
   LossOptions o;
-  o.loss = loss["loss"].choice<Loss>({{"reinforce", Loss::kReinforce}, {"ppo-clip", Loss::kPpoClip}});
+  o.loss = loss["loss"].choice<Loss>(
+      {{"reinforce", Loss::kReinforce}, {"ppo-clip", Loss::kPpoClip}, {"derivative", Loss::kDerivative}});
   o.aggregation = loss["aggregation"].choice<Aggregation>({{"sequence-sum", Aggregation::kSequenceSum},
                                                            {"sequence-mean", Aggregation::kSequenceMean},
-                                                           {"token-mean", Aggregation::kTokenMean}});
-  o.clip_low = static_cast<float>(loss["clipLow"].number(0, 1));
-  o.clip_high = static_cast<float>(loss["clipHigh"].number(0));
-  o.kl_weight = static_cast<float>(loss["klWeight"].number(0));
-  o.kl_estimator = loss["klEstimator"].choice<KlEstimator>(
-      {{"k1", KlEstimator::kK1}, {"k2", KlEstimator::kK2}, {"k3", KlEstimator::kK3}});
-  const Argument temperature = loss["temperature"];
-  o.temperature = static_cast<float>(temperature.number(0));
-  if (!(o.temperature > 0))
-    temperature.refuse("greater than 0", "log-probs at temperature 0 are not defined");
+                                                           {"token-mean", Aggregation::kTokenMean},
+                                                           {"fixed-length", Aggregation::kFixedLength}});
+  o.fixed_length = read_positive(loss["fixedLength"]);
+  o.total_sequences = read_positive(loss["totalSequences"]);
+  o.total_weight = read_positive(loss["totalWeight"]);
+  o.clip_low = real("clipLow");
+  o.clip_high = real("clipHigh");
+  o.kl_weight = real("klWeight");
+  o.kl_estimator = loss["klEstimator"].choice<KlEstimator>({{"k1", KlEstimator::kK1},
+                                                            {"k2", KlEstimator::kK2},
+                                                            {"k3", KlEstimator::kK3},
+                                                            {"k3+", KlEstimator::kK3Plus}});
+  o.entropy_weight = real_or_0("entropyWeight");
+  o.temperature = real("temperature");
   o.tree = loss["tree"].boolean();
   o.max_tokens_per_micro_batch = static_cast<int32_t>(loss["maxTokensPerMicroBatch"].integer(0));
   return o;
@@ -160,51 +146,44 @@ OptimizerOptions read_optimizer(const Argument& optimizer) {
   o.lr = optimizer["lr"].number(0);
   o.beta1 = optimizer["beta1"].number(0, 1);
   o.beta2 = optimizer["beta2"].number(0, 1);
-  if (o.beta1 == 1) optimizer["beta1"].refuse("less than 1");
-  if (o.beta2 == 1) optimizer["beta2"].refuse("less than 1");
   o.eps = optimizer["eps"].number(0);
   o.weight_decay = optimizer["weightDecay"].number(0);
   o.max_grad_norm = optimizer["maxGradNorm"].number(0);
+  const Argument groups = optimizer["groups"], group_of = optimizer["groupOf"];
+  if (groups.absent()) return o;
+  for (const Argument& group : groups.elements()) {
+    o.groups.push_back(
+        {group["lr"].number(0), group["weightDecay"].number(0), group["frozen"].boolean()});
+  }
+  o.group_of = group_of.int32s();
   return o;
 }
 
-GenerateOptions read_generate_options(const Argument& options, const ModelConfig& config,
-                                      bool has_token_bytes) {
+GenerateOptions read_generate_options(const Argument& options) {
   GenerateOptions o;
   o.n = static_cast<int32_t>(options["n"].integer(1, 65536));
   o.sampling.temperature = static_cast<float>(options["temperature"].number(0));
+  if (o.sampling.temperature == 0 && options["temperature"].number(0) != 0) {
+    options["temperature"].refuse("0, or a number that float32 can tell from it");
+  }
   o.sampling.top_k = static_cast<int32_t>(options["topK"].integer(0));
   o.sampling.top_p = static_cast<float>(options["topP"].number(0, 1));
-  if (!(o.sampling.top_p > 0)) options["topP"].refuse("greater than 0", "1 turns it off");
   o.stop_tokens = options["stopTokens"].int32s();
-  if (!o.stop_tokens.empty()) check_tokens(options["stopTokens"], o.stop_tokens, config);
   for (const Argument& stop : options["stopStrings"].elements()) {
     o.stop_strings.push_back(stop.text());
     if (o.stop_strings.back().empty()) stop.refuse("at least one character");
   }
-  if (!o.stop_strings.empty() && !has_token_bytes) {
-    options["stopStrings"].refuse("empty until setTokenBytes was called",
-                                  "give the engine the tokenizer's bytes first");
-  }
   return o;
 }
 
-std::vector<Prompt> read_prompts(const Argument& prompts, const ModelConfig& config) {
+std::vector<Prompt> read_prompts(const Argument& prompts) {
   std::vector<Prompt> read;
   for (const Argument& element : prompts.elements()) {
-    Prompt prompt;
-    const Argument tokens = element["tokens"];
-    prompt.tokens = tokens.int32s();
-    check_tokens(tokens, prompt.tokens, config);
-    if (static_cast<int64_t>(prompt.tokens.size()) >= config.max_positions) {
-      tokens.refuse("fewer than " + std::to_string(config.max_positions) + " tokens, the model's context",
-                    "shorten the prompt, or end the trajectory before its context is full");
-    }
+    Prompt& prompt = read.emplace_back();
+    prompt.tokens = element["tokens"].int32s();
     prompt.seed = element["seed"].bigint();
     prompt.max_new_tokens = static_cast<int32_t>(element["maxNewTokens"].integer(1));
-    read.push_back(std::move(prompt));
   }
-  if (read.empty()) prompts.refuse("at least one prompt");
   return read;
 }
 

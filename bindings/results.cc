@@ -2,7 +2,7 @@
 
 #include <sstream>
 
-#include "bindings/environment.h"
+#include "bindings/addon_data.h"
 #include "native/engine/error.h"
 
 namespace swirl {
@@ -10,7 +10,7 @@ namespace swirl {
 Napi::ArrayBuffer array_buffer(Napi::Env env, size_t bytes) {
   try {
     const auto size = Napi::Number::New(env, static_cast<double>(bytes));
-    return env.GetInstanceData<Environment>()->array_buffer.New({size}).As<Napi::ArrayBuffer>();
+    return env.GetInstanceData<AddonData>()->array_buffer.New({size}).As<Napi::ArrayBuffer>();
   } catch (const Napi::Error&) {
     throw Error("MEMORY", "",
                 "the system has no memory left for a result of " + std::to_string(bytes) + " bytes",
@@ -39,21 +39,51 @@ Napi::Value to_js(Napi::Env env, const std::vector<ParameterInfo>& parameters) {
   return list;
 }
 
-Napi::Value to_js(Napi::Env env, const UpdateMetrics& m) {
-  Napi::Object js = Napi::Object::New(env);
+namespace {
+
+void set(Napi::Env env, Napi::Object js, const GradientMetrics& m) {
   js.Set("loss", number(env, m.loss));
-  js.Set("gradNorm", number(env, m.grad_norm));
   js.Set("tokens", number(env, m.tokens));
   js.Set("treeTokens", number(env, m.tree_tokens));
   js.Set("microBatches", number(env, m.micro_batches));
   js.Set("labels", number(env, m.labels));
+  js.Set("leftOut", number(env, m.left_out));
   js.Set("entropy", number(env, m.entropy));
   js.Set("kl", number(env, m.kl));
   js.Set("clipRatio", number(env, m.clip_ratio));
   js.Set("meanLogprob", number(env, m.mean_logprob));
-  js.Set("skipped", m.skipped);
   js.Set("peakBytes", number(env, m.peak_bytes));
   js.Set("milliseconds", number(env, m.milliseconds));
+}
+
+// After the gradient's: the step's peak and time cover both.
+void set(Napi::Env env, Napi::Object js, const StepMetrics& m) {
+  js.Set("gradNorm", number(env, m.grad_norm));
+  js.Set("groupGradNorms", typed_array<Napi::Float64Array>(env, m.group_grad_norms));
+  js.Set("skipped", !m.skip_reason.empty());
+  if (!m.skip_reason.empty()) js.Set("skipReason", m.skip_reason);
+  js.Set("peakBytes", number(env, m.peak_bytes));
+  js.Set("milliseconds", number(env, m.milliseconds));
+}
+
+}  // namespace
+
+Napi::Value to_js(Napi::Env env, const GradientMetrics& m) {
+  Napi::Object js = Napi::Object::New(env);
+  set(env, js, m);
+  return js;
+}
+
+Napi::Value to_js(Napi::Env env, const StepMetrics& m) {
+  Napi::Object js = Napi::Object::New(env);
+  set(env, js, m);
+  return js;
+}
+
+Napi::Value to_js(Napi::Env env, const UpdateMetrics& m) {
+  Napi::Object js = Napi::Object::New(env);
+  set(env, js, m.gradient);
+  set(env, js, m.step);
   return js;
 }
 

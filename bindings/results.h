@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "native/engine/engine.h"
+#include "native/engine/types.h"
 #include "native/kernels/kernels.h"
 #include "native/kernels/profile.h"
 
@@ -28,6 +28,8 @@ Array typed_array(Napi::Env env, const std::vector<Element>& from) {
 
 Napi::Value to_js(Napi::Env, const std::vector<std::vector<float>>& logprobs);
 Napi::Value to_js(Napi::Env, const std::vector<ParameterInfo>&);
+Napi::Value to_js(Napi::Env, const GradientMetrics&);
+Napi::Value to_js(Napi::Env, const StepMetrics&);
 Napi::Value to_js(Napi::Env, const UpdateMetrics&);
 Napi::Value to_js(Napi::Env, const std::vector<std::vector<Completion>>&, const GenerateStats&);
 Napi::Value to_js(Napi::Env, const swirl_device_info&);

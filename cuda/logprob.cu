@@ -49,7 +49,8 @@ template <class T>
 __global__ void __launch_bounds__(kPackThreads)
     logprob_gradient_kernel(int32_t vocab, int32_t tiles, const float* logits, LogitScale scale,
                             float inverse_range, const int32_t* label_offset, const int32_t* target,
-                            const float* coefficient, const float* lse, T* dlogits, bool aligned) {
+                            const float* coefficient, const float* lse, const float* entropy,
+                            const float* entropy_coefficient, T* dlogits, bool aligned) {
   __shared__ unsigned map[kMapWords];
   __shared__ float row_total;
   const int64_t row = blockIdx.x / static_cast<unsigned>(tiles);
@@ -70,7 +71,9 @@ __global__ void __launch_bounds__(kPackThreads)
     if (target[l] >= begin && pack < kTilePacks) atomicOr(&map[pack / 32], 1u << pack % 32);
   }
   __syncthreads();
-  const float factor = -row_total, origin = lse[row];
+  const float total = -row_total, origin = lse[row];
+  const float row_entropy = entropy != nullptr ? entropy[row] : 0;
+  const float entropy_slope = entropy != nullptr ? entropy_coefficient[row] : 0;
   const float* from = logits + row * vocab;
   T* to = dlogits + row * vocab;
   for (int32_t pack = thread; pack < kTilePacks; pack += kPackThreads) {
@@ -89,6 +92,7 @@ __global__ void __launch_bounds__(kPackThreads)
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       const float z = scaled(x[i], scale);
+      const float factor = entropy_slope == 0 ? total : fmaf(-entropy_slope, z - origin + row_entropy, total);
       x[i] = fmaf(factor, expf(z - origin), here[i]) * slope(z, scale, inverse_range);
     }
     store_pack(to + at, left, aligned, x);
@@ -122,7 +126,8 @@ swirl_status logprob_forward(swirl_device* device, int32_t vocab, const float* l
 
 swirl_status logprob_backward(swirl_device* device, int32_t vocab, const float* logits, float softcap,
                               float temperature, const swirl_labels* labels, const float* coefficient,
-                              const float* lse, void* dlogits, swirl_dtype dtype) {
+                              const float* lse, const float* entropy, const float* entropy_coefficient,
+                              void* dlogits, swirl_dtype dtype) {
   const swirl_status status = check(device, "logprob_backward", temperature);
   if (status != SWIRL_OK) return status;
   const auto tiles = static_cast<int32_t>(ceil_div(vocab, kTilePacks * kPack));
@@ -133,7 +138,7 @@ swirl_status logprob_backward(swirl_device* device, int32_t vocab, const float* 
     auto* to = static_cast<decltype(null)>(dlogits);
     return launch(device, "logprob_backward", logprob_gradient_kernel<std::remove_pointer_t<decltype(null)>>,
                   grid, dim3(kPackThreads), 0, vocab, tiles, logits, scale, inverse_range,
-                  labels->label_offset, labels->target, coefficient, lse, to,
+                  labels->label_offset, labels->target, coefficient, lse, entropy, entropy_coefficient, to,
                   aligned_rows(logits, vocab) && aligned_rows(to, vocab));
   });
 }

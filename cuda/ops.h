@@ -97,7 +97,8 @@ swirl_status logprob_forward(swirl_device*, int32_t vocab, const float* logits, 
                              float* entropy);
 swirl_status logprob_backward(swirl_device*, int32_t vocab, const float* logits, float softcap,
                               float temperature, const swirl_labels*, const float* coefficient,
-                              const float* lse, void* dlogits, swirl_dtype dtype);
+                              const float* lse, const float* entropy, const float* entropy_coefficient,
+                              void* dlogits, swirl_dtype dtype);
 
 // sample.cu
 swirl_status sample(swirl_device*, int32_t rows, int32_t vocab, const float* logits, float softcap,
@@ -110,6 +111,8 @@ swirl_status sum_of_squares(swirl_device*, size_t count, const float* x, double*
 // adamw.cu
 swirl_status adamw(swirl_device*, size_t count, const swirl_adamw*, float* weight, const float* gradient,
                    float* m, float* v, void* compute, swirl_dtype dtype);
+swirl_status adamw_check(swirl_device*, size_t count, const swirl_adamw*, const float* weight,
+                         const float* gradient, const float* m, const float* v, int64_t* host_first);
 
 }  // namespace swirl::cuda
 

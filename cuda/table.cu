@@ -73,6 +73,7 @@ swirl_kernels make_table() {
   t.sample = Entered<sample>::call;
   t.sum_of_squares = Entered<sum_of_squares>::call;
   t.adamw = Entered<adamw>::call;
+  t.adamw_check = Entered<adamw_check>::call;
   return t;
 }
 

@@ -3,35 +3,89 @@
 namespace swirl {
 namespace SWIRL_ISA {
 
+struct AdamwConstants {
+  V decay, scale, mix1, keep2, mix2, root, eps, step;
+};
+SWIRL_INLINE AdamwConstants adamw_constants(const swirl_adamw& o) {
+  return {splat(float(1 - o.lr * o.weight_decay)),
+          splat(float(o.gradient_scale)),
+          splat(float(1 - o.beta1)),
+          splat(float(o.beta2)),
+          splat(float(1 - o.beta2)),
+          splat(float(std::sqrt(o.bias_correction2))),
+          splat(float(o.eps)),
+          splat(float(-o.lr / o.bias_correction1))};
+}
+
+struct AdamwElements {
+  V weight, gradient, mean, square;
+};
+// The first n elements from i on, zeros after them.
+SWIRL_INLINE AdamwElements adamw_load(int64_t i, int n, const float* weight, const float* gradient,
+                                      const float* m, const float* v) {
+  if (n == kLanes) return {load(weight + i), load(gradient + i), load(m + i), load(v + i)};
+  return {load_n(weight + i, n), load_n(gradient + i, n), load_n(m + i, n), load_n(v + i, n)};
+}
+SWIRL_INLINE void adamw_move(const AdamwConstants& c, AdamwElements& x) {
+  const V g = x.gradient * c.scale;
+  x.mean = fma(g - x.mean, c.mix1, x.mean);
+  x.square = fma(x.square, c.keep2, g * g * c.mix2);
+  const V denominator = sqrt(x.square) / c.root + c.eps;
+  x.weight = fma(c.step, x.mean / denominator, x.weight * c.decay);
+}
+
 template <class T>
 void adamw_range(const swirl_adamw& o, int64_t begin, int64_t end, float* weight, const float* gradient,
                  float* m, float* v, T* compute) {
-  const V decay = splat(float(1 - o.lr * o.weight_decay)), scale = splat(float(o.gradient_scale));
-  const V mix1 = splat(float(1 - o.beta1)), keep2 = splat(float(o.beta2)), mix2 = splat(float(1 - o.beta2));
-  const V root = splat(float(std::sqrt(o.bias_correction2))), eps = splat(float(o.eps));
-  const V step = splat(float(-o.lr / o.bias_correction1));
+  const AdamwConstants c = adamw_constants(o);
   for (int64_t i = begin; i < end; i += kLanes) {
     const int n = end - i < kLanes ? static_cast<int>(end - i) : kLanes;
-    const bool whole = n == kLanes;
-    const V g = (whole ? load(gradient + i) : load_n(gradient + i, n)) * scale;
-    V mean = whole ? load(m + i) : load_n(m + i, n);
-    V square = whole ? load(v + i) : load_n(v + i, n);
-    V w = whole ? load(weight + i) : load_n(weight + i, n);
-    mean = fma(g - mean, mix1, mean);
-    square = fma(square, keep2, g * g * mix2);
-    const V denominator = sqrt(square) / root + eps;
-    w = fma(step, mean / denominator, w * decay);
-    if (whole) {
-      store(m + i, mean);
-      store(v + i, square);
-      store(weight + i, w);
-      if (compute != nullptr) store(compute + i, w);
+    AdamwElements x = adamw_load(i, n, weight, gradient, m, v);
+    adamw_move(c, x);
+    if (n == kLanes) {
+      store(m + i, x.mean);
+      store(v + i, x.square);
+      store(weight + i, x.weight);
+      if (compute != nullptr) store(compute + i, x.weight);
     } else {
-      store_n(m + i, mean, n);
-      store_n(v + i, square, n);
-      store_n(weight + i, w, n);
-      if (compute != nullptr) store_n(compute + i, w, n);
+      store_n(m + i, x.mean, n);
+      store_n(v + i, x.square, n);
+      store_n(weight + i, x.weight, n);
+      if (compute != nullptr) store_n(compute + i, x.weight, n);
     }
+  }
+}
+
+// 0 in each lane that stays usable, NaN in the others: 0 times infinity or NaN is NaN.
+SWIRL_INLINE V adamw_broken(const AdamwElements& x) {
+  const V none = zeros();
+  return fma(x.weight * splat(kBeyondBfloat16), none, fma(x.mean, none, x.square * none));
+}
+
+// first: the first element of [begin, end) that the step would break, or -1.
+inline void adamw_first_broken(const swirl_adamw& o, int64_t begin, int64_t end, const float* weight,
+                               const float* gradient, const float* m, const float* v, int64_t* first) {
+  const AdamwConstants c = adamw_constants(o);
+  V broken = zeros();
+  for (int64_t i = begin; i < end; i += kLanes) {
+    const int n = end - i < kLanes ? static_cast<int>(end - i) : kLanes;
+    AdamwElements x = adamw_load(i, n, weight, gradient, m, v);
+    adamw_move(c, x);
+    broken += adamw_broken(x);
+  }
+  float lanes[kLanes];
+  store(lanes, broken);
+  bool any = false;
+  for (const float lane : lanes) any = any || lane != lane;
+  *first = -1;
+  if (!any) return;
+  for (int64_t i = begin; i < end && *first < 0; i += kLanes) {  // rare: found again, lane by lane
+    const int n = end - i < kLanes ? static_cast<int>(end - i) : kLanes;
+    AdamwElements x = adamw_load(i, n, weight, gradient, m, v);
+    adamw_move(c, x);
+    store(lanes, adamw_broken(x));
+    for (int j = n - 1; j >= 0; --j)
+      if (lanes[j] != lanes[j]) *first = i + j;
   }
 }
 

@@ -48,7 +48,8 @@ swirl_status logprob_forward(swirl_device* device, int32_t vocab, const float* l
 
 swirl_status logprob_backward(swirl_device* device, int32_t vocab, const float* logits, float softcap,
                               float temperature, const swirl_labels* labels, const float* coefficient,
-                              const float* lse, void* dlogits, swirl_dtype dtype) {
+                              const float* lse, const float* entropy, const float* entropy_coefficient,
+                              void* dlogits, swirl_dtype dtype) {
   const swirl_status status = check(device, "logprob_backward", vocab, temperature, labels);
   if (status != SWIRL_OK) return status;
   int32_t most = 0;
@@ -61,8 +62,9 @@ swirl_status logprob_backward(swirl_device* device, int32_t vocab, const float* 
     auto* to = static_cast<decltype(null)>(dlogits);
     parallel_for(device, labels->rows, 1, [&](int64_t row, int64_t) {
       const int32_t first = labels->label_offset[row], count = labels->label_offset[row + 1] - first;
+      const EntropyTerm term = {entropy ? entropy[row] : 0, entropy ? entropy_coefficient[row] : 0};
       SWIRL_DISPATCH(logprob_gradient_row(logits + row * vocab, vocab, scale, labels->target + first, count,
-                                          coefficient + first, lse[row], to + row * vocab,
+                                          coefficient + first, lse[row], term, to + row * vocab,
                                           static_cast<float*>(device->scratch(thread_index()))));
     });
   });

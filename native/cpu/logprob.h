@@ -29,6 +29,11 @@ struct LogitSummary {
   float entropy;  // nats
 };
 
+// A loss term in a row's entropy: d loss / d entropy; 0 = none.
+struct EntropyTerm {
+  float entropy, coefficient;
+};
+
 }  // namespace swirl
 
 #endif  // SWIRL_CPU_LOGPROB_H_

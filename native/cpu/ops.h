@@ -59,6 +59,9 @@ swirl_status rmsnorm_backward(swirl_device*, int32_t rows, int32_t groups, int32
 swirl_status rope(swirl_device*, int32_t rows, int32_t heads, int32_t head_dim, void* x, int32_t ld,
                   swirl_dtype, const int32_t* positions, const float* cosine, const float* sine, int inverse);
 
+// register_peak.cc
+double register_peak(swirl_device*, swirl_dtype);
+
 // gated.cc
 swirl_status gated_forward(swirl_device*, swirl_activation, int32_t rows, int32_t width, const void* gate_up,
                            void* out, swirl_dtype);
@@ -93,7 +96,8 @@ swirl_status logprob_forward(swirl_device*, int32_t vocab, const float* logits, 
                              float* entropy);
 swirl_status logprob_backward(swirl_device*, int32_t vocab, const float* logits, float softcap,
                               float temperature, const swirl_labels*, const float* coefficient,
-                              const float* lse, void* dlogits, swirl_dtype);
+                              const float* lse, const float* entropy, const float* entropy_coefficient,
+                              void* dlogits, swirl_dtype);
 
 // sample.cc
 swirl_status sample(swirl_device*, int32_t rows, int32_t vocab, const float* logits, float softcap,
@@ -103,6 +107,8 @@ swirl_status sample(swirl_device*, int32_t rows, int32_t vocab, const float* log
 swirl_status sum_of_squares(swirl_device*, size_t count, const float* x, double* out);
 swirl_status adamw(swirl_device*, size_t count, const swirl_adamw*, float* weight, const float* gradient,
                    float* m, float* v, void* compute, swirl_dtype);
+swirl_status adamw_check(swirl_device*, size_t count, const swirl_adamw*, const float* weight,
+                         const float* gradient, const float* m, const float* v, int64_t* host_first);
 
 }  // namespace swirl
 

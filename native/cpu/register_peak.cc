@@ -1,9 +1,11 @@
-#include "native/cpu/register_peak.h"
-
+// The rate of the processor's own multiply-adds: a loop that touches registers only, on every thread, with the
+// widest instructions that isa() allows. 0 for processors other than x86.
 #include <algorithm>
 #include <chrono>
 
+#include "native/cpu/device.h"
 #include "native/cpu/isa.h"
+#include "native/cpu/ops.h"
 
 #if defined(__x86_64__)
 #define SWIRL_WITH_PAIRS
@@ -91,7 +93,8 @@ double shortest(const Loop& loop, int64_t steps) {
 }  // namespace
 
 // Every thread at its best while the others run as well.
-double register_peak(swirl_dtype dtype, int threads) {
+double register_peak(swirl_device* device, swirl_dtype dtype) {
+  const int threads = device->threads;
   const Loop loop = loop_for(dtype);
   int64_t steps = 1 << 12;
   while (time_of(loop, steps) < kLongEnough && steps < (int64_t(1) << 30)) steps *= 2;
@@ -105,7 +108,7 @@ double register_peak(swirl_dtype dtype, int threads) {
 
 #else
 
-double register_peak(swirl_dtype, int) { return 0; }
+double register_peak(swirl_device*, swirl_dtype) { return 0; }
 
 #endif
 

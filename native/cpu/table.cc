@@ -12,6 +12,7 @@ const swirl_kernels* swirl_cpu_kernels(void) {
     t.close = device_close;
     t.last_error = device_last_error;
     t.describe = device_describe;
+    t.register_peak = register_peak;
     t.allocate = memory_allocate;
     t.release = memory_release;
     t.upload = memory_copy;
@@ -45,6 +46,7 @@ const swirl_kernels* swirl_cpu_kernels(void) {
     t.sample = sample;
     t.sum_of_squares = sum_of_squares;
     t.adamw = adamw;
+    t.adamw_check = adamw_check;
     return t;
   }();
   return &table;

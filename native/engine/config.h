@@ -41,9 +41,6 @@ struct ModelConfig {
   int32_t qkv_width() const { return q_width() + 2 * kv_width(); }
 };
 
-// Throws Error("CHECKPOINT") naming the field when the numbers do not make a model.
-void validate(const ModelConfig&);
-
 }  // namespace swirl
 
 #endif  // SWIRL_ENGINE_CONFIG_H_

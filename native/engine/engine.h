@@ -1,114 +1,20 @@
 // The engine: one model on one device. Device-independent; everything it computes goes through the kernel
 // table.
 //
-// Not thread-safe: one thread calls it, except where a member says otherwise. Every call throws swirl::Error.
+// Not thread-safe: one thread calls it, except where a member says otherwise. Every call throws swirl::Error,
+// for a wrong argument before it has changed anything.
 // The forward and backward over a token tree give exactly the sum over the separate sequences.
+// Weights and moments are finite at all times: writes and steps that would make them otherwise are refused.
 #ifndef SWIRL_ENGINE_ENGINE_H_
 #define SWIRL_ENGINE_ENGINE_H_
 
-#include <atomic>
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "config.h"
+#include "types.h"
 
 namespace swirl {
 
 class Profile;  // native/kernels/profile.h
-
-struct EngineOptions {
-  ModelConfig config;
-  std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
-  swirl_dtype dtype = SWIRL_FLOAT32;
-  int32_t threads = 0;         // 0 = all cores
-  uint64_t memory_budget = 0;  // bytes in all; 0 = 80 % of what is free
-  bool trainable = true;
-  bool profile = false;  // times every kernel; see Engine::profile
-};
-
-struct ParameterInfo {
-  std::string name;  // as in a Hugging Face checkpoint
-  std::vector<int64_t> shape;
-};
-
-constexpr int64_t kWhole = -1;  // in place of the first element of a part of a tensor, and of its length
-
-enum class TensorKind { kWeight, kGradient, kAdamM, kAdamV };
-
-struct Sequence {
-  std::vector<int32_t> tokens;
-  int32_t action_start = 1;  // first scored token, 1 … tokens - 1
-  float advantage = 1;
-  std::vector<float> behavior_logprobs;   // empty or [tokens - action_start]
-  std::vector<float> reference_logprobs;  // empty or [tokens - action_start]
-};
-
-enum class Loss { kReinforce, kPpoClip };
-enum class Aggregation { kSequenceSum, kSequenceMean, kTokenMean };
-enum class KlEstimator { kK1, kK2, kK3 };
-
-struct LossOptions {
-  Loss loss = Loss::kReinforce;
-  Aggregation aggregation = Aggregation::kSequenceSum;
-  float clip_low = 0.2f, clip_high = 0.2f;
-  float kl_weight = 0;
-  KlEstimator kl_estimator = KlEstimator::kK3;
-  float temperature = 1;
-  bool tree = true;
-  // Rows in hand at once, the path to them aside; 0 = as the device likes.
-  int32_t max_tokens_per_micro_batch = 0;
-};
-
-struct OptimizerOptions {
-  double lr = 1e-6, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
-  double max_grad_norm = 1;  // 0 = no clipping
-};
-
-struct UpdateMetrics {
-  double loss = 0, grad_norm = 0, entropy = 0, kl = 0, clip_ratio = 0, mean_logprob = 0, milliseconds = 0;
-  int64_t tokens = 0, tree_tokens = 0, labels = 0, micro_batches = 0;
-  uint64_t peak_bytes = 0;
-  bool skipped = false;
-};
-
-struct Prompt {
-  std::vector<int32_t> tokens;
-  uint64_t seed = 0;
-  int32_t max_new_tokens = 256;  // of each of its completions
-};
-
-struct GenerateOptions {
-  int32_t n = 1;
-  swirl_sampling sampling = {1, 0, 1};
-  std::vector<int32_t> stop_tokens;
-  std::vector<std::string> stop_strings;
-};
-
-enum class Finish { kStop, kLength, kEos };
-
-struct Completion {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs;
-  Finish finish = Finish::kLength;
-};
-
-struct GenerateStats {
-  int64_t prefill_tokens = 0, cached_tokens = 0, decoded_tokens = 0;
-};
-
-struct Estimate {
-  uint64_t bytes = 0, budget = 0;
-};
-
-// How a long call is watched. `cancelled` is looked at between layers and between decode steps, never inside
-// an optimizer step.
-struct Call {
-  const std::atomic<bool>* cancelled = nullptr;
-  std::function<void(int64_t done, int64_t total)> progress;
-};
 
 class Engine {
  public:
@@ -131,9 +37,19 @@ class Engine {
   // max_tokens_per_micro_batch as in LossOptions.
   std::vector<std::vector<float>> logprobs(const std::vector<Sequence>&, float temperature, bool tree,
                                            int32_t max_tokens_per_micro_batch, const Call&);
-  UpdateMetrics gradients(const std::vector<Sequence>&, const LossOptions&, const Call&);
-  UpdateMetrics update(const std::vector<Sequence>&, const LossOptions&, const OptimizerOptions&,
+
+  // Adds the gradient of the batch's loss to what earlier calls left since the last step. When it fails after
+  // it has begun: with nothing from earlier calls there is no gradient afterwards; else it is incomplete, and
+  // refused until zero_gradients.
+  GradientMetrics forward_backward(const std::vector<TrainSequence>&, const LossOptions&, const Call&);
+  // One AdamW step on the gradients, which it spends: they can still be read, and the next forward_backward
+  // starts from zero. Where the loss, the gradient or the result is not finite, nothing changes.
+  StepMetrics optim_step(const OptimizerOptions&, const Call&);
+  void zero_gradients();
+  // The three in one: drops earlier gradients, then forward_backward and optim_step.
+  UpdateMetrics update(const std::vector<TrainSequence>&, const LossOptions&, const OptimizerOptions&,
                        const Call&);
+
   // [prompts][n]
   std::vector<std::vector<Completion>> generate(const std::vector<Prompt>&, const GenerateOptions&,
                                                 const Call&, GenerateStats*);
@@ -148,10 +64,6 @@ class Engine {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-// Throws Error("INPUT") naming the index, field and value, unless every sequence can be trained on by this
-// model.
-void validate(const ModelConfig&, const std::vector<Sequence>&, const char* op);
 
 }  // namespace swirl
 

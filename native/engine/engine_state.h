@@ -15,6 +15,9 @@
 
 namespace swirl {
 
+// Throws Error("ABORTED") when the call was cancelled.
+void check_cancelled(const Call&, const char* op);
+
 struct Engine::State {
   explicit State(const EngineOptions&);
 
@@ -43,7 +46,7 @@ struct Engine::State {
     uint64_t workspace_bytes = 0, lists_bytes = 0;
   };
   // `rows`: of a batch, 0 = the default. Refuses what cannot fit, with the numbers.
-  Run prepare(const std::vector<Sequence>&, const std::vector<int32_t>& order, bool share, int32_t rows,
+  Run prepare(const Sequences&, const std::vector<int32_t>& order, bool share, int32_t rows,
               bool backward, const char* op);
 
   // What stays whatever the batch: weights, and what training adds to them.
@@ -66,7 +69,26 @@ struct Engine::State {
   // For a tensor that is written or read.
   void make_room(const std::string& name, TensorKind);
 
-  UpdateMetrics accumulate(const std::vector<Sequence>&, const LossOptions&, const Call&, const char* op);
+  // Gradients of the whole batch, in the order of the schedule, added to the gradient buffer. begun: whether
+  // that was touched.
+  GradientMetrics accumulate(const std::vector<TrainSequence>&, const LossOptions&, const Call&,
+                             const char* op, bool& begun);
+  // The same, with the gradient's state kept: see Engine::forward_backward.
+  GradientMetrics forward_backward(const std::vector<TrainSequence>&, const LossOptions&, const Call&,
+                                   const char* op);
+  StepMetrics step(const OptimizerOptions&, const Call&, const char* op);
+
+  // What the gradient buffer holds.
+  enum class Gradient {
+    kNone,   // zeros, or it is not there yet
+    kReady,  // of every forward_backward since the last step
+    kSpent,  // what the last step used
+    kTorn,   // kReady, and part of a call that failed
+  } gradient = Gradient::kNone;
+  bool loss_finite = true;  // of what is in it
+  void drop_gradient();
+  // Zeros where there is nothing to add to. Refuses a torn one.
+  void begin_gradient(const char* op);
 
  private:
   Workspace plan(Arena&, int64_t stack, int64_t rows, int64_t labels, Keep) const;

@@ -15,7 +15,19 @@ struct Error : std::runtime_error {
   std::string code;    // "INPUT", "MEMORY", "DEVICE", "ABORTED", "NUMERICS", "INTERNAL", …
   std::string op;      // what was running: "update", "gemm", …
   std::string remedy;  // what to do next; may be empty
+  // Where they apply, else empty: the argument that is wrong ("batch[3].tokens"), its value, a parameter's name.
+  std::string field, value, tensor;
 };
+
+// An argument that is wrong: "OP: FIELD is VALUE, must be EXPECTED".
+inline Error argument_error(const std::string& code, const std::string& op, const std::string& field,
+                            const std::string& value, const std::string& expected,
+                            const std::string& remedy) {
+  Error error(code, op, op + ": " + field + " is " + value + ", must be " + expected, remedy);
+  error.field = field;
+  error.value = value;
+  return error;
+}
 
 }  // namespace swirl
 

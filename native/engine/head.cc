@@ -46,12 +46,13 @@ Head::Scratch Head::plan(Arena& arena, int32_t rows, int32_t labels, bool backwa
     s.dnormed = arena.take<float>(n * c_.width);
     s.drows = arena.take<float>(n * c_.width);
     s.coefficient = arena.take<float>(labels);
+    s.entropy_coefficient = arena.take<float>(n);
   }
   return s;
 }
 
 Head::Result Head::run(const BatchLists& batch, const Activations& a, const Scratch& s, float temperature,
-                       const Coefficients* coefficients) {
+                       const Coefficients* coefficients, bool entropy_term) {
   const swirl_kernels& k = device_.kernels();
   swirl_device* device = device_.handle();
   const auto labelled = static_cast<int32_t>(batch.label_row.size());
@@ -60,7 +61,7 @@ Head::Result Head::run(const BatchLists& batch, const Activations& a, const Scra
   result.logprob.resize(batch.labels());
   result.entropy.resize(labelled);
   std::vector<int32_t> offset;
-  std::vector<float> coefficient(batch.labels());
+  std::vector<float> coefficient(batch.labels()), entropy_coefficient(entropy_term ? s.chunk : 0);
 
   for (int32_t begin = 0; begin < labelled; begin += s.chunk) {
     const int32_t rows = std::min(s.chunk, labelled - begin);
@@ -83,10 +84,15 @@ Head::Result Head::run(const BatchLists& batch, const Activations& a, const Scra
     device_.download(&result.entropy[begin], s.entropy, rows * sizeof(float));
     if (!coefficients) continue;
 
-    (*coefficients)(first, last, &result.logprob[first], coefficient.data());
+    (*coefficients)({begin, begin + rows, first, last, &result.logprob[first], &result.entropy[begin],
+                     coefficient.data(), entropy_term ? entropy_coefficient.data() : nullptr});
     device_.upload(s.coefficient, coefficient.data(), (last - first) * sizeof(float));
+    if (entropy_term) {
+      device_.upload(s.entropy_coefficient, entropy_coefficient.data(), rows * sizeof(float));
+    }
     device_.check(k.logprob_backward(device, vocab, s.logits, c_.logit_softcap, temperature, &labels,
-                                     s.coefficient, s.lse, s.dlogits, dtype_),
+                                     s.coefficient, s.lse, entropy_term ? s.entropy : nullptr,
+                                     entropy_term ? s.entropy_coefficient : nullptr, s.dlogits, dtype_),
                   "log-prob backward");
     model_.product(true, false, vocab, width, rows, s.dlogits, vocab, s.normed, width, 1,
                    p_.gradient(p_.head()), width, SWIRL_FLOAT32, "language-model head, weight gradient");

@@ -27,6 +27,7 @@ class Head {
     float* lse = nullptr;          // [chunk]
     float* entropy = nullptr;      // [chunk]
     float* coefficient = nullptr;  // [labels]
+    float* entropy_coefficient = nullptr;  // [chunk]
     int32_t* index = nullptr;      // [chunk]
     int32_t* offset = nullptr;     // [chunk + 1]
     int32_t* target = nullptr;     // [labels]
@@ -38,12 +39,20 @@ class Head {
     std::vector<float> logprob;  // [labels] of the batch
     std::vector<float> entropy;  // [labelled rows] of the batch
   };
-  // Scores every label of a batch. With `coefficients`, also the backward: it is called once a chunk with the
-  // log-probs of the batch's labels [begin, end), fills d loss / d log-prob, and a.gradient (zeroed by the
-  // caller) receives the rows' gradients.
-  using Coefficients =
-      std::function<void(int32_t begin, int32_t end, const float* logprob, float* coefficient)>;
-  Result run(const BatchLists&, const Activations& a, const Scratch&, float temperature, const Coefficients*);
+  // What the backward of a chunk of labelled rows needs from the loss.
+  struct Chunk {
+    int32_t first_row, last_row;      // of the batch's labelled rows
+    int32_t first_label, last_label;  // of the batch's labels
+    const float* logprob;             // [labels of the chunk]
+    const float* entropy;             // [rows of the chunk]
+    float* coefficient;               // [labels of the chunk] to fill: d loss / d log-prob
+    float* entropy_coefficient;       // [rows of the chunk] to fill: d loss / d entropy; null without the term
+  };
+  // Scores every label of a batch. With `coefficients`, also the backward: it is called once per chunk, and
+  // a.gradient (zeroed by the caller) receives the rows' gradients. entropy_term: whether the loss has one.
+  using Coefficients = std::function<void(const Chunk&)>;
+  Result run(const BatchLists&, const Activations& a, const Scratch&, float temperature, const Coefficients*,
+             bool entropy_term);
 
   int32_t chunk_rows(int32_t rows) const;
 

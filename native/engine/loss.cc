@@ -4,63 +4,105 @@
 #include <cmath>
 
 namespace swirl {
+namespace {
 
-std::vector<double> token_weights(const std::vector<Sequence>& sequences, Aggregation aggregation) {
-  const auto scored = [](const Sequence& s) { return double(s.tokens.size()) - s.action_start; };
-  const double n = double(sequences.size());
-  double all = 0;
-  for (const Sequence& s : sequences) all += scored(s);
-  std::vector<double> weights;
-  weights.reserve(sequences.size());
-  for (const Sequence& s : sequences) {
-    switch (aggregation) {
-      case Aggregation::kSequenceSum:
-        weights.push_back(1 / n);
-        break;
-      case Aggregation::kSequenceMean:
-        weights.push_back(1 / (n * scored(s)));
-        break;
-      case Aggregation::kTokenMean:
-        weights.push_back(1 / all);
-        break;
-    }
-  }
-  return weights;
+double total_weight(const TrainSequence& s) {
+  if (s.weights.empty()) return static_cast<double>(s.scored());
+  double sum = 0;
+  for (const float w : s.weights) sum += w;
+  return sum;
 }
 
-TokenLoss token_loss(const LossOptions& options, double weight, double advantage, double logprob,
-                     const float* behavior, const float* reference) {
-  TokenLoss out;
-  if (options.loss == Loss::kReinforce) {
-    out.value = -weight * advantage * logprob;
-    out.derivative = -weight * advantage;
-  } else {
-    const double ratio = std::exp(logprob - *behavior);
-    const double bounded = std::clamp(ratio, 1.0 - options.clip_low, 1.0 + options.clip_high);
-    out.clipped = bounded * advantage < ratio * advantage;
-    out.value = -weight * (out.clipped ? bounded : ratio) * advantage;
-    out.derivative = out.clipped ? 0 : -weight * ratio * advantage;
+double inverse(double x) { return x > 0 ? 1 / x : 0; }
+
+void add_kl(const LossOptions& options, double weight, double logprob, double reference, TokenLoss& out) {
+  const double x = logprob - reference;
+  double slope = 0;
+  switch (options.kl_estimator) {
+    case KlEstimator::kK1:
+      out.kl = x;
+      slope = 1;
+      break;
+    case KlEstimator::kK2:
+      out.kl = x * x / 2;
+      slope = x;
+      break;
+    case KlEstimator::kK3:
+      out.kl = std::expm1(-x) + x;
+      slope = -std::expm1(-x);
+      break;
+    case KlEstimator::kK3Plus:
+      out.kl = std::expm1(-x) + x;
+      slope = x;
+      break;
   }
-  if (reference) {
-    const double x = logprob - *reference;
-    double slope = 0;
-    switch (options.kl_estimator) {
-      case KlEstimator::kK1:
-        out.kl = x;
-        slope = 1;
+  out.value += weight * options.kl_weight * out.kl;
+  out.derivative += weight * options.kl_weight * slope;
+}
+
+}  // namespace
+
+std::vector<double> sequence_factors(const std::vector<TrainSequence>& sequences, const LossOptions& options) {
+  const double n = options.total_sequences > 0 ? options.total_sequences : double(sequences.size());
+  double all = options.total_weight;
+  if (all == 0) {
+    for (const TrainSequence& s : sequences) all += total_weight(s);
+  }
+  std::vector<double> factors;
+  factors.reserve(sequences.size());
+  for (const TrainSequence& s : sequences) {
+    switch (options.aggregation) {
+      case Aggregation::kSequenceSum:
+        factors.push_back(1 / n);
         break;
-      case KlEstimator::kK2:
-        out.kl = x * x / 2;
-        slope = x;
+      case Aggregation::kSequenceMean:
+        factors.push_back(inverse(n * total_weight(s)));
         break;
-      case KlEstimator::kK3:
-        out.kl = std::expm1(-x) + x;
-        slope = -std::expm1(-x);
+      case Aggregation::kTokenMean:
+        factors.push_back(inverse(all));
+        break;
+      case Aggregation::kFixedLength:
+        factors.push_back(1 / (n * options.fixed_length));
         break;
     }
-    out.value += weight * options.kl_weight * out.kl;
-    out.derivative += weight * options.kl_weight * slope;
   }
+  return factors;
+}
+
+bool matters(const TrainSequence& s, const LossOptions& options) {
+  const bool term = options.kl_weight != 0 || options.entropy_weight != 0;
+  for (size_t t = 0; t < s.scored(); ++t) {
+    if (options.loss == Loss::kDerivative ? s.derivative[t] != 0
+                                          : s.weight_at(t) != 0 && s.advantage_at(t) != 0) {
+      return true;
+    }
+    if (term && s.weight_at(t) != 0) return true;
+  }
+  return false;
+}
+
+TokenLoss token_loss(const LossOptions& options, double factor, const TrainSequence& s, size_t t,
+                     double logprob) {
+  TokenLoss out;
+  const double weight = s.weights.empty() ? factor : factor * s.weights[t], advantage = s.advantage_at(t);
+  switch (options.loss) {
+    case Loss::kReinforce:
+      out.value = -weight * advantage * logprob;
+      out.derivative = -weight * advantage;
+      break;
+    case Loss::kPpoClip: {
+      const double ratio = std::exp(logprob - s.behavior_logprobs[t]);
+      const double bounded = std::clamp(ratio, 1.0 - options.clip_low, 1.0 + options.clip_high);
+      out.clipped = bounded * advantage < ratio * advantage;
+      out.value = -weight * (out.clipped ? bounded : ratio) * advantage;
+      out.derivative = out.clipped ? 0 : -weight * ratio * advantage;
+      break;
+    }
+    case Loss::kDerivative:
+      out.derivative = factor * s.derivative[t];
+      break;
+  }
+  if (!s.reference_logprobs.empty()) add_kl(options, weight, logprob, s.reference_logprobs[t], out);
   return out;
 }
 

@@ -8,7 +8,7 @@
 
 #include <vector>
 
-#include "engine.h"
+#include "types.h"
 
 namespace swirl {
 
@@ -19,16 +19,21 @@ struct TokenLoss {
   bool clipped = false;
 };
 
-// The weight of each of a sequence's scored tokens: 1/N, 1/(N·Tᵢ) or 1/ΣT. [sequences]
-std::vector<double> token_weights(const std::vector<Sequence>&, Aggregation);
+// The aggregation's factor on each sequence: 1/N, 1/(N·Tᵢ), 1/ΣT or 1/(N·fixed_length), where Tᵢ is the sum of
+// its weights. 0 for a sequence that is masked altogether. [sequences]
+std::vector<double> sequence_factors(const std::vector<TrainSequence>&, const LossOptions&);
 
-// reinforce:  -w · A · log π
-// ppo-clip:   -w · min(r · A, clip(r, 1 - low, 1 + high) · A), r = π / π_behaviour   (Schulman et al. 2017)
+// Whether the gradient or the loss could change without the sequence: some token with a weight has an advantage
+// or a derivative, or a KL or entropy term that needs it.
+bool matters(const TrainSequence&, const LossOptions&);
+
+// Of scored token t, with w its weight times the sequence's factor:
+//   reinforce:   -w · A · log π
+//   ppo-clip:    -w · min(r · A, clip(r, 1 - low, 1 + high) · A), r = π / π_behavior   (Schulman et al. 2017)
+//   derivative:  the sequence's own, times the factor alone: it has the weights in it; its value is added apart
 // plus w · klWeight · k(x), x = log π - log π_ref (Schulman, "Approximating KL divergence"):
-//   k1 = x,  k2 = x² / 2,  k3 = e^-x - 1 + x
-// behavior and reference: their log-probs of this token; ignored where the options do not use them.
-TokenLoss token_loss(const LossOptions&, double weight, double advantage, double logprob,
-                     const float* behavior, const float* reference);
+//   k1 = x,  k2 = x² / 2,  k3 = e^-x - 1 + x,  k3+ = the value of k3 with the derivative of k2
+TokenLoss token_loss(const LossOptions&, double factor, const TrainSequence&, size_t t, double logprob);
 
 }  // namespace swirl
 

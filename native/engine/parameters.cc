@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
 
 #include "error.h"
+#include "validate.h"
 
 namespace swirl {
 namespace {
@@ -16,6 +17,34 @@ int64_t product(const std::vector<int64_t>& shape) {
   int64_t n = 1;
   for (const int64_t d : shape) n *= d;
   return n;
+}
+
+const char* kind_text(TensorKind kind) {
+  switch (kind) {
+    case TensorKind::kWeight:
+      return "weight";
+    case TensorKind::kGradient:
+      return "gradient";
+    case TensorKind::kAdamM:
+      return "first moment";
+    case TensorKind::kAdamV:
+      break;
+  }
+  return "second moment";
+}
+
+float value_at(const uint8_t* bytes, int64_t i, swirl_dtype type) {
+  uint32_t word = 0;
+  uint16_t half = 0;
+  if (type == SWIRL_FLOAT32) {
+    std::memcpy(&word, bytes + i * sizeof word, sizeof word);
+  } else {
+    std::memcpy(&half, bytes + i * sizeof half, sizeof half);
+    word = uint32_t(half) << 16;
+  }
+  float value = 0;
+  std::memcpy(&value, &word, sizeof value);
+  return value;
 }
 
 std::string layer_name(int32_t l, const char* part) {
@@ -169,15 +198,37 @@ Buffer& Parameters::buffer(TensorKind kind) {
   return kind == TensorKind::kAdamM ? m_ : v_;
 }
 
-void Parameters::write(const std::string& name, TensorKind kind, swirl_dtype type, int64_t first,
-                       const uint8_t* bytes, size_t count_bytes) {
+void Parameters::check_values(const std::string& name, TensorKind kind, swirl_dtype type, int64_t first,
+                              const uint8_t* bytes, size_t count_bytes) const {
   if (count_bytes % size_of(type) != 0) {
     throw Error("CHECKPOINT", "tensor",
                 "tensor \"" + name + "\": " + std::to_string(count_bytes) + " bytes are no whole elements",
                 "pass whole elements");
   }
   const auto elements = static_cast<int64_t>(count_bytes / size_of(type));
-  const Place at = part(name, first, elements);
+  part(name, first, elements);
+  const int64_t begin = std::max<int64_t>(first, 0);
+  const auto refuse = [&](int64_t index, const char* what) {
+    Error error("NUMERICS", "tensor",
+                "tensor \"" + name + "\": element " + std::to_string(begin + index) + " of the " +
+                    kind_text(kind) + what,
+                "take an earlier checkpoint, or find out which step or tool made it");
+    error.tensor = name;
+    error.field = "data[" + std::to_string(index) + "]";
+    error.value = std::to_string(value_at(bytes, index, type));
+    throw error;
+  };
+  const int64_t index = first_not_finite(bytes, count_bytes, type);
+  if (index >= 0) refuse(index, " is not finite, or too large for bfloat16");
+  if (kind != TensorKind::kAdamV) return;
+  for (int64_t i = 0; i < elements; ++i) {
+    if (value_at(bytes, i, type) < 0) refuse(i, " is below 0");
+  }
+}
+
+void Parameters::write(const std::string& name, TensorKind kind, swirl_dtype type, int64_t first,
+                       const uint8_t* bytes, size_t count_bytes) {
+  const Place at = part(name, first, static_cast<int64_t>(count_bytes / size_of(type)));
   Buffer& target = buffer(kind);
   const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
   Buffer staging(device_, "a tensor being written");
@@ -227,32 +278,96 @@ void Parameters::begin_moments() {
   }
 }
 
-double Parameters::gradient_norm() const {
+void Parameters::zero_gradient() { gradient_.zero(); }
+
+double Parameters::sum_of_squares(int64_t begin, int64_t count) const {
   double sum = 0;
-  device_.check(device_.kernels().sum_of_squares(device_.handle(), total_, gradient_.as<float>(), &sum),
-                "sum_of_squares");
-  return std::isfinite(sum) ? std::sqrt(sum) : std::numeric_limits<double>::quiet_NaN();
+  device_.check(
+      device_.kernels().sum_of_squares(device_.handle(), count, gradient_.as<float>() + begin, &sum),
+      "sum_of_squares");
+  return sum;
 }
 
-void Parameters::adamw_step(const OptimizerOptions& o, double gradient_scale) {
+std::vector<Parameters::Range> Parameters::ranges(const OptimizerOptions& o) const {
+  if (o.group_of.empty()) return {{0, total_, 0}};
+  std::vector<Range> ranges;
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    const Place& at = places_.at(infos_[i].name);
+    const auto group = static_cast<size_t>(o.group_of[i]);
+    if (ranges.empty() || ranges.back().group != group) ranges.push_back({at.offset, 0, group});
+    ranges.back().count += at.count;
+  }
+  return ranges;
+}
+
+std::vector<double> Parameters::gradient_squares(const OptimizerOptions& o) const {
+  std::vector<double> squares(1 + o.groups.size(), 0);
+  for (const Range& range : ranges(o)) {
+    if (!o.group(range.group).frozen) squares[range.group] += sum_of_squares(range.begin, range.count);
+  }
+  return squares;
+}
+
+const std::string& Parameters::name_at(int64_t index) const {
+  size_t i = 0;
+  while (i + 1 < infos_.size() && places_.at(infos_[i + 1].name).offset <= index) ++i;
+  return infos_[i].name;
+}
+
+std::string Parameters::first_infinite_gradient() const {
+  for (const ParameterInfo& info : infos_) {
+    const Place& at = places_.at(info.name);
+    if (!std::isfinite(sum_of_squares(at.offset, at.count))) return info.name;
+  }
+  return "no single parameter, but the sum of all";
+}
+
+std::string Parameters::adamw_step(const OptimizerOptions& o, double gradient_scale) {
   begin_moments();
-  ++step;
-  const swirl_adamw a = {o.lr,
-                         o.beta1,
-                         o.beta2,
-                         o.eps,
-                         o.weight_decay,
-                         1 - std::pow(o.beta1, double(step)),
-                         1 - std::pow(o.beta2, double(step)),
-                         gradient_scale};
-  const auto apply = [&](int64_t begin, int64_t count, void* compute) {
-    device_.check(device_.kernels().adamw(device_.handle(), count, &a, master_.as<float>() + begin,
+  const auto t = double(step + 1);
+  const auto constants = [&](const Range& range) -> swirl_adamw {
+    const ParameterGroup group = o.group(range.group);
+    return {group.lr,
+            o.beta1,
+            o.beta2,
+            o.eps,
+            group.weight_decay,
+            1 - std::pow(o.beta1, t),
+            1 - std::pow(o.beta2, t),
+            gradient_scale};
+  };
+  const std::vector<Range> all = ranges(o);
+  for (const Range& range : all) {
+    if (o.group(range.group).frozen) continue;
+    const swirl_adamw a = constants(range);
+    int64_t first = -1;
+    device_.check(device_.kernels().adamw_check(
+                      device_.handle(), range.count, &a, master_.as<float>() + range.begin,
+                      gradient_.as<float>() + range.begin, m_.as<float>() + range.begin,
+                      v_.as<float>() + range.begin, &first),
+                  "adamw_check");
+    if (first < 0) continue;
+    const std::string& name = name_at(range.begin + first);
+    return "the step would leave " + name + "[" + std::to_string(range.begin + first - place(name).offset) +
+           "] or its moments not finite";
+  }
+  const auto apply = [&](const Range& range, int64_t begin, int64_t end, void* compute) {
+    begin = std::max(begin, range.begin);
+    end = std::min(end, range.begin + range.count);
+    if (begin >= end) return;
+    const swirl_adamw a = constants(range);
+    device_.check(device_.kernels().adamw(device_.handle(), end - begin, &a, master_.as<float>() + begin,
                                           gradient_.as<float>() + begin, m_.as<float>() + begin,
                                           v_.as<float>() + begin, compute, dtype_),
                   "adamw");
   };
-  apply(0, matrices_, compute_.as<void>());
-  apply(matrices_, total_ - matrices_, nullptr);
+  for (const Range& range : all) {
+    if (o.group(range.group).frozen) continue;
+    apply(range, 0, matrices_, compute_ ? compute_.as<uint16_t>() + range.begin : nullptr);
+    apply(range, matrices_, total_, nullptr);
+  }
+  ++step;
+  return "";
 }
 
 }  // namespace swirl

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "device.h"
-#include "engine.h"
+#include "types.h"
 
 namespace swirl {
 
@@ -40,13 +40,23 @@ class Parameters {
   float* gradient(int64_t offset) const { return gradient_.as<float>() + offset; }
 
   // Elements from `first` on: as many as there are bytes for; `count`. kWhole: the whole tensor, no more and no less.
+  // The values are those that check_values accepts.
   void write(const std::string& name, TensorKind, swirl_dtype, int64_t first, const uint8_t* bytes,
              size_t count_bytes);
   std::vector<uint8_t> read(const std::string& name, TensorKind, swirl_dtype, int64_t first, int64_t count);
 
-  void begin_gradient();         // allocates on first use, then zeroes
-  double gradient_norm() const;  // not finite when any gradient is not
-  void adamw_step(const OptimizerOptions&, double gradient_scale);
+  // Of what `write` takes: throws Error("NUMERICS") naming tensor and element for a value that the tensor may not hold: what is not
+  // finite, or a second moment below 0.
+  void check_values(const std::string& name, TensorKind, swirl_dtype, int64_t first, const uint8_t* bytes,
+                    size_t count_bytes) const;
+
+  void begin_gradient();  // allocates on first use, then zeroes
+  void zero_gradient();   // where there is one
+  // Sums of squares by parameter group, 0 for frozen ones; not finite when any gradient is not. [1 + groups]
+  std::vector<double> gradient_squares(const OptimizerOptions&) const;
+  std::string first_infinite_gradient() const;  // the parameter's name
+  // Takes the step and returns "", or changes nothing and returns which weight or moment would not be finite.
+  std::string adamw_step(const OptimizerOptions&, double gradient_scale);
   int64_t step = 0;  // AdamW steps done
 
   uint64_t bytes() const;                    // allocated now
@@ -60,6 +70,14 @@ class Parameters {
   struct Place {
     int64_t offset, count;
   };
+  // Neighbors in the index space of one parameter group.
+  struct Range {
+    int64_t begin, count;
+    size_t group;
+  };
+  std::vector<Range> ranges(const OptimizerOptions&) const;
+  double sum_of_squares(int64_t begin, int64_t count) const;
+  const std::string& name_at(int64_t index) const;
   int64_t add(const std::string& name, std::vector<int64_t> shape);
   const Place& place(const std::string& name) const;
   // `count` elements of a tensor from its element `first` on; refused where it has not so many.

@@ -1,6 +1,7 @@
 #include "sampler.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "error.h"
 #include "rng.h"
@@ -134,6 +135,10 @@ void Sampler::draw(std::vector<Active*>& active, const float* hidden, const Gene
         "sample");
   }
   for (int32_t i = 0; i < count; ++i) {
+    if (!std::isfinite(logprobs[i])) {
+      throw Error("NUMERICS", "generate", "generate: the logits are not finite",
+                  "the weights are too large for this model's arithmetic: load an earlier checkpoint");
+    }
     active[i]->completion.tokens.push_back(tokens[i]);
     active[i]->completion.logprobs.push_back(logprobs[i]);
   }
@@ -245,8 +250,9 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
                                                        uint64_t max_bytes, const Call& call,
                                                        GenerateStats* stats_out) {
   if (!options.stop_strings.empty() && text.offsets.empty()) {
-    throw Error("INPUT", "generate", "stop strings need the tokenizer's bytes, and none were given",
-                "load the policy from a folder with tokenizer.json, or use stop tokens");
+    throw argument_error("INPUT", "generate", "options.stopStrings", "not empty",
+                         "empty until setTokenBytes was called",
+                         "load the policy from a folder with tokenizer.json, or use stop tokens");
   }
   const int64_t sequences = static_cast<int64_t>(prompts.size()) * options.n;
   if (sequences > INT32_MAX / 2) {

@@ -72,15 +72,15 @@ void sort_labels(TokenTree& tree, const std::vector<int32_t>& row_of_label,
 
 }  // namespace
 
-std::vector<int32_t> tree_order(const std::vector<Sequence>& sequences) {
+std::vector<int32_t> tree_order(const Sequences& sequences) {
   std::vector<int32_t> order(sequences.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
-                   [&](int32_t a, int32_t b) { return sequences[a].tokens < sequences[b].tokens; });
+                   [&](int32_t a, int32_t b) { return sequences[a]->tokens < sequences[b]->tokens; });
   return order;
 }
 
-TokenTree build_tree(const std::vector<Sequence>& sequences, const std::vector<int32_t>& order, bool share) {
+TokenTree build_tree(const Sequences& sequences, const std::vector<int32_t>& order, bool share) {
   TokenTree tree;
   std::vector<int32_t> parent;        // [rows]
   std::vector<int32_t> path;          // row at each position of the sequence in hand
@@ -90,7 +90,7 @@ TokenTree build_tree(const std::vector<Sequence>& sequences, const std::vector<i
 
   const Sequence* previous = nullptr;
   for (const int32_t index : order) {
-    const Sequence& sequence = sequences[index];
+    const Sequence& sequence = *sequences[index];
     const auto length = static_cast<int32_t>(sequence.tokens.size());
     const int32_t kept = share && previous ? shared_rows(*previous, sequence) : 0;
     path.resize(kept);

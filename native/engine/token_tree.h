@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine.h"
+#include "types.h"
 
 namespace swirl {
 
@@ -41,11 +41,13 @@ struct TokenTree {
   int32_t labels() const { return static_cast<int32_t>(target.size()); }
 };
 
-// Indices of the sequences in lexicographic order of tokens: neighbours share the longest prefixes.
-std::vector<int32_t> tree_order(const std::vector<Sequence>&);
+using Sequences = std::vector<const Sequence*>;
+
+// Indices of the sequences in lexicographic order of tokens: neighbors share the longest prefixes.
+std::vector<int32_t> tree_order(const Sequences&);
 
 // The tree of sequences[order[i]]. share = false makes every sequence a tree of its own (a forest).
-TokenTree build_tree(const std::vector<Sequence>&, const std::vector<int32_t>& order, bool share);
+TokenTree build_tree(const Sequences&, const std::vector<int32_t>& order, bool share);
 
 }  // namespace swirl
 

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SWIRL_KERNELS_VERSION 2
+#define SWIRL_KERNELS_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -123,6 +123,9 @@ typedef struct swirl_kernels {
   void (*close)(swirl_device*);
   const char* (*last_error)(const swirl_device*);  // device may be NULL after a failed open
   swirl_status (*describe)(swirl_device*, swirl_device_info* host_out);
+  // Floating-point operations per second of multiply-adds on registers alone, all threads: what no product can
+  // pass. Measured in some 50 ms; 0 where it is not known. Optional: may be null.
+  double (*register_peak)(swirl_device*, swirl_dtype);
 
   // --- memory
   swirl_status (*allocate)(swirl_device*, size_t bytes, void** out);  // 64-byte aligned, contents undefined
@@ -235,11 +238,14 @@ typedef struct swirl_kernels {
                                   float temperature, const swirl_labels*, float* logprob, float* lse,
                                   float* entropy);
   // dlogits [rows, vocab] in `dtype` overwrites: sum over the row's labels l of
-  // coefficient[l] · (onehot(target[l]) - softmax(z)) · dz/dlogit. It may not overlap logits unless dtype is
-  // float32.
+  // coefficient[l] · (onehot(target[l]) - softmax(z)) · dz/dlogit, and for a term in the row's entropy
+  // - entropy_coefficient[row] · softmax(z) · (log softmax(z) + entropy[row]) · dz/dlogit.
+  // entropy and entropy_coefficient [rows] are both null without such a term. dlogits may not overlap logits
+  // unless dtype is float32.
   swirl_status (*logprob_backward)(swirl_device*, int32_t vocab, const float* logits, float softcap,
                                    float temperature, const swirl_labels*, const float* coefficient,
-                                   const float* lse, void* dlogits, swirl_dtype dtype);
+                                   const float* lse, const float* entropy, const float* entropy_coefficient,
+                                   void* dlogits, swirl_dtype dtype);
 
   // --- sampling
   // One token a row. z = softcap(logit) / temperature; top_k then top_p cut the distribution, which is
@@ -257,6 +263,10 @@ typedef struct swirl_kernels {
   // weight and may be NULL or the weight itself when dtype is float32.
   swirl_status (*adamw)(swirl_device*, size_t count, const swirl_adamw*, float* weight, const float* gradient,
                         float* m, float* v, void* compute, swirl_dtype dtype);
+  // What adamw would leave: host_first is the lowest index at which the weight, m or v would not be finite, or
+  // the weight would be rounded to infinity in bfloat16; -1 where there is none. Changes nothing. Waits.
+  swirl_status (*adamw_check)(swirl_device*, size_t count, const swirl_adamw*, const float* weight,
+                              const float* gradient, const float* m, const float* v, int64_t* host_first);
 } swirl_kernels;
 
 // The CPU table, always present.

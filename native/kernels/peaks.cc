@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <vector>
-
-#include "native/cpu/register_peak.h"
 
 namespace swirl {
 namespace {
@@ -103,10 +100,9 @@ Peaks measure_peaks(const swirl_kernels& k, swirl_device* device) {
   peaks.float32.product = product_rate(k, device, SWIRL_FLOAT32);
   peaks.bfloat16.product = product_rate(k, device, SWIRL_BFLOAT16);
   peaks.bytes = copy_rate(k, device);
-  swirl_device_info info{};
-  if (std::strcmp(k.name, "cpu") == 0 && k.describe(device, &info) == SWIRL_OK) {
-    peaks.float32.registers = register_peak(SWIRL_FLOAT32, info.cores);
-    peaks.bfloat16.registers = register_peak(SWIRL_BFLOAT16, info.cores);
+  if (k.register_peak) {
+    peaks.float32.registers = k.register_peak(device, SWIRL_FLOAT32);
+    peaks.bfloat16.registers = k.register_peak(device, SWIRL_BFLOAT16);
   }
   return peaks;
 }

@@ -64,6 +64,7 @@ Profile::Profile(const swirl_kernels& inner, swirl_device* device)
   table_.close = Through::close;
   table_.last_error = Through::last_error;
   table_.describe = Through::describe;
+  table_.register_peak = nullptr;  // measured above
   table_.allocate = Through::allocate;
   table_.release = Through::release;
   table_.synchronize = Through::synchronize;
@@ -99,6 +100,7 @@ Profile::Profile(const swirl_kernels& inner, swirl_device* device)
   table_.sample = Timed<&swirl_kernels::sample, &work::sample>::call;
   table_.sum_of_squares = Timed<&swirl_kernels::sum_of_squares, &work::sum_of_squares>::call;
   table_.adamw = Timed<&swirl_kernels::adamw, &work::adamw>::call;
+  table_.adamw_check = Timed<&swirl_kernels::adamw_check, &work::adamw_check>::call;
 }
 
 void Cost::add(double took, const Work& work, const Peaks& peaks) {

@@ -159,7 +159,7 @@ Work logprob_forward(int32_t vocab, const float*, float, float, const swirl_labe
 }
 
 Work logprob_backward(int32_t vocab, const float*, float, float, const swirl_labels* labels, const float*,
-                      const float*, void*, swirl_dtype dtype) {
+                      const float*, const float*, const float*, void*, swirl_dtype dtype) {
   return moved("logprob_backward", cells(labels->rows, vocab) * (4 + size_of(dtype)));
 }
 
@@ -177,6 +177,11 @@ Work adamw(size_t count, const swirl_adamw*, float* weight, const float*, float*
            swirl_dtype dtype) {
   const bool rounds = compute != nullptr && compute != weight;
   return moved("adamw", double(count) * (28 + (rounds ? size_of(dtype) : 0)));
+}
+
+Work adamw_check(size_t count, const swirl_adamw*, const float*, const float*, const float*, const float*,
+                 int64_t*) {
+  return moved("adamw_check", double(count) * 16);
 }
 
 }  // namespace swirl::work

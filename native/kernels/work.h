@@ -66,12 +66,14 @@ Work attention_backward(const swirl_attention_shape*, const swirl_tree*, const v
                         int32_t, void*, float*, float*, swirl_dtype);
 Work logprob_forward(int32_t vocab, const float*, float, float, const swirl_labels*, float*, float*, float*);
 Work logprob_backward(int32_t vocab, const float*, float, float, const swirl_labels*, const float*,
-                      const float*, void*, swirl_dtype);
+                      const float*, const float*, const float*, void*, swirl_dtype);
 Work sample(int32_t rows, int32_t vocab, const float*, float, const swirl_sampling*, const float*, int32_t*,
             float*);
 Work sum_of_squares(size_t count, const float*, double*);
 Work adamw(size_t count, const swirl_adamw*, float* weight, const float*, float*, float*, void* compute,
            swirl_dtype);
+Work adamw_check(size_t count, const swirl_adamw*, const float*, const float*, const float*, const float*,
+                 int64_t*);
 
 }  // namespace work
 }  // namespace swirl

@@ -2,7 +2,8 @@
  * The whole native surface, typed. One engine = one thread, one device, one set of weights.
  *
  * Inputs are copied at the call and outputs are fresh typed arrays, so callers may reuse their buffers.
- * Every promise rejects with a `SwirlError` (see src/errors). Nothing outside src/native and src/policy imports this.
+ * Promises reject with an Error that has `code`, `remedy` and `details`; Engine in engine.ts makes it a SwirlError.
+ * The bindings check types; the engine checks values against the model's limits (native/engine/validate.h).
  */
 
 export type Dtype = "float32" | "bfloat16";
@@ -64,7 +65,7 @@ export interface ParameterInfo {
   shape: number[];
 }
 
-/** What is stored for each parameter. "gradient" is what the last `gradients()` or `update()` left. */
+/** What is stored for each parameter. "gradient" is what calls since the last step added up, or what it used. */
 export type TensorKind = "weight" | "gradient" | "adam_m" | "adam_v";
 
 export interface NativeSequence {
@@ -72,23 +73,33 @@ export interface NativeSequence {
   actionStart: number; // 1 … tokens.length - 1: the first token that is scored
 }
 
+/** Arrays have one element per scored token: tokens.length - actionStart. */
 export interface NativeTrainSequence extends NativeSequence {
-  advantage: number;
-  /** [tokens.length - actionStart] or absent */
+  advantage: number | Float32Array;
+  weights?: Float32Array; // at least 0 each; absent = 1
   behaviorLogprobs?: Float32Array;
   referenceLogprobs?: Float32Array;
+  /** For loss "derivative": the sequence's loss, default 0, and d loss / d log-prob, both before aggregation. */
+  value?: number;
+  derivative?: Float64Array;
+  /** What these were derived from: the call rejects with NUMERICS where it finds another log-prob, to the bit. */
+  expectedLogprobs?: Float32Array;
 }
 
 export interface NativeLossOptions {
-  loss: "reinforce" | "ppo-clip";
-  aggregation: "sequence-sum" | "sequence-mean" | "token-mean";
+  loss: "reinforce" | "ppo-clip" | "derivative"; // "derivative": the caller's, with each sequence
+  aggregation: "sequence-sum" | "sequence-mean" | "token-mean" | "fixed-length";
+  fixedLength?: number; // of "fixed-length"
+  totalSequences?: number; // of the whole batch, where this call has a part of it; absent = of this call
+  totalWeight?: number; // the same for the sum of all weights, which "token-mean" divides by
   clipLow: number; // ppo-clip: ratio kept in [1 - clipLow, 1 + clipHigh]
   clipHigh: number;
   klWeight: number; // 0 = off
-  klEstimator: "k1" | "k2" | "k3";
+  klEstimator: "k1" | "k2" | "k3" | "k3+";
+  entropyWeight?: number; // of the entropy bonus; absent = 0
   temperature: number; // logits are divided by it before the softmax
-  tree: boolean; // false: every sequence is its own tree (the peer no-sharing)
-  maxTokensPerMicroBatch: number; // rows in hand at once, the path to them aside; 0 = as the device likes
+  tree: boolean; // false: every sequence is its own tree (the baseline `no-sharing`)
+  maxTokensPerMicroBatch: number; // maximum rows per micro-batch, shared ancestors excluded; 0 = device default
 }
 
 export interface NativeOptimizerOptions {
@@ -96,8 +107,11 @@ export interface NativeOptimizerOptions {
   beta1: number;
   beta2: number;
   eps: number;
-  weightDecay: number; // decoupled, on matrices only is NOT torch's default: applied to every parameter
+  weightDecay: number; // decoupled; applied to norms and biases as well, as torch does
   maxGradNorm: number; // 0 = no clipping
+  /** Groups 1, 2, …; group 0 is `lr` and `weightDecay`. Only together with groupOf. */
+  groups?: { lr: number; weightDecay: number; frozen: boolean }[];
+  groupOf?: Int32Array; // [parameters] in the order of parameters()
 }
 
 export interface NativeGradientMetrics {
@@ -168,15 +182,15 @@ export interface NativeCost {
 }
 
 export interface NativeProfile {
-  /** Measured before the weights were loaded. Operations a second: in a large product, in registers alone (0 = not x86). */
+  /** Measured before weights are loaded. Operations per second: in a large product, in registers (0 = not x86). */
   peaks: {
     float32: { product: number; registers: number };
     bfloat16: { product: number; registers: number };
-    bytes: number; // a second, in a large copy
+    bytes: number; // per second, in a large copy
   };
   seconds: number; // since the profile began, calls or not
   calls: {
-    call: "logprobs" | "gradients" | "update" | "generate";
+    call: "logprobs" | "forwardBackward" | "optimStep" | "update" | "generate";
     count: number;
     seconds: number; // of the whole calls: kernels, and the host's work between them
     ops: ({ op: string } & NativeCost)[]; // by name, as in native/kernels/kernels.h
@@ -193,16 +207,16 @@ export interface NativeProfile {
 }
 
 export interface Call {
-  /** Set to non-zero by an AbortSignal; the engine looks between layers and decode steps. */
-  onProgress?: (done: number, total: number) => void;
-  signal?: AbortSignal;
+  onProgress?: (done: number, total: number) => void; // at most every 50 ms
+  signal?: AbortSignal; // checked between layers and between decode steps
 }
 
 export interface NativeEngine {
   parameters(): ParameterInfo[];
   /**
    * Raw little-endian bytes of `dtype`, row-major: the whole tensor, or its elements from `first` on. Both copy on the
-   * JavaScript thread, so large tensors go in parts (policy/checkpoint/tensor-parts.ts).
+   * JavaScript thread, so large tensors go in parts (policy/checkpoint/tensor-parts.ts). Values that are not finite are
+   * refused.
    */
   writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array, first?: number): Promise<void>;
   /** The whole tensor, or `count` elements from `first` on. */
@@ -223,8 +237,19 @@ export interface NativeEngine {
     options: { temperature: number; tree: boolean; maxTokensPerMicroBatch?: number },
     call?: Call,
   ): Promise<Float32Array[]>;
-  /** Forward and backward only; read the result with readTensor(name, "gradient"). */
-  gradients(batch: NativeTrainSequence[], loss: NativeLossOptions, call?: Call): Promise<NativeUpdateMetrics>;
+  /**
+   * Adds to the gradients. When it fails halfway, they are dropped where earlier calls left none; else later calls
+   * reject until zeroGradients.
+   */
+  forwardBackward(
+    batch: NativeTrainSequence[],
+    loss: NativeLossOptions,
+    call?: Call,
+  ): Promise<NativeGradientMetrics>;
+  /** One step on the gradients. They can be read afterwards; the next forwardBackward starts from zero. */
+  optimStep(optimizer: NativeOptimizerOptions, call?: Call): Promise<NativeStepMetrics>;
+  zeroGradients(): Promise<void>;
+  /** zeroGradients, forwardBackward and optimStep in one. */
   update(
     batch: NativeTrainSequence[],
     loss: NativeLossOptions,

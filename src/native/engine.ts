@@ -14,11 +14,13 @@ import type {
   NativeEngine,
   NativeGenerateOptions,
   NativeGenerateStats,
+  NativeGradientMetrics,
   NativeLossOptions,
   NativeOptimizerOptions,
   NativeProfile,
   NativePrompt,
   NativeSequence,
+  NativeStepMetrics,
   NativeTrainSequence,
   NativeUpdateMetrics,
   ParameterInfo,
@@ -107,12 +109,20 @@ export class Engine implements NativeEngine, AsyncDisposable {
     return guardAsync(call, () => this.#native.logprobs(sequences, options, call));
   }
 
-  gradients(
+  forwardBackward(
     batch: NativeTrainSequence[],
     loss: NativeLossOptions,
     call?: Call,
-  ): Promise<NativeUpdateMetrics> {
-    return guardAsync(call, () => this.#native.gradients(batch, loss, call));
+  ): Promise<NativeGradientMetrics> {
+    return guardAsync(call, () => this.#native.forwardBackward(batch, loss, call));
+  }
+
+  optimStep(optimizer: NativeOptimizerOptions, call?: Call): Promise<NativeStepMetrics> {
+    return guardAsync(call, () => this.#native.optimStep(optimizer, call));
+  }
+
+  zeroGradients(): Promise<void> {
+    return guardAsync(undefined, () => this.#native.zeroGradients());
   }
 
   update(

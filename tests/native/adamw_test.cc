@@ -67,6 +67,43 @@ void part(Device& device, Rng& rng, size_t count, size_t first) {
                 "adamw: in two parts, other bits");
 }
 
+// The check finds the first element that the step would break, changes nothing, and agrees with the step.
+void check_finds(Device& device, Rng& rng, size_t count) {
+  const swirl_adamw o = {1e-3, 0.9, 0.999, 1e-8, 0.1, 0.1, 0.001, 0.7};
+  Array weight = Array::random(rng, SWIRL_FLOAT32, count), gradient = Array::random(rng, SWIRL_FLOAT32, count);
+  Array m = Array::random(rng, SWIRL_FLOAT32, count), v(SWIRL_FLOAT32, count, 0.5);
+  const auto found = [&](const swirl_adamw& options) {
+    const Array before[] = {weight, gradient, m, v};
+    int64_t first = -2;
+    device.ok(device.k->adamw_check(device.d, count, &options, weight.f(), gradient.f(), m.f(), v.f(), &first),
+              "adamw_check");
+    check::expect(weight.same_bits(before[0]) && gradient.same_bits(before[1]) && m.same_bits(before[2]) &&
+                      v.same_bits(before[3]),
+                  "adamw_check: changed something");
+    return first;
+  };
+  check::expect(found(o) == -1, "adamw_check: a good step is refused");
+  if (count == 0) return;
+  struct Fault {
+    Array* array;
+    double value;
+  };
+  const size_t last = count - 1, middle = count / 2;
+  for (const Fault fault : {Fault{&weight, NAN}, {&weight, 3.397e38}, {&gradient, INFINITY}, {&gradient, 1e30},
+                            {&m, -INFINITY}, {&v, INFINITY}, {&v, -1.0}}) {
+    const double was_last = (*fault.array)[last], was_middle = (*fault.array)[middle];
+    fault.array->set(last, fault.value);
+    check::expect(found(o) == int64_t(last), "adamw_check: the last element of " + std::to_string(count));
+    fault.array->set(middle, fault.value);
+    check::expect(found(o) == int64_t(middle), "adamw_check: the first of two of " + std::to_string(count));
+    fault.array->set(last, was_last);
+    fault.array->set(middle, was_middle);
+  }
+  weight.set(middle, 3.39e38);  // the largest that bfloat16 holds, and not moved by much
+  check::expect(found({1e-30, 0.9, 0.999, 1e-8, 0, 1, 1, 1}) == -1, "adamw_check: a large weight is refused");
+  check::expect(found({1e38, 0.9, 0.999, 1e-8, 0, 0.1, 0.001, 1}) == 0, "adamw_check: a step past float32");
+}
+
 void squares(Device& device, Rng& rng, size_t count) {
   Array x = Array::random(rng, SWIRL_FLOAT32, count);
   double want = 0, got = 0, again = 0;
@@ -96,6 +133,7 @@ void run(Device& device) {
     for (const size_t count : {size_t(1), size_t(37), size_t(70001)}) steps(device, rng, count, dtype);
   for (const size_t first : {size_t(1), size_t(8), size_t(13)}) part(device, rng, 101, first);
   for (const size_t count : {size_t(0), size_t(1), size_t(1001), size_t(200003)}) squares(device, rng, count);
+  for (const size_t count : {size_t(0), size_t(1), size_t(37), size_t(200003)}) check_finds(device, rng, count);
 }
 
 }  // namespace

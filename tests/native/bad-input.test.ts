@@ -84,8 +84,8 @@ describe("a batch", () => {
   });
 
   it("refuses a KL weight without reference log-probs: it would do nothing", async () => {
-    const error = await failure(() => engine.gradients([good], tinyLoss({ klWeight: 0.1 })));
-    expect(error.message).toMatch(/sequence 0: referenceLogprobs is missing/);
+    const error = await failure(() => engine.forwardBackward([good], tinyLoss({ klWeight: 0.1 })));
+    expect(error.message).toMatch(/batch\[0\].referenceLogprobs is missing/);
     expect(error.remedy).toMatch(/reference policy/);
   });
 
@@ -99,8 +99,8 @@ describe("a batch", () => {
 
 describe("options", () => {
   it.each([
-    ["loss", () => engine.gradients([good], tinyLoss({ loss: as("grpo") })), "loss.loss"],
-    ["temperature 0", () => engine.gradients([good], tinyLoss({ temperature: 0 })), "loss.temperature"],
+    ["loss", () => engine.forwardBackward([good], tinyLoss({ loss: as("grpo") })), "loss.loss"],
+    ["temperature 0", () => engine.forwardBackward([good], tinyLoss({ temperature: 0 })), "loss.temperature"],
     [
       "NaN learning rate",
       () => engine.update([good], tinyLoss(), tinyOptimizer({ lr: Number.NaN })),
@@ -118,7 +118,7 @@ describe("options", () => {
     ["stop strings without token bytes", () => generate({ stopStrings: ["x"] }), "options.stopStrings"],
     [
       "a signal that is none",
-      () => engine.gradients([good], tinyLoss(), { signal: as({}) }),
+      () => engine.forwardBackward([good], tinyLoss(), { signal: as({}) }),
       "call.signal.aborted",
     ],
   ])("%s is refused by name", async (_, work, field) => {

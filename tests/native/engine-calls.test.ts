@@ -108,7 +108,7 @@ describe("values", () => {
 
   it("answers estimate and memory while a call runs", async () => {
     const engine = await tinyEngine();
-    const running = engine.gradients(longBatch, separate);
+    const running = engine.forwardBackward(longBatch, separate);
     expect(engine.memory().budget).toBe(512 * 2 ** 20);
     expect(engine.memory().bytes).toBeGreaterThan(0);
     expect(engine.estimate(1000, 500).bytes).toBeGreaterThan(engine.estimate(10, 5).bytes);
@@ -120,7 +120,9 @@ describe("progress", () => {
   it("rises to the total and is throttled", async () => {
     const engine = await tinyEngine();
     const seen: [number, number][] = [];
-    await engine.gradients(longBatch, separate, { onProgress: (done, total) => seen.push([done, total]) });
+    await engine.forwardBackward(longBatch, separate, {
+      onProgress: (done, total) => seen.push([done, total]),
+    });
     expect(seen.length).toBeGreaterThan(0);
     expect(seen.length).toBeLessThan(longBatch.length);
     const [done, total] = seen.at(-1)!;
@@ -132,7 +134,7 @@ describe("progress", () => {
     const engine = await tinyEngine();
     const thrown = new Error("from the callback");
     const error = await rejection(
-      engine.gradients(longBatch, separate, {
+      engine.forwardBackward(longBatch, separate, {
         onProgress: () => {
           throw thrown;
         },
@@ -147,7 +149,7 @@ describe("abort", () => {
   it("rejects at once when the signal is aborted already", async () => {
     const engine = await tinyEngine();
     const error = await rejection(
-      engine.gradients(tinyBatch(1), separate, { signal: AbortSignal.abort(new Error("enough")) }),
+      engine.forwardBackward(tinyBatch(1), separate, { signal: AbortSignal.abort(new Error("enough")) }),
     );
     expect(error.code).toBe("ABORTED");
     expect((error.cause as Error).message).toBe("enough");
@@ -184,12 +186,12 @@ describe("abort", () => {
     engines.push(engine);
     const whole = tinyLoss({ maxTokensPerMicroBatch: 100_000 });
     const begun = performance.now();
-    const { microBatches } = await engine.gradients(tinyBatch(24), whole);
+    const { microBatches } = await engine.forwardBackward(tinyBatch(24), whole);
     const uninterrupted = performance.now() - begun;
     expect(microBatches).toBe(1);
     const again = performance.now();
     const signal = AbortSignal.timeout(Math.ceil(uninterrupted / 10));
-    expect((await rejection(engine.gradients(tinyBatch(24), whole, { signal }))).code).toBe("ABORTED");
+    expect((await rejection(engine.forwardBackward(tinyBatch(24), whole, { signal }))).code).toBe("ABORTED");
     expect(performance.now() - again).toBeLessThan(uninterrupted / 2);
   });
 
@@ -197,10 +199,10 @@ describe("abort", () => {
     const engine = await tinyEngine();
     const controller = new AbortController();
     let runningDone = false;
-    const running = engine.gradients(longBatch, separate).then(() => {
+    const running = engine.forwardBackward(longBatch, separate).then(() => {
       runningDone = true;
     });
-    const queued = engine.gradients(longBatch, separate, { signal: controller.signal });
+    const queued = engine.forwardBackward(longBatch, separate, { signal: controller.signal });
     controller.abort();
     const error = await rejection(queued);
     expect(error.code).toBe("ABORTED");
@@ -233,7 +235,7 @@ describe("dispose", () => {
   it("is idempotent, rejects what is pending at once, and every later call", async () => {
     const engine = await tinyEngine();
     const pending = [
-      engine.gradients(longBatch, separate),
+      engine.forwardBackward(longBatch, separate),
       engine.logprobs(longBatch, { temperature: 1, tree: true }),
     ].map(rejection);
     const begun = performance.now();
@@ -252,7 +254,7 @@ describe("dispose", () => {
   it("may be called from a progress callback", async () => {
     const engine = await tinyEngine();
     const error = await rejection(
-      engine.gradients(longBatch, separate, { onProgress: () => engine.dispose() }),
+      engine.forwardBackward(longBatch, separate, { onProgress: () => engine.dispose() }),
     );
     expect(error.code).toBe("DISPOSED");
   });
@@ -283,7 +285,7 @@ describe("dispose", () => {
     const batch = tinyBatch(4, 16);
     const round = async () => {
       const controller = new AbortController();
-      const aborted = engine.gradients(batch, tinyLoss(), { signal: controller.signal });
+      const aborted = engine.forwardBackward(batch, tinyLoss(), { signal: controller.signal });
       controller.abort();
       await aborted.catch(() => undefined);
       await engine

@@ -109,7 +109,7 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
   for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
     Array gradient(dtype, logits.size(), 4);
     device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
-                                         coefficient.f(), lse.f(), gradient.data(), dtype),
+                                         coefficient.f(), lse.f(), nullptr, nullptr, gradient.data(), dtype),
               "logprob_backward");
     Reference wanted(x.size(), 0);
     for (int r = 0; r < rows; ++r)
@@ -129,10 +129,11 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
         Reference(c.begin() + only_begin, c.begin() + only_begin + std::ptrdiff_t(only.target.size())));
     device.ok(
         device.k->logprob_backward(device.d, vocab, logits.f() + size_t(alone) * vocab, softcap, temperature,
-                                   &only_there.view, only_coefficient.f(), lse1.f(), gradient1.data(), dtype),
+                                   &only_there.view, only_coefficient.f(), lse1.f(), nullptr, nullptr, gradient1.data(),
+                                   dtype),
         "logprob_backward");
     device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
-                                         coefficient.f(), lse.f(), gradient2.data(), dtype),
+                                         coefficient.f(), lse.f(), nullptr, nullptr, gradient2.data(), dtype),
               "logprob_backward");
     check::expect(gradient1.same_bits(gradient, size_t(alone) * vocab),
                   std::string(what) + "a row's gradient alone has other bits");
@@ -154,14 +155,68 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
     }
     Array in_place(logits);
     device.ok(device.k->logprob_backward(device.d, vocab, in_place.f(), softcap, temperature, &there.view,
-                                         coefficient.f(), lse.f(), in_place.data(), SWIRL_FLOAT32),
+                                         coefficient.f(), lse.f(), nullptr, nullptr, in_place.data(),
+                                         SWIRL_FLOAT32),
               "logprob_backward");
     check::expect(in_place.same_bits(gradient), std::string(what) + "in place differs");
   }
 }
 
+// The entropy term's gradient, alone and with labels, against finite differences; a coefficient of 0 is none.
+void entropy_term(Device& device, Rng& rng, int rows, int vocab, float softcap, float temperature) {
+  const std::string what = "logprob, entropy term, vocab " + std::to_string(vocab) + " ";
+  const Array logits = Array::random(rng, SWIRL_FLOAT32, size_t(rows) * vocab, 3);
+  const Labels labels = random_labels(rng, rows, vocab, 2);
+  const OnDevice there(labels);
+  const size_t count = labels.target.size();
+  Array logprob(SWIRL_FLOAT32, count), lse(SWIRL_FLOAT32, size_t(rows)), entropy(SWIRL_FLOAT32, size_t(rows));
+  device.ok(device.k->logprob_forward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                      logprob.f(), lse.f(), entropy.f()),
+            "logprob_forward");
+  const Scale scale{softcap, temperature};
+  const Reference x = logits.values();
+  Array each = Array::random(rng, SWIRL_FLOAT32, size_t(rows));
+  for (const double label_weight : {0.0, 0.5}) {
+    const Array coefficient(SWIRL_FLOAT32, count, label_weight);
+    Array gradient(SWIRL_FLOAT32, x.size());
+    device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                         coefficient.f(), lse.f(), entropy.f(), each.f(), gradient.data(),
+                                         SWIRL_FLOAT32),
+              "logprob_backward");
+    check::finite_differences(
+        x,
+        [&](const Reference& at) {
+          double total = 0, row_lse = 0, row_entropy = 0;
+          for (int r = 0; r < rows; ++r) {
+            row_reference(&at[size_t(r) * vocab], vocab, scale, &row_lse, &row_entropy);
+            total += each[size_t(r)] * row_entropy;
+            for (int32_t l = labels.offset[size_t(r)]; l < labels.offset[size_t(r) + 1]; ++l)
+              total +=
+                  label_weight * (scale.z(at[size_t(r) * vocab + labels.target[size_t(l)]]) - row_lse);
+          }
+          return total;
+        },
+        gradient, 1 + x.size() / 41, 1e-5, what + "gradient", 0.01);
+  }
+  const Array coefficient = Array::random(rng, SWIRL_FLOAT32, count), none(SWIRL_FLOAT32, size_t(rows), 0);
+  Array without(SWIRL_FLOAT32, x.size()), with(SWIRL_FLOAT32, x.size());
+  device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                       coefficient.f(), lse.f(), nullptr, nullptr, without.data(),
+                                       SWIRL_FLOAT32),
+            "logprob_backward");
+  device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                       coefficient.f(), lse.f(), entropy.f(), none.f(), with.data(),
+                                       SWIRL_FLOAT32),
+            "logprob_backward");
+  check::expect(with.same_bits(without), what + "a coefficient of 0 changes bits");
+}
+
 void run(Device& device) {
   Rng rng(23);
+  for (const float softcap : {0.0f, 30.0f}) {
+    entropy_term(device, rng, 5, 7, softcap, 1);
+    entropy_term(device, rng, 3, 257, softcap, 0.7f);
+  }
   for (const float softcap : {0.0f, 30.0f})
     for (const float temperature : {1.0f, 0.7f}) {
       one(device, rng, 5, 7, softcap, temperature, 3);

@@ -131,9 +131,11 @@ int main() {
   int nested = 0, trees = 0;
   for (int round = 0; round < 150; ++round) {
     const auto sequences = random_sequences(rng, 1 + int(rng() % 24), 3 + int(rng() % 30));
-    const auto order = tree_order(sequences);
+    Sequences listed;
+    for (const Sequence& s : sequences) listed.push_back(&s);
+    const auto order = tree_order(listed);
     for (const bool share : {true, false}) {
-      const TokenTree tree = build_tree(sequences, order, share);
+      const TokenTree tree = build_tree(listed, order, share);
       int32_t longest = 0;
       for (const Sequence& s : sequences) longest = std::max(longest, int32_t(s.tokens.size()) - 1);
       for (const int32_t batch : {1, 5, 17, 64, 100000}) {

@@ -19,7 +19,7 @@ describe.each(models)("%s", (name) => {
     expect(rmsDistance(logprobs, golden.logprobs)).toBeLessThanOrEqual(luck * torchError.logprobs.rms);
     const long = flat(await engine.logprobs(golden.long, { temperature: 1, tree: true }));
     expect(rmsDistance(long, golden.longLogprobs)).toBeLessThanOrEqual(torchError.long.rms);
-    await engine.gradients(golden.batch, reinforce);
+    await engine.forwardBackward(golden.batch, reinforce);
     const errors = relativeErrors(
       await readAll(engine, "gradient"),
       await golden.tensors("gradient.reinforce."),

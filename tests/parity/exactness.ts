@@ -147,7 +147,7 @@ export async function exactness(model: string, dtype: Dtype, threads: number): P
     { maxTokensPerMicroBatch: 401 },
     { maxTokensPerMicroBatch: 1000, tree: false },
   ]) {
-    const { kl, labels, microBatches } = await engine.gradients(batch, { ...loss, ...options });
+    const { kl, labels, microBatches } = await engine.forwardBackward(batch, { ...loss, ...options });
     same(`update ${JSON.stringify(options)}, ${microBatches} micro-batches`, [kl], [0]);
     found.compared += labels;
   }

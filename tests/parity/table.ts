@@ -19,7 +19,7 @@ async function against(golden: Golden, dtype: Dtype): Promise<Row> {
   const distance = dtype === "float32" ? maxDistance : rmsDistance;
   const found = flat(await engine.logprobs(golden.long, { temperature: 1, tree: true }));
   const torch = golden.expected.torchError[dtype].long;
-  await engine.gradients(golden.batch, reinforce);
+  await engine.forwardBackward(golden.batch, reinforce);
   const errors = relativeErrors(
     await readAll(engine, "gradient"),
     await golden.tensors("gradient.reinforce."),
@@ -50,7 +50,8 @@ async function treeAgainstSequences(golden: Golden): Promise<[string, string]> {
   const logprobs = async (tree: boolean) =>
     flat(await engine.logprobs(golden.batch, { temperature: 1, tree }));
   const gradients = async (tree: boolean) => {
-    await engine.gradients(golden.batch, { ...reinforce, tree });
+    await engine.zeroGradients();
+    await engine.forwardBackward(golden.batch, { ...reinforce, tree });
     return joinBiases(await readAll(engine, "gradient"));
   };
   const separate = await logprobs(false);

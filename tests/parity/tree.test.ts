@@ -14,7 +14,8 @@ import { engineOf, models, readAll, readGolden, reinforce } from "./golden.js";
 const exact = !loadAddon().devices()[0]!.matrixLibrary.startsWith("oneDNN");
 
 async function gradients(engine: Engine, batch: NativeTrainSequence[], options: object) {
-  const metrics = await engine.gradients(batch, { ...reinforce, ...options });
+  await engine.zeroGradients();
+  const metrics = await engine.forwardBackward(batch, { ...reinforce, ...options });
   return { metrics, tensors: joinBiases(await readAll(engine, "gradient")) };
 }
 

@@ -1,0 +1,286 @@
+// How an engine learns: gradients of a batch, and the optimizer step.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "engine_state.h"
+#include "error.h"
+#include "loss.h"
+#include "validate.h"
+
+namespace swirl {
+namespace {
+
+class Stopwatch {
+ public:
+  double milliseconds() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+// Which scored tokens use each label, so that a shared label gets the sum of their derivatives. Masked tokens
+// use none.
+struct LabelUsers {
+  struct User {
+    int32_t sequence, token;  // in the order given; from action_start
+  };
+  std::vector<int32_t> offset;  // [labels + 1]
+  std::vector<User> users;
+
+  LabelUsers(const TokenTree& tree, const std::vector<const TrainSequence*>& sequences,
+             const std::vector<int32_t>& order)
+      : offset(tree.labels() + 1, 0) {
+    const auto each = [&](const auto& visit) {
+      for (size_t i = 0; i < tree.sequence_label.size(); ++i) {
+        const auto& labels = tree.sequence_label[i];
+        for (size_t t = 0; t < labels.size(); ++t) {
+          if (sequences[order[i]]->weight_at(t) != 0) visit(labels[t], order[i], static_cast<int32_t>(t));
+        }
+      }
+    };
+    each([&](int32_t label, int32_t, int32_t) { ++offset[label + 1]; });
+    for (size_t i = 1; i < offset.size(); ++i) offset[i] += offset[i - 1];
+    users.resize(offset.back());
+    std::vector<int32_t> next(offset.begin(), offset.end() - 1);
+    each([&](int32_t label, int32_t sequence, int32_t token) { users[next[label]++] = {sequence, token}; });
+  }
+};
+
+// The log-probs are not what the caller took them to be: what it derived from them is of other weights.
+[[noreturn]] void stale(const char* op, int32_t sequence, int32_t token, float expected, float found) {
+  const std::string field =
+      "batch[" + std::to_string(sequence) + "].expectedLogprobs[" + std::to_string(token) + "]";
+  Error error = argument_error("NUMERICS", op, field, std::to_string(expected),
+                               std::to_string(found) + ", the current log-prob, to the bit",
+                               "compute the log-probs again: they are of other weights or another sequence");
+  throw error;
+}
+
+}  // namespace
+
+GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batch, const LossOptions& loss,
+                                          const Call& call, const char* op, bool& begun) {
+  const std::vector<double> all_factors = sequence_factors(batch, loss);
+  GradientMetrics m;
+  // What cannot change the gradient is left out of the tree, with the factors as if it were there.
+  std::vector<const TrainSequence*> sequences;
+  std::vector<int32_t> index;  // [sequences] in the batch
+  std::vector<double> factors;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (loss.loss == Loss::kDerivative) m.loss += all_factors[i] * batch[i].value;
+    if (!matters(batch[i], loss)) {
+      m.tokens += static_cast<int64_t>(batch[i].tokens.size());
+      ++m.left_out;
+      continue;
+    }
+    sequences.push_back(&batch[i]);
+    index.push_back(static_cast<int32_t>(i));
+    factors.push_back(all_factors[i]);
+  }
+  begun = sequences.empty();
+  if (begun) {
+    begin_gradient(op);
+    return m;
+  }
+
+  const Sequences scored(sequences.begin(), sequences.end());
+  const std::vector<int32_t> order = tree_order(scored);
+  const Run run = prepare(scored, order, loss.tree, loss.max_tokens_per_micro_batch, true, op);
+  const TokenTree& tree = run.tree;
+  const LabelUsers users(tree, sequences, order);
+  begun = true;
+  begin_gradient(op);
+
+  m.micro_batches = static_cast<int64_t>(run.schedule.batches.size());
+  m.tokens += tree.sequence_tokens;
+  m.tree_tokens = tree.tree_tokens;
+  m.labels = users.offset.back();
+  double entropy = 0, kl = 0, clipped = 0, logprob_sum = 0;
+  int64_t done = 0;
+  const auto check = [&] { check_cancelled(call, op); };
+  for (const Schedule::Step step : run.schedule.steps) {
+    check();
+    const Batch& part_batch = run.schedule.batches[step.batch];
+    const BatchLists& part = run.parts[step.batch];
+    const Rows rows = upload(part, device, lists);
+    const Activations a = model.above(run.workspace.activations, part_batch.base, run.keep);
+    if (step.backward) {
+      model.backward(rows, a, check);
+      done += part_batch.rows;
+      if (call.progress) call.progress(done, tree.rows());
+      continue;
+    }
+    model.forward(rows, a, nullptr, check);
+    model.begin_gradient(rows, a);
+    const Head::Coefficients coefficients = [&](const Head::Chunk& chunk) {
+      for (int32_t row = chunk.first_row; row < chunk.last_row; ++row) {
+        const double row_entropy = chunk.entropy[row - chunk.first_row];
+        double entropy_derivative = 0;
+        for (int32_t i = part.label_offset[row]; i < part.label_offset[row + 1]; ++i) {
+          const int32_t label = part.label[i];
+          const float logprob = chunk.logprob[i - chunk.first_label];
+          double derivative = 0;
+          for (int32_t u = users.offset[label]; u < users.offset[label + 1]; ++u) {
+            const auto [sequence, token] = users.users[u];
+            const TrainSequence& s = *sequences[sequence];
+            if (!s.expected_logprobs.empty() && s.expected_logprobs[token] != logprob) {
+              stale(op, index[sequence], token, s.expected_logprobs[token], logprob);
+            }
+            const TokenLoss l = token_loss(loss, factors[sequence], s, token, logprob);
+            derivative += l.derivative;
+            m.loss += l.value;
+            kl += l.kl;
+            clipped += l.clipped;
+            logprob_sum += logprob;
+            if (loss.entropy_weight != 0) {
+              const double weight = loss.entropy_weight * factors[sequence] * s.weight_at(token);
+              m.loss -= weight * row_entropy;
+              entropy_derivative -= weight;
+            }
+          }
+          chunk.coefficient[i - chunk.first_label] = static_cast<float>(derivative);
+        }
+        if (chunk.entropy_coefficient) {
+          chunk.entropy_coefficient[row - chunk.first_row] = static_cast<float>(entropy_derivative);
+        }
+      }
+    };
+    const Head::Result result =
+        head.run(part, a, run.workspace.head, loss.temperature, &coefficients, loss.entropy_weight != 0);
+    for (size_t row = 0; row < part.tree_row.size(); ++row) {
+      const int32_t at = part.tree_row[row];
+      const int32_t uses = users.offset[tree.label_offset[at + 1]] - users.offset[tree.label_offset[at]];
+      entropy += double(result.entropy[row]) * uses;
+    }
+  }
+
+  const double n = std::max<double>(1, double(m.labels));
+  m.entropy = entropy / n;
+  m.kl = kl / n;
+  m.clip_ratio = clipped / n;
+  m.mean_logprob = logprob_sum / n;
+  return m;
+}
+
+void Engine::State::begin_gradient(const char* op) {
+  if (gradient == Gradient::kTorn) {
+    throw Error("INPUT", op, std::string(op) + ": an earlier call failed halfway, so the gradients are incomplete",
+                "call zeroGradients and repeat every forwardBackward since the last step");
+  }
+  if (gradient != Gradient::kReady) {
+    parameters.begin_gradient();
+    loss_finite = true;
+  }
+}
+
+void Engine::State::drop_gradient() {
+  gradient = Gradient::kNone;
+  loss_finite = true;
+  parameters.zero_gradient();
+}
+
+GradientMetrics Engine::State::forward_backward(const std::vector<TrainSequence>& batch,
+                                                const LossOptions& loss, const Call& call, const char* op) {
+  validate(options.config, batch, loss, op);
+  if (!options.trainable) {
+    throw Error("INPUT", op, std::string(op) + ": this engine was opened with trainable: false",
+                "open the policy with trainable: true");
+  }
+  const Stopwatch watch;
+  device.reset_peak();
+  model.drop_packed();
+  GradientMetrics m;
+  bool begun = false;
+  try {
+    m = accumulate(batch, loss, call, op, begun);
+  } catch (...) {
+    // Part of this call may be in the buffer.
+    if (begun && gradient == Gradient::kReady) {
+      gradient = Gradient::kTorn;
+    } else if (begun && gradient != Gradient::kTorn) {
+      drop_gradient();
+    }
+    throw;
+  }
+  gradient = Gradient::kReady;
+  loss_finite = loss_finite && std::isfinite(m.loss);
+  m.peak_bytes = device.peak_bytes();
+  m.milliseconds = watch.milliseconds();
+  return m;
+}
+
+StepMetrics Engine::State::step(const OptimizerOptions& optimizer, const Call& call, const char* op) {
+  validate(optimizer, parameters.infos().size(), op);
+  if (gradient == Gradient::kTorn) begin_gradient(op);  // says why
+  if (gradient != Gradient::kReady) {
+    throw Error("INPUT", op, std::string(op) + ": there are no gradients since the last step",
+                "call forwardBackward first");
+  }
+  const Stopwatch watch;
+  make_room([&] { return parameters.missing_bytes(TensorKind::kAdamM); });
+  StepMetrics m;
+  const std::vector<double> squares = parameters.gradient_squares(optimizer);
+  double sum = 0;
+  for (size_t i = 0; i < squares.size(); ++i) {
+    m.group_grad_norms.push_back(std::sqrt(squares[i]));
+    sum += squares[i];
+  }
+  m.grad_norm = std::isfinite(sum) ? std::sqrt(sum) : std::numeric_limits<double>::quiet_NaN();
+  if (!loss_finite) {
+    m.skip_reason = "the loss is not finite";
+  } else if (!std::isfinite(m.grad_norm)) {
+    m.skip_reason = "the gradient of " + parameters.first_infinite_gradient() + " is not finite";
+  } else {
+    check_cancelled(call, op);
+    // torch's clip_grad_norm_, its 1e-6 included.
+    const double scale =
+        optimizer.max_grad_norm > 0 ? std::min(1.0, optimizer.max_grad_norm / (m.grad_norm + 1e-6)) : 1;
+    m.skip_reason = parameters.adamw_step(optimizer, scale);
+    if (m.skip_reason.empty()) {
+      sampler.cache().drop();
+      model.drop_packed();
+    }
+  }
+  gradient = Gradient::kSpent;
+  m.peak_bytes = device.peak_bytes();
+  m.milliseconds = watch.milliseconds();
+  return m;
+}
+
+GradientMetrics Engine::forward_backward(const std::vector<TrainSequence>& batch, const LossOptions& loss,
+                                         const Call& call) {
+  return state_->forward_backward(batch, loss, call, "forwardBackward");
+}
+
+StepMetrics Engine::optim_step(const OptimizerOptions& optimizer, const Call& call) {
+  state_->device.reset_peak();
+  return state_->step(optimizer, call, "optimStep");
+}
+
+void Engine::zero_gradients() { state_->drop_gradient(); }
+
+UpdateMetrics Engine::update(const std::vector<TrainSequence>& batch, const LossOptions& loss,
+                             const OptimizerOptions& optimizer, const Call& call) {
+  constexpr auto op = "update";
+  State& s = *state_;
+  validate(s.options.config, batch, loss, op);
+  validate(optimizer, s.parameters.infos().size(), op);
+  s.sampler.cache().release();  // stale after the step, and its memory is needed now
+  s.gradient = State::Gradient::kSpent;
+  UpdateMetrics m;
+  m.gradient = s.forward_backward(batch, loss, call, op);
+  try {
+    m.step = s.step(optimizer, call, op);
+  } catch (...) {
+    s.drop_gradient();
+    throw;
+  }
+  m.step.milliseconds += m.gradient.milliseconds;
+  return m;
+}
+
+}  // namespace swirl
