@@ -7,6 +7,7 @@ import { z } from "zod";
 import { endpointOptionsSchema } from "../endpoint/endpoint-options.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { filterSchema } from "../filter/filter-trajectories.js";
+import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { rolloutShape } from "../synthesize/rollout-options.js";
 import { synthesizeSchema } from "../synthesize/synthesize.js";
@@ -69,7 +70,7 @@ const judgeKinds = {
     model: path.optional(),
     endpoint: endpointSchema.optional(),
     votes: z.int().min(1).default(1),
-    temperature: z.number().min(0).optional(),
+    temperature: samplingTemperature.optional(),
     maxNewTokens: z.int().min(1).default(512),
     retries: z.int().min(0).default(2),
     mode: z.enum(["text", "logprobs"]).default("text"),
@@ -144,7 +145,7 @@ const sections = {
     /** Questions in flight. */
     concurrency: z.int().min(1).default(16),
     /** 0 = greedy. */
-    temperature: z.number().min(0).default(0),
+    temperature: samplingTemperature.default(0),
   }),
 } as const;
 

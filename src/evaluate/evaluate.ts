@@ -17,6 +17,7 @@ import { resumeJsonl } from "../files/resume.js";
 import { askJudge } from "../judge/ask-judge.js";
 import type { Judge, Verdict } from "../judge/judge.js";
 import { judgeSchema } from "../judge/judge.js";
+import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { policySchema } from "../policy/policy.js";
@@ -50,7 +51,7 @@ export const evaluateSchema = z.strictObject({
   matcher: matcherSchema.optional(),
   /** Judges every step, for the mean process label. */
   judge: judgeSchema.optional(),
-  temperature: z.number().min(0).default(0), // 0 = greedy
+  temperature: samplingTemperature.default(0), // 0 = greedy
   seed: z.int().default(0),
   concurrency: z.int().min(1).max(4096).default(16),
   output: z.string().min(1).optional(),

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
+import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { scoresChoices } from "../policy/choice-scorer.js";
 import { policySchema } from "../policy/policy.js";
@@ -32,7 +33,7 @@ export const pollFields = {
   /** Replies asked for; their share of positive ones is the score. */
   votes: z.int().min(1).max(1024).default(1),
   /** Default 0 for one vote, 0.7 for several. */
-  temperature: z.number().min(0).optional(),
+  temperature: samplingTemperature.optional(),
   maxNewTokens: z.int().min(1).default(512),
   /** How often a reply whose verdict cannot be read for certain is asked for again. */
   retries: z.int().min(0).default(2),

@@ -12,6 +12,7 @@ export const Policy = {
 };
 
 export type { EndpointOptions } from "../endpoint/endpoint-options.js";
+export type { LossFunction, LossSequence, LossTerms } from "../losses/loss-function.js";
 export type { Message, ToolCall, ToolSpec } from "../messages/message.js";
 export { type ChoiceOptions, type ChoiceResult, type ChoiceScorer, scoresChoices } from "./choice-scorer.js";
 export { EndpointPolicy, type EndpointStats } from "./endpoint-policy.js";
@@ -19,11 +20,18 @@ export type {
   GenerateOptions,
   LoadOptions,
   LogprobsOptions,
-  LossOptions,
-  OptimizerOptions,
   SaveOptions,
-  UpdateOptions,
 } from "./native-options.js";
-export { type Completion, NativePolicy, type PolicyProfile, type UpdateMetrics } from "./native-policy.js";
+export { type Completion, NativePolicy, type PolicyProfile } from "./native-policy.js";
 export type { Action, Context, SamplingOptions } from "./policy.js";
 export type { Sequence, TrainSequence } from "./sequences.js";
+export type { TrainablePolicy } from "./trainable-policy.js";
+export type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
+export type {
+  Aggregation,
+  KlEstimator,
+  LossOptions,
+  OptimizerOptions,
+  ParameterGroup,
+  UpdateOptions,
+} from "./training-options.js";

@@ -1,5 +1,7 @@
 /** Options of the native policy, with their defaults and where they come from. Unknown keys are an error. */
 import { z } from "zod";
+import type { LossFunction } from "../losses/loss-function.js";
+import { LARGEST_FLOAT32, positiveFloat32, softmaxTemperature, zeroOrFloat32 } from "../options/float32.js";
 import { signalSchema } from "../options/schemas.js";
 import { samplingFields } from "./sampling.js";
 
@@ -39,40 +41,58 @@ export const loadOptionsSchema = z.strictObject({
 
 export const logprobsOptionsSchema = z.strictObject({
   /** Logits are divided by it before the softmax. */
-  temperature: z.number().positive().default(1),
+  temperature: softmaxTemperature.default(1),
   /** false scores every sequence by itself: same numbers, no shared prefixes. */
   tree: z.boolean().default(true),
-  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1,024 on the CPU, 8,192 on a GPU. */
+  /** Maximum rows per micro-batch, shared ancestors excluded; 0 = 1,024 on the CPU, 8,192 on a GPU. Results do not depend on it. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
   ...watched,
 });
 
 const lossFields = {
-  /** "reinforce": −A·log π. "ppo-clip": Schulman et al. 2017, eq. 7; needs behaviorLogprobs. */
-  loss: z.enum(["reinforce", "ppo-clip"]).default("reinforce"),
-  /** The policy gradient's own is "sequence-sum": an action counts as one decision, whatever its length. */
-  aggregation: z.enum(["sequence-sum", "sequence-mean", "token-mean"]).default("sequence-sum"),
+  loss: z
+    .union([
+      z.enum(["reinforce", "ppo-clip"]),
+      z.custom<LossFunction>((value) => typeof value === "function"),
+    ])
+    .default("reinforce"),
+  aggregation: z
+    .enum(["sequence-sum", "sequence-mean", "token-mean", "fixed-length"])
+    .default("sequence-sum"),
+  fixedLength: z.number().min(1).max(LARGEST_FLOAT32).optional(),
+  denominators: z
+    .strictObject({ sequences: positiveFloat32.optional(), tokens: positiveFloat32.optional() })
+    .optional(),
   clipLow: z.number().min(0).max(1).default(0.2),
-  clipHigh: z.number().min(0).default(0.2),
-  /** Weight of the KL penalty to the reference; > 0 needs referenceLogprobs. */
-  klWeight: z.number().min(0).default(0),
-  /** Schulman's estimators (joschu.net/blog/kl-approx.html): k3 is non-negative and of low variance. */
-  klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
-  temperature: z.number().positive().default(1),
+  clipHigh: z.number().min(0).max(LARGEST_FLOAT32).default(0.2),
+  klWeight: zeroOrFloat32.default(0),
+  klEstimator: z.enum(["k1", "k2", "k3", "k3+"]).default("k3"),
+  entropyWeight: zeroOrFloat32.default(0),
+  temperature: softmaxTemperature.default(1),
   tree: z.boolean().default(true),
-  /** Tree tokens in hand at once, the path to them aside: memory follows it, results do not. 0 = 1,024 on the CPU, 8,192 on a GPU. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
 };
 
-/** AdamW as torch.optim.AdamW defines it. lr and clipping are TRL's defaults for RL; no decay, as RL steps are small. */
+const groupSchema = z.strictObject({
+  name: z.string().min(1).optional(),
+  match: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]),
+  lr: zeroOrFloat32.optional(),
+  lrScale: z.number().min(0).max(LARGEST_FLOAT32).default(1),
+  weightDecay: z.number().min(0).optional(),
+  frozen: z.boolean().default(false),
+});
+
+/** See OptimizerOptions in training-options.ts. */
 export const optimizerSchema = z.strictObject({
-  lr: z.number().min(0).default(1e-6),
+  lr: zeroOrFloat32.default(1e-6),
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.999),
-  eps: z.number().min(0).default(1e-8),
+  eps: positiveFloat32.default(1e-8),
   weightDecay: z.number().min(0).default(0),
-  /** Global norm; 0 = no clipping. */
-  maxGradNorm: z.number().min(0).default(1),
+  decay: z.enum(["all", "matrices"]).default("all"),
+  maxGradNorm: zeroOrFloat32.default(1),
+  freeze: z.array(z.string().min(1)).readonly().default([]),
+  groups: z.array(groupSchema).readonly().default([]),
 });
 
 export const lossOptionsSchema = z.strictObject({ ...lossFields, ...watched });
@@ -97,8 +117,9 @@ export const saveOptionsSchema = z.strictObject({
 
 export type LoadOptions = z.input<typeof loadOptionsSchema>;
 export type LogprobsOptions = z.input<typeof logprobsOptionsSchema>;
-export type LossOptions = z.input<typeof lossOptionsSchema>;
-export type UpdateOptions = z.input<typeof updateOptionsSchema>;
-export type OptimizerOptions = z.input<typeof optimizerSchema>;
 export type GenerateOptions = z.input<typeof generateOptionsSchema>;
 export type SaveOptions = z.input<typeof saveOptionsSchema>;
+
+/** Loss and optimizer options with their defaults filled in. */
+export type ResolvedLoss = Omit<z.output<typeof lossOptionsSchema>, "signal" | "onProgress">;
+export type AdamwOptions = z.output<typeof optimizerSchema>;

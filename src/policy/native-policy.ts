@@ -5,35 +5,24 @@
  * context and weights give the same action whatever else runs; calls run one after another in the order they came.
  * Rejects with SwirlErrors only; everything after dispose rejects with code "DISPOSED".
  */
-
-import { randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
-import { maskThoughts, thoughtSpans } from "../messages/thought.js";
 import type {
   Dtype,
-  NativeGenerateOptions,
   NativeGenerateStats,
   NativeProfile,
-  NativePrompt,
-  NativeUpdateMetrics,
   ParameterInfo,
   TensorKind,
 } from "../native/addon.js";
 import { Engine } from "../native/engine.js";
 import { parseOptions } from "../options/parse-options.js";
-import { deriveSeed } from "../random/derive-seed.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { checkVocabulary } from "../tokenizer/vocabulary.js";
-import { ActQueue } from "./act-queue.js";
 import { type Checkpoint, loadWeights, openCheckpoint } from "./checkpoint/checkpoint.js";
-import { saveCheckpoint } from "./checkpoint/save-checkpoint.js";
-import { elements, engineParts, joined } from "./checkpoint/tensor-parts.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
-import { joinTokens } from "./join-tokens.js";
 import { modelFolder } from "./model-folder.js";
 import { chooseNatively } from "./native-choice.js";
 import {
@@ -41,21 +30,23 @@ import {
   generateOptionsSchema,
   type LoadOptions,
   type LogprobsOptions,
-  type LossOptions,
   loadOptionsSchema,
   logprobsOptionsSchema,
   lossOptionsSchema,
+  optimizerSchema,
   type SaveOptions,
   saveOptionsSchema,
-  type UpdateOptions,
   updateOptionsSchema,
 } from "./native-options.js";
-import { opensThought } from "./opens-thought.js";
-import { loadOptimizerState, saveOptimizerState } from "./optimizer-state.js";
-import { pastThought } from "./past-thought.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
+import { PolicyState } from "./policy-state.js";
 import { samplingSchema } from "./sampling.js";
 import { type Sequence, type TrainSequence, toSequences, toTokens, toTrainSequences } from "./sequences.js";
+import { TextPolicy, toPrompt } from "./text-policy.js";
+import { TokenEngine } from "./token-engine.js";
+import type { TrainablePolicy } from "./trainable-policy.js";
+import type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
+import type { LossOptions, OptimizerOptions, UpdateOptions } from "./training-options.js";
 
 export interface Completion {
   tokens: Int32Array; // the token that ended it included
@@ -66,29 +57,19 @@ export interface Completion {
 /** Where an engine's time went; see NativeProfile for every field. */
 export type PolicyProfile = NativeProfile;
 
-/** What one update did; see NativeUpdateMetrics for every field. */
-export type UpdateMetrics = NativeUpdateMetrics;
-
-/** Tokens an action may have when the caller does not say. */
-const MAX_NEW_TOKENS = 512;
-
-export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
+export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, AsyncDisposable {
   readonly exact = true;
   readonly device: string;
   /** Why device "auto" settled for the CPU. */
   readonly note: string | undefined;
   readonly dtype: Dtype;
   readonly trainable: boolean;
-  /** Over the policy's life: prompt tokens computed, prompt tokens found in the cache, tokens sampled. */
-  readonly stats: NativeGenerateStats = { prefillTokens: 0, cachedTokens: 0, decodedTokens: 0 };
 
   readonly #engine: Engine;
   readonly #checkpoint: Checkpoint;
-  readonly #tokenizer: Tokenizer | undefined;
-  readonly #name: string;
-  readonly #stopTokens: Int32Array;
-  readonly #queue: ActQueue;
-  #knowsTokenBytes = false;
+  readonly #tokens: TokenEngine;
+  readonly #text: TextPolicy;
+  readonly #state: PolicyState;
   #disposed = false;
 
   private constructor(
@@ -100,13 +81,9 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
   ) {
     this.#engine = engine;
     this.#checkpoint = checkpoint;
-    this.#tokenizer = tokenizer;
-    this.#name = `${basename(resolve(checkpoint.folder))}@${hash.slice(0, 12)}`;
-    this.#stopTokens = Int32Array.from(tokenizer?.eosTokens ?? checkpoint.config.eosTokens);
-    this.#queue = new ActQueue(
-      (prompts, native, signal) => this.#sample(prompts, native, { signal }),
-      options.maxBatch,
-    );
+    this.#tokens = new TokenEngine(engine);
+    this.#text = new TextPolicy(engine, this.#tokens, checkpoint, tokenizer, options.maxBatch);
+    this.#state = new PolicyState(engine, this.#tokens, checkpoint, hash);
     this.device = engine.device;
     this.note = engine.note;
     this.dtype = options.dtype;
@@ -147,7 +124,7 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
   /** Folder name, hash of the weights as loaded, and the optimizer steps taken since they were new. */
   get id(): string {
     const step = this.#disposed ? 0 : this.#engine.optimizerStep();
-    return step === 0 ? this.#name : `${this.#name}+${step}`;
+    return step === 0 ? this.#state.name : `${this.#state.name}+${step}`;
   }
 
   get contextLength(): number {
@@ -158,108 +135,36 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     return this.#checkpoint.config.model.vocab;
   }
 
-  /** Rejects with code "CHECKPOINT" for a folder that has none. */
+  /** Over the policy's life: prompt tokens computed, prompt tokens found in the cache, tokens sampled. */
+  get stats(): NativeGenerateStats {
+    return this.#tokens.stats;
+  }
+
+  /** Throws code "CHECKPOINT" for a folder that has none. */
   get tokenizer(): Tokenizer {
-    if (this.#tokenizer) return this.#tokenizer;
-    const file = join(this.#checkpoint.folder, "tokenizer.json");
-    throw new SwirlError("CHECKPOINT", `${file} is not there, so this policy knows tokens but no text`, {
-      remedy: "put the model's tokenizer.json and tokenizer_config.json into its folder",
-      details: { file },
-    });
+    return this.#text.tokenizer;
   }
 
   // Text: contexts and actions
 
   begin(messages: readonly Message[], tools?: readonly ToolSpec[]): Context {
-    return {
-      messages: [...messages],
-      ...(tools && tools.length > 0 ? { tools: [...tools] } : {}),
-      tokens: this.tokenizer.chat.renderPrompt(messages, tools),
-    };
+    return this.#text.begin(messages, tools);
   }
 
   async act(context: Context, options: SamplingOptions = {}): Promise<Action[]> {
     const { signal, ...sampling } = parseOptions(samplingSchema, options, "act");
-    const tokens = this.#contextTokens(context);
-    const left = this.contextLength - tokens.length;
-    if (left < 1) {
-      throw new SwirlError(
-        "INPUT",
-        `the context has ${tokens.length} tokens, all that fit into ${this.contextLength}`,
-        {
-          remedy: "end the trajectory before its context is full, or strip earlier thoughts from its states",
-          details: { field: "context.tokens" },
-        },
-      );
-    }
-    const maxNewTokens = Math.min(sampling.maxNewTokens ?? MAX_NEW_TOKENS, left);
-    const native = this.#nativeSampling(sampling, this.#stopTokens);
-    const prompt = toPrompt(tokens, maxNewTokens, sampling.seed);
-    const opened = opensThought(this, context);
-    const completions = await this.#queue.push(prompt, native, signal);
-    const wholes = completions.map((first, index) =>
-      pastThought(first, {
-        maxNewTokens,
-        inThought: (sampled) => thoughtSpans(this.tokenizer.decode(sampled), opened).unclosed,
-        sample: async (sampled, room) => {
-          const seed =
-            sampling.seed === undefined ? undefined : deriveSeed(sampling.seed, index, sampled.length);
-          const next = toPrompt(joinTokens(tokens, sampled), room, seed);
-          return (await this.#queue.push(next, { ...native, n: 1 }, signal))[0]!;
-        },
-      }),
-    );
-    return (await Promise.all(wholes)).map(({ tokens: sampled, logprobs, finishReason }) => ({
-      text: this.#actionText(sampled, sampling.stop, opened),
-      tokens: sampled,
-      logprobs,
-      finishReason,
-    }));
+    return await this.#text.act(context, sampling, signal);
   }
 
   extend(context: Context, action: Action, observation: Message, shown?: string): Context {
-    const { chat } = this.tokenizer;
-    const content = shown ?? action.text;
-    const calls = action.toolCalls?.length ? { toolCalls: action.toolCalls } : {};
-    const written =
-      shown === undefined && action.tokens ? action.tokens : chat.renderAction({ content, ...calls });
-    const turn = chat.renderTurn(observation, written.at(-1), context.tools);
-    return {
-      ...context,
-      messages: [...context.messages, { role: "assistant", content, ...calls }, observation],
-      tokens: joinTokens(this.#contextTokens(context), written, turn),
-    };
+    return this.#text.extend(context, action, observation, shown);
   }
 
   async choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult> {
     return await chooseNatively(this, context, options);
   }
 
-  // Tokens: scoring, sampling, learning
-
-  /** One array per sequence: log p(tokens[t] | tokens[<t]) for t = actionStart … end, in nats. */
-  async logprobs(sequences: readonly Sequence[], options: LogprobsOptions = {}): Promise<Float32Array[]> {
-    const { signal, onProgress, ...rest } = parseOptions(logprobsOptionsSchema, options, "logprobs");
-    return await this.#engine.logprobs(toSequences(sequences), rest, call(signal, onProgress));
-  }
-
-  /**
-   * One step of AdamW on the batch's loss. A non-finite loss or gradient leaves the weights as they are and is told by
-   * `skipped`. An abort is heeded between micro-batches, never inside the optimizer step.
-   */
-  async update(batch: readonly TrainSequence[], options: UpdateOptions = {}): Promise<UpdateMetrics> {
-    const { signal, onProgress, optimizer, ...loss } = parseOptions(updateOptionsSchema, options, "update");
-    this.#requireTrainable("update");
-    const sequences = toTrainSequences(batch, loss);
-    return await this.#engine.update(sequences, loss, optimizer, call(signal, onProgress));
-  }
-
-  /** Forward and backward only; read the result with readParameter(name, "gradient"). */
-  async gradients(batch: readonly TrainSequence[], options: LossOptions = {}): Promise<UpdateMetrics> {
-    const { signal, onProgress, ...loss } = parseOptions(lossOptionsSchema, options, "gradients");
-    this.#requireTrainable("gradients");
-    return await this.#engine.gradients(toTrainSequences(batch, loss), loss, call(signal, onProgress));
-  }
+  // Tokens: sampling, scoring, learning
 
   /** `n` completions of each prompt; prompt i uses stream `seed + i`. Rejects with code "ABORTED" on abort. */
   async generate(
@@ -271,8 +176,8 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
       options,
       "generate",
     );
-    const stops = stopTokens === undefined ? this.#stopTokens : toTokens(stopTokens, "stopTokens");
-    const native = this.#nativeSampling(sampling, stops);
+    const stops = stopTokens === undefined ? this.#text.stopTokens : toTokens(stopTokens, "stopTokens");
+    const native = this.#text.nativeSampling(sampling, stops);
     const read = prompts.map(({ tokens }, i) =>
       toPrompt(
         toTokens(tokens, `prompts[${i}].tokens`),
@@ -280,22 +185,55 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
         seed === undefined ? undefined : seed + i,
       ),
     );
-    return await this.#sample(read, native, call(signal, onProgress));
+    return await this.#tokens.generate(read, native, call(signal, onProgress));
+  }
+
+  /** One array per sequence: log p(tokens[t] | tokens[<t]) for t = actionStart … end, in nats. */
+  async logprobs(sequences: readonly Sequence[], options: LogprobsOptions = {}): Promise<Float32Array[]> {
+    const { signal, onProgress, ...rest } = parseOptions(logprobsOptionsSchema, options, "logprobs");
+    return await this.#tokens.logprobs(toSequences(sequences), rest, call(signal, onProgress));
+  }
+
+  async forwardBackward(
+    batch: readonly TrainSequence[],
+    options: LossOptions = {},
+  ): Promise<GradientMetrics> {
+    const { signal, onProgress, ...loss } = parseOptions(lossOptionsSchema, options, "forwardBackward");
+    this.#requireTrainable("forwardBackward");
+    return await this.#tokens.forwardBackward(toTrainSequences(batch, loss), loss, call(signal, onProgress));
+  }
+
+  async optimStep(options: OptimizerOptions = {}): Promise<StepMetrics> {
+    const optimizer = parseOptions(optimizerSchema, options, "optimStep");
+    this.#requireTrainable("optimStep");
+    return await this.#tokens.optimStep(optimizer, {});
+  }
+
+  async zeroGradients(): Promise<void> {
+    this.#requireTrainable("zeroGradients");
+    await this.#engine.zeroGradients();
+  }
+
+  async update(batch: readonly TrainSequence[], options: UpdateOptions = {}): Promise<UpdateMetrics> {
+    const { signal, onProgress, optimizer, ...loss } = parseOptions(updateOptionsSchema, options, "update");
+    this.#requireTrainable("update");
+    const sequences = toTrainSequences(batch, loss);
+    return await this.#tokens.update(sequences, loss, optimizer, call(signal, onProgress));
   }
 
   // State
 
   parameters(): ParameterInfo[] {
-    return this.#engine.parameters();
+    return this.#state.parameters();
   }
 
-  /** Row-major float32 copy of a parameter, of its gradient or of its optimizer state. */
   async readParameter(name: string, kind: TensorKind = "weight"): Promise<Float32Array> {
-    const shape = this.#engine.parameters().find((parameter) => parameter.name === name)?.shape;
-    if (!shape) throw await this.#engine.readTensor(name, kind, "float32").catch((error: unknown) => error);
-    const parts = engineParts(this.#engine, { name, kind, shape, dtype: "float32" });
-    const bytes = await joined(4 * elements(shape), parts);
-    return new Float32Array(bytes.buffer);
+    return await this.#state.read(name, kind);
+  }
+
+  async writeParameter(name: string, values: ArrayLike<number>, kind: TensorKind = "weight"): Promise<void> {
+    if (kind !== "weight") this.#requireTrainable("writeParameter");
+    await this.#state.write(name, values, kind);
   }
 
   /** Optimizer steps taken since the weights were new. */
@@ -320,27 +258,27 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
   /** A Hugging Face folder in the layout the model was loaded from; whole or absent. */
   async save(dir: string, options: SaveOptions = {}): Promise<void> {
     const { dtype } = parseOptions(saveOptionsSchema, options, "save");
-    await saveCheckpoint(this.#checkpoint, dir, this.#engine, dtype === undefined ? {} : { dtype });
+    await this.#state.save(dir, dtype);
   }
 
   /** With the folder that `save` wrote, all that an exact resume needs. */
   async saveOptimizer(file: string): Promise<void> {
     this.#requireTrainable("saveOptimizer");
-    await saveOptimizerState(this.#engine, file);
+    await this.#state.saveOptimizer(file);
   }
 
   /** Restores weights (float32), moments and step as saveOptimizer found them. */
   async loadOptimizer(file: string): Promise<void> {
     this.#requireTrainable("loadOptimizer");
-    await loadOptimizerState(this.#engine, file);
+    await this.#state.loadOptimizer(file);
   }
 
   /** Idempotent. Calls in flight reject with code "DISPOSED". */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#queue.close(
-      new SwirlError("DISPOSED", `the policy ${this.#name} was disposed`, { remedy: "load it again" }),
+    this.#text.close(
+      new SwirlError("DISPOSED", `the policy ${this.#state.name} was disposed`, { remedy: "load it again" }),
     );
     this.#engine.dispose();
   }
@@ -349,59 +287,16 @@ export class NativePolicy implements Policy, ChoiceScorer, AsyncDisposable {
     await this.dispose();
   }
 
-  #contextTokens(context: Context): Int32Array {
-    if (context.tokens) return context.tokens;
-    throw new SwirlError("INPUT", "the context carries no tokens: it was begun by another policy", {
-      remedy: "begin it with this policy",
-      details: { field: "context.tokens" },
-    });
-  }
-
-  /** Without the token that ended the turn, and without what the last token wrote past a stop string. */
-  #actionText(sampled: Int32Array, stops: readonly string[], opened: boolean): string {
-    const last = sampled.at(-1);
-    const ended = last !== undefined && this.#stopTokens.includes(last);
-    const text = this.tokenizer.decode(ended ? sampled.subarray(0, -1) : sampled);
-    const said = maskThoughts(text, opened).text;
-    const ends = stops
-      .map((stop) => said.indexOf(stop) + stop.length)
-      .filter((end, i) => end >= stops[i]!.length);
-    return ends.length === 0 ? text : text.slice(0, Math.min(...ends));
-  }
-
-  #nativeSampling(
-    sampling: {
-      n: number;
-      temperature: number;
-      topK: number;
-      topP: number;
-      stop: readonly string[];
-    },
-    stopTokens: Int32Array,
-  ): NativeGenerateOptions {
-    const { stop, n, temperature, topK, topP } = sampling;
-    if (stop.length > 0 && !this.#knowsTokenBytes) {
-      const { bytes, offsets } = this.tokenizer.tokenBytes(this.vocabSize);
-      this.#engine.setTokenBytes(bytes, offsets);
-      this.#knowsTokenBytes = true;
-    }
-    return { n, temperature, topK, topP, stopTokens, stopStrings: [...stop] };
-  }
-
-  async #sample(prompts: NativePrompt[], options: NativeGenerateOptions, native: ReturnType<typeof call>) {
-    const { completions, stats } = await this.#engine.generate(prompts, options, native);
-    this.stats.prefillTokens += stats.prefillTokens;
-    this.stats.cachedTokens += stats.cachedTokens;
-    this.stats.decodedTokens += stats.decodedTokens;
-    return completions;
-  }
-
   #requireTrainable(what: string): void {
     if (this.trainable) return;
-    throw new SwirlError("CONFIG", `${what}: the policy ${this.#name} was loaded with trainable: false`, {
-      remedy: "load it with trainable: true",
-      details: { field: "trainable" },
-    });
+    throw new SwirlError(
+      "CONFIG",
+      `${what}: the policy ${this.#state.name} was loaded with trainable: false`,
+      {
+        remedy: "load it with trainable: true",
+        details: { field: "trainable" },
+      },
+    );
   }
 }
 
@@ -418,14 +313,6 @@ async function loadTokenizer(
 
 function call(signal?: AbortSignal, onProgress?: (done: number, total: number) => void) {
   return { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
-}
-
-function toPrompt(tokens: Int32Array, maxNewTokens: number, seed: number | undefined): NativePrompt {
-  return {
-    tokens,
-    maxNewTokens,
-    seed: seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed)),
-  };
 }
 
 export const nativePolicySchema = z.custom<NativePolicy>(

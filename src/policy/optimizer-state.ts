@@ -87,10 +87,35 @@ export async function loadOptimizerState(engine: StateEngine, file: string): Pro
       extra.name,
     );
   }
+  // Before the first is written: a file that is refused leaves the policy as it was.
+  for (const { key, kind } of wanted) {
+    for await (const part of tensorParts(stored, found.get(key)!)) {
+      const problem = unusable(part, kind);
+      if (problem === undefined) continue;
+      throw refusal(
+        file,
+        `tensor "${key}" holds ${problem}`,
+        "the run that saved it had diverged: load an earlier checkpoint",
+        key,
+      );
+    }
+  }
   for (const { key, name, kind } of wanted) {
     await writeEngineParts(engine, { name, kind, dtype: "float32" }, tensorParts(stored, found.get(key)!));
   }
   engine.setOptimizerStep(Number(step));
+}
+
+/** What the engine would refuse to hold: a value past bfloat16's range, or a second moment below 0. */
+function unusable(bytes: Uint8Array, kind: TensorKind): string | undefined {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+  const values = new Float32Array(words.buffer, words.byteOffset, words.length);
+  for (let i = 0; i < words.length; i++) {
+    if ((words[i]! & 0x7fffffff) >= 0x7f7f8000) return `${values[i]}, which is not finite or too large`;
+    if (kind === "adam_v" && values[i]! < 0) return `${values[i]}, and a second moment is at least 0`;
+  }
+  return undefined;
 }
 
 interface Entry extends ParameterInfo {

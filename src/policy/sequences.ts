@@ -1,10 +1,11 @@
 /**
  * What callers pass as sequences and prompts, turned into what the engine takes. Here everything is checked that a
- * conversion to Int32Array or Float32Array would hide (fractions, NaN, overflow, unknown keys); the bindings check the
- * rest (ids below the vocabulary, lengths against the context, actionStart) with the same naming: batch[3].tokens.
+ * conversion to typed arrays would hide (fractions, NaN, overflow, unknown keys) and that a loss function needs; the
+ * engine checks against the model (ids below the vocabulary, lengths against the context, actionStart) with the same
+ * names: batch[3].tokens.
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { NativeSequence, NativeTrainSequence } from "../native/addon.js";
+import type { NativeSequence } from "../native/addon.js";
 
 export interface Sequence {
   /** State and action, joined. */
@@ -22,8 +23,19 @@ export interface TrainSequence extends Sequence {
   behaviorLogprobs?: ArrayLike<number>;
   /** [tokens.length - actionStart], under the policy that the KL penalty stays close to. */
   referenceLogprobs?: ArrayLike<number>;
-  /** [tokens.length - actionStart], as another engine reported them when it sampled. */
+  /** [tokens.length - actionStart], as another engine reported them when it sampled; read by loss functions alone. */
   samplerLogprobs?: ArrayLike<number>;
+}
+
+/** A TrainSequence as typed arrays that the caller cannot change. */
+export interface CheckedSequence extends NativeSequence {
+  advantage: number | Float32Array;
+  weights?: Float32Array;
+  behaviorLogprobs?: Float32Array;
+  referenceLogprobs?: Float32Array;
+  samplerLogprobs?: Float32Array;
+  /** What the caller passed as behaviorLogprobs: the sampler may know the array (sampled-logprobs.ts). */
+  behaviorSource?: ArrayLike<number>;
 }
 
 const LARGEST_ID = 2 ** 31 - 1;
@@ -32,30 +44,28 @@ export function toSequences(sequences: readonly Sequence[], what = "sequences"):
   return list(sequences, what).map((sequence, i) => {
     const at = `${what}[${i}]`;
     knownKeys(sequence, ["tokens", "actionStart"], at);
-    return {
-      tokens: toTokens(sequence.tokens, `${at}.tokens`),
-      actionStart: integer(sequence.actionStart, `${at}.actionStart`),
-    };
+    return toSequence(sequence, at);
   });
 }
 
-const trainKeys = ["tokens", "actionStart", "advantage", "behaviorLogprobs", "referenceLogprobs"];
+const trainKeys = [
+  "tokens",
+  "actionStart",
+  "advantage",
+  "weights",
+  "behaviorLogprobs",
+  "referenceLogprobs",
+  "samplerLogprobs",
+];
 
+/** `loss`: decides what must be present. */
 export function toTrainSequences(
   batch: readonly TrainSequence[],
-  loss: { loss: string; klWeight: number },
-): NativeTrainSequence[] {
+  loss: { loss: unknown; klWeight: number },
+): CheckedSequence[] {
   return list(batch, "batch").map((sequence, i) => {
     const at = `batch[${i}]`;
     knownKeys(sequence, trainKeys, at);
-    if (typeof sequence.advantage !== "number" || !Number.isFinite(sequence.advantage)) {
-      throw invalid(
-        `${at}.advantage`,
-        sequence.advantage,
-        "a finite number",
-        "check the rewards this batch was made of",
-      );
-    }
     if (loss.loss === "ppo-clip" && sequence.behaviorLogprobs === undefined) {
       throw invalid(
         `${at}.behaviorLogprobs`,
@@ -72,16 +82,30 @@ export function toTrainSequences(
         "score the batch with the reference policy first, or set klWeight to 0",
       );
     }
+    if (typeof loss.loss === "string" && sequence.samplerLogprobs !== undefined) {
+      throw invalid(
+        `${at}.samplerLogprobs`,
+        sequence.samplerLogprobs,
+        `left out: loss "${loss.loss}" does not read them`,
+        "pass a loss function that corrects for the sampler, or weight the tokens yourself",
+      );
+    }
+    const { tokens, actionStart } = toSequence(sequence, at);
+    // Where actionStart is out of bounds, the engine says so.
+    const scored = Math.max(0, tokens.length - actionStart);
+    const per = (key: PerToken) =>
+      sequence[key] === undefined
+        ? {}
+        : { [key]: perToken(sequence[key], `${at}.${key}`, scored, rules[key]) };
     return {
-      tokens: toTokens(sequence.tokens, `${at}.tokens`),
-      actionStart: integer(sequence.actionStart, `${at}.actionStart`),
-      advantage: sequence.advantage as number,
-      ...(sequence.behaviorLogprobs === undefined
-        ? {}
-        : { behaviorLogprobs: toFloats(sequence.behaviorLogprobs, `${at}.behaviorLogprobs`) }),
-      ...(sequence.referenceLogprobs === undefined
-        ? {}
-        : { referenceLogprobs: toFloats(sequence.referenceLogprobs, `${at}.referenceLogprobs`) }),
+      tokens,
+      actionStart,
+      advantage: toAdvantage(sequence.advantage, `${at}.advantage`, scored),
+      ...per("weights"),
+      ...per("behaviorLogprobs"),
+      ...per("referenceLogprobs"),
+      ...per("samplerLogprobs"),
+      ...(sequence.behaviorLogprobs === undefined ? {} : { behaviorSource: sequence.behaviorLogprobs }),
     };
   });
 }
@@ -101,17 +125,82 @@ export function toTokens(tokens: ArrayLike<number>, field: string): Int32Array {
   return out;
 }
 
-function toFloats(values: ArrayLike<number>, field: string): Float32Array {
-  if (values instanceof Float32Array) return values;
+/** A copy of the numbers as float32; each keeps to the rule there. */
+export function toFloats(values: ArrayLike<number>, field: string, rule: Rule = finite): Float32Array {
   isArrayLike(values, field);
   const out = new Float32Array(values.length);
   for (let i = 0; i < out.length; i++) {
     const value = values[i];
-    if (typeof value !== "number")
-      throw invalid(`${field}[${i}]`, value, "a number", "pass log-probs as numbers");
+    if (typeof value !== "number") throw invalid(`${field}[${i}]`, value, "a number", rule.remedy);
     out[i] = value;
+    if (!rule.good(out[i]!)) throw invalid(`${field}[${i}]`, value, rule.expected, rule.remedy);
   }
   return out;
+}
+
+interface Rule {
+  good(x: number): boolean;
+  expected: string;
+  remedy: string;
+}
+
+const finite: Rule = {
+  good: Number.isFinite,
+  expected: "finite in float32",
+  remedy: "look for a NaN or an overflow",
+};
+const advantageRule: Rule = {
+  good: Number.isFinite,
+  expected: "a finite number",
+  remedy: "check the rewards this batch was made of",
+};
+const logprob: Rule = {
+  good: (x) => x <= 0 && Number.isFinite(x),
+  expected: "a log-prob: finite and at most 0",
+  remedy: "record the log-probs again; a token that was sampled has a finite one",
+};
+
+type PerToken = "weights" | "behaviorLogprobs" | "referenceLogprobs" | "samplerLogprobs";
+const rules: Record<PerToken, Rule> = {
+  weights: {
+    good: (x) => x >= 0 && Number.isFinite(x),
+    expected: "finite and at least 0",
+    remedy: "a weight of 0 masks a token; put a sign into the advantage",
+  },
+  behaviorLogprobs: logprob,
+  referenceLogprobs: logprob,
+  samplerLogprobs: logprob,
+};
+
+function toSequence({ tokens, actionStart }: Sequence, at: string): NativeSequence {
+  return {
+    tokens: toTokens(tokens, `${at}.tokens`),
+    actionStart: integer(actionStart, `${at}.actionStart`),
+  };
+}
+
+function toAdvantage(
+  advantage: number | ArrayLike<number>,
+  field: string,
+  scored: number,
+): number | Float32Array {
+  if (typeof advantage === "object" && advantage !== null)
+    return perToken(advantage, field, scored, advantageRule);
+  if (typeof advantage === "number" && Number.isFinite(Math.fround(advantage))) return advantage;
+  throw invalid(field, advantage, "a finite number, or one per scored token", advantageRule.remedy);
+}
+
+function perToken(values: ArrayLike<number>, field: string, scored: number, rule: Rule): Float32Array {
+  isArrayLike(values, field);
+  if (scored > 0 && values.length !== scored) {
+    throw invalid(
+      field,
+      `an array of ${values.length}`,
+      `one of ${scored}, an element per token from actionStart on`,
+      "leave out the tokens before actionStart, and none after",
+    );
+  }
+  return toFloats(values, field, rule);
 }
 
 function list<T>(value: readonly T[], what: string): readonly T[] {

@@ -5,6 +5,7 @@
  * was given, and `end` says why.
  */
 import { z } from "zod";
+import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { policySchema } from "../policy/policy.js";
@@ -18,7 +19,7 @@ export const solveSchema = z.strictObject({
   policy: policySchema,
   /** Prompt, tools and call limit: searchTask(tool), calculatorTask(tool) or defineTask({ … }). */
   task: taskSchema,
-  temperature: z.number().min(0).default(0), // 0 = greedy
+  temperature: samplingTemperature.default(0), // 0 = greedy
   seed: z.int().default(0),
   signal: signalSchema.optional(),
   /** Called after each step, its observation included. */

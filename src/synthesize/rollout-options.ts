@@ -2,6 +2,7 @@
  * How one question is rolled out. The SWiRL paper does not publish these; each default is our reading, and an option.
  */
 import { z } from "zod";
+import { samplingTemperature } from "../options/float32.js";
 import type { Task } from "./task.js";
 
 export const taskSchema = z.custom<Task>(
@@ -37,7 +38,7 @@ export const rolloutShape = {
 
 export const rolloutSchema = z.strictObject({
   ...rolloutShape,
-  temperature: z.number().min(0),
+  temperature: samplingTemperature,
   seed: z.int(),
 });
 

@@ -10,6 +10,7 @@ import { mapConcurrent } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { JsonlWriter } from "../files/jsonl-writer.js";
 import { resumeJsonl } from "../files/resume.js";
+import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { policySchema } from "../policy/policy.js";
@@ -39,7 +40,7 @@ export const synthesizeSchema = z.strictObject({
   task: taskSchema,
   /** Trajectories per question (paper: 5). */
   samples: z.int().min(1).default(5),
-  temperature: z.number().min(0).default(1),
+  temperature: samplingTemperature.default(1),
   seed: z.int().default(0),
   /** Trajectories in flight; the policy batches their actions. */
   concurrency: z.int().min(1).max(4096).default(16),

@@ -1,11 +1,12 @@
 /** Options that train and sft share: the optimizer, its schedule, memory, checkpoints and logs. Units in the names. */
 import { z } from "zod";
+import { positiveFloat32, zeroOrFloat32 } from "../options/float32.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { SCHEDULES } from "./schedules.js";
 
 export const optimizerShape = {
   /** Peak learning rate of AdamW. */
-  lr: z.number().positive().default(1e-6),
+  lr: positiveFloat32.default(1e-6),
   schedule: z.enum(SCHEDULES).default("constant"),
   /** Updates of linear warm-up. */
   warmupSteps: z.int().min(0).default(0),
@@ -13,10 +14,10 @@ export const optimizerShape = {
   lrFloor: z.number().min(0).max(1).default(0),
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.999),
-  eps: z.number().positive().default(1e-8),
+  eps: positiveFloat32.default(1e-8),
   weightDecay: z.number().min(0).default(0),
   /** Global norm that gradients are clipped to; 0 = no clipping. */
-  maxGradNorm: z.number().min(0).default(1),
+  maxGradNorm: zeroOrFloat32.default(1),
   /** Tree tokens in hand at once, the path to them aside; 0 = 1,024 on the CPU, 8,192 on a GPU. The gradient does not depend on it. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
   /** Share prefixes in one token tree. The gradient does not depend on it; off is slower and for comparison. */

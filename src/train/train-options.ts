@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { judgeSchema } from "../judge/judge.js";
+import { softmaxTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { nativePolicySchema } from "../policy/native-policy.js";
@@ -45,7 +46,7 @@ export const trainSchema = z.strictObject({
   epochs: z.number().positive().optional(),
   steps: z.int().min(1).optional(),
   /** Sampling and loss use the same temperature: log-probs are those of the distribution sampled from. */
-  temperature: z.number().positive().max(10).default(1),
+  temperature: softmaxTemperature.max(10).default(1),
   maxNewTokens: z.int().min(1).default(256),
   /** leave-one-out for fresh actions, running for logged ones. */
   baseline: z.enum(BASELINES).optional(),

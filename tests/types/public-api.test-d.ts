@@ -7,6 +7,7 @@ import {
   type ErrorCode,
   evaluate,
   filterTrajectories,
+  type LossFunction,
   type NativePolicy,
   Policy,
   SwirlError,
@@ -44,9 +45,9 @@ describe("Policy", () => {
     // @ts-expect-error there is no such device option
     expectTypeOf<Options["gpu"]>().toBeAny();
     type Update = NonNullable<Parameters<NativePolicy["update"]>[1]>;
-    expectTypeOf<Update["loss"]>().toEqualTypeOf<"reinforce" | "ppo-clip" | undefined>();
+    expectTypeOf<Update["loss"]>().toEqualTypeOf<"reinforce" | "ppo-clip" | LossFunction | undefined>();
     expectTypeOf<Update["aggregation"]>().toEqualTypeOf<
-      "sequence-sum" | "sequence-mean" | "token-mean" | undefined
+      "sequence-sum" | "sequence-mean" | "token-mean" | "fixed-length" | undefined
     >();
   });
 });

@@ -119,7 +119,16 @@ export async function loadWeights(
     const dtype = engineType(parameter.entry);
     hash.update(`${name} ${dtype} ${parameter.shape.join("x")}\n`);
     if (name === EMBEDDING) await refuseDifferentHead(checkpoint);
-    await writeEngineParts(engine, { name, kind: "weight", dtype }, hashed(parameter));
+    await writeEngineParts(engine, { name, kind: "weight", dtype }, hashed(parameter)).catch((cause) => {
+      if (!SwirlError.isInstance(cause) || cause.code !== "NUMERICS") throw cause;
+      const { entry, file } = parameter;
+      throw checkpointError(
+        file.path,
+        `tensor ${shown(entry.name)} holds a weight that is not finite (${cause.details.value})`,
+        "the run that saved it had diverged: load an earlier checkpoint",
+        { tensor: entry.name },
+      );
+    });
     options.onProgress?.(++done, total);
   }
   return hash.digest("hex");
