@@ -53,6 +53,11 @@ export class Engine implements NativeEngine, AsyncDisposable {
   readonly device: string;
   /** Why "auto" settled for the CPU. */
   readonly note: string | undefined;
+  /**
+   * Whether a token's log-prob has the same bits whatever else is computed with it, in sampling and in training. Our
+   * own kernels promise it; oneDNN's products do not.
+   */
+  readonly exact: boolean;
   readonly #native: NativeEngine;
 
   /** Blocks until the engine's memory is there; `open` does not. `native` is an engine that is open already. */
@@ -60,6 +65,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
     const { device, note } = selectDevice(options.device, addon);
     this.device = device.name;
     this.note = note;
+    this.exact = !device.matrixLibrary.startsWith("oneDNN");
     this.#native = native ?? guard(() => addon.createEngine({ ...options, device: device.name }));
   }
 

@@ -73,14 +73,19 @@ const lossFields = {
   maxTokensPerMicroBatch: z.int().min(0).default(0),
 };
 
-const groupSchema = z.strictObject({
-  name: z.string().min(1).optional(),
-  match: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]),
-  lr: zeroOrFloat32.optional(),
-  lrScale: z.number().min(0).max(LARGEST_FLOAT32).default(1),
-  weightDecay: z.number().min(0).optional(),
-  frozen: z.boolean().default(false),
-});
+const groupSchema = z
+  .strictObject({
+    name: z.string().min(1).optional(),
+    match: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]),
+    lr: zeroOrFloat32.optional(),
+    lrScale: z.number().min(0).max(LARGEST_FLOAT32).optional(),
+    weightDecay: z.number().min(0).optional(),
+    frozen: z.boolean().default(false),
+  })
+  .refine(({ lr, lrScale }) => lr === undefined || lrScale === undefined, {
+    path: ["lrScale"],
+    error: "lrScale does nothing next to lr: give one of them",
+  });
 
 /** See OptimizerOptions in training-options.ts. */
 export const optimizerSchema = z.strictObject({

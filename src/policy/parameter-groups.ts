@@ -51,7 +51,7 @@ export function resolveGroups(
       name: group.name ?? [group.match].flat().join(", "),
       field: `${prefix}groups[${i}].match`,
       patterns: [group.match].flat(),
-      lr: group.lr ?? adamw.lr * group.lrScale,
+      lr: group.lr ?? adamw.lr * (group.lrScale ?? 1),
       weightDecay: group.weightDecay,
       frozen: group.frozen,
     })),

@@ -33,11 +33,12 @@ export class TokenEngine {
   readonly #sampled = new SampledLogprobs();
   /** Changes of the weights that were asked for so far. The engine runs calls in the order they are made. */
   #version = 0;
-  /** False once the log-probs of a training pass were found to differ from the sampler's. */
-  #exact = true;
+  /** False where the log-probs of a training pass may differ from the sampler's, or were found to. */
+  #exact: boolean;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#exact = engine.exact;
   }
 
   /** To be called with every call to the engine that changes weights. */

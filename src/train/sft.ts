@@ -122,8 +122,7 @@ export async function sft(input: SftOptions): Promise<SftResult> {
           options.onProgress?.({ step: batch.step, totalSteps, phase: "update", done, total }),
         ...withSignal(signal),
       });
-      if (metrics.skipped)
-        note(`step ${batch.step + 1}: the loss or its gradient is not finite, weights unchanged`);
+      if (metrics.skipped) note(`step ${batch.step + 1}: ${metrics.skipReason}; weights unchanged`);
       const step = batch.step + 1;
       const tokens = run.progress.tokens + metrics.tokens;
       const treeTokens = run.progress.treeTokens + metrics.treeTokens;

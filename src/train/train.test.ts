@@ -239,7 +239,7 @@ describe("train", () => {
     );
     expect(error.code).toBe("NUMERICS");
     expect(error.message).toMatch(/2 updates were skipped .* 1 are allowed/);
-    expect(notes).toEqual(["step 1: the loss or its gradient is not finite, weights unchanged"]);
+    expect(notes).toEqual([expect.stringMatching(/^step 1: .* not finite; weights unchanged$/)]);
     for (const weights of await weightsOf(policy)) expect(weights.every(Number.isFinite)).toBe(true);
     expect(policy.optimizerStep()).toBe(1);
   });

@@ -165,8 +165,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       }
       if (batchSequences.length === 0)
         note(`step ${batch.step + 1}: no action has an advantage, nothing to train on`);
-      if (metrics?.skipped)
-        note(`step ${batch.step + 1}: the loss or its gradient is not finite, weights unchanged`);
+      if (metrics?.skipped) note(`step ${batch.step + 1}: ${metrics.skipReason}; weights unchanged`);
       const step = batch.step + 1;
       const judgeFailures = before.judgeFailures + failures.length;
       run.advance({ step, tokens, treeTokens, skippedUpdates, judgeFailures, runningBaseline });
