@@ -256,6 +256,18 @@ describe("broken tokenizer files", () => {
     expect(() => checkVocabulary(tokenizer, tokenizer.vocabSize - 1)).toThrow(
       /"<unwritten>" with id 424, the model has 424 rows/,
     );
+    const padded = (fields: object) =>
+      bad((t) => t.added_tokens.push({ id: 425, content: "[PAD]", ...fields }));
+    for (const [fields, others, message] of [
+      [{ special: true }, {}, undefined],
+      [{ special: false }, {}, /"\[PAD\]" with id 425/],
+      [{ special: true }, { "generation_config.json": { eos_token_id: 425 } }, /"\[PAD\]" with id 425/],
+    ] as const) {
+      const extended = await Tokenizer.load(await folder({ "tokenizer.json": padded(fields), ...others }));
+      const check = () => checkVocabulary(extended, 425);
+      if (message) expect(check).toThrow(message);
+      else expect(check).not.toThrow();
+    }
     const gemma = bad((t) => t.added_tokens.push({ id: 425, content: "<image_soft_token>", special: true }));
     const dir = await folder({ "tokenizer.json": gemma });
     expect(() =>

@@ -42,6 +42,7 @@ export class Tokenizer {
   /** Added tokens that are ordinary text, such as runs of blanks. */
   readonly #literal: ControlTokens;
   readonly #specialIds: ReadonlySet<number>;
+  readonly #unwritten: ReadonlySet<number>; // special, and in no template
   readonly #plain: Encoder;
   readonly #stripsFirstSpace: boolean;
   readonly #files: TokenizerFiles;
@@ -65,7 +66,7 @@ export class Tokenizer {
     this.file = join(files.dir, "tokenizer.json");
     this.#files = files;
     this.#options = options;
-    const { added, control, contents, plain } = prepared;
+    const { added, control, written, contents, plain } = prepared;
     this.#contents = contents;
     this.vocabSize = contents.length;
     this.#added = new Set(added.map((token) => token.id));
@@ -73,6 +74,9 @@ export class Tokenizer {
     const isControl = new Set(control);
     this.#literal = new ControlTokens(added.filter((token) => !isControl.has(token) && !token.normalized));
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+    this.#unwritten = new Set(
+      added.filter(({ special, content }) => special && !written.has(content)).map(({ id }) => id),
+    );
     this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
     this.#stripsFirstSpace = stripsFirstSpace(files.tokenizer.decoder);
     this.#plain = plain;
@@ -181,7 +185,13 @@ export class Tokenizer {
     return this.#eosTokens;
   }
 
-  #findEosTokens(): number[] {
+  /** Whether nothing this package does ends in the token: special, and neither a template nor a config uses it. */
+  isUnused(id: number): boolean {
+    const bos = tokenContent(this.#files.config.bos_token);
+    return this.#unwritten.has(id) && this.#contents[id] !== bos && !this.#declaredEos().has(id);
+  }
+
+  #declaredEos(): Set<number> {
     const ids = new Set<number>();
     const declared = this.#files.generationConfig.eos_token_id;
     for (const id of Array.isArray(declared) ? declared : [declared]) {
@@ -190,6 +200,11 @@ export class Tokenizer {
     const eos = tokenContent(this.#files.config.eos_token);
     const eosId = eos === undefined ? undefined : this.tokenId(eos);
     if (eosId !== undefined) ids.add(eosId);
+    return ids;
+  }
+
+  #findEosTokens(): number[] {
+    const ids = this.#declaredEos();
     if (this.hasChatTemplate) {
       try {
         ids.add(this.chat.endOfTurn);
@@ -243,6 +258,7 @@ interface Encoder {
 interface Prepared {
   added: AddedToken[];
   control: AddedToken[];
+  written: ReadonlySet<string>; // by a template
   contents: (string | undefined)[];
   plain: Encoder;
 }
@@ -268,7 +284,7 @@ function* prepare(files: TokenizerFiles, options: TokenizerOptions): Sliced<Prep
   const contents = yield* contentsById(json, added);
   try {
     const plain = yield* plainTokenizer(json, files.config, control, contents.length);
-    return { added, control, contents, plain };
+    return { added, control, written, contents, plain };
   } catch (cause) {
     const file = join(files.dir, "tokenizer.json");
     throw new SwirlError("CHECKPOINT", `${file} cannot be used: ${(cause as Error).message}`, {

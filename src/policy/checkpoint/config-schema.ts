@@ -14,7 +14,10 @@ export const configSchema = z.looseObject({
   head_dim: size(1 << 12).nullable(),
   max_position_embeddings: size(1 << 28),
   rms_norm_eps: z.number().positive().max(1),
-  tie_word_embeddings: z.boolean(),
+  tie_word_embeddings: z
+    .boolean()
+    .nullable()
+    .transform((tied) => tied === true),
   attention_bias: z.boolean().nullish(),
   sliding_window: size(1 << 28).nullish(),
   use_sliding_window: z.boolean().nullish(),
@@ -24,6 +27,6 @@ export const configSchema = z.looseObject({
   query_pre_attn_scalar: z.number().positive().optional(),
   final_logit_softcapping: z.number().positive().nullish(),
   attn_logit_softcapping: z.number().positive().nullish(),
-  eos_token_id: z.union([z.int().min(0), z.array(z.int().min(0))]).nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(), // some write -1 for none
 });
 export type Config = z.infer<typeof configSchema>;

@@ -43,9 +43,6 @@ export function refuseUnsupported(
   if (isSet(rotary) && rotary !== 1) {
     refuse("partial_rotary_factor", rotary, "only full rotary embeddings (1) are supported");
   }
-  if (isSet(json.attention_dropout)) {
-    refuse("attention_dropout", json.attention_dropout, "set it to 0: the engine trains without dropout");
-  }
   if (rules.bias === "never" && isSet(json.attention_bias)) {
     refuse(
       "attention_bias",

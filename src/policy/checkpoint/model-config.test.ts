@@ -162,7 +162,6 @@ describe("what is refused, by name", () => {
     ["llama", { hidden_act: "gelu" }, "hidden_act"],
     ["gemma2", { hidden_activation: "relu" }, "hidden_activation"],
     ["gemma2", { use_bidirectional_attention: true }, "use_bidirectional_attention"],
-    ["llama", { attention_dropout: 0.1 }, "attention_dropout"],
     ["llama", { hidden_size: 33 }, "hidden_size"],
     ["llama", { hidden_size: "32" }, "hidden_size"],
     ["llama", { hidden_size: -32 }, "hidden_size"],
@@ -193,6 +192,33 @@ describe("what is refused, by name", () => {
     });
     expect(message).toContain(field.replace(/\.rope_type$/, ""));
     expect(remedy).toBeTruthy();
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    // Dropout acts in training alone, and the engine has none.
+    ["llama", { attention_dropout: 0.1, hidden_dropout: 0.1, resid_pdrop: 0.1 }],
+    // What configs of Llama 3.2, Qwen2.5, SmolLM2 and Gemma 2 carry besides.
+    [
+      "llama",
+      { mlp_bias: false, pretraining_tp: 1, use_cache: true, is_llama_config: true, rope_interleaved: false },
+    ],
+    ["llama", { tie_word_embeddings: null, pad_token_id: -1, eos_token_id: -1, quantization_config: null }],
+    [
+      "qwen2",
+      {
+        use_mrope: false,
+        bos_token_id: 151643,
+        architectures: ["Qwen2ForCausalLM"],
+        "transformers.js_config": {},
+      },
+    ],
+    [
+      "gemma2",
+      { cache_implementation: "hybrid", hidden_act: "gelu_pytorch_tanh", _attn_implementation: "eager" },
+    ],
+  ])("%s is the same with %j", (name, changes) => {
+    const tiedEmbeddings = parse(name, {}).tiedEmbeddings && !("tie_word_embeddings" in changes);
+    expect(parse(name, changes)).toEqual({ ...parse(name, {}), tiedEmbeddings });
   });
 
   it.each(["", "[]", "null", "{", '{"model_type": "llama", "hidden_size": NaN}'])("text %j", (text) => {

@@ -76,7 +76,7 @@ export function parseModelConfig(text: string, file: string): CheckpointConfig {
     model: toModelConfig(config, inner, rules, family, file),
     json,
     text,
-    eosTokens: [config.eos_token_id ?? []].flat(),
+    eosTokens: [config.eos_token_id ?? []].flat().filter((id) => id >= 0),
   };
 }
 

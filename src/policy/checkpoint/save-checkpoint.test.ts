@@ -1,5 +1,5 @@
 /** Saving gives back the folder that was opened, in its own layout, or leaves the old one alone. */
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import {
@@ -16,7 +16,7 @@ import { SwirlError } from "../../errors/swirl-error.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { encodeHeader } from "./safetensors.js";
 import { saveCheckpoint, saveNewCheckpoint } from "./save-checkpoint.js";
-import { readTensorBytes, SINGLE } from "./weight-files.js";
+import { INDEX, readTensorBytes, SINGLE } from "./weight-files.js";
 
 let scratch: string;
 beforeAll(() => {
@@ -49,6 +49,25 @@ it.each(["llama", "llama-old", "qwen2-old", "gemma2", "gemma3"])(
   },
 );
 
+it("writes what the index uses, once, and a config with its dropout and without its byte-order mark", async () => {
+  const files = await copyOf("gemma3");
+  const index = JSON.parse(Buffer.from(files[INDEX]!).toString()) as { weight_map: Record<string, string> };
+  files["copy.safetensors"] = files[Object.values(index.weight_map)[0]!]!;
+  index.weight_map["model.gone.weight"] = "copy.safetensors";
+  files[INDEX] = Buffer.from(`\ufeff${JSON.stringify(index)}`);
+  edit(files, { attention_dropout: 0.25 });
+  files["config.json"] = Buffer.from(`\ufeff${Buffer.from(files["config.json"]!).toString()}`);
+  const { checkpoint, weights, hash } = await loaded(await folder(files));
+  const target = join(scratch, "indexed");
+  await saveCheckpoint(checkpoint, target, weights);
+  expect((await loaded(target)).hash).toBe(hash);
+  expect(await readdir(target)).not.toContain("copy.safetensors");
+  const saved = JSON.parse(await readFile(join(target, INDEX), "utf8")) as typeof index;
+  delete index.weight_map["model.gone.weight"];
+  expect(saved.weight_map).toEqual(index.weight_map);
+  expect(JSON.parse(await readFile(join(target, "config.json"), "utf8")).attention_dropout).toBe(0.25);
+});
+
 it("carries tokenizer files and licence along, and nothing else", async () => {
   const path = await folder({
     ...(await copyOf("mistral")),
@@ -60,12 +79,17 @@ it("carries tokenizer files and licence along, and nothing else", async () => {
     "pytorch_model.bin": "old",
     "notes.txt": "mine",
   });
+  await mkdir(join(path, "additional_chat_templates"));
+  await writeFile(join(path, "additional_chat_templates", "tool_use.jinja"), "y");
   const { checkpoint, weights } = await loaded(path);
   const target = join(scratch, "carried");
   await saveCheckpoint(checkpoint, target, weights);
+  await saveCheckpoint(checkpoint, target, weights); // over itself
+  expect(await readFile(join(target, "additional_chat_templates", "tool_use.jinja"), "utf8")).toBe("y");
   expect((await readdir(target)).sort()).toEqual(
     [
       "LICENSE",
+      "additional_chat_templates",
       "chat_template.jinja",
       "config.json",
       "generation_config.json",

@@ -43,7 +43,9 @@ export async function saveCheckpoint(
 ): Promise<void> {
   const parameters = new Map([...source.parameters.values()].map(({ entry, name }) => [entry.name, name]));
   if (source.redundantHead) parameters.set(source.redundantHead.name, EMBEDDING);
-  const files = source.weights.files.map((file) => ({
+  // A shard of which the index uses nothing is no part of the checkpoint.
+  const stored = source.weights.files.filter(({ tensors }) => tensors.length > 0);
+  const files = stored.map((file) => ({
     name: file.name,
     metadata: { format: "pt", ...file.metadata },
     tensors: file.tensors.map((entry): TensorToWrite => {
@@ -157,6 +159,13 @@ async function carried(folder: string): Promise<Record<string, { copyOf: string 
     const path = join(folder, name);
     const wanted = carriedFiles.includes(name) || /^(LICENSE|NOTICE)(\.\w+)?$/.test(name);
     if (wanted && (await stat(path)).isFile()) files[name] = { copyOf: path };
+  }
+  // Where transformers keeps a model's other chat templates.
+  const templates = "additional_chat_templates";
+  for (const name of await readdir(join(folder, templates)).catch(() => [])) {
+    const path = join(folder, templates, name);
+    if (name.endsWith(".jinja") && (await stat(path)).isFile())
+      files[`${templates}/${name}`] = { copyOf: path };
   }
   return files;
 }

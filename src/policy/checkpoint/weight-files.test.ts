@@ -1,6 +1,7 @@
 /** The weight files of a folder: damaged and hostile ones are refused, with the file and the remedy. */
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { copyOf, folder, rejection } from "../../../tests/support/model-folders.js";
+import { openCheckpoint } from "./checkpoint.js";
 import { INDEX, openWeightFiles, SINGLE } from "./weight-files.js";
 
 const broken: [string, string, (files: Record<string, Uint8Array>) => void, RegExp][] = [
@@ -58,22 +59,43 @@ it.each([
   expect(error.details.tensor).toBe("model.norm.weight");
 });
 
-it("a tensor that is not in its shard, or in two", async () => {
-  const files = await copyOf("gemma3");
-  const index = JSON.parse(Buffer.from(files[INDEX]!).toString());
-  const [first] = Object.values(index.weight_map) as string[];
-  index.weight_map["model.extra.weight"] = first;
-  files[INDEX] = Buffer.from(JSON.stringify(index));
-  const missing = await rejection(openWeightFiles(await folder(files)));
-  expect([missing.message, missing.details.tensor]).toEqual([
-    expect.stringMatching(/does not hold tensor/),
-    "model.extra.weight",
-  ]);
-  delete index.weight_map["model.extra.weight"];
-  index.weight_map.more = "copy.safetensors";
-  files["copy.safetensors"] = files[first!]!;
-  files[INDEX] = Buffer.from(JSON.stringify(index));
-  expect((await rejection(openWeightFiles(await folder(files)))).message).toMatch(
-    /holds tensor .* which .* holds too/,
-  );
+describe("the index decides", () => {
+  const sharded = async () => {
+    const files = await copyOf("gemma3");
+    const { weight_map: map } = JSON.parse(Buffer.from(files[INDEX]!).toString()) as {
+      weight_map: Record<string, string>;
+    };
+    return { files, map };
+  };
+  const opened = async ({ files, map }: Awaited<ReturnType<typeof sharded>>) => {
+    files[INDEX] = Buffer.from(JSON.stringify({ weight_map: map }));
+    return folder(files);
+  };
+
+  it("over a tensor that two shards hold", async () => {
+    const model = await sharded();
+    const [first] = Object.values(model.map);
+    model.files["copy.safetensors"] = model.files[first!]!;
+    model.map["model.copied.weight"] = "copy.safetensors";
+    const { files, tensors } = await openWeightFiles(await opened(model));
+    expect([...tensors.values()].some(({ file }) => file.name === "copy.safetensors")).toBe(false);
+    expect(files.find(({ name }) => name === "copy.safetensors")!.tensors).toEqual([]);
+    expect(tensors.has("model.copied.weight")).toBe(false);
+  });
+
+  it("over a tensor that it does not name", async () => {
+    const model = await sharded();
+    delete model.map["model.norm.weight"];
+    expect((await openWeightFiles(await opened(model))).tensors.has("model.norm.weight")).toBe(false);
+    // The model needs this one, and says so.
+    const error = await rejection(openCheckpoint(await opened(model)));
+    expect(error.message).toMatch(/has no tensor "model.norm.weight"/);
+  });
+
+  it("and a head that only it names is no part of a tied model", async () => {
+    const model = await sharded();
+    model.map["lm_head.weight"] = Object.values(model.map)[0]!;
+    const checkpoint = await openCheckpoint(await opened(model));
+    expect([checkpoint.config.model.tiedEmbeddings, checkpoint.redundantHead]).toEqual([true, undefined]);
+  });
 });

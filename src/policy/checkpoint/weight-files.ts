@@ -1,6 +1,10 @@
 /**
  * The safetensors files of a model folder: one `model.safetensors`, or shards named by
  * `model.safetensors.index.json`. Headers are read and checked when the folder is opened; bytes are read on demand.
+ *
+ * The index decides, as in transformers: a tensor of a shard that the index gives to no file, or to another one, is no
+ * part of the checkpoint, and a name that the index has and its shard has not is missing only if the model needs it.
+ *
  * No path outside the folder is opened, whatever the index says; symbolic links inside it are followed only where
  * they lead to a regular file, as the hub's cache lays them out.
  */
@@ -19,7 +23,8 @@ const INDEX_LIMIT = 64 << 20; // bytes
 export interface WeightFile {
   name: string; // within the folder
   path: string;
-  tensors: TensorEntry[]; // in file order
+  /** Those that are part of the checkpoint, in file order. */
+  tensors: TensorEntry[];
   metadata: Record<string, string>;
 }
 
@@ -55,19 +60,16 @@ export async function openWeightFiles(folder: string): Promise<WeightFiles> {
     }
     files.push(await openWeightFile(path));
   }
-  const weights = collect(files, true);
-  for (const [tensor, shard] of Object.entries(weightMap)) {
-    const found = weights.tensors.get(tensor)?.file.name;
-    if (found !== shard) {
-      throw checkpointError(
-        join(folder, shard),
-        `does not hold tensor ${shown(tensor)}, which ${INDEX} puts there`,
-        "the index and its shards are of different checkpoints: download all of them again",
-        { tensor, index: indexPath, ...(found === undefined ? {} : { found }) },
-      );
-    }
-  }
-  return weights;
+  return collect(
+    files.map((file) => indexed(file, weightMap)),
+    true,
+  );
+}
+
+/** The file with those of its tensors that the index gives to it. */
+function indexed(file: WeightFile, weightMap: Readonly<Record<string, string>>): WeightFile {
+  const given = (name: string) => Object.hasOwn(weightMap, name) && weightMap[name] === file.name;
+  return { ...file, tensors: file.tensors.filter(({ name }) => given(name)) };
 }
 
 /** The bytes of one tensor, as stored. */
@@ -165,20 +167,7 @@ function isPlainFileName(name: string): boolean {
 
 function collect(files: WeightFile[], sharded: boolean): WeightFiles {
   const tensors: WeightFiles["tensors"] = new Map();
-  for (const file of files) {
-    for (const entry of file.tensors) {
-      const other = tensors.get(entry.name);
-      if (other) {
-        throw checkpointError(
-          file.path,
-          `holds tensor ${shown(entry.name)}, which ${other.file.name} holds too`,
-          "keep only the files of one checkpoint in the folder",
-          { tensor: entry.name },
-        );
-      }
-      tensors.set(entry.name, { entry, file });
-    }
-  }
+  for (const file of files) for (const entry of file.tensors) tensors.set(entry.name, { entry, file });
   return { files, sharded, tensors };
 }
 

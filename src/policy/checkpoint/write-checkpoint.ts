@@ -25,7 +25,7 @@ export interface FolderToWrite {
   /** One file, or shards with an index. Files are named as given; a single one is `model.safetensors`. */
   files: { name: string; tensors: TensorToWrite[]; metadata: Record<string, string> }[];
   sharded: boolean;
-  /** Small files by name: text, or the path of a file to copy. */
+  /** Small files by name, possibly in a subfolder ("a/b.txt"): text, or the path of a file to copy. */
   beside: Record<string, { text: string } | { copyOf: string }>;
 }
 
@@ -70,6 +70,7 @@ async function writeStage(stage: string, { files, sharded, beside }: FolderToWri
   }
   for (const [name, source] of Object.entries(beside)) {
     const path = join(stage, name);
+    await mkdir(dirname(path), { recursive: true });
     if ("text" in source) {
       await writeSynced(path, source.text);
     } else {
@@ -128,7 +129,11 @@ async function moveIntoPlace(
   if (sharded) await rm(join(folder, SINGLE), { force: true });
   await syncPath(folder);
   for (const name of await readdir(stage)) {
-    if (name !== last) await rename(join(stage, name), join(folder, name));
+    if (name === last) continue;
+    const target = join(folder, name);
+    // A folder cannot be renamed over one that holds files.
+    if ((await stat(join(stage, name))).isDirectory()) await rm(target, { recursive: true, force: true });
+    await rename(join(stage, name), target);
   }
   await syncPath(folder);
   await rename(join(stage, last), join(folder, last));
