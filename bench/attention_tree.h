@@ -13,7 +13,7 @@
 namespace bench {
 
 // A prompt of P tokens, N trajectories of K states; a state has G actions of `a` tokens, and the one that the
-// trajectory goes on with is followed by an observation of `o`.
+// trajectory continues with is followed by an observation of `o`.
 struct TreeShape {
   int P = 160, a = 48, o = 32, N = 2, K = 4, G = 1;
 };

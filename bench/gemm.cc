@@ -1,4 +1,4 @@
-// Matrix products at SmolLM2-135M's shapes beside the processor's peak: gemm [rows]. Build and run:
+// Matrix products at SmolLM2-135M's shapes compared with the processor's peak: gemm [rows]. Build and run:
 // bench/native.sh gemm. A product's time is processor time of one thread, so that other work on the machine
 // does not count; the peak is the best of several runs of a millisecond (register_peak in kernels.h).
 #include <time.h>

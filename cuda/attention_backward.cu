@@ -1,6 +1,6 @@
 // Tree attention backward: delta = Σ dout · out; dq by tiles of queries; dk and dv by tiles of keys. No atomics:
 // every sum belongs to one block of threads and has one order. Scores are computed again in both passes: 7 matrix
-// products in all beside the 5 of a pass that shares them through atomics.
+// products in all, against the 5 of a pass that shares them through atomics.
 #include <algorithm>
 
 #include "cuda/attention_key_gradient.cuh"

@@ -1,6 +1,6 @@
 // Tree attention forward, for training and for decoding: one kernel, so that a row's bits are the same in both.
 //
-// A block of four warps takes a tile of rows, with all query heads of one key head packed beside them (a row of
+// A block of four warps takes a tile of rows, with all query heads of one key head packed next to them (a row of
 // a group of 7 fills 7 rows of the matrix tile), and walks key blocks aligned to path position
 // (attention_path.cuh). Keys and values come through cp.async, the next block's while this one is computed.
 //
@@ -10,8 +10,8 @@
 // So blocks may be computed anywhere: where a call has few tiles (a decode step), a tile's items are split among
 // many blocks of threads, each writes (m, l, PV) to scratch, and `join_blocks` does the very same sums in the very same
 // order. Price: one multiply more per output element and block than FlashAttention-2's rescaling in place (2
-// instead of 1 beside 4 · 64 operations of the tensor cores: under 4 % of issue slots), and when split
-// 8 · group · head_dim bytes of scratch traffic per row and block beside the 256 · head_dim bytes of keys and
+// instead of 1 against 4 · 64 operations of the tensor cores: under 4 % of issue slots), and when split
+// 8 · group · head_dim bytes of scratch traffic per row and block, against the 256 · head_dim bytes of keys and
 // values: 22 % at group 7, most of it inside L2. Chunks of several blocks would write less but need a second set
 // of sums in registers in every training call.
 //

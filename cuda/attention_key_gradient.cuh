@@ -1,5 +1,5 @@
 // dk and dv: a block of threads holds a tile of keys and goes through the rows that may see them, in ascending
-// order, all query heads of the key head beside each row:
+// order, all query heads of the key head next to each row:
 //   dv = Σ p · dout,   dk = scale · Σ p · (dp - delta) · q.
 // A row sees a key when 0 <= position[row] - key position (< window). The products are transposed: keys are the
 // rows of the matrix tiles, so p and dp lie in registers just as the second product wants them.
@@ -27,7 +27,7 @@ __device__ KeyTask key_task(const Attention<T>& at, const KeyPlan& plan, int til
   const int run = first_above(plan.task_begin + 1, tree.key_runs, task);
   const int chunk_rows = plan.chunk_rows[0];
   const RunTasks cut = tasks_of_run(tree, run, tile_keys, chunk_rows);
-  // Tiles beside each other go through the same rows at the same time: they find them in L2.
+  // Neighboring tiles go through the same rows at the same time: they find them in L2.
   const int local = task - plan.task_begin[run], tile = local % cut.tiles, chunk = local / cut.tiles;
   out.first_key = tree.key_begin[run] + tile * tile_keys;
   out.keys = tree.key_end[run] - out.first_key < tile_keys ? tree.key_end[run] - out.first_key : tile_keys;

@@ -8,7 +8,7 @@
 
 namespace swirl::cuda {
 
-// What both gradients read beside the forward's inputs.
+// What both gradients read in addition to the forward's inputs.
 template <class T>
 struct Backward : Attention<T> {
   using Attention<T>::Attention;

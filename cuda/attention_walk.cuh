@@ -7,7 +7,7 @@
 
 namespace swirl::cuda {
 
-// The tile's queries: rows [row_begin, row_end) with the query heads of one key head, the heads of a row beside
+// The tile's queries: rows [row_begin, row_end) with the query heads of one key head, the heads of a row next to
 // each other. In shared memory.
 template <int kQueries>
 struct Queries {

@@ -1,5 +1,5 @@
 // The warp's matrix tiles: one product of m16n8k16, loads of 8×8 matrices from shared memory, and copies from
-// global to shared memory that run beside the computation. Every lane of the warp calls together.
+// global to shared memory that run during the computation. Every lane of the warp calls together.
 //
 // Fragments are those of the PTX manual ("Matrix fragments for mma.m16n8k16"). With g = lane / 4, t = lane % 4
 // and a register holding two neighbours of bfloat16, the lower index in the low half:

@@ -53,7 +53,7 @@ export interface SelectWork {
   fill?: boolean;
   /** Only questions with these tags. */
   tags?: Record<string, string>;
-  /** Share of the filter's verdicts that are turned round. */
+  /** Share of the filter's verdicts that are flipped. */
   wrong?: number;
   /** Filters with the testbed's other judge, not with the one that rewards. */
   otherJudge?: true;
@@ -72,7 +72,7 @@ export interface SwirlWork {
   selection: string;
   train: TrainSettings;
   reward: "judge" | "outcome";
-  /** Share of the reward's verdicts that are turned round. */
+  /** Share of the reward's verdicts that are flipped. */
   wrong?: number;
   keepThoughts: boolean;
 }

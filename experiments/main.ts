@@ -17,12 +17,12 @@ import { openStudy, STUDY_NAMES, type StudyName, type StudyOptions } from "./stu
 const USAGE = `usage: npm run experiments -- ${STUDY_NAMES.join(" | ")} [options]
 
   --seeds LIST         such as 0-4 or 0,1,7 (default: the study's own)
-  --output FOLDER      where jobs are kept; the same folder goes on (default: runs/experiments)
+  --output FOLDER      where jobs are kept; the same folder resumes (default: runs/experiments)
   --report FOLDER      where the report is written (default: below --output)
   --workers N          jobs computed at a time (default: miniature one a core, others 1)
   --threads N          CPU threads of a worker, 0 = every core (default: miniature 1, others 0)
   --only TEXT          only jobs whose name holds TEXT, and what they build on; may be repeated
-  --time-budget TIME   stop after that long, such as 40m or 2h; run again to go on
+  --time-budget TIME   stop after that long, such as 40m or 2h; run again to resume
   --report-only        compute nothing
   --smoke              tiny sizes, to see that everything runs
   --model FOLDER       of gsm8k and hotpotqa: the model (default: $SWIRL_MODEL)
@@ -81,7 +81,7 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(`${found.seeds.length} whole seeds of ${seeds.length}: ${file}\n`);
   }
   if (left === 0) return 0;
-  process.stdout.write(`${left} of ${planned.length} jobs are left: run the same command again to go on\n`);
+  process.stdout.write(`${left} of ${planned.length} jobs are left: run the same command again to resume\n`);
   return flags.reportOnly || flags.timeBudget !== undefined ? 0 : 130;
 }
 

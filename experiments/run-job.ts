@@ -1,5 +1,5 @@
 /**
- * Computes one job in its folder. An interrupted job goes on from its last checkpoint or its last whole record, and
+ * Computes one job in its folder. An interrupted job resumes from its last checkpoint or its last whole record, and
  * comes out as if it had not been interrupted.
  */
 import type { FiguresOf, Job, JobResult, JobWork } from "./job.js";

@@ -48,7 +48,7 @@ function miniature({ smoke, threads = 1 }: StudyOptions): Study {
     jobs: (seed) => miniatureJobs(seed, settings),
     open: (seed, folder) => openMiniature(seed, folder, settings, threads),
     defaultSeeds: smoke ? [0] : [0, 1, 2, 3, 4],
-    // So small a policy gains little from a second thread: two jobs beside each other do more than one on two.
+    // So small a policy gains little from a second thread: two jobs side by side do more than one on two.
     threads,
     workers: 0,
     report: (results) => miniatureReport(results, settings),

@@ -1,10 +1,10 @@
 /**
  * The demo over several seeds: is its gain real? Runs `runDemo` once a seed, one after another, and writes
- * docs/results/demo.md (machine, command, table) and demo.json beside it (every figure).
+ * docs/results/demo.md (machine, command, table) and demo.json next to it (every figure).
  *
  *   node scripts/run-ts.mjs scripts/demo-seeds.ts [--seeds 0,1,2,3,4] [--runs FOLDER] [--threads N] [--out FOLDER]
  *
- * Runs that are in FOLDER already are taken as they are, so an interrupted study goes on where it stopped.
+ * Runs that are in FOLDER already are taken as they are, so an interrupted study resumes where it stopped.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -106,7 +106,7 @@ ${command}
 
 Machine: ${cpus()[0]!.model.trim()}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; matrix products by ${cpu.matrixLibrary} (${cpu.isa.join(", ")}); Node ${process.version}.
 The longest seed took ${Math.round(longest)} s from start to report. The load average was
-${loadavg()[0]!.toFixed(1)} when this page was written; above the number of cores it means that other work ran beside it.
+${loadavg()[0]!.toFixed(1)} when this page was written; above the number of cores it means that other work ran at the same time.
 
 ## Result
 
@@ -186,7 +186,7 @@ ${table(
   same questions before and after.
 - The filter and the reward use a process judge made of rules (src/demo/process-judge.ts). It reads the conversation
   and never an answer key. The oracle (src/demo/oracle.ts) knows every question's plan; it only measures. A false positive
-  is a step the oracle calls wrong and the judge calls good: mostly steps that go on correctly from an earlier mistake.
+  is a step the oracle calls wrong and the judge calls good: mostly steps that continue correctly from an earlier mistake.
 - The policy is a Llama of ${(all[0]!.parameters / 1e6).toFixed(2)} million parameters, made from the seed. SFT: ${sft.steps} updates of ${sft.batchSize}
   demonstrations out of ${world.demonstrations}. The demonstrator answers three-step questions after two steps in ${Math.round(100 * DEMONSTRATION_MISTAKES.answersBeforeThird)} % of cases and makes
   smaller mistakes elsewhere (src/demo/demonstrator.ts). SWiRL: ${world.train} questions × ${synthesize.samples} trajectories, process filter,

@@ -1,4 +1,4 @@
-// Packs what scripts/gpu-check needs beside the repository for its JavaScript part, where the GPU machine has no Node and
+// Packs what scripts/gpu-check needs in addition to the repository for its JavaScript part, where the GPU machine has no Node and
 // no network: `node scripts/gpu-check-carry.mjs FILE.tar.xz`. In it: this Node binary, the packages that run the tests
 // and benchmarks, and build/Release/swirl.node. Unpack it in the repository's root: `tar -xf FILE.tar.xz`.
 //

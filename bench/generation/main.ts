@@ -1,5 +1,5 @@
 /**
- * `npm run bench:generation`: decoding beside node-llama-cpp in turns, and that a rollout of several turns never
+ * `npm run bench:generation`: decoding, in turns with node-llama-cpp, and that a rollout of several turns never
  * computes again what its KV tree holds. Raw numbers go to bench/results/. Options: bench/README.md.
  */
 import { mkdirSync, writeFileSync } from "node:fs";

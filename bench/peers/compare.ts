@@ -71,7 +71,7 @@ export async function compareShape(
   return result;
 }
 
-/** The same shape measured beside other peers: ours keeps the rounds of both, ratios stay within their own. */
+/** The same shape measured with other peers: ours keeps the rounds of both, ratios stay within their own. */
 export function merged(earlier: ShapeResult | undefined, later: ShapeResult): ShapeResult {
   if (!earlier) return later;
   const both = (op: Op): OpResult => {

@@ -95,7 +95,7 @@ async function main(): Promise<void> {
   const machineUsed = machine(options.device);
   print(`${machineLine(machineUsed)}; ${machineUsed.engine.matrixLibrary}`);
   if (!python)
-    print("SWIRL_PYTHON names no Python with torch and transformers: only no-sharing is beside ours");
+    print("SWIRL_PYTHON names no Python with torch and transformers: only no-sharing is compared with ours");
 
   const results: ShapeResult[] = [];
   let scaling: Scaling | undefined;
@@ -169,7 +169,7 @@ async function checkpoint(model: Shape["model"]): Promise<{ config: ModelConfig;
   return { config, folder: await checkpointOf(model) };
 }
 
-/** Every shape of a model, beside as many peers at once as memory holds. */
+/** Every shape of a model, with as many peers at once as memory holds. */
 async function measureShapes(
   ours: Participant,
   shapes: Shape[],

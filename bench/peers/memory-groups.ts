@@ -1,4 +1,4 @@
-/** Which peers are in memory at once, beside ours. No group at all would leave ours unmeasured: an empty one is one. */
+/** Which peers are in memory together with ours. No group at all would leave ours unmeasured: an empty one is one. */
 import type { Dtype, ModelConfig } from "../../src/native/addon.js";
 import { parameterCount } from "../flops.js";
 import type { Shape } from "../shape.js";

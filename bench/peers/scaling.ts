@@ -1,5 +1,5 @@
 /**
- * How the time of our update grows: with G, and with K as c0 + c1·K + c2·K², beside the counted work. Attention is the
+ * How the time of our update grows: with G, and with K as c0 + c1·K + c2·K², next to the counted work. Attention is the
  * only quadratic work, so c2 over attention's own quadratic coefficient is the time of an operation of attention.
  */
 import type { ModelConfig } from "../../src/native/addon.js";

@@ -19,7 +19,7 @@ struct Site {
 };
 
 // Every lane in `mask` calls at one site, each with an argument of its own; the last one to come runs
-// act(arguments, mask), then all go on. A lane outside the mask has a null argument. act may be null.
+// act(arguments, mask), then all continue. A lane outside the mask has a null argument. act may be null.
 void warp_barrier(uint32_t mask, const Site& site, void* argument,
                   void (*act)(void* const* arguments, uint32_t mask));
 // The same for every thread of the block. act(arguments, threads) may be null.

@@ -1,5 +1,5 @@
 // Threads of a block as fibers: stacks that one OS thread switches between. A switch is a few instructions on
-// x86-64, swapcontext elsewhere. AddressSanitizer is told of every switch.
+// x86-64, swapcontext elsewhere. AddressSanitizer is notified of every switch.
 #ifndef SWIRL_CUDA_EMULATOR_FIBER_H_
 #define SWIRL_CUDA_EMULATOR_FIBER_H_
 
@@ -44,7 +44,7 @@ struct Context {
 // Makes `context` begin with entry(), which never returns, on `stack`.
 void prepare(Context* context, Stack stack, void (*entry)());
 
-// Saves the running point in `from` and goes on at `to`. `last`: `from` never runs again.
+// Saves the running point in `from` and continues at `to`. `last`: `from` never runs again.
 void switch_to(Context* from, Context* to, bool last = false);
 
 }  // namespace swirl::emulator

@@ -34,7 +34,7 @@ export async function select(work: SelectWork, context: JobContext): Promise<Sel
   const passing = async () => (await filterTrajectories(judged, shared)).kept.length;
   const equalN = work.orAll || work.fill ? Math.min(work.count, await passing()) : work.count;
   const { kept, table } =
-    equalN === 0 // nothing passes, which only a study that can go on without takes
+    equalN === 0 // nothing passes, which only a study that can continue without takes
       ? await filterTrajectories(judged, shared)
       : await filterTrajectories(judged, { ...shared, equalN, seed });
   if (work.fill) {

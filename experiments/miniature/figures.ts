@@ -62,7 +62,7 @@ export function miniatureFigures(outcomes: Outcomes, settings: MiniatureSettings
     ),
     "noisy-judge": curveChart(
       "Accuracy by wrong verdicts of the judge",
-      "share of verdicts turned round, in filter and reward",
+      "share of verdicts flipped, in filter and reward",
       [
         { label: "0 %", mean: near(SWIRL) },
         ...WRONG.map((rate) => ({ label: `${100 * rate} %`, mean: near(wrongArm(rate)) })),

@@ -171,7 +171,7 @@ ${accuracyTable(outcomes, [SWIRL, "swirl/none", "swirl/process, longer", ...CONT
 - *outcome reward*: the same states; an action is played to the end with live tools and rewarded if the answer is right.
 - *logged actions*: the recorded actions weighted by reward instead of fresh ones, on the unfiltered trajectories, since all
   process-filtered actions have the same reward. Compare it with *swirl/none*, whose states are the same.
-- *wrong*: that share of the judge's verdicts is turned round, in the filter and in the reward.
+- *wrong*: that share of the judge's verdicts is flipped, in the filter and in the reward.
 - *filtered by another judge*: by one as good as the judge that rewards, which overlooks other bad steps.
 - *longer*: ${longSwirlSteps} instead of ${swirl.steps} updates.
 - *G*: fresh actions a state, ${swirl.batchSize * swirl.samplesPerState} in all for each update. G = 1 has the running baseline, the others leave-one-out.

@@ -1,6 +1,6 @@
 /**
  * The miniature study in numbers. The world is the demo's (src/demo), with questions out of the training distribution
- * beside it; the policy is the demo's Llama of half a million parameters.
+ * next to it; the policy is the demo's Llama of half a million parameters.
  *
  * Chosen so that there is room both ways: actions are sampled when the arms are compared, which shows every mistake a
  * policy still makes now and then; the base answers 30 to 60 % of the held-out questions so; SWiRL is stopped before it
@@ -14,7 +14,7 @@ export interface MiniatureSettings {
   entities: { train: number; heldOut: number };
   demonstrations: number;
   mistakes: MistakeRates;
-  /** Share of bad steps that the training judge calls GOOD, beside what its rules do not see. */
+  /** Share of bad steps that the training judge calls GOOD, in addition to what its rules do not see. */
   overlooked: number;
   /** Questions of stage 1, and trajectories for each. */
   train: number;

@@ -17,7 +17,7 @@ import {
 import type { Testbed } from "../testbed.js";
 import type { MiniatureSettings } from "./settings.js";
 
-/** What stage 1 asks and what is held out beside it: two or three steps, amounts below 50. */
+/** What stage 1 asks, and what is held out: two or three steps, amounts below 50. */
 const NEAR: Omit<QuestionMix, "sumShare"> = { steps: [3, 2], largest: 49 };
 /** Out of that distribution: four hops, and word problems with amounts of 50 to 99. */
 const FAR_HOPS: QuestionMix = { sumShare: 0, steps: [4] };

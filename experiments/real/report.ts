@@ -25,7 +25,7 @@ function page(results: StudyResults, settings: RealSettings): string {
   return `# ${title}
 
 Base → format SFT → SWiRL with the process filter and with the outcome filter${settings.outcomeReward ? ", and rewarded by right answers" : ""}. Written by
-\`npm run experiments -- ${settings.dataset}\`; every number is computed from the jobs in the JSON file beside this page.
+\`npm run experiments -- ${settings.dataset}\`; every number is computed from the jobs in the JSON file next to this page.
 
 - ${settings.test.limit} test questions, greedy. Brackets: 95 % intervals over questions (shares Wilson, differences and means over seeds by a
   bootstrap over questions). Bold: the interval excludes 0.

@@ -5,7 +5,7 @@ import { writeFileAtomic } from "swirl-rl";
 import type { StudyResults } from "../results.js";
 import type { Report } from "./report.js";
 
-/** Where the page takes in what a person wrote: notes.md beside the figures. */
+/** Where the page takes in what a person wrote: notes.md next to the figures. */
 export const NOTES = "<!-- notes -->";
 
 export async function writeStudyReport(

@@ -85,7 +85,7 @@ SWIRL_INLINE void scores_to_line(float*, int32_t) {}
 static inline void scores_to_stack(float*, int32_t, int32_t) {}
 #endif
 
-// Where rows go on in memory, the next block's are fetched meanwhile: rows of a head lie too far apart for
+// Where rows continue in memory, the next block's are fetched meanwhile: rows of a head lie too far apart for
 // the processor to foresee.
 template <class T>
 SWIRL_INLINE void fetch(const T* line, int32_t head_dim) {

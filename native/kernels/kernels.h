@@ -5,7 +5,7 @@
 //  - Nothing throws; every entry returns a status, and `last_error` then says what went wrong.
 //  - Pointers are device memory unless named `host_`. The caller owns all memory; no entry allocates in the
 //    step (a device may keep scratch of its own that it grows outside the hot path).
-//  - Matrices are row-major. Shapes stand beside each pointer. `ld` is the distance between rows in elements.
+//  - Matrices are row-major. Shapes stand next to each pointer. `ld` is the distance between rows in elements.
 //  - "overwrites" / "accumulates" is said for every output. Gradients of parameters accumulate in float32.
 //  - A row's result depends on that row's inputs only: never on how many rows, trees or sequences share the
 //    call. That is what makes the sampler's log-probs equal the trainer's.

@@ -1,4 +1,4 @@
-// Finds the kernel tables of this machine: the CPU's, and those of modules that lie beside the addon.
+// Finds the kernel tables of this machine: the CPU's, and those of modules that lie next to the addon.
 //
 // A module is loaded once per process, on first need, and stays. Safe from any thread. Nothing throws.
 #ifndef SWIRL_KERNELS_REGISTRY_H_

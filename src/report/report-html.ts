@@ -1,5 +1,5 @@
 /**
- * report.html: one file that needs nothing beside it: no script, no network, no font. Everything a model or a data set
+ * report.html: one file that needs no other file: no script, no network, no font. Everything a model or a data set
  * wrote is escaped. Pure.
  */
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";

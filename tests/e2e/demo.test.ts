@@ -1,5 +1,5 @@
 /**
- * The demo end to end at a fraction of its size: stopped half way it goes on where it was, every file of the run is
+ * The demo end to end at a fraction of its size: stopped half way, it resumes where it was, every file of the run is
  * there and readable, and even so short a run makes the policy better on held-out questions.
  */
 import { readFile, stat } from "node:fs/promises";
@@ -22,7 +22,7 @@ beforeAll(() => {
   folder = temporaryFolder();
 });
 
-it("improves a policy on held-out questions, and goes on where it was stopped", {
+it("improves a policy on held-out questions, and resumes where it was stopped", {
   timeout: 600_000,
 }, async () => {
   const output = join(folder, "run");

@@ -109,7 +109,7 @@ describe("npm run experiments -- miniature --smoke", () => {
     expect(await readFile(report("whole", "learning.md"), "utf8")).toContain("# Does it learn?");
   }, 60_000);
 
-  it("stops when its time is up, says how to go on, and lets nobody else into its folder but to read", async () => {
+  it("stops when its time is up, says how to resume, and lets nobody else into its folder but to read", async () => {
     const first = start("budget", ["--time-budget", "6s"]);
     const text: string[] = [];
     first.stdout!.on("data", (chunk) => text.push(String(chunk)));

@@ -1,6 +1,6 @@
 /**
  * Stage 1 and 3 on the native engine with a tiny policy that was taught to call its tool: what the records say is what
- * the engine did, token for token, whatever ran beside it.
+ * the engine did, token for token, whatever ran at the same time.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -79,7 +79,7 @@ test("trajectories call the live tool, and their file gives back the exact state
   expect(worst).toBeLessThanOrEqual(1e-5);
 });
 
-test("content does not depend on what ran beside it, nor on where a run was stopped", async () => {
+test("content does not depend on what ran at the same time, nor on where a run was stopped", async () => {
   const alone = content(await collect(synthesize(questions, { policy, ...options, concurrency: 1 })));
   expect(content(await collect(synthesize(questions, { policy, ...options, concurrency: 16 })))).toEqual(
     alone,

@@ -6,7 +6,7 @@ import sys
 
 
 class Unavailable(Exception):
-    """This peer cannot run here; the message says why. It is left out, and the benchmark goes on."""
+    """This peer cannot run here; the message says why. It is left out, and the benchmark continues."""
 
 
 def serve(**operations) -> None:
