@@ -1,6 +1,9 @@
 /** Options of the native policy, with their defaults and where they come from. Unknown keys are an error. */
 import { z } from "zod";
+import { AGGREGATIONS } from "../losses/aggregation.js";
+import { correctionOptions } from "../losses/importance-correction.js";
 import type { LossFunction } from "../losses/loss-function.js";
+import { LOSS_NAMES } from "../losses/named-losses.js";
 import { LARGEST_FLOAT32, positiveFloat32, softmaxTemperature, zeroOrFloat32 } from "../options/float32.js";
 import { signalSchema } from "../options/schemas.js";
 import { samplingFields } from "./sampling.js";
@@ -49,22 +52,28 @@ export const logprobsOptionsSchema = z.strictObject({
   ...watched,
 });
 
+const lossParameter = z.number().optional(); // whether the loss takes it, and in what range, is for the loss to say
+
+/** See LossOptions in training-options.ts. */
 const lossFields = {
   loss: z
-    .union([
-      z.enum(["reinforce", "ppo-clip"]),
-      z.custom<LossFunction>((value) => typeof value === "function"),
-    ])
+    .union([z.enum(LOSS_NAMES), z.custom<LossFunction>((value) => typeof value === "function")])
     .default("reinforce"),
-  aggregation: z
-    .enum(["sequence-sum", "sequence-mean", "token-mean", "fixed-length"])
-    .default("sequence-sum"),
+  clipLow: lossParameter,
+  clipHigh: lossParameter,
+  dualClip: lossParameter,
+  ratioCap: lossParameter,
+  ratioFloor: lossParameter,
+  tauPositive: lossParameter,
+  tauNegative: lossParameter,
+  divergenceLow: lossParameter,
+  divergenceHigh: lossParameter,
+  correction: correctionOptions.optional(),
+  aggregation: z.enum(AGGREGATIONS).optional(),
   fixedLength: z.number().min(1).max(LARGEST_FLOAT32).optional(),
   denominators: z
     .strictObject({ sequences: positiveFloat32.optional(), tokens: positiveFloat32.optional() })
     .optional(),
-  clipLow: z.number().min(0).max(1).default(0.2),
-  clipHigh: z.number().min(0).max(LARGEST_FLOAT32).default(0.2),
   klWeight: zeroOrFloat32.default(0),
   klEstimator: z.enum(["k1", "k2", "k3", "k3+"]).default("k3"),
   entropyWeight: zeroOrFloat32.default(0),
@@ -125,6 +134,6 @@ export type LogprobsOptions = z.input<typeof logprobsOptionsSchema>;
 export type GenerateOptions = z.input<typeof generateOptionsSchema>;
 export type SaveOptions = z.input<typeof saveOptionsSchema>;
 
-/** Loss and optimizer options with their defaults filled in. */
-export type ResolvedLoss = Omit<z.output<typeof lossOptionsSchema>, "signal" | "onProgress">;
+/** Loss and optimizer options as parsed. */
+export type LossInput = Omit<z.output<typeof lossOptionsSchema>, "signal" | "onProgress">;
 export type AdamwOptions = z.output<typeof optimizerSchema>;

@@ -40,6 +40,7 @@ import {
 } from "./native-options.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
 import { PolicyState } from "./policy-state.js";
+import { resolveLoss } from "./resolve-loss.js";
 import { samplingSchema } from "./sampling.js";
 import { type Sequence, type TrainSequence, toSequences, toTokens, toTrainSequences } from "./sequences.js";
 import { TextPolicy, toPrompt } from "./text-policy.js";
@@ -198,9 +199,11 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     batch: readonly TrainSequence[],
     options: LossOptions = {},
   ): Promise<GradientMetrics> {
-    const { signal, onProgress, ...loss } = parseOptions(lossOptionsSchema, options, "forwardBackward");
+    const { signal, onProgress, ...input } = parseOptions(lossOptionsSchema, options, "forwardBackward");
+    const loss = resolveLoss(input);
     this.#requireTrainable("forwardBackward");
-    return await this.#tokens.forwardBackward(toTrainSequences(batch, loss), loss, call(signal, onProgress));
+    const sequences = toTrainSequences(batch, loss.native);
+    return await this.#tokens.forwardBackward(sequences, loss, call(signal, onProgress));
   }
 
   async optimStep(options: OptimizerOptions = {}): Promise<StepMetrics> {
@@ -215,9 +218,10 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   }
 
   async update(batch: readonly TrainSequence[], options: UpdateOptions = {}): Promise<UpdateMetrics> {
-    const { signal, onProgress, optimizer, ...loss } = parseOptions(updateOptionsSchema, options, "update");
+    const { signal, onProgress, optimizer, ...input } = parseOptions(updateOptionsSchema, options, "update");
+    const loss = resolveLoss(input);
     this.#requireTrainable("update");
-    const sequences = toTrainSequences(batch, loss);
+    const sequences = toTrainSequences(batch, loss.native);
     return await this.#tokens.update(sequences, loss, optimizer, call(signal, onProgress));
   }
 

@@ -5,7 +5,7 @@
  * names: batch[3].tokens.
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import type { NativeSequence } from "../native/addon.js";
+import type { NativeLossOptions, NativeSequence } from "../native/addon.js";
 
 export interface Sequence {
   /** State and action, joined. */
@@ -61,7 +61,7 @@ const trainKeys = [
 /** `loss`: decides what must be present. */
 export function toTrainSequences(
   batch: readonly TrainSequence[],
-  loss: { loss: unknown; klWeight: number },
+  loss: Pick<NativeLossOptions, "loss" | "klWeight">,
 ): CheckedSequence[] {
   return list(batch, "batch").map((sequence, i) => {
     const at = `batch[${i}]`;
@@ -82,12 +82,12 @@ export function toTrainSequences(
         "score the batch with the reference policy first, or set klWeight to 0",
       );
     }
-    if (typeof loss.loss === "string" && sequence.samplerLogprobs !== undefined) {
+    if (loss.loss !== "derivative" && sequence.samplerLogprobs !== undefined) {
       throw invalid(
         `${at}.samplerLogprobs`,
         sequence.samplerLogprobs,
         `left out: loss "${loss.loss}" does not read them`,
-        "pass a loss function that corrects for the sampler, or weight the tokens yourself",
+        "give the loss a correction, or pass a loss function of your own",
       );
     }
     const { tokens, actionStart } = toSequence(sequence, at);

@@ -19,8 +19,9 @@ import type {
 } from "../native/addon.js";
 import type { Engine } from "../native/engine.js";
 import { applyLoss } from "./apply-loss.js";
-import type { AdamwOptions, ResolvedLoss } from "./native-options.js";
+import type { AdamwOptions } from "./native-options.js";
 import { gradientNorms, resolveGroups } from "./parameter-groups.js";
+import type { ResolvedLoss } from "./resolve-loss.js";
 import { SampledLogprobs } from "./sampled-logprobs.js";
 import type { CheckedSequence } from "./sequences.js";
 import type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
@@ -110,19 +111,16 @@ export class TokenEngine {
    */
   async #withLoss<Metrics>(
     batch: CheckedSequence[],
-    options: ResolvedLoss,
+    { function: loss, native }: ResolvedLoss,
     call: Call,
     run: (batch: NativeTrainSequence[], loss: NativeLossOptions) => Promise<Metrics>,
   ): Promise<{ metrics: Metrics; extraForwards: number }> {
-    const { loss } = options;
     const sequences = batch.map(({ samplerLogprobs: _, behaviorSource: __, ...sequence }) => sequence);
-    if (typeof loss === "string") {
-      return { metrics: await run(sequences, nativeLoss(options, loss)), extraForwards: 0 };
-    }
+    if (loss === undefined) return { metrics: await run(sequences, native), extraForwards: 0 };
     for (;;) {
       const version = this.#version;
       const current = batch.map((sequence) =>
-        this.#exact ? this.#sampled.current(sequence, version, options.temperature) : undefined,
+        this.#exact ? this.#sampled.current(sequence, version, native.temperature) : undefined,
       );
       const unknown = batch.filter((_, i) => current[i] === undefined);
       const found =
@@ -130,7 +128,7 @@ export class TokenEngine {
           ? []
           : await this.#engine.logprobs(
               unknown.map(({ tokens, actionStart }) => ({ tokens, actionStart })),
-              options,
+              native,
               call.signal ? { signal: call.signal } : {},
             );
       if (version !== this.#version) continue; // the weights moved meanwhile
@@ -144,7 +142,7 @@ export class TokenEngine {
         ...(current[i] === undefined ? {} : { expectedLogprobs: current[i] }),
       }));
       try {
-        const metrics = await run(derived, nativeLoss(options, "derivative"));
+        const metrics = await run(derived, native);
         return { metrics, extraForwards: unknown.length === 0 ? 0 : 1 };
       } catch (error) {
         // This device samples and trains with different bits: from now on every loss function costs a forward pass.
@@ -153,47 +151,6 @@ export class TokenEngine {
       }
     }
   }
-}
-
-function nativeLoss(options: ResolvedLoss, loss: NativeLossOptions["loss"]): NativeLossOptions {
-  const { denominators, fixedLength, loss: _, ...rest } = options;
-  const { aggregation } = options;
-  requireUsed("fixedLength", fixedLength !== undefined, aggregation === "fixed-length", aggregation);
-  if (aggregation === "fixed-length" && fixedLength === undefined) {
-    throw refusal(
-      "fixedLength",
-      'aggregation "fixed-length" divides by it',
-      "pass the longest completion allowed",
-    );
-  }
-  requireUsed(
-    "denominators.tokens",
-    denominators?.tokens !== undefined,
-    aggregation === "token-mean",
-    aggregation,
-  );
-  requireUsed(
-    "denominators.sequences",
-    denominators?.sequences !== undefined,
-    aggregation !== "token-mean",
-    aggregation,
-  );
-  return {
-    ...rest,
-    loss,
-    ...(fixedLength === undefined ? {} : { fixedLength }),
-    ...(denominators?.sequences === undefined ? {} : { totalSequences: denominators.sequences }),
-    ...(denominators?.tokens === undefined ? {} : { totalWeight: denominators.tokens }),
-  };
-}
-
-/** An option that would silently do nothing is an error. */
-function requireUsed(field: string, given: boolean, used: boolean, aggregation: string): void {
-  if (given && !used) throw refusal(field, `does nothing with aggregation "${aggregation}"`, "leave it out");
-}
-
-function refusal(field: string, problem: string, remedy: string): SwirlError {
-  return new SwirlError("CONFIG", `${field}: ${problem}`, { remedy, details: { field } });
 }
 
 function changedWeights(loss: LossFunction): SwirlError {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from "vites
 import type { z } from "zod";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import type { LossFunction, LossSequence } from "../losses/loss-function.js";
+import { lossFunction } from "../losses/named-losses.js";
 import { loadAddon } from "../native/load-addon.js";
 import type { lossOptionsSchema, optimizerSchema, updateOptionsSchema } from "./native-options.js";
 import { NativePolicy } from "./native-policy.js";
@@ -148,6 +149,29 @@ describe("a loss function", () => {
     await update;
   });
 
+  it("goes by its name, with the name's own aggregation and options", async () => {
+    const batch = await sample();
+    await policy.update(batch, { optimizer: { lr: 1e-2 } });
+    const grpo = await gradients(batch, { loss: "grpo", clipHigh: 0.3 });
+    expect(grpo.metrics.extraForwards).toBe(0);
+    const written = { loss: "ppo-clip", aggregation: "sequence-mean", clipHigh: 0.3 } as const;
+    expect(grpo.gradient).toEqual((await gradients(batch, written)).gradient);
+    const gspo = await gradients(batch, { loss: "gspo", clipLow: 0.1 });
+    expect(gspo.metrics.extraForwards).toBe(1);
+    const own = { loss: lossFunction("gspo", { clipLow: 0.1 }), aggregation: "sequence-mean" } as const;
+    expect(gspo.gradient).toEqual((await gradients(batch, own)).gradient);
+    const sampled = batch.map((s) => ({ ...s, samplerLogprobs: s.behaviorLogprobs.map((x) => x - 0.1) }));
+    const options = { loss: "grpo", correction: { mode: "token_truncate", clipMax: 1.05 } } as const;
+    const corrected = await gradients(sampled, options);
+    const plain = await gradients(batch, { loss: "grpo" });
+    expect(
+      relative(
+        corrected.gradient,
+        plain.gradient.map((g) => 1.05 * g),
+      ),
+    ).toBeLessThan(1e-5);
+  });
+
   it("accumulates and mixes with built-in losses", async () => {
     const batch = await sample();
     const whole = await gradients(batch, { loss: reinforce });
@@ -285,6 +309,9 @@ describe("steps", () => {
       { aggregation: "token-mean", denominators: { sequences: 5 } },
       "denominators.sequences",
     ],
+    ["a clip of reinforce", { clipLow: 0.1 }, "clipLow"],
+    ["a clip next to a function", { loss: reinforce, clipHigh: 0.1 }, "clipHigh"],
+    ["a function's fixed length, missing", { loss: reinforce, aggregation: "fixed-length" }, "fixedLength"],
     ["eps 1e-40", { optimizer: { eps: 1e-40 } }, "optimizer.eps"],
     ["a pattern without a parameter", { optimizer: { freeze: ["lm_tail"] } }, "optimizer.freeze[0]"],
     ["temperature 1e-40", { temperature: 1e-40 }, "temperature"],

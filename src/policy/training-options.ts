@@ -1,11 +1,8 @@
 /** The options of the calls that train, written out for editors; native-options.ts holds the schemas that check them. */
+import type { Aggregation } from "../losses/aggregation.js";
+import type { CorrectionOptions } from "../losses/importance-correction.js";
 import type { LossFunction } from "../losses/loss-function.js";
-
-/** The losses that the engine computes itself, token by token, in the same pass as the gradient. */
-export type FusedLoss = "reinforce" | "ppo-clip";
-
-/** How the losses of tokens become one number. N: sequences, T: the sum of a sequence's weights, ΣT: of all. */
-export type Aggregation = "sequence-sum" | "sequence-mean" | "token-mean" | "fixed-length";
+import type { LossName, LossParameters } from "../losses/named-losses.js";
 
 export type KlEstimator = "k1" | "k2" | "k3" | "k3+";
 
@@ -16,17 +13,21 @@ export interface WatchOptions {
 }
 
 /** What is minimized: loss(sequence) aggregated, + klWeight · KL - entropyWeight · entropy, aggregated the same way. */
-export interface TermOptions {
+export interface TermOptions extends LossParameters {
   /**
-   * A built-in loss by name, or a function of one sequence's log-probs; see LossFunction.
-   * "reinforce": -A·log π. "ppo-clip": -min(r·A, clip(r)·A), r = π / π_behavior; needs behaviorLogprobs.
+   * A built-in loss by name, with the options that loss takes (clipLow, …), or a function of one sequence's log-probs;
+   * see LossFunction. "reinforce" is -A·log π, "ppo-clip" -min(r·A, clip(r)·A) with r = π / π_behavior. The engine
+   * computes these two itself, and grpo, dr_grpo and dapo, which are ppo-clip aggregated in other ways.
    * @default "reinforce"
    */
-  loss?: FusedLoss | LossFunction;
+  loss?: LossName | LossFunction;
+  /** Weights for actions that another engine sampled; reads samplerLogprobs and behaviorLogprobs. */
+  correction?: CorrectionOptions;
   /**
+   * How the losses of tokens become one number. N: sequences, T: the sum of a sequence's weights, ΣT: of all.
    * "sequence-sum": 1/N, an action counts as one decision whatever its length; "sequence-mean": 1/(N·T);
    * "token-mean": 1/ΣT; "fixed-length": 1/(N·fixedLength).
-   * @default "sequence-sum"
+   * @default the one of the named loss; "sequence-sum" for "reinforce", "ppo-clip" and functions
    */
   aggregation?: Aggregation;
   /** Tokens that "fixed-length" divides by, usually the longest completion allowed. No other aggregation takes it. */
@@ -37,10 +38,6 @@ export interface TermOptions {
    * @default the batch's own counts
    */
   denominators?: { sequences?: number; tokens?: number };
-  /** "ppo-clip" keeps the ratio in [1 - clipLow, 1 + clipHigh]. @default 0.2 */
-  clipLow?: number;
-  /** @default 0.2 */
-  clipHigh?: number;
   /** Weight of the KL penalty to the reference policy; above 0 it needs referenceLogprobs. @default 0 */
   klWeight?: number;
   /**

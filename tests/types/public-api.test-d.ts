@@ -8,6 +8,7 @@ import {
   evaluate,
   filterTrajectories,
   type LossFunction,
+  type LossName,
   type NativePolicy,
   Policy,
   SwirlError,
@@ -45,7 +46,7 @@ describe("Policy", () => {
     // @ts-expect-error there is no such device option
     expectTypeOf<Options["gpu"]>().toBeAny();
     type Update = NonNullable<Parameters<NativePolicy["update"]>[1]>;
-    expectTypeOf<Update["loss"]>().toEqualTypeOf<"reinforce" | "ppo-clip" | LossFunction | undefined>();
+    expectTypeOf<Update["loss"]>().toEqualTypeOf<LossName | LossFunction | undefined>();
     expectTypeOf<Update["aggregation"]>().toEqualTypeOf<
       "sequence-sum" | "sequence-mean" | "token-mean" | "fixed-length" | undefined
     >();
