@@ -7,10 +7,13 @@ import { LOSS_NAMES } from "../losses/named-losses.js";
 import { LARGEST_FLOAT32, positiveFloat32, softmaxTemperature, zeroOrFloat32 } from "../options/float32.js";
 import { signalSchema } from "../options/schemas.js";
 import { samplingFields } from "./sampling.js";
+import { watching } from "./watching.js";
 
-const progress = z.custom<(done: number, total: number) => void>((value) => typeof value === "function", {
-  message: "must be a function (done, total) => void",
-});
+const progress = z
+  .custom<(done: number, total: number) => unknown>((value) => typeof value === "function", {
+    message: "must be a function (done, total) => void",
+  })
+  .transform(watching);
 
 const watched = { signal: signalSchema.optional(), onProgress: progress.optional() };
 

@@ -290,6 +290,37 @@ describe("learning", () => {
     });
   });
 
+  it("an update stands whatever its onProgress does, and the error is said once", async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => warnings.push(warning);
+    process.on("warning", listen);
+    await using learner = await load();
+    let calls = 0;
+    const throwing = () => {
+      calls++;
+      throw new Error("a broken bar");
+    };
+    for (const onProgress of [throwing, async () => throwing()]) {
+      const step = learner.optimizerStep();
+      await learner.update(batch, { onProgress, maxTokensPerMicroBatch: 1 });
+      expect(learner.optimizerStep()).toBe(step + 1);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", listen);
+    expect(calls).toBe(2);
+    expect(warnings.map(({ message }) => message)).toEqual(
+      Array(2).fill(expect.stringMatching(/onProgress threw: a broken bar/)),
+    );
+  });
+
+  it("draws other numbers for neighboring prompts, with the largest seeds as well", async () => {
+    await using sampler = await load();
+    const prompts = Array.from({ length: 4 }, () => ({ tokens: [5, 6, 7] }));
+    const seed = Number.MAX_SAFE_INTEGER - 1;
+    const drawn = await sampler.generate(prompts, { seed, maxNewTokens: 12 });
+    expect(new Set(drawn.map(([one]) => one!.tokens.join())).size).toBe(4);
+  });
+
   const cases: [string, Partial<TrainSequence> & Record<string, unknown>, object, string, RegExp][] = [
     ["a token past the vocabulary", { tokens: [1, 2, 96] }, {}, "batch[1].tokens", /96/],
     ["a fraction", { tokens: [1, 2.5, 3] }, {}, "batch[1].tokens[1]", /2.5/],

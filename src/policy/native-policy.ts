@@ -183,7 +183,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
       toPrompt(
         toTokens(tokens, `prompts[${i}].tokens`),
         maxNewTokens,
-        seed === undefined ? undefined : seed + i,
+        seed === undefined ? undefined : BigInt(seed) + BigInt(i), // a number would round near 2^53
       ),
     );
     return await this.#tokens.generate(read, native, call(signal, onProgress));

@@ -156,7 +156,11 @@ export class TextPolicy {
   }
 }
 
-export function toPrompt(tokens: Int32Array, maxNewTokens: number, seed: number | undefined): NativePrompt {
+export function toPrompt(
+  tokens: Int32Array,
+  maxNewTokens: number,
+  seed: number | bigint | undefined,
+): NativePrompt {
   return {
     tokens,
     maxNewTokens,

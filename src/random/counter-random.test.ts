@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { permutation, philox, seedFor, uint64, uniform } from "./counter-random.js";
+import { nextSeed, permutation, philox, seedFor, uint64, uniform } from "./counter-random.js";
 
 describe("philox", () => {
   // Known answers published with the Random123 library (kat_vectors, philox4x32 10).
@@ -47,6 +47,15 @@ describe("draws", () => {
       expect(Number.isSafeInteger(seedFor(2 ** 40, { stream: 2, step: 1, item }))).toBe(true);
     }
   });
+});
+
+it("seeds that follow one another differ, up to the largest there is", () => {
+  for (const seed of [0, 2 ** 32, Number.MAX_SAFE_INTEGER - 2, Number.MAX_SAFE_INTEGER]) {
+    const seeds = Array.from({ length: 8 }, (_, j) => nextSeed(seed, j));
+    expect(new Set(seeds).size).toBe(8);
+    expect(seeds.every(Number.isSafeInteger)).toBe(true);
+    expect(seeds[0]).toBe(seed);
+  }
 });
 
 describe("permutation", () => {

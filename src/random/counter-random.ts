@@ -77,6 +77,12 @@ export function seedFor(seed: number, counter: Counter): number {
   return (a >>> 5) * 0x400_0000 + (b >>> 6);
 }
 
+/** `seed + offset` among the whole numbers below 2^53: a sum beyond them would round to another seed's. */
+export function nextSeed(seed: number, offset: number): number {
+  const room = Number.MAX_SAFE_INTEGER - seed;
+  return offset <= room ? seed + offset : offset - room - 1;
+}
+
 /** A permutation of 0 … count - 1 (Fisher–Yates), a pure function of (seed, stream, step). */
 export function permutation(count: number, seed: number, stream: number, step: number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, i) => i);

@@ -6,7 +6,7 @@ import { mapConcurrent } from "../async/map-concurrent.js";
 import { askForVerdict, askJudge } from "../judge/ask-judge.js";
 import type { Verdict } from "../judge/judge.js";
 import type { Action } from "../policy/policy.js";
-import { STREAM, seedFor } from "../random/counter-random.js";
+import { nextSeed, STREAM, seedFor } from "../random/counter-random.js";
 import { stopStrings } from "../synthesize/action-format.js";
 import type { Batch } from "./batches.js";
 import { freshView, type TrainingState } from "./states.js";
@@ -89,7 +89,7 @@ async function score(
     return askJudge(judge, options.actions === "logged" ? state.view : freshView(state, action.text), signal);
   const { tokens, logprobs, text } = action;
   const counter = { stream: STREAM.reward, step: batch.step, item: batch.items[i]! };
-  const seed = seedFor(options.seed + j, counter);
+  const seed = seedFor(nextSeed(options.seed, j), counter);
   const context = { policy, temperature, maxNewTokens, seed, signal };
   return askForVerdict(reward!, "score()", signal, () =>
     reward!.score(state, { ...text, tokens, logprobs }, context),

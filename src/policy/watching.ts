@@ -1,0 +1,28 @@
+/**
+ * A progress callback watches a call, it does not take part in it: an update that was applied must not reject because
+ * something threw while it was shown. The first error, thrown or rejected with, is reported once as a warning of the
+ * process (`process.on("warning")`), and the callback is not called again.
+ */
+export function watching(
+  onProgress: (done: number, total: number) => unknown,
+): (done: number, total: number) => void {
+  let failed = false;
+  const fail = (error: unknown) => {
+    if (failed) return;
+    failed = true;
+    const message = error instanceof Error ? error.message : String(error);
+    process.emitWarning(`onProgress threw: ${message}. The call continues without it`, {
+      code: "SWIRL_ON_PROGRESS",
+    });
+  };
+  return (done, total) => {
+    if (failed) return;
+    try {
+      const result = onProgress(done, total);
+      if (typeof (result as PromiseLike<unknown> | undefined)?.then === "function")
+        Promise.resolve(result).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  };
+}
