@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
-import { parseJson } from "../files/json-file.js";
+import { parseJsonText } from "../files/json-file.js";
 import { expandHome } from "../policy/model-folder.js";
 import type { Invocation } from "./verb.js";
 
@@ -44,7 +44,7 @@ export async function loadConfig(
 async function readConfig(file: string): Promise<RawConfig> {
   let value: unknown;
   try {
-    value = parseJson(await readFile(file, "utf8"));
+    value = parseJsonText(await readFile(file, "utf8"));
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     throw new SwirlError(

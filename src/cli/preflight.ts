@@ -24,6 +24,7 @@ import { calculator } from "../tools/calculator/index.js";
 import { EmbeddingIndex, search } from "../tools/search/index.js";
 import { checkSftOptions } from "../train/sft.js";
 import { resolveTrainOptions } from "../train/train-options.js";
+import { requireGold } from "../trajectory/question.js";
 import { readTrajectories } from "../trajectory/store.js";
 import { defined } from "./defined.js";
 import { connectJudge } from "./open-judge.js";
@@ -129,14 +130,15 @@ class Preflight {
     if (this.#does("synthesize")) {
       const questions = await openQuestions(this.#session, trainQuestions(this.#session));
       const byAnswer = config.filter.kind === "outcome" || config.filter.kind === "both";
-      if (byAnswer && this.#does("filter") && questions.every(({ answers }) => answers.length === 0))
+      if (byAnswer && questions.every(({ answers }) => answers.length === 0))
         throw new SwirlError(
           "CONFIG",
           `config filter.kind: "${config.filter.kind}" compares answers, and no training question has one`,
           { remedy: 'use "process", or questions with answers', details: { field: "filter.kind" } },
         );
     }
-    if (this.#does("evaluate")) await openQuestions(this.#session, testQuestions(this.#session));
+    if (this.#does("evaluate"))
+      requireGold(await openQuestions(this.#session, testQuestions(this.#session)), "evaluation");
     if (this.#does("sft")) {
       const { demonstrations, trajectories } = sftSection(this.#session);
       if (demonstrations) await openDemonstrations(this.#session, demonstrations);

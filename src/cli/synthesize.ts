@@ -1,5 +1,4 @@
 /** `swirl synthesize`: stage 1, questions to trajectories.jsonl. */
-import { requireGold } from "../trajectory/question.js";
 import { defined } from "./defined.js";
 import { executeVerb } from "./execute-verb.js";
 import { inRunDirectory } from "./in-run-directory.js";
@@ -102,9 +101,6 @@ export async function synthesizeStage(session: Session): Promise<SynthesizeResul
   ]);
   const task = await openTask(session);
   const questions = await openQuestions(session, trainQuestions(session));
-  const { kind } = config.filter;
-  if (kind === "outcome" || kind === "both")
-    requireGold(questions, `config filter.kind ${JSON.stringify(kind)}`);
   const { profile } = config;
   const model = weightsFolder(session, "start");
   await using policy = await loadPolicy(session, model, { trainable: false, profile });

@@ -10,7 +10,7 @@ export function writeJson(file: string, value: unknown): Promise<void> {
 }
 
 /** JSON.parse, past the byte-order mark that Windows editors write. @throws SyntaxError */
-export function parseJson(text: string): unknown {
+export function parseJsonText(text: string): unknown {
   return JSON.parse(text.startsWith("\ufeff") ? text.slice(1) : text);
 }
 
@@ -38,7 +38,7 @@ export async function readJson<Schema extends z.ZodType>(
   }
   let value: unknown;
   try {
-    value = parseJson(text);
+    value = parseJsonText(text);
   } catch (cause) {
     throw new SwirlError("RECORD", `${file}: not JSON (${(cause as Error).message})`, {
       remedy,

@@ -175,7 +175,7 @@ async function readJson(file: string): Promise<Record<string, unknown> | undefin
   if (text === undefined) return undefined;
   let value: unknown;
   try {
-    value = await inSlices(parseJson(text));
+    value = await inSlices(parseJson(text.replace(/^\ufeff/, "")));
   } catch (cause) {
     throw new SwirlError("CHECKPOINT", `${file} is not JSON: ${(cause as Error).message}`, {
       remedy: "download the file again",

@@ -249,6 +249,15 @@ describe("broken tokenizer files", () => {
     expect(refused).toBeLessThan(380);
   });
 
+  it("reads files with a byte-order mark", async () => {
+    const read = (name: string) => readFileSync(join(folders[0]!, name), "utf8");
+    const marked = ["tokenizer.json", "tokenizer_config.json"].map((name) => [name, `\ufeff${read(name)}`]);
+    const tokenizer = await Tokenizer.load(await folder(Object.fromEntries(marked)));
+    const plain = await Tokenizer.load(folders[0]!);
+    expect(tokenizer.encode("some text")).toEqual(plain.encode("some text"));
+    expect(tokenizer.eosTokens).toEqual(plain.eosTokens);
+  });
+
   it("tells when a vocabulary is larger than the model", async () => {
     const tokenizer = await Tokenizer.load(folders[0]!);
     expect(() => checkVocabulary(tokenizer, tokenizer.vocabSize)).not.toThrow();

@@ -34,6 +34,7 @@ beforeAll(async () => {
   const row = (i: number) => JSON.stringify({ question: `Ann has ${i} hats?`, answer: `#### ${i}` });
   await writeFile(join(folder, "rows.jsonl"), [0, 1, 2, 3].map((i) => `${row(i)}\n`).join(""));
   await writeFile(join(folder, "nothing.jsonl"), "");
+  await writeFile(join(folder, "no-gold.jsonl"), '{"question":"How many?"}\n');
   await writeFile(join(folder, "config.json"), JSON.stringify(config));
 }, 60_000);
 
@@ -78,6 +79,10 @@ describe("before the first stage begins", () => {
       [set("judge", down), /ECONNREFUSED|no connection/],
       [set("rewardJudge", down), /ECONNREFUSED|no connection/],
       [set("questions.test.file", "none.jsonl"), /none\.jsonl: cannot be read/],
+      [
+        set("questions.test", { dataset: "jsonl", file: "no-gold.jsonl" }),
+        /evaluation: none of 1 questions has a gold answer/,
+      ],
       [set("questions.test.skip", 9), /holds no questions after skipping 9/],
       [
         set("sft", { demonstrations: { dataset: "musique", file: "rows.jsonl" } }),

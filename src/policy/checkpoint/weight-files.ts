@@ -11,7 +11,7 @@
 import { type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
-import { parseJson } from "../../files/json-file.js";
+import { parseJsonText } from "../../files/json-file.js";
 import { checkpointError, shown } from "./checkpoint-error.js";
 import { headerLength, parseHeader, type TensorEntry } from "./safetensors.js";
 import { joined, PART_BYTES } from "./tensor-parts.js";
@@ -138,7 +138,7 @@ async function readIndex(path: string): Promise<Record<string, string>> {
   }
   let json: unknown;
   try {
-    json = parseJson(await readFile(path, "utf8"));
+    json = parseJsonText(await readFile(path, "utf8"));
   } catch (cause) {
     throw checkpointError(path, `is not JSON: ${(cause as Error).message}`, remedy, {}, cause);
   }
