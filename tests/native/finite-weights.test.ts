@@ -2,11 +2,12 @@
 import { beforeEach, expect, it } from "vitest";
 import type { TensorKind } from "../../src/native/addon.js";
 import { Engine } from "../../src/native/engine.js";
+import { testDevice } from "../parity/golden.js";
 import { fillWeights, tinyBatch, tinyLoss, tinyOptimizer, tinyOptions, tinySampling } from "./tiny-model.mjs";
 
 let engine: Engine;
 beforeEach(async () => {
-  engine = new Engine(tinyOptions());
+  engine = new Engine({ ...tinyOptions(), device: testDevice });
   await fillWeights(engine);
   return () => engine.dispose();
 });
@@ -58,7 +59,7 @@ it.each(["float32", "bfloat16"] as const)(
   "skips the step that would overflow a weight, and leaves every bit (%s)",
   async (dtype) => {
     engine.dispose();
-    engine = new Engine({ ...tinyOptions(), dtype });
+    engine = new Engine({ ...tinyOptions(), dtype, device: testDevice });
     await fillWeights(engine);
     const optimizer = tinyOptimizer({ lr: 3e37, maxGradNorm: 0 });
     let before = "";

@@ -7,6 +7,7 @@ import type {
   TensorKind,
 } from "../../src/native/addon.js";
 import { Engine } from "../../src/native/engine.js";
+import { testDevice } from "../parity/golden.js";
 import { fillWeights, tinyLoss, tinyOptimizer, tinyOptions, uniform } from "./tiny-model.mjs";
 
 let engine: Engine;
@@ -16,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => engine.dispose());
 
 async function open(dtype: "float32" | "bfloat16" = "float32"): Promise<Engine> {
-  const opened = new Engine({ ...tinyOptions(), dtype });
+  const opened = new Engine({ ...tinyOptions(), dtype, device: testDevice });
   await fillWeights(opened);
   return opened;
 }
