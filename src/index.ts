@@ -59,10 +59,23 @@ export { calculatorTask, searchTask } from "./synthesize/tasks.js";
 
 // Stage 1: synthesize, judge, filter
 export { actionFormat, stopStrings } from "./synthesize/action-format.js";
-export { type MalformedReason, type ParsedAction, parseAction } from "./synthesize/parse-action.js";
+export {
+  type ActionText,
+  type MalformedReason,
+  type ParsedAction,
+  type ParsedAnswer,
+  type ParsedCall,
+  type ParsedMalformed,
+  parseAction,
+} from "./synthesize/parse-action.js";
+export type { PromptWording } from "./synthesize/prompts.js";
 export type { RolloutOptions } from "./synthesize/rollout-options.js";
 export { type SynthesizeOptions, type SynthesizeProgress, synthesize } from "./synthesize/synthesize.js";
-export { type DemonstrateOptions, demonstrate } from "./synthesize/demonstrations.js";
+export {
+  type DemonstrateOptions,
+  demonstrate,
+  type RejectedDemonstration,
+} from "./synthesize/demonstrations.js";
 export * from "./judge/index.js";
 export type { FilterKind, FilterReason } from "./filter/filter-reasons.js";
 export { type FilterRow, type FilterTable, formatFilterTable } from "./filter/filter-table.js";
@@ -77,13 +90,16 @@ export {
 // Records
 export {
   type ActionFormat,
+  type Observation,
+  type PromptMessage,
+  type RecordedCall,
   type Step,
   TRAJECTORY_VERSION,
   type Trajectory,
   trajectorySchema,
 } from "./trajectory/trajectory.js";
 export { decompose, rebuildStates, type SubTrajectory } from "./trajectory/decompose.js";
-export { type StepView, stepViews } from "./trajectory/step-views.js";
+export { type PastStep, type StepView, stepViews } from "./trajectory/step-views.js";
 export { openTrajectoryWriter, readTrajectories, type TrajectoryWriter } from "./trajectory/store.js";
 
 // Losses
@@ -105,7 +121,14 @@ export {
   evaluate,
 } from "./evaluate/evaluate.js";
 export { type EvaluationRecord, readEvaluations } from "./evaluate/evaluation-record.js";
-export { type Estimate, type EvaluationSummary, improvement, summarize } from "./evaluate/summary.js";
+export {
+  type Estimate,
+  type EvaluationSummary,
+  type Improvement,
+  improvement,
+  type ProcessLabel,
+  summarize,
+} from "./evaluate/summary.js";
 export * from "./answers/index.js";
 export { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./statistics/interval.js";
 

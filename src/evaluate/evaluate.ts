@@ -1,10 +1,10 @@
 /**
- * Evaluates a policy: every question once with live tools, its answer compared with the accepted ones, and, with a
- * judge, every step judged.
+ * Evaluates a policy: answers every question once with live tools, compares the answer with the accepted ones, and,
+ * with a judge, judges every step.
  *
- * An unchecked answer (no gold, a failed check, a policy that could not act) is in no accuracy; it is counted apart.
- * With `output` each question is a line of that file, and a second run goes on where the first stopped; questions whose
- * rollout, check or judgement failed are done again. The summary covers the questions given, in their order.
+ * An unchecked answer (no gold, a failed check, a policy that could not act) is excluded from accuracy and counted
+ * separately. With `output` each question is a line of that file, and a second run resumes where the first stopped;
+ * questions whose rollout, check or judgement failed are done again. The summary covers the given questions, in order.
  */
 import { z } from "zod";
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
@@ -15,41 +15,86 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { JsonlWriter } from "../files/jsonl-writer.js";
 import { resumeJsonl } from "../files/resume.js";
 import { askJudge } from "../judge/ask-judge.js";
-import type { Judge, Verdict } from "../judge/judge.js";
+import type { Judge } from "../judge/judge.js";
 import { judgeSchema } from "../judge/judge.js";
 import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
-import { policySchema } from "../policy/policy.js";
+import { type Policy, policySchema } from "../policy/policy.js";
 import { redact } from "../secrets/redact.js";
 import { differsFrom } from "../synthesize/differs-from.js";
 import { FailureGuard } from "../synthesize/failure-guard.js";
 import { noQuestions } from "../synthesize/no-questions.js";
 import { rollout } from "../synthesize/rollout.js";
-import { rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
+import { type RolloutOptions, rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "../synthesize/rollout-setup.js";
+import type { Task } from "../synthesize/task.js";
 import { type Question, requireGold, requireQuestion } from "../trajectory/question.js";
 import { stepViews } from "../trajectory/step-views.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
 import { type EvaluationSummary, summarize } from "./summary.js";
 
+/** Progress of {@link evaluate}. */
 export interface EvaluateProgress {
+  /** Name of the stage. */
   stage: "evaluate";
+  /** Questions finished, including those of an earlier run. */
   done: number;
+  /** Questions in all. */
   total: number | undefined;
-  skipped: number; // found in the output file
+  /** Questions found finished in the output file. */
+  skipped: number;
+  /** Questions answered correctly. */
   correct: number;
+  /** Questions whose answer could be checked. */
   decided: number;
+  /** A message for the user, such as a torn line of the output file that was set aside. */
   notice?: string;
+}
+
+/** Options of {@link evaluate}. */
+export interface EvaluateOptions extends RolloutOptions {
+  /** The policy to evaluate. */
+  policy: Policy;
+  /** Prompt, tools, call limit and matcher: `searchTask(tool)`, `calculatorTask(tool)` or `defineTask({ … })`. */
+  task: Task;
+  /** Decides `correct`. Default: the task's matcher (exact match for search, numeric for the calculator). */
+  matcher?: AnswerMatcher | undefined;
+  /** Judges every step, for the mean process label. Default: steps are not judged. */
+  judge?: Judge | undefined;
+  /**
+   * Sampling temperature, 0 or more. 0 = greedy.
+   * @default 0
+   */
+  temperature?: number | undefined;
+  /**
+   * Seed of all sampling, an integer.
+   * @default 0
+   */
+  seed?: number | undefined;
+  /**
+   * Questions in flight, 1 to 4096. The policy batches their actions.
+   * @default 16
+   */
+  concurrency?: number | undefined;
+  /** JSONL file to append to, and to resume from. */
+  output?: string | undefined;
+  /**
+   * Number of rollouts failing in a row that ends the run with code ENDPOINT: the policy is down. At least 1.
+   * @default 16
+   */
+  maxFailuresInARow?: number | undefined;
+  /** Ends the run with code ABORTED. */
+  signal?: AbortSignal | undefined;
+  /** Called after each question. */
+  onProgress?: ((event: EvaluateProgress) => unknown) | undefined;
 }
 
 export const evaluateSchema = z.strictObject({
   policy: policySchema,
   task: taskSchema,
-  /** Decides `correct`; default: the task's (exact match for search, numeric for the calculator). */
   matcher: matcherSchema.optional(),
-  /** Judges every step, for the mean process label. */
   judge: judgeSchema.optional(),
   temperature: samplingTemperature.default(0), // 0 = greedy
   seed: z.int().default(0),
@@ -61,16 +106,24 @@ export const evaluateSchema = z.strictObject({
   ...rolloutShape,
 });
 
-export type EvaluateOptions = z.input<typeof evaluateSchema>;
-
+/** Result of {@link evaluate}. */
 export interface Evaluation {
+  /** Accuracy and the other rates, with their intervals. */
   summary: EvaluationSummary;
-  records: EvaluationRecord[]; // in the order of the questions
+  /** One record per question, in the order of the questions. */
+  records: EvaluationRecord[];
 }
 
 /**
- * Reads all questions first, and refuses those of which none has a gold answer unless a judge scores the steps.
- * @throws SwirlError CONFIG, INPUT for questions that are none, ABORTED, ENDPOINT when the policy keeps failing, RECORD for a file of another run.
+ * Answers every question once, checks the answers, and summarizes the results with 95 % intervals.
+ *
+ * All questions are read first. Without a judge, at least one question needs an accepted answer.
+ *
+ * @throws SwirlError CONFIG for bad options; INPUT for no questions, an invalid question, a repeated id, or questions
+ * without any accepted answer; ABORTED; ENDPOINT when the policy keeps failing; RECORD when `output` holds another run.
+ * @example
+ * const { summary } = await evaluate(readQuestions("test.jsonl"), { policy, task });
+ * const { value, low, high } = summary.accuracy;
  */
 export async function evaluate(
   questions: Iterable<Question> | AsyncIterable<Question>,
@@ -215,7 +268,7 @@ async function check(
   return record;
 }
 
-/** Whether nothing in it would come out otherwise if it were done again. */
+/** Whether a repetition could not change the record: nothing in it failed. */
 function isComplete(record: EvaluationRecord): boolean {
   const retried = record.undecided === "rollout failed" || record.undecided === "answer check failed";
   return !retried && !record.verdicts?.some((verdict) => verdict.status === "failed");
@@ -242,7 +295,7 @@ function otherRun(file: string, difference: string): SwirlError {
 
 function twice(question: Question): SwirlError {
   return new SwirlError("INPUT", `question id ${JSON.stringify(question.id)} appears twice`, {
-    remedy: "give every question an id of its own",
+    remedy: "give every question its own id",
     details: { field: "id" },
   });
 }

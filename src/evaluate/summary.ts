@@ -1,7 +1,7 @@
 /**
- * What an evaluation says in numbers. Pure.
+ * Summarizes evaluation records as rates with intervals. Pure.
  *
- * Shares have Wilson intervals over questions. The mean process label is the share of GOOD among judged steps; steps of
+ * Rates over questions have Wilson intervals. The mean process label is the share of GOOD among judged steps. Steps of
  * one trajectory are not independent, so its interval is that of a share over groups. No interval has width 0.
  */
 
@@ -13,29 +13,55 @@ import {
 } from "../statistics/interval.js";
 import type { EvaluationRecord } from "./evaluation-record.js";
 
+/** An estimated rate or mean with its 95 % confidence interval. */
 export interface Estimate extends Interval {
+  /** The estimate. NaN when `n` is 0. */
   value: number;
-  n: number; // what it was computed over
+  /** Number of questions that it was computed over. */
+  n: number;
 }
 
-export interface EvaluationSummary {
-  /** Questions in all, and those whose answer could be checked: `accuracy.n`. */
-  questions: number;
-  undecided: Record<string, number>;
+/** Share of GOOD among judged steps. `n` counts the questions with at least one judged step. */
+export interface ProcessLabel extends Estimate {
+  /** Steps that were judged. */
+  steps: number;
+  /** Steps whose judgement failed. They are excluded from `value`. */
+  failedVerdicts: number;
+}
+
+/** Difference between two evaluations of the same questions. */
+export interface Improvement {
+  /** Accuracy after − accuracy before, -1 to 1. */
   accuracy: Estimate;
+}
+
+/** Results of an evaluation. Rates are over the questions whose answer could be checked: `accuracy.n`. */
+export interface EvaluationSummary {
+  /** Questions in all, including those that could not be checked. */
+  questions: number;
+  /** Questions that could not be checked, by reason. */
+  undecided: Record<string, number>;
+  /** Share of answers that the matcher accepts. */
+  accuracy: Estimate;
+  /** Share of answers that match exactly after normalization. */
   exact: Estimate;
+  /** Share of answers that are the accepted number. */
   numeric: Estimate;
+  /** Mean word overlap F1, 0 to 1. */
   f1: Estimate;
-  /** Absent without a judge. */
-  processLabel?: Estimate & { steps: number; failedVerdicts: number };
+  /** Mean process label. Absent without a judge. */
+  processLabel?: ProcessLabel;
+  /** Mean number of executed tool calls. */
   toolCallsPerQuestion: number;
+  /** Mean number of actions. */
   stepsPerQuestion: number;
-  /** How trajectories ended; "answer (wrong)" beside "answer (right)". */
+  /** Trajectories by how they ended. "answer" is split into "answer (right)", "(wrong)" and "(unchecked)". */
   ends: Record<string, number>;
   /** Malformed actions by reason. */
   malformed: Record<string, number>;
 }
 
+/** Summarizes evaluation records. For no records the rates are NaN with the interval [0, 1]. Pure. */
 export function summarize(records: readonly EvaluationRecord[]): EvaluationSummary {
   const decided = records.filter((record) => record.correct !== null);
   const share = (is: (record: EvaluationRecord) => boolean): Estimate => {
@@ -63,12 +89,17 @@ export function summarize(records: readonly EvaluationRecord[]): EvaluationSumma
   return summary;
 }
 
-/** after − before on the questions that both decided, with the interval of pairedBootstrap; undefined when there are none. */
+/**
+ * Difference in accuracy, after − before, over the questions that both evaluations could check, with the interval of
+ * {@link pairedBootstrap}. Undefined when there are no such questions.
+ *
+ * @param seed Seed of the bootstrap.
+ */
 export function improvement(
   before: readonly EvaluationRecord[],
   after: readonly EvaluationRecord[],
   seed = 0,
-): { accuracy: Estimate } | undefined {
+): Improvement | undefined {
   const later = new Map(after.map((record) => [record.id, record]));
   const pairs = before.flatMap((record) => {
     const other = later.get(record.id);
@@ -82,7 +113,7 @@ export function improvement(
   return { accuracy: { value: difference, low, high, n: pairs.length } };
 }
 
-function processLabel(records: readonly EvaluationRecord[]): NonNullable<EvaluationSummary["processLabel"]> {
+function processLabel(records: readonly EvaluationRecord[]): ProcessLabel {
   const groups = records.map(({ verdicts }) => {
     const ok = verdicts!.flatMap((verdict) => (verdict.status === "ok" ? [verdict.good] : []));
     return { successes: ok.filter(Boolean).length, trials: ok.length, failed: verdicts!.length - ok.length };

@@ -1,10 +1,17 @@
-/** Why a trajectory is not kept. Pure. Every trajectory that a filter drops has exactly one reason. */
+/** Why a filter drops a trajectory. Pure. Every dropped trajectory has exactly one reason. */
 import type { AnswerVerdict } from "../answers/answer-matcher.js";
 import type { Verdict } from "../judge/judge.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 
-export const FILTER_KINDS = ["none", "process", "outcome", "both"] as const;
-export type FilterKind = (typeof FILTER_KINDS)[number];
+export const FILTER_KINDS = ["none", "process", "outcome", "both"] as const satisfies readonly FilterKind[];
+/**
+ * Which trajectories a filter keeps.
+ * - "none": all that did not fail.
+ * - "process": those whose every step was judged good (the paper's best).
+ * - "outcome": those whose answer is accepted.
+ * - "both": those that "process" and "outcome" keep.
+ */
+export type FilterKind = "none" | "process" | "outcome" | "both";
 
 export const FILTER_REASONS = [
   "rollout failed",
@@ -16,8 +23,19 @@ export const FILTER_REASONS = [
   "no gold answer",
   "wrong answer",
   "answer check failed",
-] as const;
-export type FilterReason = (typeof FILTER_REASONS)[number];
+] as const satisfies readonly FilterReason[];
+
+/** Why a filter drops a trajectory. */
+export type FilterReason =
+  | "rollout failed"
+  | "call judged BAD"
+  | "answer judged BAD"
+  | "malformed action judged BAD"
+  | "judge failed"
+  | "no answer"
+  | "no gold answer"
+  | "wrong answer"
+  | "answer check failed";
 
 /**
  * Process: every step must be good. The first BAD step names the reason; a judgement that failed only does when no

@@ -1,12 +1,34 @@
-/** What each filter keeps of one and the same pool, and why it drops the rest: as data, and as text to print. */
+/** How many trajectories each filter keeps of the same pool, and why it drops the rest: as data, and as text. */
 import { z } from "zod";
 import { FILTER_KINDS, FILTER_REASONS, type FilterKind, type FilterReason } from "./filter-reasons.js";
 
 export type { FilterKind, FilterReason };
 
+/** What one filter keeps of the pool. */
+export interface FilterRow {
+  /** The filter. */
+  kind: FilterKind;
+  /** Trajectories kept. */
+  kept: number;
+  /** Trajectories dropped, by reason. */
+  dropped: Partial<Record<FilterReason, number>>;
+}
+
+/** What every filter keeps of one pool of trajectories. */
+export interface FilterTable {
+  /** Trajectories in the pool. */
+  pool: number;
+  /** The filter that was applied. */
+  applied: FilterKind;
+  /** One row for every filter that can be computed from the given verdicts and matcher. */
+  rows: FilterRow[];
+  /** Trajectories in the result: the applied row's `kept`, or `equalN`. */
+  handedOn: number;
+}
+
 const count = z.int().min(0);
 
-const filterRowSchema = z.strictObject({
+export const filterRowSchema = z.strictObject({
   kind: z.enum(FILTER_KINDS),
   kept: count,
   dropped: z.partialRecord(z.enum(FILTER_REASONS), count),
@@ -14,16 +36,10 @@ const filterRowSchema = z.strictObject({
 
 export const filterTableSchema = z.strictObject({
   pool: count,
-  /** The filter that was applied. */
   applied: z.enum(FILTER_KINDS),
-  /** One row for every filter that the verdicts and the matcher at hand allow. */
   rows: z.array(filterRowSchema),
-  /** Trajectories handed on: the applied row's `kept`, or equalN of them. */
   handedOn: count,
 });
-
-export type FilterRow = z.infer<typeof filterRowSchema>;
-export type FilterTable = z.infer<typeof filterTableSchema>;
 
 export function emptyTable(applied: FilterKind): FilterTable {
   return { pool: 0, applied, rows: [], handedOn: 0 };
@@ -46,7 +62,7 @@ export function countInto(
   }
 }
 
-/** An aligned table: one line a filter, one column a reason that occurs. `*` marks the applied filter. */
+/** The table as aligned text: one line per filter, one column per reason that occurs. `*` marks the applied filter. */
 export function formatFilterTable(table: FilterTable): string {
   const reasons = [...new Set(table.rows.flatMap((row) => Object.keys(row.dropped)))] as FilterReason[];
   const share = (count: number) => (table.pool === 0 ? "" : ` (${Math.round((100 * count) / table.pool)}%)`);

@@ -3,7 +3,7 @@
  * same pool.
  *
  * The result does not depend on the order of the pool: it is sorted by question and sample, and `equalN` draws by a
- * hash of (seed, trajectory id). So two filters with the same seed share as many trajectories as they can.
+ * hash of (seed, trajectory id). Two filters with the same seed therefore share as many trajectories as possible.
  */
 import { z } from "zod";
 import type { AnswerMatcher, AnswerVerdict } from "../answers/answer-matcher.js";
@@ -25,43 +25,74 @@ import {
 } from "./filter-reasons.js";
 import { countInto, emptyTable, type FilterTable } from "./filter-table.js";
 
-/** A trajectory with the process judge's verdict of each of its steps (what judgeSteps yields), or not judged. */
+/** A trajectory with a verdict of each step, as {@link judgeSteps} yields it, or without verdicts. */
 export interface FilterItem {
+  /** The trajectory. */
   trajectory: Trajectory;
+  /** One verdict per step, in order. The filters "process" and "both" need them. */
   verdicts?: readonly Verdict[];
 }
 
+/** Progress of {@link filterTrajectories}. */
 export interface FilterProgress {
+  /** Name of the stage. */
   stage: "filter";
+  /** Trajectories checked. */
   done: number;
+  /** Trajectories in all. Undefined when the input is not an array. */
   total: number | undefined;
+  /** Trajectories kept so far, before the subsample. */
   kept: number;
 }
 
+/** Options of {@link filterTrajectories}. */
+export interface FilterOptions {
+  /** Which trajectories are kept. The paper's best: "process". */
+  kind: FilterKind;
+  /** Compares answers with the accepted ones. Required for "outcome" and "both"; otherwise it only fills the table. */
+  outcome?: AnswerMatcher | undefined;
+  /** Keep exactly this many, so that filters can be compared at equal size. At least 1. Default: keep all. */
+  equalN?: number | undefined;
+  /** Seed of the subsample, an integer. Only together with `equalN`. Default: 0. */
+  seed?: number | undefined;
+  /**
+   * Answer checks in flight, at least 1. (An outcome judge is a model.)
+   * @default 16
+   */
+  concurrency?: number | undefined;
+  /** Ends the run with code ABORTED. */
+  signal?: AbortSignal | undefined;
+  /** Called after each trajectory. */
+  onProgress?: ((event: FilterProgress) => unknown) | undefined;
+}
+
 export const filterSchema = z.strictObject({
-  /** The paper's best: process. */
   kind: z.enum(FILTER_KINDS),
-  /** Compares final answers with the accepted ones. Needed by outcome and both; elsewhere it only fills the table. */
   outcome: matcherSchema.optional(),
-  /** Keep exactly this many, so that filters are compared at equal size. Fewer than that is an error. */
   equalN: z.int().min(1).optional(),
   seed: z.int().optional(),
-  /** Answer checks in flight (an outcome judge is a model). */
   concurrency: z.int().min(1).default(16),
   signal: signalSchema.optional(),
   onProgress: callback<FilterProgress>("onProgress").optional(),
 });
 
-export type FilterOptions = z.input<typeof filterSchema>;
-
+/** Result of {@link filterTrajectories}. */
 export interface FilterResult {
+  /** The kept trajectories, sorted by question id and sample. */
   kept: Trajectory[];
+  /** What every filter would keep of the same pool, and why it drops the rest. */
   table: FilterTable;
 }
 
 /**
- * @throws SwirlError CONFIG for options that contradict each other, RECORD for a trajectory without the verdicts its
- * filter needs, INPUT when fewer than equalN are left, ABORTED.
+ * Selects trajectories for training. The result does not depend on the order of the pool.
+ *
+ * @throws SwirlError CONFIG for options that contradict each other, RECORD for a trajectory without the verdicts that
+ * the filter needs, INPUT when fewer than `equalN` are left, ABORTED.
+ * @example
+ * const judged = judgeSteps(readTrajectories("trajectories.jsonl"), { judge });
+ * const { kept, table } = await filterTrajectories(judged, { kind: "process" });
+ * console.log(formatFilterTable(table));
  */
 export async function filterTrajectories(
   judged: Iterable<FilterItem> | AsyncIterable<FilterItem>,
@@ -136,7 +167,7 @@ async function reasonsOf(
   return { trajectory, reasons };
 }
 
-/** The item with its verdicts in full: a verdict of another shape would be neither good nor bad, and keep its step. */
+/** The item with normalized verdicts. A verdict of another shape would be neither good nor bad, so its step would pass. */
 function requireItem(item: FilterItem): FilterItem {
   const given = (item as Partial<FilterItem> | null | undefined)?.trajectory;
   if (given === undefined) {

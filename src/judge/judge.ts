@@ -12,7 +12,7 @@ export type Verdict =
       /** P(GOOD) or share of votes, 0 … 1 */
       score: number;
       votes: number;
-      reason?: string;
+      reason?: string | undefined;
     }
   | { status: "failed"; error: string };
 

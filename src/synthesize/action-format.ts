@@ -1,9 +1,16 @@
-/** The two ways an action is written, and the strings that end one. */
+/** The two ways of writing an action, and the strings that end one. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 
-/** @throws SwirlError CONFIG when two tags are the same, or a tag is no plain name. */
+/**
+ * How actions are written: with tags, or with the calls of the chat template.
+ *
+ * @param answerTag The tag of the answer, without angle brackets.
+ * @throws SwirlError CONFIG when two tags are the same, or a tag is not a plain name.
+ * @example
+ * actionFormat("tags", [calculator()]); // { kind: "tags", callTags: { calculator: "math_exp" }, answerTag: "answer" }
+ */
 export function actionFormat(
   kind: ActionFormat["kind"],
   tools: readonly AnyTool[],
@@ -29,7 +36,7 @@ export function actionFormat(
   return { kind, callTags, answerTag };
 }
 
-/** The strings after which an action is over. Template tool calls end with the model's own end-of-turn token. */
+/** The strings that end an action: the closing tags. Template calls end with the model's own end-of-turn token. */
 export function stopStrings(format: ActionFormat): string[] {
   return [...Object.values(format.callTags), format.answerTag].map((tag) => `</${tag}>`);
 }

@@ -5,7 +5,7 @@ import { ScriptedPolicy, turnsTaken } from "../../tests/support/scripted-policy.
 import { tool } from "../tools/tool.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { continueRollout, rollout } from "./rollout.js";
-import { type RolloutOptions, rolloutSchema } from "./rollout-options.js";
+import { type RolloutSettings, rolloutSchema } from "./rollout-options.js";
 import { rolloutSetup } from "./rollout-setup.js";
 import { defineTask } from "./task.js";
 
@@ -28,7 +28,7 @@ const texts = [
   ["<answer>Valletta</answer>", "<search_query>too many</search_query>"],
 ];
 
-function setup(options: Partial<RolloutOptions> = {}) {
+function setup(options: Partial<RolloutSettings> = {}) {
   const policy = new ScriptedPolicy((context) => texts[Math.min(3, turnsTaken(context))]!);
   const settings = rolloutSchema.parse({ temperature: 1, seed: 3, ...options });
   return { policy, setup: rolloutSetup(policy, task, settings) };

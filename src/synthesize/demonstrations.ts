@@ -18,21 +18,49 @@ import type { Demonstration } from "../trajectory/demonstration.js";
 import type { Question } from "../trajectory/question.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { rollout } from "./rollout.js";
-import { rolloutShape, taskSchema } from "./rollout-options.js";
+import { type RolloutOptions, rolloutShape, taskSchema } from "./rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "./rollout-setup.js";
+import type { Task } from "./task.js";
+
+/** A demonstration that {@link demonstrate} left out. */
+export interface RejectedDemonstration {
+  /** Its question. */
+  question: Question;
+  /** Why it cannot be replayed. */
+  reason: string;
+}
+
+/** Options of {@link demonstrate}. */
+export interface DemonstrateOptions extends RolloutOptions {
+  /** The model whose prompts and tokens the trajectories get. */
+  policy: NativePolicy;
+  /** Prompt, tools, call limit and matcher: `searchTask(tool)`, `calculatorTask(tool)` or `defineTask({ … })`. */
+  task: Task;
+  /** Ends the run with code ABORTED. */
+  signal?: AbortSignal | undefined;
+  /** Called for each demonstration that cannot be replayed. */
+  onRejected?: ((event: RejectedDemonstration) => unknown) | undefined;
+}
 
 export const demonstrateSchema = z.strictObject({
   policy: nativePolicySchema,
   task: taskSchema,
   signal: signalSchema.optional(),
-  /** Told of each demonstration that cannot be replayed, and why. */
-  onRejected: callback<{ question: Question; reason: string }>("onRejected").optional(),
+  onRejected: callback<RejectedDemonstration>("onRejected").optional(),
   ...rolloutShape,
 });
 
-export type DemonstrateOptions = z.input<typeof demonstrateSchema>;
-
-/** Replays demonstrations, in their order. Those the environment does not follow to the answer are left out. */
+/**
+ * Replays demonstrations with the live tools and yields them as trajectories, in their order. A demonstration whose
+ * calls fail, whose results differ, or which does not reach its answer is left out and reported to `onRejected`.
+ *
+ * Nothing is sampled: every recorded log-prob is 0. Train on the result with {@link sft}.
+ *
+ * @throws SwirlError CONFIG for bad options, ABORTED.
+ * @example
+ * const demonstrations = readGsm8kDemonstrations("train.jsonl", { limit: 100 });
+ * for await (const trajectory of demonstrate(demonstrations, { policy, task })) await writer.append(trajectory);
+ */
 export async function* demonstrate(
   demonstrations: Iterable<Demonstration> | AsyncIterable<Demonstration>,
   input: DemonstrateOptions,
@@ -40,7 +68,7 @@ export async function* demonstrate(
   const { policy, task, signal, onRejected, ...rest } = parseOptions(demonstrateSchema, input, "demonstrate");
   const replay = async (demonstration: Demonstration, inner: AbortSignal) => {
     const script = new Script(policy, demonstration);
-    // Seed and temperature are of sampling; a script samples nothing.
+    // A script samples nothing, so seed and temperature have no effect.
     const setup = rolloutSetup(script, task, { ...rest, temperature: 1, seed: 0 });
     script.start(setup);
     const trajectory = await rollout(demonstration.question, 0, setup, inner);
@@ -52,7 +80,7 @@ export async function* demonstrate(
   }
 }
 
-/** A policy that writes what a demonstration says. Contexts and tokens are the real policy's. */
+/** A policy that writes the actions of a demonstration, with the contexts and tokens of the real policy. */
 class Script implements Policy {
   readonly id = "demonstration";
   readonly exact = true;
@@ -104,7 +132,7 @@ class Script implements Policy {
     return { text: step.thought, toolCalls: calls, tokens, logprobs: certain(tokens), finishReason: "eos" };
   }
 
-  /** The tokens sampling would have given: up to the closing tag, which ends an action. */
+  /** The tokens that sampling would have produced: up to the closing tag, which ends an action. */
   #spoken(text: string): Action {
     const tokens = this.policy.tokenizer.encode(text, { continues: true });
     return { text, tokens, logprobs: certain(tokens), finishReason: "stop" };
@@ -120,7 +148,7 @@ function certain(tokens: Int32Array): Float32Array {
   return new Float32Array(tokens.length);
 }
 
-/** Why a replay is no demonstration; undefined when it is one. */
+/** Why a replay is rejected; undefined when it is accepted. */
 function problemOf(demonstration: Demonstration, trajectory: Trajectory): string | undefined {
   if (trajectory.end !== "answer") {
     const at = trajectory.steps.at(-1);

@@ -1,4 +1,4 @@
-/** Ends a stage whose policy is down, instead of filling its file with failed trajectories. */
+/** Stops a stage when its policy is down, before it fills its file with failed trajectories. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 

@@ -1,39 +1,95 @@
 /**
- * Reads one action: a call or the answer, never both. Pure; the same reading for logged and fresh actions.
+ * Parses one action: a call or the answer, never both. Pure. Logged and fresh actions are parsed the same way.
  *
- * In the tag format the action ends at its first closing tag; what a policy wrote after it is no part of the action
- * (stop strings cut it while sampling; an endpoint may not honour them). A thought is no action, whatever it holds; a
- * response that opens more than one tag outside of its thoughts is malformed.
+ * In the tag format the action ends at its first closing tag. Text after it is not part of the action: stop strings
+ * truncate it while sampling, but an endpoint may ignore them. A thought is never an action, whatever it holds. A
+ * response that opens more than one tag outside its thoughts is malformed.
  */
 
 import type { ToolCall } from "../messages/message.js";
 import { maskThoughts } from "../messages/thought.js";
 import type { Action } from "../policy/policy.js";
-import type { ActionFormat } from "../trajectory/trajectory.js";
+import type { ActionFormat, RecordedCall } from "../trajectory/trajectory.js";
 import { argumentsText, readWritten } from "./call-arguments.js";
 import { type FoundCalls, templateCalls } from "./template-calls.js";
 
+/**
+ * Why an action is malformed.
+ * - "empty": no text.
+ * - "no-tag": text, but neither a call nor an answer.
+ * - "unclosed": a tag was opened and not closed.
+ * - "thought": it ended inside a thought.
+ * - "cut-off": the token limit came before the closing tag.
+ * - "both": a call and an answer in one response.
+ * - "several": more than one call, or more than one answer.
+ * - "empty-call", "empty-answer": nothing between the tags.
+ * - "bad-json": a template call whose JSON cannot be read.
+ * - "unknown-tool": a template call of a tool that does not exist.
+ */
 export type MalformedReason =
-  | "empty" // no text at all
-  | "no-tag" // text, but neither a call nor an answer
-  | "unclosed" // a tag was opened and never closed
-  | "thought" // it ended inside a thought
-  | "cut-off" // the token limit came before the closing tag
-  | "both" // a call and an answer in one response
-  | "several" // more than one call, or more than one answer
+  | "empty"
+  | "no-tag"
+  | "unclosed"
+  | "thought"
+  | "cut-off"
+  | "both"
+  | "several"
   | "empty-call"
   | "empty-answer"
-  | "bad-json" // a template call whose JSON cannot be read
-  | "unknown-tool"; // a template call of a tool that is not there
+  | "bad-json"
+  | "unknown-tool";
 
-export type ParsedAction =
-  /** `shown`: the bare call or answer, without the chain of thought before it. `text`: up to the end of the action. */
-  | { kind: "call"; text: string; shown: string; call: { name: string; input: string } }
-  | { kind: "answer"; text: string; shown: string; answer: string }
-  | { kind: "malformed"; text: string; reason: MalformedReason; message: string };
+/** An action that calls a tool. */
+export interface ParsedCall {
+  /** What the action is. */
+  kind: "call";
+  /** The text up to the end of the action. */
+  text: string;
+  /** The bare call, without the chain of thought before it. */
+  shown: string;
+  /** The call. */
+  call: RecordedCall;
+}
 
+/** An action that answers. */
+export interface ParsedAnswer {
+  /** What the action is. */
+  kind: "answer";
+  /** The text up to the end of the action. */
+  text: string;
+  /** The bare answer with its tags, without the chain of thought before it. */
+  shown: string;
+  /** The text between the answer tags, trimmed. Not empty. */
+  answer: string;
+}
+
+/** An action that is neither one call nor one answer. */
+export interface ParsedMalformed {
+  /** What the action is. */
+  kind: "malformed";
+  /** The text up to the end of the action. */
+  text: string;
+  /** Why it is malformed. */
+  reason: MalformedReason;
+  /** The same as a sentence, to show to the model. */
+  message: string;
+}
+
+/** One parsed action. */
+export type ParsedAction = ParsedCall | ParsedAnswer | ParsedMalformed;
+
+/** The parts of an {@link Action} that parsing reads. */
 export type ActionText = Pick<Action, "text" | "toolCalls" | "finishReason">;
 
+/**
+ * Parses one action into a call, an answer, or a malformed action. Pure.
+ *
+ * @param tools Names of the tools that a template call may name.
+ * @example
+ * const format = actionFormat("tags", [calculator()]);
+ * parseAction({ text: "<answer>72</answer>", finishReason: "stop" }, format, ["calculator"]);
+ * // { kind: "answer", answer: "72", … }
+ */
 export function parseAction(
   action: ActionText,
   format: ActionFormat,

@@ -1,7 +1,7 @@
 /**
- * The prompt of stage 1: what the SWiRL paper's prompt asks (arXiv 2504.04736, appendix), in our own words. An answer
- * in a few words, how a call is written, how many calls may follow one another, no query twice, what results look
- * like, and either one call or the answer in a response.
+ * The prompt of stage 1: the requests of the SWiRL paper's prompt (arXiv 2504.04736, appendix) in our own words. It
+ * asks for an answer in a few words, and describes how a call is written, how many calls are allowed, that no query
+ * repeats, what results look like, and that a response holds either one call or the answer.
  *
  * One user message and no system message: Gemma's template has none.
  */
@@ -9,17 +9,34 @@ import type { Message } from "../messages/message.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 
+/** The words that a task puts into the default prompt. */
 export interface PromptWording {
-  /** First line: what is to be done. */
+  /**
+   * The first line: what to do.
+   * @default "Answer the question below."
+   */
   introduction?: string;
-  /** What a call is named in the rules: "search", "calculation". */
+  /**
+   * What the rules call one call, such as "search".
+   * @default "tool call"
+   */
   call?: string;
+  /** Plural of `call`. Default: `call` with an s. */
   calls?: string;
-  /** What may not be repeated: "query", "expression". */
+  /**
+   * What must not be repeated, such as "query".
+   * @default "input"
+   */
   input?: string;
-  /** What a result looks like: "QUERY -> RESULT". */
+  /**
+   * The form of a result, such as "QUERY -> RESULT".
+   * @default "CALL -> RESULT"
+   */
   example?: string;
-  /** What the answer must look like. */
+  /**
+   * The form of the answer, as a sentence.
+   * @default "The answer itself is a few words, without an explanation."
+   */
   answer?: string;
 }
 

@@ -1,11 +1,11 @@
-/** What a rollout runs in: policy, task, format and options, checked against each other once. */
+/** What a rollout needs: policy, task, format and options, checked against each other once. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
 import { opensThought } from "../policy/opens-thought.js";
 import type { Policy } from "../policy/policy.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";
-import type { RolloutOptions } from "./rollout-options.js";
+import type { RolloutSettings } from "./rollout-options.js";
 import { requireTagInput, toolSpec } from "./run-call.js";
 import type { Task } from "./task.js";
 
@@ -14,11 +14,11 @@ export interface RolloutSetup {
   task: Task;
   format: ActionFormat;
   callLimit: number;
-  options: RolloutOptions;
+  options: RolloutSettings;
 }
 
 /** @throws SwirlError CONFIG when policy, task and options cannot work together. */
-export function rolloutSetup(policy: Policy, task: Task, options: RolloutOptions): RolloutSetup {
+export function rolloutSetup(policy: Policy, task: Task, options: RolloutSettings): RolloutSetup {
   const callLimit = options.callLimit ?? task.callLimit;
   const refuse = (field: string, what: string, remedy: string): never => {
     throw new SwirlError("CONFIG", `${field}: ${what}`, { remedy, details: { field } });
@@ -50,7 +50,7 @@ export function rolloutSetup(policy: Policy, task: Task, options: RolloutOptions
   return { policy, task, format, callLimit, options };
 }
 
-/** Whether the prompt comes out the same with and without tools. Unknown, so false, for a policy without tokens. */
+/** Whether the prompt is the same with and without tools. False for a policy without tokens, where it is unknown. */
 function ignoresTools(policy: Policy, prompt: Message[], task: Task): boolean {
   const shown = policy.begin(prompt, task.tools.map(toolSpec)).tokens;
   const plain = policy.begin(prompt).tokens;

@@ -12,7 +12,7 @@ import { tool } from "../tools/tool.js";
 import { decompose } from "../trajectory/decompose.js";
 import { trajectorySchema } from "../trajectory/trajectory.js";
 import { rollout } from "./rollout.js";
-import { type RolloutOptions, rolloutSchema } from "./rollout-options.js";
+import { type RolloutSettings, rolloutSchema } from "./rollout-options.js";
 import { rolloutSetup } from "./rollout-setup.js";
 import { defineTask } from "./task.js";
 
@@ -31,7 +31,7 @@ const exactly = { id: "exactly", match: () => ({ status: "ok" as const, correct:
 const task = defineTask({ name: "capitals", tools: [capitals], callLimit: 2, matcher: exactly });
 const question = { id: "q1", question: "Which city?", answers: ["Paris"] };
 
-function run(script: Script, options: Partial<RolloutOptions> = {}, policyOptions = {}) {
+function run(script: Script, options: Partial<RolloutSettings> = {}, policyOptions = {}) {
   const policy = new ScriptedPolicy(script, policyOptions);
   const settings = rolloutSchema.parse({ temperature: 1, seed: 7, ...options });
   return { policy, trajectory: rollout(question, 0, rolloutSetup(policy, task, settings)) };

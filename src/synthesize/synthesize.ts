@@ -1,8 +1,8 @@
 /**
  * Stage 1: rolls out every question `samples` times with live tools (SWiRL, section 3.1).
  *
- * Yields trajectories as they end, so their order may vary between runs; their content does not, whatever the
- * concurrency. With `output` each is appended to that file before it is yielded, and a second run goes on where the
+ * Yields trajectories as they end, so their order may vary between runs. Their content does not depend on
+ * concurrency. With `output` each is appended to that file before it is yielded, and a second run resumes where the
  * first stopped: finished ids are skipped (and not yielded again), failed ones are rolled out again.
  */
 import { z } from "zod";
@@ -13,7 +13,7 @@ import { resumeJsonl } from "../files/resume.js";
 import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
-import { policySchema } from "../policy/policy.js";
+import { type Policy, policySchema } from "../policy/policy.js";
 import { type Question, requireQuestion } from "../trajectory/question.js";
 import { readTrajectories } from "../trajectory/store.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
@@ -21,43 +21,97 @@ import { differsFrom } from "./differs-from.js";
 import { FailureGuard } from "./failure-guard.js";
 import { noQuestions } from "./no-questions.js";
 import { rollout, trajectoryId } from "./rollout.js";
-import { rolloutShape, taskSchema } from "./rollout-options.js";
+import { type RolloutOptions, rolloutShape, taskSchema } from "./rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "./rollout-setup.js";
+import type { Task } from "./task.js";
 
+/** Progress of {@link synthesize}. */
 export interface SynthesizeProgress {
+  /** Name of the stage. */
   stage: "synthesize";
-  done: number; // trajectories, those of an earlier run included
-  total: number | undefined; // unknown when the questions are an async iterable
-  skipped: number; // found finished in the output file
+  /** Trajectories finished, including those of an earlier run. */
+  done: number;
+  /** Trajectories in all. Undefined when the questions are not an array. */
+  total: number | undefined;
+  /** Trajectories found finished in the output file. */
+  skipped: number;
+  /** Trajectories of this run that ended with "failed". */
   failed: number;
-  tokens: number; // sampled in this run
+  /** Tokens sampled in this run. */
+  tokens: number;
+  /** Trajectories of this run by how they ended. */
   ends: Partial<Record<Trajectory["end"], number>>;
-  notice?: string; // something worth telling: a torn line kept aside
+  /** A message for the user, such as a torn line of the output file that was set aside. */
+  notice?: string;
+}
+
+/** Options of {@link synthesize}. */
+export interface SynthesizeOptions extends RolloutOptions {
+  /** The policy that acts. */
+  policy: Policy;
+  /** Prompt, tools, call limit and matcher: `searchTask(tool)`, `calculatorTask(tool)` or `defineTask({ … })`. */
+  task: Task;
+  /**
+   * Trajectories per question, at least 1 (paper: 5).
+   * @default 5
+   */
+  samples?: number | undefined;
+  /**
+   * Sampling temperature, 0 or more. 0 = greedy, which allows only one sample per question.
+   * @default 1
+   */
+  temperature?: number | undefined;
+  /**
+   * Seed of all sampling, an integer. The same seed gives the same trajectories.
+   * @default 0
+   */
+  seed?: number | undefined;
+  /**
+   * Trajectories in flight, 1 to 4096. The policy batches their actions.
+   * @default 16
+   */
+  concurrency?: number | undefined;
+  /** JSONL file to append to, and to resume from. */
+  output?: string | undefined;
+  /**
+   * Number of trajectories failing in a row that ends the run with code ENDPOINT: the policy is down. At least 1.
+   * @default 16
+   */
+  maxFailuresInARow?: number | undefined;
+  /** Ends the run with code ABORTED. */
+  signal?: AbortSignal | undefined;
+  /** Called after each trajectory. */
+  onProgress?: ((event: SynthesizeProgress) => unknown) | undefined;
 }
 
 export const synthesizeSchema = z.strictObject({
   policy: policySchema,
   task: taskSchema,
-  /** Trajectories per question (paper: 5). */
   samples: z.int().min(1).default(5),
   temperature: samplingTemperature.default(1),
   seed: z.int().default(0),
-  /** Trajectories in flight; the policy batches their actions. */
   concurrency: z.int().min(1).max(4096).default(16),
-  /** JSONL file to append to, and to resume from. */
   output: z.string().min(1).optional(),
-  /** Stop when this many trajectories in a row failed: the policy is down. */
   maxFailuresInARow: z.int().min(1).default(16),
   signal: signalSchema.optional(),
   onProgress: callback<SynthesizeProgress>("onProgress").optional(),
   ...rolloutShape,
 });
 
-export type SynthesizeOptions = z.input<typeof synthesizeSchema>;
-
 /**
- * @throws SwirlError CONFIG at once for bad options; while iterating ABORTED, ENDPOINT when the policy keeps failing,
- * RECORD when `output` holds trajectories of another run.
+ * Rolls out every question `samples` times with live tools, and yields the trajectories as they end.
+ *
+ * With `output`, each trajectory is appended to that file before it is yielded. A second call with the same file
+ * resumes: finished trajectories are skipped and not yielded again; failed ones are rolled out again.
+ *
+ * @throws SwirlError CONFIG at once for bad options. While iterating: ABORTED; INPUT for no questions, an invalid
+ * question or a repeated id; ENDPOINT when the policy keeps failing; RECORD when `output` holds trajectories of
+ * another run.
+ * @example
+ * const policy = await Policy.load("models/qwen");
+ * const task = calculatorTask(calculator());
+ * for await (const trajectory of synthesize(readQuestions("train.jsonl"), { policy, task, output: "trajectories.jsonl" }))
+ *   console.log(trajectory.end, trajectory.answer);
  */
 export function synthesize(
   questions: Iterable<Question> | AsyncIterable<Question>,
@@ -149,7 +203,7 @@ async function* itemsOf(
     const question = requireQuestion(given, "synthesize");
     if (seen.has(question.id)) {
       throw new SwirlError("INPUT", `question id ${JSON.stringify(question.id)} appears twice`, {
-        remedy: "ids name trajectories: give every question one of its own",
+        remedy: "ids name trajectories: give every question its own",
         details: { field: "id" },
       });
     }

@@ -1,6 +1,6 @@
 /**
- * A task: everything that makes questions of one kind solvable and checkable. What is asked of the model (prompt,
- * tags, number of calls), the tools it may use, and how an answer is compared with the accepted ones.
+ * A task: how questions of one kind are solved and checked. It holds the prompt, the tags, the call limit, the tools,
+ * and the matcher that compares an answer with the accepted ones.
  */
 
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
@@ -11,29 +11,51 @@ import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";
 import { type PromptWording, taskPrompt } from "./prompts.js";
 
+/** How questions of one kind are solved and checked. Made by {@link defineTask}, {@link searchTask}, {@link calculatorTask}. */
 export interface Task {
+  /** Names the task in errors and records. */
   readonly name: string;
+  /** The tools that the policy may call. */
   readonly tools: readonly AnyTool[];
-  /** Tool calls a trajectory may make. */
+  /** Tool calls that a trajectory may make. */
   readonly callLimit: number;
+  /** The tag of the answer, without angle brackets. */
   readonly answerTag: string;
+  /** Compares an answer with the accepted ones. */
   readonly matcher: AnswerMatcher;
+  /** The messages of the first state. */
   prompt(question: string, format: ActionFormat, callLimit: number): Message[];
 }
 
+/** Options of {@link defineTask}. */
 export interface TaskOptions {
+  /** Names the task in errors and records. */
   name: string;
+  /** The tools that the policy may call. Empty only with `callLimit: 0`. */
   tools: readonly AnyTool[];
+  /** Tool calls that a trajectory may make: an integer, 0 or more. */
   callLimit: number;
+  /** Compares an answer with the accepted ones. */
   matcher: AnswerMatcher;
-  answerTag?: string; // default "answer"
-  /** The words of the default prompt; ignored by a `prompt` of your own, so giving both is an error. */
+  /**
+   * The tag of the answer, without angle brackets: letters, digits, _ and -.
+   * @default "answer"
+   */
+  answerTag?: string;
+  /** Words of the default prompt. Not allowed together with `prompt`, which would ignore them. */
   wording?: PromptWording;
-  /** Builds the whole prompt instead. */
+  /** Builds the prompt, in place of the default one. */
   prompt?: Task["prompt"];
 }
 
-/** @throws SwirlError CONFIG: tools of the same name, clashing tags, a call limit without tools, wording beside prompt. */
+/**
+ * Defines a task.
+ *
+ * @throws SwirlError CONFIG for two tools of one name, clashing tags, a call limit without tools or tools without
+ * calls, and `wording` together with `prompt`.
+ * @example
+ * const task = defineTask({ name: "weather", tools: [weather], callLimit: 3, matcher: exactMatcher() });
+ */
 export function defineTask(options: TaskOptions): Task {
   const { name, tools, callLimit, matcher, answerTag = "answer", wording, prompt } = options;
   const fail = (field: string, what: string, remedy: string): never => {

@@ -3,7 +3,13 @@ import { exactMatcher, numericMatcher } from "../answers/matchers.js";
 import type { AnyTool } from "../tools/tool.js";
 import { defineTask, type Task } from "./task.js";
 
-/** Multi-hop question answering: 5 searches (paper, section 4). The tool's own options say how many passages it returns. */
+/**
+ * Multi-hop question answering with a search tool: 5 searches (paper, section 4), exact matching. The tool's own
+ * options set how many passages a search returns.
+ *
+ * @param options `callLimit`: searches per trajectory, 5 by default.
+ * @throws SwirlError CONFIG for a call limit that is not a positive integer.
+ */
 export function searchTask(tool: AnyTool, options: { callLimit?: number } = {}): Task {
   return defineTask({
     name: "search",
@@ -22,7 +28,12 @@ export function searchTask(tool: AnyTool, options: { callLimit?: number } = {}):
   });
 }
 
-/** Word problems: 10 calculator calls (paper, section 4). */
+/**
+ * Word problems with a calculator: 10 calls (paper, section 4), answers compared as numbers.
+ *
+ * @param options `callLimit`: calculations per trajectory, 10 by default.
+ * @throws SwirlError CONFIG for a call limit that is not a positive integer.
+ */
 export function calculatorTask(tool: AnyTool, options: { callLimit?: number } = {}): Task {
   return defineTask({
     name: "calculator",

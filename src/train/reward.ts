@@ -42,7 +42,7 @@ export interface OutcomeRewardOptions {
   /** Default: the task's. */
   matcher?: AnswerMatcher;
   /** As the trajectories were rolled out: keepThoughts, malformed, … */
-  rollout?: Partial<Omit<RolloutOptions, "temperature" | "seed" | "maxNewTokens">>;
+  rollout?: Omit<RolloutOptions, "maxNewTokens">;
 }
 
 /** A state without a gold answer, and an answer that could not be checked, are failed verdicts: masked, not zero. */

@@ -9,17 +9,29 @@ import type { StepView } from "./step-views.js";
 import { stepViews } from "./step-views.js";
 import type { Trajectory } from "./trajectory.js";
 
+/** One state and the action taken in it: a training example of step-wise RL. */
 export interface SubTrajectory {
+  /** Id of the trajectory it comes from. */
   trajectoryId: string;
   /** 0-based index of the action within its trajectory. */
   step: number;
-  state: Int32Array; // [tokens of s_i]; empty when the policy had no tokens (an endpoint)
-  action: Int32Array; // [tokens of a_i]
-  logprobs: Float32Array; // [tokens of a_i] under the policy that sampled them
+  /** [tokens of s_i] token ids of the state. Empty when the policy had no tokens (an endpoint). */
+  state: Int32Array;
+  /** [tokens of a_i] token ids of the action. */
+  action: Int32Array;
+  /** [tokens of a_i] log-probs of the action, under the policy that sampled it. */
+  logprobs: Float32Array;
+  /** The same step as text, as a judge sees it. */
   view: StepView;
 }
 
-/** @throws SwirlError RECORD naming the trajectory and the step whose `keep` or `logprobs` cannot be right. */
+/**
+ * Splits a trajectory of K actions into its K sub-trajectories (s_i, a_i), in order.
+ *
+ * @throws SwirlError RECORD naming the trajectory and the step whose `keep` or `logprobs` is inconsistent.
+ * @example
+ * for (const { state, action } of decompose(trajectory)) console.log(state.length, action.length);
+ */
 export function decompose(trajectory: Trajectory): SubTrajectory[] {
   const views = stepViews(trajectory);
   const states = rebuildStates(trajectory);
@@ -33,6 +45,11 @@ export function decompose(trajectory: Trajectory): SubTrajectory[] {
   }));
 }
 
+/**
+ * The token ids of every state: [steps][tokens of s_i].
+ *
+ * @throws SwirlError RECORD naming the trajectory and the step whose `keep` or `logprobs` is inconsistent.
+ */
 export function rebuildStates(trajectory: Trajectory): Int32Array[] {
   const states: Int32Array[] = [];
   let before = new Int32Array(0); // state_{i-1} ++ action_{i-1}

@@ -5,23 +5,27 @@ import { SwirlError } from "../errors/swirl-error.js";
 const questionSchema = z.object({
   id: z.string().min(1),
   question: z.string().regex(/\S/, "is empty"),
-  /** Accepted answers, each a text; empty when unknown. */
   answers: z.array(z.string()),
-  /** The dataset's own level, type, hops and the like. */
   tags: z.record(z.string(), z.string()).optional(),
 });
 
+/** A question to answer. */
 export interface Question {
+  /** Names the question. Not empty, and unique among the questions of a run. */
   id: string;
+  /** The text that the policy sees. Not blank. */
   question: string;
-  answers: string[]; // empty when unknown
+  /** Accepted answers. Empty when unknown. */
+  answers: string[];
   /** The dataset's own level, type, hops and the like. */
   tags?: Record<string, string>;
 }
 
 /**
- * The question as it is, once it is one. Throws code "INPUT" naming the field: `answers: "72"` would otherwise be the
- * two answers "7" and "2".
+ * Returns the question itself when it is valid. Without this check `answers: "72"` would be the two answers "7" and
+ * "2".
+ *
+ * @throws SwirlError INPUT naming the question and the field.
  */
 export function requireQuestion(value: unknown, stage: string): Question {
   const parsed = questionSchema.safeParse(value);
@@ -36,7 +40,7 @@ export function requireQuestion(value: unknown, stage: string): Question {
   });
 }
 
-/** @throws SwirlError INPUT where a stage compares answers and not one question has any. */
+/** @throws SwirlError INPUT when a stage compares answers and no question has any. */
 export function requireGold(questions: readonly Question[], stage: string): void {
   if (questions.length === 0 || questions.some(({ answers }) => answers.length > 0)) return;
   throw new SwirlError(

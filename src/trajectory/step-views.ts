@@ -2,24 +2,38 @@
  * What a judge sees of each step: plain text, no gold answer. The history is what the policy itself saw: an action
  * whose chain of thought was stripped from later states appears stripped.
  */
-import { requireTrajectory, type Trajectory } from "./trajectory.js";
+import { type RecordedCall, requireTrajectory, type Trajectory } from "./trajectory.js";
+
+/** An earlier step, as the states after it show it. */
+export interface PastStep {
+  /** The action as text, without its chain of thought where that was stripped. */
+  action: string;
+  /** The environment's reply. */
+  observation?: string;
+}
 
 /** What a judge may read. Plain text, so that any model or rule can judge any policy. */
 export interface StepView {
+  /** The question that the trajectory answers. */
   question: string;
-  /** What came before, oldest first: the actions and what the environment replied. */
-  history: readonly { action: string; observation?: string }[];
+  /** The earlier steps, oldest first: each action and the environment's reply to it. */
+  history: readonly PastStep[];
+  /** The action to judge, as text. */
   action: string;
+  /** What the action is. */
   kind: "call" | "answer" | "malformed";
-  call?: { name: string; input: string };
+  /** The call. Present when `kind` is "call". */
+  call?: RecordedCall;
+  /** The final answer. Present when `kind` is "answer". */
   answer?: string;
   /** Tool calls still allowed after this action. */
   callsLeft: number;
 }
 
+/** One view per step, in order. @throws SwirlError RECORD when `trajectory` is not a trajectory. */
 export function stepViews(trajectory: Trajectory): StepView[] {
   if (!Array.isArray(trajectory?.steps)) requireTrajectory(trajectory, "stepViews");
-  const history: { action: string; observation?: string }[] = [];
+  const history: PastStep[] = [];
   return trajectory.steps.map((step, i) => {
     const view: StepView = {
       question: trajectory.question,
