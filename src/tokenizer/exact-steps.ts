@@ -13,7 +13,8 @@ interface Step {
 }
 
 /** The words of GPT-2 (Radford et al., 2019), as every byte-level tokenizer without a pattern of its own splits them. */
-const GPT2_WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+export const GPT2_WORDS =
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 export function exactPreTokenizer(step: unknown): unknown {
   if (typeof step !== "object" || step === null) return step;

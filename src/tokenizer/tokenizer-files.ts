@@ -2,7 +2,7 @@
  * Reads and checks the tokenizer files of a model folder: tokenizer.json, tokenizer_config.json, generation_config.json
  * and the chat template (chat_template.jinja, else inline). Every failure names the file and the field.
  */
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -10,6 +10,8 @@ import { parseJson } from "../files/parse-json.js";
 
 const MAX_BYTES = 256 * 1024 * 1024;
 const MAX_ID = 1 << 22;
+/** Characters of an added token: looking for one takes as long at every place of a text. */
+const MAX_ADDED = 512;
 
 export interface TokenizerFiles {
   /** Folder, for error messages. */
@@ -71,7 +73,24 @@ export async function readTokenizerFiles(dir: string): Promise<TokenizerFiles> {
 async function readTemplates(dir: string, inline: unknown, configFile: string) {
   const file = join(dir, "chat_template.jinja");
   const source = await readText(file);
-  if (source !== undefined) return [{ name: "default", source, file }];
+  const named = await readNamedTemplates(join(dir, "additional_chat_templates"));
+  if (source !== undefined) return [{ name: "default", source, file }, ...named];
+  const known = inlineTemplates(inline, configFile);
+  return [...known.filter(({ name }) => named.every((other) => other.name !== name)), ...named];
+}
+
+/** NAME.jinja in the folder that transformers saves named templates to, such as `tool_use`. */
+async function readNamedTemplates(folder: string) {
+  const files = (await readdir(folder).catch(() => [])).filter((file) => file.endsWith(".jinja")).sort();
+  return Promise.all(
+    files.map(async (name) => {
+      const file = join(folder, name);
+      return { name: name.slice(0, -".jinja".length), source: (await readText(file)) ?? "", file };
+    }),
+  );
+}
+
+function inlineTemplates(inline: unknown, configFile: string) {
   if (inline === undefined || inline === null) return [];
   if (typeof inline === "string") return [{ name: "default", source: inline, file: configFile }];
   if (Array.isArray(inline)) {
@@ -108,6 +127,13 @@ function* checkTokenizer(value: Record<string, unknown>, file: string): Sliced<T
   for (const [index, token] of added.entries()) {
     if (typeof token?.content !== "string" || !isId(token.id)) {
       throw invalid(file, `added_tokens[${index}]`, `needs a string content and an id of 0 … ${MAX_ID}`);
+    }
+    if (token.content.length > MAX_ADDED) {
+      throw invalid(
+        file,
+        `added_tokens[${index}]`,
+        `has ${token.content.length} characters, more than ${MAX_ADDED}`,
+      );
     }
   }
   return {
@@ -159,7 +185,8 @@ async function readText(file: string): Promise<string | undefined> {
         details: { file },
       });
     }
-    return await readFile(file, "utf8");
+    // Editors on Windows put a byte-order mark before the text.
+    return (await readFile(file, "utf8")).replace(/^\uFEFF/, "");
   } catch (cause) {
     if (SwirlError.isInstance(cause)) throw cause;
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;

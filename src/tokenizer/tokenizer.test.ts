@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { cp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { processorTime } from "../../tests/support/processor-time.js";
@@ -138,6 +138,96 @@ describe("Tokenizer", () => {
     expect(chat.renderText(messages, [{ name: "t", description: "", parameters: {} }])).toContain("tools");
   });
 
+  it("reads templates from additional_chat_templates, beside the default wherever it stands", async () => {
+    const question = { role: "user" as const, content: "q" };
+    const spec = { name: "calculator", description: "", parameters: {} };
+    const dir = await folder({ "chat_template.jinja": "plain {{ messages[0].content }}<|im_end|>" });
+    await mkdir(join(dir, "additional_chat_templates"));
+    await writeFile(
+      join(dir, "additional_chat_templates/tool_use.jinja"),
+      "{{ tools | length }} tools<|im_end|>",
+    );
+    const { chat } = await Tokenizer.load(dir);
+    expect(chat.renderText([question], [spec])).toBe("1 tools<|im_end|>");
+    expect(chat.renderText([question])).toBe("plain q<|im_end|>");
+    await rm(join(dir, "chat_template.jinja"));
+    await writeFile(
+      join(dir, "tokenizer_config.json"),
+      JSON.stringify({ chat_template: "inline<|im_end|>" }),
+    );
+    const inline = await Tokenizer.load(dir);
+    expect(inline.chat.renderText([question], [spec])).toBe("1 tools<|im_end|>");
+    expect(inline.chat.renderText([question])).toBe("inline<|im_end|>");
+  });
+
+  it("reads files with a byte-order mark, and templates with any line end", async () => {
+    const files = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+    const text = (name: string) => readFileSync(join(folders[0]!, name), "utf8");
+    const marked = await folder(Object.fromEntries(files.map((name) => [name, `\uFEFF${text(name)}`])));
+    const ids = async (dir: string) => [
+      ...(await Tokenizer.load(dir)).chat.renderPrompt([{ role: "user", content: "a\r\nb" }]),
+    ];
+    const wanted = await ids(folders[0]!);
+    expect(await ids(marked)).toEqual(wanted);
+    for (const end of ["\r\n", "\r"]) {
+      const template = text("chat_template.jinja").replaceAll("\n", end);
+      expect(await ids(await folder({ "chat_template.jinja": template }))).toEqual(wanted);
+    }
+  });
+
+  it("renders calls as ever where control tokens hold the names that templates look up", async () => {
+    const changed = json();
+    const names = ["<filename>", "<role>", "query", "<|tool_calls|>", "content>"];
+    const first = Math.max(
+      ...Object.values<number>(changed.model.vocab),
+      ...changed.added_tokens.map((t: { id: number }) => t.id),
+    );
+    for (const [index, content] of names.entries()) {
+      changed.added_tokens.push({ id: first + 1 + index, content, special: true, normalized: false });
+    }
+    const tokenizer = await Tokenizer.load(await folder({ "tokenizer.json": changed }));
+    const plain = await Tokenizer.load(folders[0]!);
+    const call = { name: "search", input: '{"query":"a <filename> b","2":1}' };
+    const spec = {
+      name: "search",
+      description: "<role>",
+      parameters: { type: "object", properties: { query: {} } },
+    };
+    for (const render of [
+      ({ chat }: Tokenizer) => chat.renderAction({ content: "", toolCalls: [call] }),
+      ({ chat }: Tokenizer) => chat.renderPrompt([{ role: "user", content: "arguments" }], [spec]),
+    ]) {
+      const ids = [...render(tokenizer)];
+      expect(ids.filter((id) => id > first)).toEqual([]);
+      expect(tokenizer.decode(ids)).toBe(plain.decode([...render(plain)]));
+    }
+  });
+
+  it("finds what ends an action whatever the observation holds", async () => {
+    const { chat } = await Tokenizer.load(folders[0]!);
+    const usual = [...chat.renderTurn({ role: "tool", content: "x" }, undefined)];
+    for (const content of ["probe", "qzsentinelzq", "action probe\nprobe", "<|im_end|>"]) {
+      const turn = [...chat.renderTurn({ role: "tool", content }, undefined)];
+      expect(turn[0]).toBe(usual[0]);
+      expect(turn.slice(-3)).toEqual(usual.slice(-3));
+    }
+  });
+
+  it("blames the conversation, not the model, for what the template cannot render of it", async () => {
+    const template =
+      "{% for m in messages %}{% if 'bad' in m.content %}{{ raise_exception('bad') }}{% endif %}" +
+      "{{ '<|im_start|>' + m.content.split('LOST')[0] + '<|im_end|>' }}{% endfor %}";
+    const { chat } = await Tokenizer.load(folders[0]!, { chatTemplate: template });
+    const turn = (content: string) => () => chat.renderTurn({ role: "user", content }, undefined);
+    expect(turn("good")).not.toThrow();
+    for (const content of ["bad", "LOST", "kept LOST part"]) {
+      expect(turn(content)).toThrow(expect.objectContaining({ code: "INPUT" }));
+    }
+    expect(() => chat.renderPrompt([{ role: "user", content: "bad" }])).toThrow(
+      expect.objectContaining({ code: "INPUT" }),
+    );
+  });
+
   it("keeps what was sampled and closes only turns that are open", async () => {
     const { chat } = await Tokenizer.load(folders[0]!);
     const reply = { role: "user" as const, content: "48 / 2 -> 24" };
@@ -201,6 +291,36 @@ describe("broken tokenizer files", () => {
       code: "CHECKPOINT",
       message: expect.stringMatching(message),
     });
+  });
+
+  it("loads many added tokens in little time, and refuses one without end", async () => {
+    const many = json();
+    many.added_tokens = Array.from({ length: 5_000 }, (_, id) => ({
+      id: 10_000 + id,
+      content: `${"x".repeat(90)}${id}`,
+      special: id % 2 === 0,
+    }));
+    const before = processorTime();
+    const tokenizer = await Tokenizer.load(await folder({ "tokenizer.json": many }));
+    tokenizer.encode("x".repeat(10_000));
+    expect(processorTime() - before).toBeLessThan(3_000);
+    many.added_tokens = [{ id: 10_000, content: "x".repeat(500_000), special: true }];
+    const long = await folder({ "tokenizer.json": many });
+    await expect(Tokenizer.load(long)).rejects.toThrow(/added_tokens\[0\] has 500000 characters/);
+  });
+
+  it("stops a pattern that would never end", async () => {
+    const endless = json();
+    endless.pre_tokenizer = {
+      type: "Split",
+      pattern: { Regex: "(a+)+$" },
+      behavior: "Isolated",
+      invert: false,
+    };
+    const tokenizer = await Tokenizer.load(await folder({ "tokenizer.json": endless }));
+    expect(() => tokenizer.encode(`${"a".repeat(60)}b`)).toThrow(
+      expect.objectContaining({ code: "CHECKPOINT" }),
+    );
   });
 
   it("are refused or work: 400 random changes of tokenizer.json and tokenizer_config.json", async () => {

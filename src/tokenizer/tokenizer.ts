@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
 import { SwirlError } from "../errors/swirl-error.js";
+import { boundPatterns } from "./bounded-pattern.js";
 import { ChatTemplate } from "./chat-template.js";
 import { type AddedToken, ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
 import { hasStep, spaceSymbol, stripsFirstSpace } from "./decoder-steps.js";
@@ -80,6 +81,8 @@ export class Tokenizer {
     this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
     this.#stripsFirstSpace = stripsFirstSpace(files.tokenizer.decoder);
     this.#plain = plain;
+    boundPatterns(plain.normalizer, this.file);
+    boundPatterns(plain.pre_tokenizer, this.file);
   }
 
   /** Token ids of `text`; [] for the empty string. Never adds a begin or end token. */
@@ -114,6 +117,7 @@ export class Tokenizer {
       // A token that no text holds stands first, so that the text is not the first section of its sequence.
       return this.#plain.encode(SECTION + text, { add_special_tokens: false }).ids.slice(1);
     } catch (cause) {
+      if (SwirlError.isInstance(cause)) throw cause;
       throw new SwirlError(
         "INPUT",
         `a text of ${text.length} characters cannot be encoded: ${(cause as Error).message}`,
