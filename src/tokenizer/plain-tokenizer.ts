@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { type Sliced, sliced } from "../async/slices.js";
+import { boundPatterns } from "./bounded-pattern.js";
 import type { AddedToken } from "./control-tokens.js";
 import { hiddenName, SECTION } from "./control-tokens.js";
 import { exactPreTokenizer } from "./exact-steps.js";
-import type { TokenizerJson } from "./tokenizer-files.js";
+import type { TokenizerFiles } from "./tokenizer-files.js";
 
 /** What the package's BPE model looks things up in. */
 interface BpeTables {
@@ -20,8 +22,7 @@ interface BpeTables {
  * most of a second.
  */
 export function* plainTokenizer(
-  json: TokenizerJson,
-  config: Record<string, unknown>,
+  { dir, tokenizer: json, config }: Pick<TokenizerFiles, "dir" | "tokenizer" | "config">,
   control: readonly AddedToken[],
   vocabSize: number,
 ): Sliced<HuggingFaceTokenizer> {
@@ -42,6 +43,9 @@ export function* plainTokenizer(
     },
     config,
   );
+  const file = join(dir, "tokenizer.json");
+  boundPatterns(tokenizer.normalizer, file);
+  boundPatterns(tokenizer.pre_tokenizer, file);
   const bpe = tokenizer.model as unknown as BpeTables;
   bpe.tokens_to_ids.clear();
   yield* sliced(Object.keys(vocab), (piece) => {

@@ -8,7 +8,6 @@
 import { join } from "node:path";
 import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import { boundPatterns } from "./bounded-pattern.js";
 import { ChatTemplate } from "./chat-template.js";
 import { type AddedToken, ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
 import { hasStep, spaceSymbol, stripsFirstSpace } from "./decoder-steps.js";
@@ -81,8 +80,6 @@ export class Tokenizer {
     this.specialTokens = new Map(control.map((token) => [token.content, token.id]));
     this.#stripsFirstSpace = stripsFirstSpace(files.tokenizer.decoder);
     this.#plain = plain;
-    boundPatterns(plain.normalizer, this.file);
-    boundPatterns(plain.pre_tokenizer, this.file);
   }
 
   /** Token ids of `text`; [] for the empty string. Never adds a begin or end token. */
@@ -287,7 +284,7 @@ function* prepare(files: TokenizerFiles, options: TokenizerOptions): Sliced<Prep
   const control = added.filter((token) => token.special || written.has(token.content));
   const contents = yield* contentsById(json, added);
   try {
-    const plain = yield* plainTokenizer(json, files.config, control, contents.length);
+    const plain = yield* plainTokenizer(files, control, contents.length);
     return { added, control, written, contents, plain };
   } catch (cause) {
     const file = join(files.dir, "tokenizer.json");
