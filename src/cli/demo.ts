@@ -28,13 +28,13 @@ export const demoVerb = () =>
     withoutConfig: true,
     customize: (command) =>
       command
-        .option("--output <dir>", "run directory; an interrupted demo there goes on", "swirl-demo")
+        .option("--output <dir>", "run directory; an interrupted demo there is resumed", "swirl-demo")
         .option("--seed <n>", "of world, policy and everything drawn", wholeNumber, 0)
         .option("--device <name>", "auto, cpu, cuda or cuda:N", "cpu")
         .option("--threads <n>", "CPU threads, 0 = every core", wholeNumber, 0),
     details:
       "Prints accuracy and mean process label on held-out questions before and after, with 95 % intervals.",
-    resume: "Run the same command again: it goes on where it stopped.",
+    resume: "Run the same command again: it resumes where it stopped.",
     run: async ({ own, json, signal }) => {
       const { runDemo } = await import("../demo/run-demo.js");
       let stage: DemoProgress["stage"] | undefined;

@@ -28,7 +28,7 @@ export const runVerb = () =>
     name: "run",
     summary: "the whole loop: sft, synthesize, judge, filter, train, evaluate before and after",
     details: "Examples of configs: examples/gsm8k and examples/hotpotqa. Every key: docs/configuration.md.",
-    resume: "Run the same command again: every stage goes on where it stopped.",
+    resume: "Run the same command again: every stage resumes where it stopped.",
     run: (invocation) =>
       executeVerb(invocation, {
         plan: (session) => {

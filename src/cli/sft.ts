@@ -31,7 +31,7 @@ export const sftVerb = () =>
       { flags: "--lr <rate>", path: "sft.lr", kind: "json", help: "peak learning rate (default: 2e-5)" },
       PROFILE_FLAG,
     ],
-    resume: "Run the same command again: it goes on from the newest checkpoint.",
+    resume: "Run the same command again: it resumes from the newest checkpoint.",
     run: (invocation) =>
       executeVerb(invocation, {
         plan: (session) => {

@@ -45,7 +45,7 @@ export const trainVerb = () =>
       },
       PROFILE_FLAG,
     ],
-    resume: "Run the same command again: it goes on from the newest checkpoint.",
+    resume: "Run the same command again: it resumes from the newest checkpoint.",
     run: (invocation) =>
       executeVerb(invocation, {
         plan: (session) => {

@@ -184,7 +184,7 @@ describe("swirl run", () => {
     });
     expect(stopped.code).toBe(130);
     expect(stopped.err).toMatch(/stopping at the next safe point/);
-    expect(stopped.err).toMatch(/stopped\. Run the same command again: every stage goes on where it stopped/);
+    expect(stopped.err).toMatch(/stopped\. Run the same command again: every stage resumes where it stopped/);
     const resumed = await swirl(["run", "-c", "config.json", "--output", "stopped", "--json"]);
     expect(resumed.code).toBe(0);
     const { stages } = JSON.parse(resumed.out);
