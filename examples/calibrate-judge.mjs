@@ -13,9 +13,9 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import {
+  adversarialSteps,
   asCalculatorSteps,
   calibrate,
-  foolingSteps,
   Policy,
   PromptedJudge,
   readProcessBench,
@@ -61,7 +61,7 @@ const all = values.bench
   ? await readProcessBench(values.bench)
   : values.steps
     ? JSON.parse(await readFile(values.steps, "utf8"))
-    : foolingSteps();
+    : adversarialSteps();
 const steps = (values.rules && values.bench ? asCalculatorSteps(all) : all).slice(0, limit);
 
 let done = 0;

@@ -1,10 +1,10 @@
 /**
- * Asks a judge about one step: the only way by which a verdict enters the package, whoever wrote the judge.
+ * Asks a judge about one step. Every verdict enters the package here, whoever wrote the judge.
  *
- * Accepted: a Verdict; true or false; a number from 0 to 1, a score that is GOOD from 0.5. A judge that throws, rejects
- * or returns no promise gives a failed verdict. Any other value is a mistake in the judge: a CONFIG error that shows the
- * shape wanted, as long as the judge has never given a right one; after that a failed verdict, since a judge that is
- * wrong once in a thousand steps must not end the run.
+ * Accepted: a Verdict; true or false; a score from 0 to 1, which is GOOD from 0.5. A judge that throws, rejects or does
+ * not return a promise gives a failed verdict. Any other value is a mistake in the judge. If the judge has never
+ * returned a verdict, that is a CONFIG error that shows the expected shape. Later it is a failed verdict, because a judge
+ * that is wrong once in a thousand steps must not end the run.
  */
 import { inspect } from "node:util";
 import { throwIfAborted } from "../async/map-concurrent.js";
@@ -16,15 +16,15 @@ import { failedVerdict } from "./failed-verdict.js";
 import type { Judge, Verdict } from "./judge.js";
 import { asVerdict, VERDICT_SHAPE } from "./judged-trajectory.js";
 
-/** Judges that have given a verdict of the right shape. */
+/** Judges that have returned a verdict of the right shape. */
 const proven = new WeakSet<object>();
 
-/** Rejects with code "ABORTED" at once when the signal fires, also where the judge ignores it; "CONFIG" as above. */
+/** @throws SwirlError ABORTED as soon as the signal is aborted, even if the judge ignores it; CONFIG as above. */
 export async function askJudge(judge: Judge, view: StepView, signal?: AbortSignal): Promise<Verdict> {
   return await askForVerdict(judge, "judge()", signal, () => judge.judge(view, signal ? { signal } : {}));
 }
 
-/** The same for a judge or reward `source` whose method `what` is called by `ask`. */
+/** The same for a judge or reward `source`; `ask` calls its method `what`. */
 export async function askForVerdict(
   source: { readonly id: string },
   what: string,

@@ -1,9 +1,21 @@
-/** Judges: what says how good a step is, how its verdicts are kept, and how far it can be trusted. */
+/** Judges rate steps. Their verdicts are kept in a journal, and calibration measures their errors. */
+export { adversarialSteps, foolingSteps } from "./adversarial-steps.js";
 export { AnswerKeyJudge, type AnswerKeyJudgeOptions } from "./answer-key-judge.js";
-export { type Calibration, calibrate, type LabelledStep, type Rate } from "./calibration.js";
-export { foolingSteps } from "./fooling-steps.js";
-export { type JournaledJudge, type JournaledJudgeOptions, journaledJudge } from "./journaled-judge.js";
-export type { Judge, Verdict } from "./judge.js";
+export {
+  type CalibrateOptions,
+  type Calibration,
+  type CalibrationVerdict,
+  calibrate,
+  type LabelledStep,
+  type Rate,
+} from "./calibration.js";
+export {
+  type JournaledJudge,
+  type JournaledJudgeOptions,
+  type JournaledJudgeStats,
+  journaledJudge,
+} from "./journaled-judge.js";
+export type { FailedVerdict, GivenVerdict, Judge, Verdict } from "./judge.js";
 export { type JudgeProgress, type JudgeStepsOptions, judgeSteps } from "./judge-steps.js";
 export {
   addVerdicts,
@@ -15,7 +27,18 @@ export {
 export { type NoisyJudgeOptions, noisyJudge } from "./noisy-judge.js";
 export { type ProcessBenchOptions, readProcessBench } from "./processbench.js";
 export { asCalculatorSteps } from "./processbench-calls.js";
-export { PromptedJudge, type PromptedJudgeOptions } from "./prompted-judge.js";
-export { type Rule, type RuleFinding, RuleJudge, type RuleJudgeOptions } from "./rule-judge.js";
+export {
+  type JudgeModelOptions,
+  type JudgePrompt,
+  PromptedJudge,
+  type PromptedJudgeOptions,
+} from "./prompted-judge.js";
+export {
+  type Rule,
+  type RuleFinding,
+  RuleJudge,
+  type RuleJudgeOptions,
+  type RuleOutcome,
+} from "./rule-judge.js";
 export { type Check, judgeByChecks, ruleJudges } from "./rules/rule-judges.js";
 export { VerdictJournal, type VerdictJournalOptions } from "./verdict-journal.js";

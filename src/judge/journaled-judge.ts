@@ -1,7 +1,7 @@
 /**
- * A judge that remembers: each verdict is in the journal before it is given, the same step is never asked about
- * twice (not even by two callers at once), and at most `concurrency` questions are open at a time.
- * A failed verdict is journaled too, and by default asked for again when the step comes back.
+ * A judge that remembers. Each verdict is in the journal before it is returned. The same step is never judged twice,
+ * even when two callers ask at once, and at most `concurrency` judgments run at a time. A failed verdict is journaled
+ * too; by default the step is judged again the next time.
  */
 import pLimit from "p-limit";
 import { z } from "zod";
@@ -15,34 +15,61 @@ import { judgeSchema } from "./judge.js";
 import { stepKey } from "./step-key.js";
 import { VerdictJournal } from "./verdict-journal.js";
 
-const optionsSchema = z.strictObject({
+/** Options of {@link journaledJudge}. */
+export interface JournaledJudgeOptions {
+  /** Steps judged at once, at least 1. @default 8 */
+  concurrency?: number | undefined;
+  /** false takes a journaled failure as the verdict: a resumed run then repeats an interrupted one exactly. @default true */
+  retryFailed?: boolean | undefined;
+  /**
+   * Longest time that a written line may wait for the disk, in milliseconds, at least 0; 0 = each verdict is on disk
+   * before it is returned. An open journal keeps its own setting.
+   * @default 1000
+   */
+  syncEveryMs?: number | undefined;
+}
+
+export const journaledJudgeSchema = z.strictObject({
   concurrency: z.int().min(1).default(8),
-  /** false takes a journaled failure as the verdict: a resumed run then repeats an interrupted one exactly. */
   retryFailed: z.boolean().default(true),
-  /** See VerdictJournalOptions; for a journal that is passed open, its own holds. */
   syncEveryMs: z.int().min(0).optional(),
 });
 
-export type JournaledJudgeOptions = z.input<typeof optionsSchema>;
+/** Where the verdicts of a {@link JournaledJudge} came from. */
+export interface JournaledJudgeStats {
+  /** Judgments made by the wrapped judge. */
+  asked: number;
+  /** Verdicts found in the journal. */
+  cached: number;
+  /** Calls that waited for a judgment already under way. */
+  shared: number;
+  /** Judgments made that failed. */
+  failed: number;
+}
 
+/** A judge whose verdicts are kept in a journal. */
 export interface JournaledJudge extends Judge, AsyncDisposable {
-  readonly stats: {
-    asked: number; // judgements made
-    cached: number; // answered from the journal
-    shared: number; // answered by a judgement that was already under way
-    failed: number; // judgements that failed
-  };
-  /** Waits for judgements under way; closes the journal unless it was passed open. */
+  /** Counts since the judge was made. */
+  readonly stats: JournaledJudgeStats;
+  /** Waits for judgments under way, then closes the journal, unless an open journal was passed. */
   close(): Promise<void>;
 }
 
-/** `journal`: a file, opened and owned by this judge, or an open journal that several judges share. */
+/**
+ * Wraps a judge so that its verdicts are kept in a journal and never asked for twice.
+ *
+ * @param journal A file, which this judge opens and owns, or an open journal, which several judges can share.
+ * @throws SwirlError CONFIG for bad options or a file that another process has open, RECORD for a line that is not a
+ * verdict.
+ * @example
+ * await using judge = await journaledJudge(new PromptedJudge({ policy }), "verdicts.jsonl");
+ */
 export async function journaledJudge(
   judge: Judge,
   journal: string | VerdictJournal,
   options: JournaledJudgeOptions = {},
 ): Promise<JournaledJudge> {
-  const { syncEveryMs, ...rest } = parseOptions(optionsSchema, options, "journaledJudge");
+  const { syncEveryMs, ...rest } = parseOptions(journaledJudgeSchema, options, "journaledJudge");
   parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "journaledJudge");
   const own = typeof journal === "string";
   const open = own
@@ -103,7 +130,7 @@ class Journaled implements JournaledJudge {
     return await untilAborted(running.verdict, signal, () => {
       running.callers--;
       if (running.callers === 0) {
-        this.#underWay.delete(key); // a later caller starts afresh
+        this.#underWay.delete(key); // a later caller starts a new judgment
         running.abort.abort();
       }
     });

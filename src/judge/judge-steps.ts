@@ -1,7 +1,7 @@
 /**
- * The judge stage: every step of every trajectory gets a verdict, `concurrency` of them at a time, and trajectories
- * come out in the order they went in. A judge that cannot be reached gives a failed verdict, not an exception; a judge
- * that fails `maxFailuresInARow` times in a row is down, and ends the stage.
+ * The judge stage: every step of every trajectory gets a verdict. `concurrency` steps are judged at a time, and
+ * trajectories keep their order. A judge that cannot be reached gives a failed verdict, not an exception. A judge that
+ * fails `maxFailuresInARow` times in a row is considered down and ends the stage.
  */
 import pLimit from "p-limit";
 import { z } from "zod";
@@ -17,31 +17,54 @@ import type { Judge, Verdict } from "./judge.js";
 import { judgeSchema } from "./judge.js";
 import { addVerdicts, type JudgedTrajectory, noVerdicts, type VerdictCounts } from "./judged-trajectory.js";
 
+/** Progress of {@link judgeSteps}: counts of what was judged so far. */
 export interface JudgeProgress extends VerdictCounts {
+  /** The stage that reports. */
   stage: "judge";
-  done: number; // trajectories
-  total: number | undefined; // unknown for an async iterable
+  /** Trajectories judged so far. */
+  done: number;
+  /** Trajectories in all; undefined when the input is not an array. */
+  total: number | undefined;
 }
 
-const optionsSchema = z.strictObject({
+/** Options of {@link judgeSteps}. */
+export interface JudgeStepsOptions {
+  /** The judge. Wrap it with {@link journaledJudge} to keep its verdicts. */
+  judge: Judge;
+  /** Steps judged at once, at least 1. @default 8 */
+  concurrency?: number | undefined;
+  /** The stage ends with code ENDPOINT after this many failed verdicts in a row, at least 1. @default 100 */
+  maxFailuresInARow?: number | undefined;
+  /** Ends the stage with code ABORTED. */
+  signal?: AbortSignal | undefined;
+  /** Called after each trajectory, in order. */
+  onProgress?: ((event: JudgeProgress) => unknown) | undefined;
+}
+
+export const judgeStepsSchema = z.strictObject({
   judge: judgeSchema,
-  /** Steps judged at once. */
   concurrency: z.int().min(1).default(8),
   maxFailuresInARow: z.int().min(1).default(100),
   signal: signalSchema.optional(),
-  /** Told after each trajectory, in order. */
   onProgress: callback<JudgeProgress>("onProgress").optional(),
 });
 
-export type JudgeStepsOptions = z.input<typeof optionsSchema>;
-
-/** @throws SwirlError CONFIG, ABORTED; ENDPOINT when the judge is down. Failed trajectories without steps pass through. */
+/**
+ * Judges every step of every trajectory. Yields the trajectories in order, each with one verdict per step, and returns
+ * the counts of verdicts. Trajectories without steps pass through.
+ *
+ * @throws SwirlError CONFIG for bad options or a judge that returns no verdicts, ABORTED, ENDPOINT when the judge is down.
+ * @example
+ * const judge = new PromptedJudge({ policy });
+ * for await (const { trajectory, verdicts } of judgeSteps(readTrajectories("trajectories.jsonl"), { judge }))
+ *   console.log(trajectory.id, verdicts.map((verdict) => verdict.status === "ok" && verdict.good));
+ */
 export async function* judgeSteps(
   trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>,
   options: JudgeStepsOptions,
 ): AsyncGenerator<JudgedTrajectory, VerdictCounts, undefined> {
   const { judge, concurrency, maxFailuresInARow, signal, onProgress } = parseOptions(
-    optionsSchema,
+    judgeStepsSchema,
     options,
     "judgeSteps",
   );
@@ -76,7 +99,7 @@ export async function* judgeSteps(
   return counts;
 }
 
-/** Turns faults of one step into failed verdicts, and a judge that does nothing but fail into an error. */
+/** Counts failed verdicts in a row, and throws when the judge is down. */
 class JudgeGuard {
   readonly #judge: Judge;
   readonly #limit: number;
@@ -95,8 +118,7 @@ class JudgeGuard {
         "ENDPOINT",
         `the judge ${this.#judge.id} failed ${this.#inARow} times in a row; the last: ${verdict.error}`,
         {
-          remedy:
-            "see that the judge is up, then run again: verdicts that were journaled are not asked for again",
+          remedy: "check that the judge is up, then run again: journaled verdicts are kept",
         },
       );
     }

@@ -1,7 +1,7 @@
 /**
- * A judge that is wrong on purpose: how much of a gain survives a judge that errs? Of all steps (or of the good ones, or
- * of the bad ones) the share `rate` gets the opposite verdict. Which ones is a hash of the seed and the step, so the same
- * step always gets the same verdict, as from a judge with a blind spot; a failed verdict stays failed.
+ * A judge that is wrong on purpose, to measure how much of a gain survives a judge that errs. The share `rate` of all
+ * verdicts (or of the good ones, or of the bad ones) is flipped. A hash of the seed and the step decides which: the same
+ * step always gets the same verdict, as from a judge with a blind spot. A failed verdict stays failed.
  */
 import { z } from "zod";
 import { parseOptions } from "../options/parse-options.js";
@@ -10,19 +10,32 @@ import type { Judge } from "./judge.js";
 import { judgeSchema } from "./judge.js";
 import { stepKey } from "./step-key.js";
 
-const optionsSchema = z.strictObject({
-  /** Share of verdicts that are turned round. */
+/** Options of {@link noisyJudge}. */
+export interface NoisyJudgeOptions {
+  /** Share of verdicts that are flipped, 0 … 1. */
+  rate: number;
+  /** Flip only verdicts of this kind: "bad" makes a judge that overlooks bad steps. All verdicts when left out. */
+  only?: "good" | "bad" | undefined;
+  /** Selects the steps whose verdicts are flipped; an integer of at least 0. @default 0 */
+  seed?: number | undefined;
+}
+
+export const noisyJudgeSchema = z.strictObject({
   rate: z.number().min(0).max(1),
-  /** Only verdicts of this kind are: "bad" makes a judge that overlooks bad steps and wrongs no good one. */
   only: z.enum(["good", "bad"]).optional(),
   seed: z.int().min(0).default(0),
 });
 
-export type NoisyJudgeOptions = z.input<typeof optionsSchema>;
-
+/**
+ * Flips a share of another judge's verdicts, always on the same steps. The score becomes `1 - score`.
+ *
+ * @throws SwirlError CONFIG for bad options.
+ * @example
+ * const judge = noisyJudge(new PromptedJudge({ policy }), { rate: 0.1, only: "bad" });
+ */
 export function noisyJudge(judge: Judge, options: NoisyJudgeOptions): Judge {
   parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "noisyJudge");
-  const { rate, only, seed } = parseOptions(optionsSchema, options, "noisyJudge");
+  const { rate, only, seed } = parseOptions(noisyJudgeSchema, options, "noisyJudge");
   return {
     get id() {
       return `${judge.id}/wrong-${only === undefined ? "" : `${only}-`}${rate}-${seed}`;
@@ -33,7 +46,7 @@ export function noisyJudge(judge: Judge, options: NoisyJudgeOptions): Judge {
         return verdict;
       if (!isWrong(stepKey(`wrong ${only ?? ""} ${seed}`, step), rate)) return verdict;
       const { good, score, votes } = verdict;
-      return { status: "ok", good: !good, score: 1 - score, votes, reason: "turned round" };
+      return { status: "ok", good: !good, score: 1 - score, votes, reason: "flipped" };
     },
   };
 }

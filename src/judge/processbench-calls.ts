@@ -1,10 +1,10 @@
 /**
- * ProcessBench as a calculating agent would have gone about it, so that judges of calculator calls can be calibrated on
- * it: each equation of a step is a call ("18 - 6 = 12" calls 18 - 6 and sees 12), the step's last one is what is judged,
- * and the last step is the answer. Steps without an equation hold nothing to check and are left out.
+ * ProcessBench in the form of calculator calls, to calibrate judges of such calls. Each equation of a step becomes a
+ * call: "18 - 6 = 12" calls 18 - 6 and observes 12. The last equation of a step is judged, and the last step is the
+ * answer. Steps without an equation hold nothing to check and are left out.
  *
- * What is lost: a step that is wrong because its arithmetic is, has no counterpart, for the calculator does it; such
- * steps stay in, labelled bad, and no judge of the call alone can find them.
+ * Limit: a calculator makes no arithmetic errors. Steps whose only fault is their arithmetic stay in, labeled bad, and no
+ * judge that sees the call alone can find them.
  */
 
 import type { StepView } from "../trajectory/step-views.js";
@@ -15,7 +15,15 @@ export interface Equation {
   result: string;
 }
 
-/** `steps` as readProcessBench gives them: those of one solution are neighbours, in their order. */
+/**
+ * Rewrites steps of {@link readProcessBench} as calculator calls and answers. Steps without an equation, and last steps
+ * without a number, are left out.
+ *
+ * @param steps As `readProcessBench` returns them: the steps of one solution are adjacent and in order.
+ * @example
+ * const steps = asCalculatorSteps(await readProcessBench("gsm8k.json"));
+ * await calibrate(ruleJudges.calculator(), steps);
+ */
 export function asCalculatorSteps(steps: readonly LabelledStep[]): LabelledStep[] {
   return steps.flatMap((step): LabelledStep[] => {
     const { view } = step;
@@ -46,7 +54,7 @@ function tagged({ expression }: Equation): string {
 
 const EQUATION = /([-+*/().\d\s]*\d[-+*/().\d\s]*[-+*/][-+*/().\d\s]*\d[)\s]*)=\s*(-?\d+(?:\.\d+)?)/g;
 
-/** The calculations a text writes out, units and typesetting taken off. */
+/** The equations that a text writes out, without units and typesetting. */
 export function equationsIn(text: string): Equation[] {
   return [...plainMath(text).matchAll(EQUATION)].flatMap(([, left, result]) => {
     const expression = left!
@@ -73,7 +81,7 @@ function plainMath(text: string): string {
     .replace(/−|–/g, "-");
 }
 
-/** What stands in a box, or else the last number. */
+/** The content of `\boxed{…}`, or else the last number. */
 function finalNumber(text: string): string | undefined {
   const boxed = /\\boxed\{([^{}]*)\}/.exec(text)?.[1];
   return plainMath(boxed ?? text)

@@ -1,7 +1,7 @@
 /**
- * ProcessBench (Zheng et al., arXiv 2412.06559): solutions split into steps, each with the index of its first wrong
- * step, or -1, found by hand. One JSON array per file, or JSONL.
- * Steps before the first wrong one are good, it itself is bad, and the ones after it are left out: nobody labelled them.
+ * ProcessBench (Zheng et al., arXiv 2412.06559): solutions split into steps. People marked the first wrong step of each
+ * (its index, or -1 when there is none). A file is one JSON array, or JSONL.
+ * Steps before the first wrong one are good and that step is bad. Later steps have no label and are left out.
  */
 import { z } from "zod";
 import { readJsonRows } from "../data/json-rows.js";
@@ -17,12 +17,19 @@ const rowSchema = z
   })
   .refine((row) => row.label < row.steps.length, { path: ["label"], message: "is past the last step" });
 
+/** Options of {@link readProcessBench}. */
 export interface ProcessBenchOptions {
-  /** Solutions read; default all. */
+  /** Solutions to read. @default all */
   limit?: number;
 }
 
-/** @throws SwirlError RECORD naming file, row (as line) and field. */
+/**
+ * Reads a ProcessBench file as labeled steps, in the order of the file; ids are `<solution>/<step>`.
+ *
+ * @throws SwirlError RECORD naming file, row (as line) and field.
+ * @example
+ * const result = await calibrate(judge, await readProcessBench("gsm8k.json", { limit: 50 }));
+ */
 export async function readProcessBench(
   file: string,
   options: ProcessBenchOptions = {},

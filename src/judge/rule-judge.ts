@@ -1,6 +1,6 @@
 /**
- * A judge that is a function: for checks a program can make, and for oracles in controlled worlds.
- * A rule that throws, or that gives no number, is a failed verdict.
+ * A judge that is a function: for checks that a program can make, and for oracles of invented environments.
+ * A rule that throws, or that returns something else, gives a failed verdict.
  */
 import { inspect } from "node:util";
 import { z } from "zod";
@@ -11,38 +11,62 @@ import { failedVerdict } from "./failed-verdict.js";
 import type { Judge, Verdict } from "./judge.js";
 import { asVerdict } from "./judged-trajectory.js";
 
+/** What a rule found, with its reason. */
 export interface RuleFinding {
+  /** Whether the step is good. */
   good: boolean;
-  /** 0 … 1; default 1 for good, 0 for bad. */
+  /** 0 … 1. @default 1 for good, 0 for bad */
   score?: number;
+  /** Kept with the verdict. */
   reason?: string;
 }
 
-/** A number is a score of 0 … 1, compared with the threshold. */
-export type Rule = (view: StepView) => RuleOutcome | Promise<RuleOutcome>;
+/** What a rule returns: good or not, a score of 0 … 1 that is compared with the threshold, or a finding. */
 export type RuleOutcome = boolean | number | RuleFinding;
 
-const optionsSchema = z.strictObject({
-  /** Part of every verdict's cache key: change it with the rule. */
+/** Rates one step. */
+export type Rule = (view: StepView) => RuleOutcome | Promise<RuleOutcome>;
+
+/** Options of {@link RuleJudge}. */
+export interface RuleJudgeOptions {
+  /** Not empty. Part of every verdict's cache key: change it with the rule. */
+  id: string;
+  /** The function that rates a step. */
+  rule: Rule;
+  /** A score of at least this is GOOD; above 0, at most 1. @default 0.5 */
+  threshold?: number | undefined;
+}
+
+export const ruleJudgeSchema = z.strictObject({
   id: z.string().min(1),
   rule: z.custom<Rule>((value) => typeof value === "function", { message: "must be a function of a step" }),
   threshold: z.number().gt(0).max(1).default(0.5),
 });
 
-export type RuleJudgeOptions = z.input<typeof optionsSchema>;
-
+/**
+ * A judge that is a function.
+ *
+ * @example
+ * const judge = new RuleJudge({
+ *   id: "no-repetition/1",
+ *   rule: ({ action, history }) => !history.some((past) => past.action === action),
+ * });
+ */
 export class RuleJudge implements Judge {
+  /** `rule/` and the id given. */
   readonly id: string;
   readonly #rule: Rule;
   readonly #threshold: number;
 
+  /** @throws SwirlError CONFIG for bad options. */
   constructor(options: RuleJudgeOptions) {
-    const { id, rule, threshold } = parseOptions(optionsSchema, options, "RuleJudge");
+    const { id, rule, threshold } = parseOptions(ruleJudgeSchema, options, "RuleJudge");
     this.id = `rule/${id}`;
     this.#rule = rule;
     this.#threshold = threshold;
   }
 
+  /** Applies the rule to one step. A rule that throws gives a failed verdict. */
   async judge(view: StepView): Promise<Verdict> {
     try {
       return this.#verdict(await this.#rule(view));

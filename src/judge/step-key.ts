@@ -1,4 +1,4 @@
-/** A verdict's content hash: SHA-256 over the judge's id and all that it may read, whatever the order of keys. */
+/** A verdict's cache key: SHA-256 over the judge's id and all that the judge may read, independent of key order. */
 import { createHash } from "node:crypto";
 import type { StepView } from "../trajectory/step-views.js";
 

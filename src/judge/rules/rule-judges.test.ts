@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { answerView, stepView } from "../../../tests/support/step-view.js";
 import type { StepView } from "../../trajectory/step-views.js";
+import { adversarialSteps } from "../adversarial-steps.js";
 import { calibrate } from "../calibration.js";
-import { foolingSteps } from "../fooling-steps.js";
 import { RuleJudge, type RuleOutcome } from "../rule-judge.js";
 import { numbersGiven, numbersIn, sameNumber } from "./numbers.js";
 import { ruleJudges } from "./rule-judges.js";
@@ -153,9 +153,9 @@ describe("numbers", () => {
 
 it("no known judge-fooling action fools the search rules, except the fact they cannot check", async () => {
   const fooled: string[] = [];
-  const result = await calibrate(ruleJudges.search(), foolingSteps(), {
+  const result = await calibrate(ruleJudges.search(), adversarialSteps(), {
     onVerdict: ({ step, verdict }) => void (verdict.status === "ok" && verdict.good && fooled.push(step.id)),
   });
   expect(fooled).toEqual(["fooling/wrong-fact"]);
-  expect(result.falsePositive).toMatchObject({ count: 1, of: foolingSteps().length });
+  expect(result.falsePositive).toMatchObject({ count: 1, of: adversarialSteps().length });
 });

@@ -1,7 +1,7 @@
 /**
  * Ready-made rule judges. They are weak checks: they find steps that are certainly or almost certainly bad, and call
- * everything else GOOD. They do not see whether a query is wise or an operation the right one; use them as a floor, as
- * a baseline beside a prompted judge, or where no judge can be run.
+ * everything else GOOD. They cannot tell whether a query is wise or an operation the right one. Use them as a baseline
+ * next to a prompted judge, or where no judge model can run.
  */
 import type { StepView } from "../../trajectory/step-views.js";
 import { RuleJudge } from "../rule-judge.js";
@@ -14,10 +14,16 @@ import {
 import { repeatsNothing, wellFormed } from "./call.js";
 import { answerObserved, queryOnTopic } from "./search.js";
 
-/** What is wrong with a step, or undefined. */
+/** Returns what is wrong with a step, or undefined. */
 export type Check = (view: StepView) => string | undefined;
 
-/** GOOD when no check finds anything; the reason is the first thing found. */
+/**
+ * A rule judge made of checks: GOOD when no check finds a fault, else BAD with the first fault as the reason.
+ *
+ * @throws SwirlError CONFIG for an empty id.
+ * @example
+ * const judge = judgeByChecks("short/1", [({ action }) => (action.length > 500 ? "too long" : undefined)]);
+ */
 export function judgeByChecks(id: string, checks: readonly Check[]): RuleJudge {
   return new RuleJudge({
     id,
@@ -31,6 +37,12 @@ export function judgeByChecks(id: string, checks: readonly Check[]): RuleJudge {
   });
 }
 
+/**
+ * Ready-made rule judges, weak baselines that need no model.
+ *
+ * @example
+ * const { falsePositive } = await calibrate(ruleJudges.search(), adversarialSteps());
+ */
 export const ruleJudges = {
   /** Well-formed, no repeated query, a query on the question's topic, an answer that some result mentions. */
   search: () => judgeByChecks("search.v1", [wellFormed, repeatsNothing, queryOnTopic, answerObserved]),
