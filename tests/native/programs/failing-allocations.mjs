@@ -80,7 +80,16 @@ async function everything() {
   const options = { temperature: 1, tree: true };
   const watch = { signal: new AbortController().signal, onProgress() {} };
   note(await call(() => engine.logprobs(batch, options, watch)));
-  note(await call(() => engine.gradients(batch, tinyLoss(), watch).then(({ loss }) => loss)));
+  const groups = {
+    groups: [{ lr: 1e-3, weightDecay: 0, frozen: false }],
+    groupOf: new Int32Array(engine.parameters().length).map((_, i) => i % 2),
+  };
+  note(await call(() => engine.forwardBackward(batch, tinyLoss(), watch).then(({ loss }) => loss)));
+  await call(() => engine.zeroGradients());
+  note(await call(() => engine.forwardBackward(batch, tinyLoss(), watch).then(({ loss }) => loss)));
+  note(
+    await call(() => engine.optimStep({ ...tinyOptimizer(), ...groups }).then(({ gradNorm }) => gradNorm)),
+  );
   note(
     await call(() =>
       engine.update(batch, tinyLoss(), tinyOptimizer(), watch).then(({ gradNorm }) => gradNorm),
