@@ -29,7 +29,13 @@
  */
 
 // Stage 3: solve, evaluate
-export type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "./answers/answer-matcher.js";
+export type {
+  AnswerCandidate,
+  AnswerMatcher,
+  AnswerVerdict,
+  CheckedAnswer,
+  FailedCheck,
+} from "./answers/answer-matcher.js";
 export {
   answerNumber,
   bestOver,
@@ -130,16 +136,33 @@ export {
   summarize,
 } from "./evaluate/summary.js";
 export * from "./answers/index.js";
-export { type Interval, meanInterval, pairedBootstrap, wilsonInterval } from "./statistics/interval.js";
+export {
+  type DifferenceInterval,
+  type Interval,
+  type MeanInterval,
+  meanInterval,
+  type PairedBootstrapOptions,
+  pairedBootstrap,
+  wilsonInterval,
+} from "./statistics/interval.js";
 
 // Runs: their folders, reports, and the crash-safe files they are made of
+export type { RunPaths } from "./run-directory/layout.js";
+export type { Manifest, ManifestInput, ManifestSession } from "./run-directory/manifest.js";
 export { RunDirectory, type RunDirectoryOptions } from "./run-directory/run-directory.js";
-export { writeReport } from "./report/write-report.js";
-export { writeFileAtomic } from "./files/atomic-write.js";
+export { type ReportFiles, writeReport } from "./report/write-report.js";
+export { type FileOperations, type OpenFile, writeFileAtomic } from "./files/atomic-write.js";
+export type { TornLine } from "./files/jsonl-reader.js";
+export type { JsonlWriterOptions, KeptTornLine } from "./files/jsonl-writer.js";
 export { writeJson } from "./files/json-file.js";
 export { lockFolder } from "./files/lock.js";
 export { createRandom, normal, type Random } from "./random/random.js";
 
 // Errors and version
-export { type ErrorCode, type ErrorDetails, SwirlError } from "./errors/swirl-error.js";
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  SwirlError,
+  type SwirlErrorOptions,
+} from "./errors/swirl-error.js";
 export { packageVersion } from "./version.js";

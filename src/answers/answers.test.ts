@@ -166,6 +166,6 @@ describe("numericEqual", () => {
 it("bestOver takes the best of several accepted answers", () => {
   expect(bestOver(["no", "b c", "b"], (gold) => f1("b", gold))).toBe(1);
   expect(bestOver(["x", "10"], (gold) => numericEqual("$10", gold))).toBe(1);
-  expect(() => bestOver("72" as never, () => true)).toThrow(/accepted answers are "72", no array/);
+  expect(() => bestOver("72" as never, () => true)).toThrow(/accepted answers are "72", not an array/);
   expect(bestOver([], () => true)).toBe(0);
 });

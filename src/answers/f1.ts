@@ -7,7 +7,10 @@ const CLOSED = new Set(["yes", "no", "noanswer"]);
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]\p{M}*/gu;
 
-/** Word overlap of 0 … 1 after SQuAD's normalization: the harmonic mean of precision and recall. */
+/**
+ * Word overlap of two answers after {@link normalizeAnswer}, 0 to 1: the harmonic mean of precision and recall. Yes, no
+ * and noanswer get no partial credit, as in HotpotQA's evaluation.
+ */
 export function f1(prediction: string, gold: string): number {
   const predicted = normalizeAnswer(prediction);
   const expected = normalizeAnswer(gold);

@@ -1,7 +1,7 @@
 /**
- * Runs a matcher on a trajectory's final answer: the only way by which its verdicts enter. A matcher that throws is a
- * check that failed, not a crash. Accepted: an AnswerVerdict, or true and false; anything else is a failed check that
- * shows the shape wanted.
+ * Runs a matcher on a trajectory's final answer. Every matcher's verdict passes through here. A matcher that throws is
+ * a failed check, not a crash. A matcher may return an AnswerVerdict, true or false; anything else is a failed check
+ * whose error shows the expected shape.
  */
 import { inspect } from "node:util";
 import { z } from "zod";
@@ -28,7 +28,14 @@ const verdictSchema = z.union([
   z.object({ status: z.literal("failed"), error: z.string() }),
 ]);
 
-/** Rejects with code "ABORTED" at once when the signal fires, also where the matcher ignores it. */
+/**
+ * Checks the final answer of a trajectory. The trajectory must have an answer.
+ *
+ * An error that the matcher throws, and a result of another shape, become a failed check.
+ *
+ * @param trajectory Its question, answer and accepted answers.
+ * @throws SwirlError ABORTED at once when the signal fires, even when the matcher ignores it.
+ */
 export async function matchAnswer(
   matcher: AnswerMatcher,
   trajectory: Pick<Trajectory, "question" | "answer" | "gold">,

@@ -1,8 +1,8 @@
 /**
  * The answer normalization of SQuAD's and HotpotQA's evaluation: case, punctuation, articles and spacing do not count.
  *
- * Two differences. Punctuation of every script is ignored, and so are other encodings of the same letters. What makes
- * a number another number stays: SQuAD's script takes "1.5" for "15" and "-5" for "5".
+ * There are two differences. Punctuation of every script is ignored, and so are other encodings of the same letters.
+ * Signs and decimal points are kept, since they change a number: SQuAD's script takes "1.5" for "15" and "-5" for "5".
  */
 
 /** Python's string.punctuation, which both use, and the punctuation of other scripts. */
@@ -18,6 +18,13 @@ const ARTICLES = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 const KEPT = "-.,:/^+";
 const FIRST = 0xe000;
 
+/**
+ * Normalizes an answer for comparison: lower case, without punctuation, articles and extra spaces. Signs, decimal points
+ * and other marks that change a number are kept.
+ *
+ * @example
+ * normalizeAnswer("The Eiffel Tower!"); // "eiffel tower"
+ */
 export function normalizeAnswer(text: string): string {
   return plain(text)
     .toLowerCase()

@@ -1,10 +1,12 @@
-/** Whether two answers are the same number: "10", "10.00", "$10", "1,000" and "10 apples" are the numbers they show. */
+/** Compares answers as numbers. "10.00", "$10" and "10 apples" are read as 10. */
 import { readNumber } from "./numbers/read-number.js";
 
 /** Relative to the larger of 1 and the number. Whole numbers are compared exactly. */
 const TOLERANCE = 1e-6;
 
 /**
+ * Whether two answers are the same number: within 1e-6 relative to the larger of 1 and `gold`, whole numbers exactly.
+ *
  * A percent sign may be left out, as in most answer keys, or written out: "50 %" equals "50" and "0.5".
  * A text whose number cannot be read for certain equals nothing.
  */
@@ -17,7 +19,12 @@ export function numericEqual(prediction: string, gold: string): boolean {
   return a.percent ? same(a.value / 100, b.value) : same(a.value, b.value / 100);
 }
 
-/** The number an answer stands for; undefined when it shows none, several, or one that cannot be read for certain. */
+/**
+ * The number that an answer shows. Undefined when it shows none, several, or one that cannot be read for certain.
+ *
+ * @example
+ * answerNumber("$1,250.50"); // 1250.5
+ */
 export function answerNumber(text: string): number | undefined {
   return readNumber(text)?.value;
 }

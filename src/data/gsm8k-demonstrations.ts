@@ -1,20 +1,36 @@
 /**
- * GSM8K's own solutions as demonstrations of tool use: each `<<48/2=24>>` is one calculator call, what is said before it
- * is the thought. The result that follows an annotation is left out of it: only the tool may give it.
+ * GSM8K's own solutions as demonstrations of tool use: each `<<48/2=24>>` is one calculator call, and the text before it
+ * is the thought. The result after an annotation is removed from the text: only the tool may give it.
  */
 import { parseRecord } from "../files/jsonl-reader.js";
 import type { Demonstration, DemonstrationStep } from "../trajectory/demonstration.js";
 import { finalAnswer, gsm8k, gsm8kSchema } from "./formats/gsm8k.js";
 import { readRows } from "./read-rows.js";
 
+/** Options of {@link readGsm8kDemonstrations}. */
 export interface Gsm8kDemonstrationsOptions {
+  /**
+   * Rows skipped at the beginning.
+   * @default 0
+   */
   offset?: number;
+  /** Demonstrations read. Default: all. */
   limit?: number;
-  /** Name of the tool that is called. Default "calculator". */
+  /**
+   * Name of the tool that is called.
+   * @default "calculator"
+   */
   tool?: string;
 }
 
-/** In the file's order; ids are those of `readQuestions`. Solutions without an annotation are left out. */
+/**
+ * Reads GSM8K's annotated solutions as demonstrations, in the file's order. Question ids are those of
+ * {@link readQuestions}. Solutions without an annotation are left out.
+ *
+ * @throws SwirlError RECORD naming file, line and field.
+ * @example
+ * const demonstrations = readGsm8kDemonstrations("train.jsonl", { limit: 100 });
+ */
 export async function* readGsm8kDemonstrations(
   file: string,
   options: Gsm8kDemonstrationsOptions = {},
@@ -33,7 +49,11 @@ export async function* readGsm8kDemonstrations(
   }
 }
 
-/** One solution, taken apart. */
+/**
+ * Splits one GSM8K solution into its calculator calls, the thoughts before them, and the final answer.
+ *
+ * @param tool Name of the tool that is called.
+ */
 export function solutionSteps(solution: string, tool = "calculator"): Omit<Demonstration, "question"> {
   const steps: DemonstrationStep[] = [];
   let carried: string[] = [];

@@ -1,10 +1,10 @@
 /**
  * HotpotQA's supporting facts as demonstrations of search: one query per supporting article, by its title, then the
- * answer. The observations are left to the real search; a demonstration whose query does not bring its article up is
- * refused when it is replayed.
+ * answer. The real search provides the observations. A demonstration whose query does not find its article is rejected
+ * when it is replayed.
  *
- * The first query has to be one that the question alone suggests: the article whose title it mentions most of. Rows
- * where it mentions none are left out, for a policy could only learn to guess from them.
+ * The question alone has to suggest the first query, so it names the article whose title the question mentions most of.
+ * Rows whose question mentions no title are left out: a policy could only learn to guess from them.
  */
 import { z } from "zod";
 import { parseRecord } from "../files/jsonl-reader.js";
@@ -22,14 +22,28 @@ const rowSchema = z
   })
   .refine(({ _id, id }) => _id !== undefined || id !== undefined, { path: ["_id"], message: "needs an id" });
 
+/** Options of {@link readHotpotqaDemonstrations}. */
 export interface HotpotqaDemonstrationsOptions {
+  /**
+   * Rows skipped at the beginning.
+   * @default 0
+   */
   offset?: number;
+  /** Demonstrations read. Default: all. */
   limit?: number;
-  /** Name of the tool that is called. Default "search". */
+  /**
+   * Name of the tool that is called.
+   * @default "search"
+   */
   tool?: string;
 }
 
-/** In the file's order; ids are those of `readQuestions`. @throws SwirlError RECORD naming file, line and field. */
+/**
+ * Reads HotpotQA's supporting facts as demonstrations of search, in the file's order. Question ids are those of
+ * {@link readQuestions}. Rows whose question mentions no supporting title are left out.
+ *
+ * @throws SwirlError RECORD naming file, line and field.
+ */
 export async function* readHotpotqaDemonstrations(
   file: string,
   options: HotpotqaDemonstrationsOptions = {},
@@ -52,7 +66,7 @@ export async function* readHotpotqaDemonstrations(
   }
 }
 
-/** Titles by how much of them the question mentions, most first; undefined when it mentions nothing of any. */
+/** Titles by how much of each the question mentions, most first. Undefined when it mentions none. */
 export function queryOrder(question: string, titles: readonly string[]): string[] | undefined {
   const asked = new Set(words(question));
   const mentioned = titles.map((title) => {

@@ -1,11 +1,11 @@
 /**
- * Rows of a data file, one in memory at a time, with the line each begins in. The file is one of
+ * Rows of a data file, one in memory at a time, with the line in which each begins. The file is one of
  *   JSONL           one object per line
  *   a JSON array    [row, row, …], printed over any number of lines
  *   an envelope     { "version": …, "data": [row, row, …] }
  *   Parquet         `line` counts its rows
- * Told apart by content, not by name. JSON may be packed with gzip and begin with a byte-order mark. Every error names
- * file and line.
+ * The content decides, not the name. JSON may be compressed with gzip and begin with a byte-order mark. Every error
+ * names file and line.
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import { byteStream } from "../files/byte-stream.js";

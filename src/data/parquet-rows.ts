@@ -13,11 +13,11 @@ export async function isParquet(file: string): Promise<boolean> {
   try {
     return (await firstBytes(file, 4)).toString("latin1") === "PAR1";
   } catch {
-    return false; // whoever reads it says why it cannot be
+    return false; // reading the file reports the error
   }
 }
 
-/** `line` is the row's number. @throws SwirlError RECORD for a file that is damaged or uses what is not supported. */
+/** `line` is the row's number. @throws SwirlError RECORD for a file that is damaged or uses an unsupported feature. */
 export async function* parquetRows(file: string): AsyncGenerator<JsonlLine, void, undefined> {
   const handle = await open(file, "r");
   try {

@@ -20,7 +20,14 @@ const passageSchema = z.object({
   text: z.union([z.string(), z.array(z.string())]),
 });
 
-/** @throws SwirlError RECORD naming file, line and field. */
+/**
+ * Reads the passages of corpus files or of dataset rows, each distinct passage once. Empty ones are left out.
+ *
+ * @param files One path or several: JSON, JSONL or Parquet. JSON may be compressed with gzip.
+ * @throws SwirlError RECORD naming file, line and field.
+ * @example
+ * for await (const passage of readPassages("corpus.jsonl")) console.log(passage.title);
+ */
 export async function* readPassages(
   files: string | readonly string[],
 ): AsyncGenerator<Passage, void, undefined> {

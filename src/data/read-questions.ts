@@ -1,29 +1,46 @@
 /**
- * Questions of dataset files, in their order or shuffled with a seed, as an async iterable. Rows are streamed; a shuffle
- * holds the questions (not their contexts) in memory.
+ * Questions of dataset files, in their order or shuffled with a seed, as an async iterable. Rows are streamed. A
+ * shuffle holds the questions (not their contexts) in memory.
  */
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { createRandom } from "../random/random.js";
 import type { Question } from "../trajectory/question.js";
-import { FORMAT_NAMES } from "./formats/index.js";
+import { FORMAT_NAMES, type FormatName } from "./formats/index.js";
 import { readRows } from "./read-rows.js";
 
-const optionsSchema = z.strictObject({
-  /** Default: told from the first row. */
+/** Options of {@link readQuestions}. */
+export interface ReadQuestionsOptions {
+  /** Name of the dataset. Default: recognized from the first row of each file. */
+  format?: FormatName | undefined;
+  /**
+   * Questions skipped at the beginning, after the shuffle. 0 or more.
+   * @default 0
+   */
+  offset?: number | undefined;
+  /** Maximum number of questions, 0 or more. Default: all. */
+  limit?: number | undefined;
+  /** Seed of a shuffle, an integer of 0 or more. Default: the order of the files. */
+  shuffle?: number | undefined;
+}
+
+export const readQuestionsSchema = z.strictObject({
   format: z.enum(FORMAT_NAMES).optional(),
-  /** Questions left out at the beginning, after the shuffle. */
   offset: z.int().min(0).default(0),
-  /** Questions read; default all. */
   limit: z.int().min(0).optional(),
-  /** Seed of a shuffle; absent: the files' order. */
   shuffle: z.int().min(0).optional(),
 });
 
-export type ReadQuestionsOptions = z.input<typeof optionsSchema>;
-
-/** @throws SwirlError RECORD for a row that is malformed or repeats an id, with file, line and field. */
+/**
+ * Reads the questions of dataset files.
+ *
+ * @param files One path or several: JSON, JSONL or Parquet. JSON may be compressed with gzip.
+ * @throws SwirlError CONFIG for bad options; RECORD for a row that is malformed or repeats an id, with file, line and
+ * field.
+ * @example
+ * const questions = readQuestions("gsm8k/train.jsonl", { shuffle: 0, limit: 200 });
+ */
 export async function* readQuestions(
   files: string | readonly string[],
   input: ReadQuestionsOptions = {},
@@ -33,7 +50,7 @@ export async function* readQuestions(
     offset,
     limit = Number.POSITIVE_INFINITY,
     shuffle,
-  } = parseOptions(optionsSchema, input, "readQuestions");
+  } = parseOptions(readQuestionsSchema, input, "readQuestions");
   const source = allQuestions(typeof files === "string" ? [files] : files, format);
   if (shuffle !== undefined) {
     const questions: Question[] = [];
@@ -66,7 +83,7 @@ async function* allQuestions(
           "RECORD",
           `${file}:${line}: id ${JSON.stringify(question.id)} was used in ${before}`,
           {
-            remedy: "give every question an id of its own, or leave the repetition out",
+            remedy: "give every question its own id, or remove the repetition",
             details: { file, line, field: "id" },
           },
         );

@@ -7,7 +7,8 @@ import { FORMAT_NAMES, FORMATS, type FormatName, recogniseFormat } from "./forma
 import { readJsonRows } from "./json-rows.js";
 
 export interface DatasetRow {
-  row: unknown; // as the format's schema gives it
+  /** The row, as the format's schema parses it. */
+  row: unknown;
   format: Format;
   line: number;
   /** Names the row by file and place: "gsm8k-train-17" for the 17th row of train.jsonl. */

@@ -10,21 +10,30 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
+/** An open file, as {@link FileOperations} returns it: the part of `node:fs` FileHandle that is used. */
 export interface OpenFile {
+  /** Writes up to `length` bytes; it may write fewer. */
   write(
     data: Uint8Array,
     offset: number,
     length: number,
     position: number | null,
   ): Promise<{ bytesWritten: number }>;
+  /** Forces the content to disk. */
   sync(): Promise<void>;
+  /** Cuts the file to `length` bytes. */
   truncate(length: number): Promise<void>;
+  /** Closes the file. */
   close(): Promise<void>;
 }
 
+/** The file-system calls of a write. A test may replace them to fail or shorten any of them. */
 export interface FileOperations {
+  /** Opens a file with `node:fs` flags. */
   open(path: string, flags: string): Promise<OpenFile>;
+  /** Renames a file or folder. */
   rename(from: string, to: string): Promise<void>;
+  /** Removes a file or folder, if it exists. */
   remove(path: string): Promise<void>;
 }
 
@@ -38,8 +47,10 @@ export const nodeFileOperations: FileOperations = {
 const TEMPORARY = ".tmp-";
 
 /**
- * Writes a file that is whole or absent: after a crash or a full disk the path holds the old content or the new.
- * Throws what the file system says (ENOENT, ENOSPC, …); the target is then untouched.
+ * Writes a file atomically: after a crash or a full disk the path holds the old content or the new, never a part.
+ *
+ * @param operations The file-system calls, for tests.
+ * @throws the file system's own error (ENOENT, ENOSPC, …). The target is then unchanged.
  */
 export async function writeFileAtomic(
   path: string,
@@ -73,7 +84,7 @@ export async function writeFileDurable(
 }
 
 /**
- * Calls `fill` with a temporary folder beside `folder`, then publishes it under its name. `fill` fsyncs what it writes
+ * Calls `fill` with a temporary folder next to `folder`, then publishes it under its name. `fill` fsyncs what it writes
  * (writeFileDurable). The target must not exist: a published folder is never changed.
  */
 export async function writeFolderAtomic(
@@ -94,7 +105,7 @@ export async function writeFolderAtomic(
   await syncFolder(dirname(folder), operations);
 }
 
-/** Writes all of `data`, going on after short writes. */
+/** Writes all of `data`, also when single writes are short. */
 export async function writeFully(file: OpenFile, data: Uint8Array): Promise<void> {
   let offset = 0;
   while (offset < data.byteLength) {
@@ -118,7 +129,7 @@ export async function syncFolder(
   }
 }
 
-/** Removes what an interrupted write left in `folder`; returns the names. Only for a folder that nobody writes to. */
+/** Removes what an interrupted write left in `folder`, and returns the names. Nobody may be writing to the folder. */
 export async function removeTemporaries(folder: string): Promise<string[]> {
   const names = (await fs.readdir(folder)).filter((name) => name.startsWith(".") && name.includes(TEMPORARY));
   for (const name of names) await fs.rm(join(folder, name), { recursive: true, force: true });

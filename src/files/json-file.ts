@@ -4,18 +4,22 @@ import type { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileAtomic } from "./atomic-write.js";
 
-/** Pretty JSON, atomically. */
+/**
+ * Writes `value` as indented JSON, atomically (see {@link writeFileAtomic}).
+ *
+ * @throws the file system's own error (ENOENT, ENOSPC, …). The file is then unchanged.
+ */
 export function writeJson(file: string, value: unknown): Promise<void> {
   return writeFileAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** JSON.parse, past the byte-order mark that Windows editors write. @throws SyntaxError */
+/** JSON.parse that accepts the byte-order mark of Windows editors. @throws SyntaxError */
 export function parseJsonText(text: string): unknown {
   return JSON.parse(text.startsWith("\ufeff") ? text.slice(1) : text);
 }
 
 /**
- * undefined when the file is not there.
+ * Reads and checks a JSON file. Undefined when it does not exist.
  *
  * @throws SwirlError RECORD, with `remedy`, for a file that cannot be read, is damaged or holds something else.
  */

@@ -1,6 +1,6 @@
 /**
  * Reads JSONL as an async iterable, one record in memory at a time. Every error names file, line and field.
- * A last line without its newline that is no JSON is a torn write: an error here, unless the caller takes it.
+ * A last line without its newline that is not JSON is a torn write: an error here, unless the caller takes `onTorn`.
  */
 import type { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -15,9 +15,13 @@ export interface JsonlLine {
   line: number; // 1-based
 }
 
+/** A last line that a killed process left unfinished. */
 export interface TornLine {
+  /** Path of the file. */
   file: string;
+  /** Number of the line, from 1. */
   line: number;
+  /** What the line holds. */
   text: string;
 }
 

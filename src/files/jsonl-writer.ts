@@ -22,13 +22,26 @@ import { lockFile } from "./lock.js";
 
 const NEWLINE = 0x0a;
 
+/** A torn line that was moved out of its file. */
+export interface KeptTornLine extends TornLine {
+  /** Path of the file that holds it now. */
+  keptAt: string;
+}
+
+/** Options of a writer of JSONL records. */
 export interface JsonlWriterOptions {
-  syncEveryMs?: number; // default 1000; 0 = after every line
-  onTorn?: (torn: TornLine & { keptAt: string }) => void;
-  /** Called with the file's first record; throws where it is not of the kind that will be appended. */
+  /**
+   * Longest time between an append and its sync to disk, in milliseconds. 0 = after every line.
+   * @default 1000
+   */
+  syncEveryMs?: number;
+  /** Called when the file ended in an unfinished line, which was moved to another file. */
+  onTorn?: (torn: KeptTornLine) => void;
+  /** Called with the file's first record. It throws when that is not of the kind that will be appended. */
   check?: (first: unknown) => void;
+  /** The file-system calls, for tests. */
   operations?: FileOperations;
-  /** The file's lock where the caller has it already; the writer gives it back. */
+  /** The file's lock, when the caller already holds it. The writer releases it. */
   lock?: AsyncDisposable;
 }
 
@@ -129,7 +142,7 @@ export class JsonlWriter {
       this.#timer = undefined;
       if (this.#closed) return;
       this.#enqueue(() => this.#syncNow()).catch((error) => {
-        this.#syncError = error; // told to the next append: a timer has nobody to tell
+        this.#syncError = error; // the next append reports it: a timer has no caller
       });
     }, this.#syncEveryMs).unref();
   }
@@ -237,7 +250,7 @@ async function requireRecord(
   }
 }
 
-/** Whether a text that was cut off can be the beginning of an object: all that a torn first line is known by. */
+/** Whether a truncated text can be the beginning of an object. A torn first line has nothing else to check. */
 function beginsRecord(text: string): boolean {
   return text === "{" || text.startsWith('{"');
 }
@@ -256,7 +269,7 @@ function notRecords(file: string, text: string): SwirlError {
     "RECORD",
     `${file} is not a file of records: it begins with ${JSON.stringify(text.slice(0, 40))}`,
     {
-      remedy: "give a path of its own to what is written: this file was left as it is",
+      remedy: "write to another path: this file was not changed",
       details: { file, line: 1 },
     },
   );

@@ -1,14 +1,13 @@
 /**
- * One writer a place. Whoever goes on with a run directory, a folder of checkpoints or a file of records holds its lock
- * meanwhile: `<folder>/.lock` or `<file>.lock`. A second one, of another process or of this one, is refused with CONFIG.
- * Disposing a lock gives it back, and so does process.exit: a process may take seconds to end after its last line of
- * JavaScript. The lock of an owner that is gone (lock-owner.ts) is taken over.
+ * One writer per path. The process that writes to a run directory, a folder of checkpoints or a file of records holds
+ * its lock: `<folder>/.lock` or `<file>.lock`. A second writer, in another process or in this one, is refused with code
+ * CONFIG. Disposing a lock releases it, and so does process.exit: a process may take seconds to end after its last line
+ * of JavaScript. The lock of an owner that no longer runs (lock-owner.ts) is taken over.
  *
- * A lock is a folder with one file in it, which says who the owner is and has a name that no other lock's has. It is
- * put in place by a rename, and a folder is never renamed over one that is not empty: of any number of takers one
- * succeeds, and no lock is ever seen without its owner. To take over, only the file of the owner that is gone is
- * removed, by its name: whoever comes late finds no such file, and leaves the new owner's alone. Of the file system
- * this asks for atomic renames, not for hard links.
+ * A lock is a folder with one file in it, which describes the owner and has a unique name. A rename puts it in place,
+ * and a rename never replaces a folder that is not empty. So one of any number of takers succeeds, and a lock always
+ * shows its owner. A takeover removes the file of the dead owner, by its name: a late taker finds no such file, and
+ * leaves the new owner's file alone. The file system needs atomic renames, not hard links.
  */
 import { randomBytes } from "node:crypto";
 import { rmdirSync, rmSync } from "node:fs";
@@ -20,9 +19,9 @@ import { writeFileDurable } from "./atomic-write.js";
 import { type LockOwner, ownerState, parseOwner, thisOwner } from "./lock-owner.js";
 import { cannotMake, makeFolder } from "./make-folder.js";
 
-/** Of putting a lock in place while others come and go. Each is a few milliseconds. */
+/** Attempts to put a lock in place while others take and release it. Each takes a few milliseconds. */
 const ATTEMPTS = 100;
-/** Milliseconds after which a lock that was never put in place is litter: its maker was killed just then. */
+/** Milliseconds after which a lock that was never put in place is removed: its maker was killed. */
 const ABANDONED_AFTER = 3_600_000;
 
 /** The files in the locks that this thread holds. */
@@ -34,18 +33,25 @@ interface Place {
   lock: string;
 }
 
-/** Makes the folder where it does not exist. @throws SwirlError CONFIG: in use, or not writable. */
+/**
+ * Locks a folder against a second writer. It creates the folder when it does not exist. Disposing the result releases
+ * the lock.
+ *
+ * @throws SwirlError CONFIG when the folder is in use, or not writable.
+ * @example
+ * await using lock = await lockFolder("runs/first");
+ */
 export function lockFolder(folder: string): Promise<AsyncDisposable> {
   return take({ path: folder, kind: "folder", lock: resolve(folder, ".lock") });
 }
 
-/** Makes the file's folder where it does not exist, not the file. @throws as lockFolder. */
+/** Locks a file. It creates the file's folder when it does not exist, but not the file. @throws as lockFolder. */
 export async function lockFile(file: string): Promise<AsyncDisposable> {
   const real = await realpath(file).catch(() => resolve(file)); // a file with two names has one lock
   return take({ path: file, kind: "file", lock: `${real}.lock` });
 }
 
-/** Whether a name in a locked folder is of the lock: not content. */
+/** Whether a name in a locked folder belongs to the lock, and is not content. */
 export function isLock(name: string): boolean {
   return name === ".lock" || name.startsWith(".lock-");
 }
@@ -69,7 +75,7 @@ async function take(place: Place): Promise<AsyncDisposable> {
   const file = join(lock, name);
   if (held.size === 0) process.on("exit", giveAllBack);
   held.add(file);
-  await removeAbandoned(lock).catch(() => {}); // litter, and tried again by the next
+  await removeAbandoned(lock).catch(() => {}); // the next lock tries again
   return {
     async [Symbol.asyncDispose]() {
       await remove(lock, name);
@@ -93,7 +99,7 @@ function giveAllBack(): void {
       rmSync(file, { force: true });
       rmdirSync(dirname(file));
     } catch {
-      // It stays, as that of a killed process does.
+      // It stays, as the lock of a killed process does.
     }
   }
 }
@@ -105,9 +111,9 @@ async function putInPlace(place: Place, candidate: string): Promise<void> {
     } catch (error) {
       const found = await ownerOf(place.lock);
       if (found === undefined) {
-        // Given back just now, or what is in the way is no lock.
+        // Released just now, or something else is in the way.
         if (attempt === ATTEMPTS) throw error;
-        await rmdir(place.lock).catch(() => {}); // Windows renames over no folder, be it empty
+        await rmdir(place.lock).catch(() => {}); // Windows never renames over a folder, even an empty one
         await sleep(5);
       } else if (found.owner && ownerState(found.owner) === "gone") await remove(place.lock, found.name);
       else throw inUse(place, found.owner);
@@ -127,10 +133,10 @@ async function ownerOf(lock: string): Promise<{ name: string; owner: LockOwner |
   }
 }
 
-/** Ends the lock that holds this file, and no other. */
+/** Removes the lock that holds this file, and no other. */
 async function remove(lock: string, name: string): Promise<void> {
   await rm(join(lock, name), { force: true });
-  await rmdir(lock).catch(() => {}); // somebody else's by now, or gone with its folder
+  await rmdir(lock).catch(() => {}); // taken by another by now, or removed with its folder
 }
 
 async function removeAbandoned(lock: string): Promise<void> {

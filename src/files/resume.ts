@@ -1,7 +1,7 @@
 /**
- * Opens a JSONL file to continue it: the records already there are read and checked, a torn last line is set aside,
- * records to be made again are taken out (by an atomic rewrite, only if there are any), and new ones are appended. All
- * of it under the file's lock: nobody else writes there in between. A file of other records is left as it was.
+ * Opens a JSONL file to continue it. The existing records are read and checked, a torn last line is set aside, and
+ * records to be made again are removed (by an atomic rewrite, only if there are any). New records are then appended. The
+ * file's lock is held throughout, so nobody else writes in between. A file of other records is not changed.
  */
 import { createWriteStream, existsSync } from "node:fs";
 import { realpath, rename, rm } from "node:fs/promises";
@@ -9,8 +9,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { syncFolder, temporaryName } from "./atomic-write.js";
-import type { TornLine } from "./jsonl-reader.js";
-import { JsonlWriter, settleLastLine } from "./jsonl-writer.js";
+import { JsonlWriter, type KeptTornLine, settleLastLine } from "./jsonl-writer.js";
 import { lockFile } from "./lock.js";
 
 export interface ResumeOptions<T> {
@@ -18,7 +17,7 @@ export interface ResumeOptions<T> {
   read: (file: string, options: { onTorn?: () => void }) => AsyncIterable<T>;
   /** Called once for every record of the file; false takes it out. Throws when the file belongs to another run. */
   keep: (record: T) => boolean;
-  onTorn?: ((torn: TornLine & { keptAt: string }) => void) | undefined;
+  onTorn?: ((torn: KeptTornLine) => void) | undefined;
 }
 
 export async function resumeJsonl<T>(path: string, options: ResumeOptions<T>): Promise<JsonlWriter> {

@@ -1,6 +1,6 @@
 /**
- * Seeds as pure functions of what they are for: (seed, questionId, sample) for a trajectory, (its seed, step) for an
- * action. Order, concurrency and resumes cannot change them. 31 bits, the range every endpoint accepts.
+ * Seeds as pure functions of their purpose: (seed, questionId, sample) for a trajectory, (its seed, step) for an
+ * action. Order, concurrency and resumes cannot change them. They have 31 bits, which every endpoint accepts.
  */
 import { createHash } from "node:crypto";
 

@@ -1,15 +1,17 @@
 /**
- * A small seeded random stream, the same on every machine. One seed and one label give one stream, so that adding a
- * draw in one place moves no other place. For data and initial weights; training draws by counter (train/rng.ts).
+ * A small seeded random stream, the same on every machine. One seed and one label give one stream, so a new draw in one
+ * place changes no other place. It is for data and initial weights; training draws by counter (counter-random.ts).
  *
  * Generator: sfc32 (Chris Doty-Humphrey, PractRand), seeded by hashing the label with FNV-1a.
  */
+
+/** A seeded stream of random numbers. */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
   /** Uniform integer in [low, high], both included. */
   integer(low: number, high: number): number;
-  /** One of the items; throws nothing, so `items` must not be empty. */
+  /** One of the items, uniformly. `items` must not be empty; this is not checked. */
   pick<T>(items: readonly T[]): T;
   /** A new array with the same items in a random order. */
   shuffle<T>(items: readonly T[]): T[];
@@ -21,6 +23,14 @@ function fnv1a(text: string): number {
   return hash >>> 0;
 }
 
+/**
+ * Creates a random stream. The same seed and label give the same numbers on every machine.
+ *
+ * @param seed An integer from 0 up to 2^53 − 1.
+ * @param label Names what the stream is for. Streams of different labels are independent.
+ * @example
+ * const shuffled = createRandom(0, "questions").shuffle(questions);
+ */
 export function createRandom(seed: number, label: string): Random {
   let a = fnv1a(label);
   let b = seed >>> 0;
@@ -52,7 +62,7 @@ export function createRandom(seed: number, label: string): Random {
   };
 }
 
-/** A standard normal draw (Box and Muller's transform). */
+/** Draws a standard normal number (Box–Muller transform). It uses two numbers of the stream. */
 export function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
 }

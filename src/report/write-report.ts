@@ -1,14 +1,26 @@
-/** Writes report.md and report.html into a run directory, from the files that are in it. Both atomically. */
+/** Writes report.md and report.html into a run directory, from its files. Both are written atomically. */
 import { writeFileAtomic } from "../files/atomic-write.js";
 import { runPaths } from "../run-directory/layout.js";
 import { readReportData } from "./report-data.js";
 import { reportHtml } from "./report-html.js";
 import { reportMarkdown } from "./report-markdown.js";
 
-export async function writeReport(
-  dir: string,
-  options: { title?: string } = {},
-): Promise<{ markdown: string; html: string }> {
+/** Paths of a written report. */
+export interface ReportFiles {
+  /** Path of report.md. */
+  markdown: string;
+  /** Path of report.html. */
+  html: string;
+}
+
+/**
+ * Writes report.md and report.html into a run directory, from the files in it.
+ *
+ * @param dir The run directory.
+ * @param options `title`: heading of the report. Default: the name of the directory.
+ * @throws SwirlError RECORD when a file of the run is damaged.
+ */
+export async function writeReport(dir: string, options: { title?: string } = {}): Promise<ReportFiles> {
   const data = await readReportData(dir, options.title);
   const paths = runPaths(dir);
   await writeFileAtomic(paths.report, reportMarkdown(data));

@@ -1,32 +1,43 @@
-/** Where things lie in a run directory. */
+/** The files and folders of a run directory. */
 import { join } from "node:path";
 
+/** Paths of everything in a run directory. */
 export interface RunPaths {
+  /** The config with every default filled in (JSON). */
   config: string;
+  /** Versions, seeds, input hashes and sessions of the run (JSON): a {@link Manifest}. */
   manifest: string;
+  /** One record per update of RL (JSONL): a {@link TrainRecord}. */
   metrics: string;
-  /** Where the engine's time went, a key a stage; with `profile` only. */
+  /** Time spent in the engine, one key per stage (JSON). Written only with `profile`. */
   profile: string;
+  /** One record per update of SFT (JSONL). */
   sftMetrics: string;
-  /** Demonstrations as the policy would have written them. */
+  /** Demonstrations as trajectories (JSONL). */
   demonstrations: string;
+  /** Trajectories of stage 1 (JSONL). */
   trajectories: string;
+  /** Verdicts of the judge (JSONL). */
   verdicts: string;
-  /** The filter's table, as JSON. */
+  /** The filter's table (JSON): a {@link FilterTable}. */
   filter: string;
   /** Vectors of a corpus that is searched by embeddings. */
   embeddings: string;
-  /** The trajectories that the filter hands on. */
+  /** The trajectories that the filter kept (JSONL). */
   kept: string;
-  sftCheckpoints: string; // folder; its `latest` is a model folder
-  checkpoints: string; // folder; its `latest` is a model folder
-  /** What each finished stage of `swirl run` gave, as JSON. */
+  /** Folder of SFT checkpoints. Its `latest` is a model folder. */
+  sftCheckpoints: string;
+  /** Folder of RL checkpoints. Its `latest` is a model folder. */
+  checkpoints: string;
+  /** Results of the finished stages of `swirl run` (JSON). */
   stages: string;
   /** The trained policy, as a model folder. */
   policy: string;
+  /** The report as Markdown. */
   report: string;
+  /** The report as one HTML page. */
   reportHtml: string;
-  /** One evaluation file a stage of the run: "before", "after", … */
+  /** The evaluation file (JSONL) of a stage of the run: "before", "after", … */
   evaluation: (stage: string) => string;
 }
 

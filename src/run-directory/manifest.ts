@@ -1,6 +1,6 @@
 /**
- * manifest.json: what a run was made with, so that it can be made again. Versions of package, Node and addon, the
- * device, every input file with its SHA-256, the seeds; and one entry a session, since a run may be resumed elsewhere.
+ * manifest.json: everything needed to repeat a run. It holds the versions of the package, Node and the addon, the
+ * device, the SHA-256 of every input, the seeds, and one entry per session, since a run may be resumed elsewhere.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -10,6 +10,46 @@ import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 
 export const MANIFEST_VERSION = 1;
+
+/** A file or folder that a run reads. */
+export interface ManifestInput {
+  /** Absolute path. */
+  path: string;
+  /** Size in bytes; of a folder, the sum over its files. */
+  bytes: number;
+  /** SHA-256 in hexadecimal digits; of a folder, over the names and hashes of its files. */
+  sha256: string;
+}
+
+/** One process that worked on a run. A resumed run has several. */
+export interface ManifestSession {
+  /** When it started, as an ISO 8601 time. */
+  startedAt: string;
+  /** Version of swirl-rl. */
+  package: string;
+  /** Version of Node.js. */
+  node: string;
+  /** Operating system and architecture. */
+  platform: string;
+  /** Version of the native addon. Null when the run needed none (endpoints only). */
+  addon: string | null;
+  /** The device, as the policy names it. Null without the addon. */
+  device: string | null;
+}
+
+/** Everything that a run was made with. */
+export interface Manifest {
+  /** Version of the manifest. */
+  version: typeof MANIFEST_VERSION;
+  /** Name of the run directory. */
+  name: string;
+  /** The seeds, by name. */
+  seeds: Record<string, number>;
+  /** The inputs, by name. */
+  inputs: Record<string, ManifestInput>;
+  /** The sessions, oldest first. */
+  sessions: ManifestSession[];
+}
 
 const inputSchema = z.strictObject({
   path: z.string(),
@@ -22,7 +62,6 @@ const sessionSchema = z.strictObject({
   package: z.string(),
   node: z.string(),
   platform: z.string(),
-  /** The addon's version; null when the run needed none (endpoints only). */
   addon: z.string().nullable(),
   device: z.string().nullable(),
 });
@@ -34,10 +73,6 @@ export const manifestSchema = z.strictObject({
   inputs: z.record(z.string(), inputSchema),
   sessions: z.array(sessionSchema).min(1),
 });
-
-export type Manifest = z.infer<typeof manifestSchema>;
-export type ManifestSession = z.infer<typeof sessionSchema>;
-export type ManifestInput = z.infer<typeof inputSchema>;
 
 /**
  * Hashes a file, or a folder as the list of its files (names sorted, each with its own hash; dot files left out).

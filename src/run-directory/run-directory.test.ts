@@ -78,7 +78,7 @@ test("another config, changed inputs and a folder of something else are refused,
     /the inputs train changed/,
   );
   await expect(open({ inputs: { train: join(dir, "absent") } })).rejects.toMatchObject({ code: "INPUT" });
-  await expect(RunDirectory.open(dir, { config })).rejects.toThrow(/no run directory and not empty/);
+  await expect(RunDirectory.open(dir, { config })).rejects.toThrow(/not a run directory and not empty/);
 });
 
 test("a crash before the manifest was there does not block the folder", async () => {

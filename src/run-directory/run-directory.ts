@@ -1,9 +1,9 @@
 /**
- * The directory of one run: everything it was made with and everything it made, in the places layout.ts names.
+ * The directory of one run: its config, manifest and results, at the paths of layout.ts.
  *
- * Opened on an empty or absent folder it begins a run; on a run's own folder it resumes it, if the config and the
- * hashes of the inputs are the same as before, but for what `mayChange` allows. An open one holds the folder's lock until it is closed: one run writes
- * there at a time. Nothing secret is written (redact.ts), nothing half-written is left (atomic-write.ts).
+ * Opening an empty or absent folder begins a run. Opening the folder of a run resumes it, when the config and the
+ * hashes of the inputs are unchanged, except where `mayChange` allows it. An open directory holds the folder's lock:
+ * one run writes there at a time. No secret is written (redact.ts), and no partial file is left (atomic-write.ts).
  */
 import { readdir } from "node:fs/promises";
 import { basename, resolve } from "node:path";
@@ -24,23 +24,40 @@ import {
   manifestSchema,
 } from "./manifest.js";
 
+/** Options of {@link RunDirectory.open}. */
 export interface RunDirectoryOptions {
-  /** The whole config with every default filled in: plain JSON. */
+  /** The whole config with every default filled in, as plain JSON. Secrets are redacted before it is written. */
   config: Record<string, unknown>;
-  /** Files and folders the run reads, by name: { model: "…", train: "…" }. */
+  /** Paths of the files and folders that the run reads, by name: `{ model: "…", train: "…" }`. They are hashed. */
   inputs?: Record<string, string>;
+  /** Seeds of the run, by name. */
   seeds?: Record<string, number>;
-  addon?: string | undefined; // its version, when one is loaded
-  device?: string | undefined; // as the policy names it
-  /** Whether a run may be resumed with another value here: a dotted key of the config, or `inputs.NAME`. Default: no. */
+  /** Version of the native addon, when one is loaded. */
+  addon?: string | undefined;
+  /** The device, as the policy names it. */
+  device?: string | undefined;
+  /**
+   * Whether a resumed run may have another value for this key: a dotted key of the config, or `inputs.NAME`. Default:
+   * nothing may change.
+   */
   mayChange?: (key: string) => boolean;
 }
 
+/**
+ * The open directory of one run. It holds the folder's lock until it is closed.
+ *
+ * @example
+ * await using run = await RunDirectory.open("runs/first", { config: { lr: 1e-6 } });
+ * await using writer = await openTrajectoryWriter(run.paths.trajectories);
+ */
 export class RunDirectory implements AsyncDisposable {
+  /** Absolute path of the folder. */
   readonly dir: string;
+  /** Paths of everything in it. */
   readonly paths: RunPaths;
+  /** The manifest, with the current session last. */
   readonly manifest: Manifest;
-  /** Whether the folder held this run already. */
+  /** Whether the folder already held this run. */
   readonly resumed: boolean;
   readonly #lock: AsyncDisposable;
 
@@ -53,8 +70,10 @@ export class RunDirectory implements AsyncDisposable {
   }
 
   /**
-   * @throws SwirlError CONFIG: the folder holds something else, or this run with another config or other inputs, or is
-   * open already, in this process or another.
+   * Begins a run in an empty or absent folder, or resumes the run that the folder holds.
+   *
+   * @throws SwirlError CONFIG when the folder holds something else, holds this run with another config or other inputs,
+   * or is already open, in this process or another. INPUT when an input cannot be read.
    */
   static async open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
     const dir = resolve(path);
@@ -68,17 +87,18 @@ export class RunDirectory implements AsyncDisposable {
     }
   }
 
-  /** Lets others write there. */
+  /** Releases the folder's lock. */
   async close(): Promise<void> {
     await this.#lock[Symbol.asyncDispose]();
   }
 
+  /** Same as {@link RunDirectory.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 }
 
-/** Writes config and manifest of a new run, or checks those of the one that is there and adds a session. */
+/** Writes config and manifest of a new run, or checks those of the existing run and adds a session. */
 async function begin(
   dir: string,
   options: RunDirectoryOptions,
@@ -105,7 +125,7 @@ async function begin(
   };
   const before = await readManifest(paths.manifest);
   if (!before) {
-    // The config comes first and may be left alone by a crash; the manifest makes it a run.
+    // The config is written first, so a crash may leave it alone. The manifest makes the folder a run.
     const others = (await readdir(dir)).filter((name) => name !== basename(paths.config) && !isLock(name));
     if (others.length > 0) throw notEmpty(dir, others);
     await writeJson(paths.config, config);
@@ -175,7 +195,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function notEmpty(dir: string, names: readonly string[]): SwirlError {
   return new SwirlError(
     "CONFIG",
-    `${dir} is no run directory and not empty: it holds ${names.slice(0, 3).join(", ")}`,
+    `${dir} is not a run directory and not empty: it holds ${names.slice(0, 3).join(", ")}`,
     {
       remedy: "name a folder that does not exist yet, or one of a run to resume",
       details: { file: dir },

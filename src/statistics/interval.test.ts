@@ -21,7 +21,7 @@ describe("wilsonInterval", () => {
       [-1, 2],
       [0.5, 2],
     ] as const)
-      expect(() => wilsonInterval(s, n)).toThrow(/no counts/);
+      expect(() => wilsonInterval(s, n)).toThrow(/not counts/);
   });
 
   it("covers the truth about 95 times in 100", () => {

@@ -5,9 +5,24 @@
 import { SwirlError } from "../errors/swirl-error.js";
 import { philox } from "../random/counter-random.js";
 
+/** A two-sided 95 % confidence interval. */
 export interface Interval {
+  /** Lower bound. */
   low: number;
+  /** Upper bound. */
   high: number;
+}
+
+/** A mean with its interval. */
+export interface MeanInterval extends Interval {
+  /** The sample mean. NaN for no values. */
+  mean: number;
+}
+
+/** A difference of means with its interval. */
+export interface DifferenceInterval extends Interval {
+  /** Mean of `after` − mean of `before`. */
+  difference: number;
 }
 
 /** Two-sided 95 % quantile of the normal distribution. */
@@ -15,15 +30,21 @@ const Z = 1.959963984540054;
 /** Keeps the bootstrap's random numbers apart from those of training, which use streams from 1 up. */
 const STREAM = 0xb0075;
 
-/** Wilson, "Probable inference" (1927), equation without continuity correction. [0, 1] when nothing was tried. */
+/**
+ * Wilson's interval of a share (Wilson 1927, "Probable inference", without continuity correction). [0, 1] for 0 trials.
+ *
+ * @throws SwirlError INPUT when the counts are not integers with 0 ≤ successes ≤ trials.
+ * @example
+ * wilsonInterval(8, 10); // { low: 0.490, high: 0.943 }
+ */
 export function wilsonInterval(successes: number, trials: number): Interval {
   if (!Number.isInteger(successes) || !Number.isInteger(trials) || successes < 0 || successes > trials) {
-    throw new SwirlError("INPUT", `${successes} successes of ${trials} trials are no counts`);
+    throw new SwirlError("INPUT", `${successes} successes of ${trials} trials are not counts`);
   }
   return wilsonOf(trials === 0 ? 0 : successes / trials, trials);
 }
 
-/** The same for an effective number of trials, which need not be whole. */
+/** The same for an effective number of trials, which may be fractional. */
 function wilsonOf(share: number, trials: number): Interval {
   if (trials === 0) return { low: 0, high: 1 };
   const denominator = 1 + Z ** 2 / trials;
@@ -75,8 +96,11 @@ function studentQuantile(freedom: number): number {
   );
 }
 
-/** Mean ± z·s/√n with the sample's standard deviation; the whole line for fewer than two values. */
-export function meanInterval(values: readonly number[]): Interval & { mean: number } {
+/**
+ * Normal interval of a mean: mean ± z·s/√n with the sample's standard deviation. [-Infinity, Infinity] for fewer than
+ * two values.
+ */
+export function meanInterval(values: readonly number[]): MeanInterval {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   if (n < 2) return { mean, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
@@ -85,24 +109,37 @@ export function meanInterval(values: readonly number[]): Interval & { mean: numb
   return { mean, low: mean - half, high: mean + half };
 }
 
+/** Options of {@link pairedBootstrap}. */
 export interface PairedBootstrapOptions {
-  seed?: number; // default 0
-  resamples?: number; // default 10,000
+  /**
+   * Seed of the resampling, an integer.
+   * @default 0
+   */
+  seed?: number;
+  /**
+   * Number of resamples, at least 40.
+   * @default 10000
+   */
+  resamples?: number;
 }
 
 /**
  * Difference of means, after − before, with its percentile interval over resampled questions. `before[i]` and
- * `after[i]` are the scores of the same question. Throws INPUT when they do not pair up.
+ * `after[i]` are the scores of the same question.
  *
  * A bootstrap of few pairs sees no more spread than they show: none at all where both systems fail all 8 questions. So
  * where every score is 0 or 1, the interval holds at least the adjusted Wald interval of Bonett and Price (2012,
  * "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data").
+ *
+ * @throws SwirlError INPUT when the scores do not pair up, or for fewer than 40 resamples.
+ * @example
+ * pairedBootstrap([0, 0, 1, 1], [1, 0, 1, 1]).difference; // 0.25
  */
 export function pairedBootstrap(
   before: readonly number[],
   after: readonly number[],
   options: PairedBootstrapOptions = {},
-): Interval & { difference: number } {
+): DifferenceInterval {
   const { seed = 0, resamples = 10_000 } = options;
   const n = before.length;
   if (n === 0 || n !== after.length) {

@@ -8,6 +8,9 @@ import { jsonl } from "./jsonl.js";
 import { musique } from "./musique.js";
 import { twoWiki } from "./two-wiki.js";
 
+/** Name of a dataset whose rows can be read. "jsonl" is `{ "id", "question", "answers" }` per line. */
+export type FormatName = "gsm8k" | "musique" | "2wikimultihopqa" | "hotpotqa" | "beerqa" | "cofca" | "jsonl";
+
 export const FORMATS = {
   gsm8k,
   musique,
@@ -16,9 +19,9 @@ export const FORMATS = {
   beerqa,
   cofca,
   jsonl,
-} as const satisfies Record<string, Format>;
+} as const satisfies Record<FormatName, Format>;
 
-export type FormatName = keyof typeof FORMATS;
+/** Names of the datasets that can be read. */
 export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
 
 /** The dataset that a row looks like; undefined when it looks like none. */

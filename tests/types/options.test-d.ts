@@ -1,0 +1,51 @@
+/** The option interfaces and record types, written out by hand, equal what their schemas accept. */
+import { expectTypeOf, it } from "vitest";
+import type { z } from "zod";
+import type { readQuestionsSchema } from "../../src/data/read-questions.js";
+import type { evaluateSchema } from "../../src/evaluate/evaluate.js";
+import type { evaluationSchema } from "../../src/evaluate/evaluation-record.js";
+import type { filterRowSchema, filterTableSchema } from "../../src/filter/filter-table.js";
+import type { filterSchema } from "../../src/filter/filter-trajectories.js";
+import type {
+  ActionFormat,
+  DemonstrateOptions,
+  EvaluateOptions,
+  EvaluationRecord,
+  FilterOptions,
+  FilterRow,
+  FilterTable,
+  Manifest,
+  ReadQuestionsOptions,
+  RolloutOptions,
+  SolveOptions,
+  Step,
+  SynthesizeOptions,
+  Trajectory,
+} from "../../src/index.js";
+import type { manifestSchema } from "../../src/run-directory/manifest.js";
+import type { solveSchema } from "../../src/solve/solve.js";
+import type { demonstrateSchema } from "../../src/synthesize/demonstrations.js";
+import type { rolloutSchema } from "../../src/synthesize/rollout-options.js";
+import type { synthesizeSchema } from "../../src/synthesize/synthesize.js";
+import type { actionFormatSchema, stepSchema, trajectoryFields } from "../../src/trajectory/trajectory.js";
+
+it("options", () => {
+  type Rollout = Omit<z.input<typeof rolloutSchema>, "temperature" | "seed">;
+  expectTypeOf<Rollout>().toEqualTypeOf<RolloutOptions>();
+  expectTypeOf<z.input<typeof synthesizeSchema>>().toEqualTypeOf<SynthesizeOptions>();
+  expectTypeOf<z.input<typeof demonstrateSchema>>().toEqualTypeOf<DemonstrateOptions>();
+  expectTypeOf<z.input<typeof solveSchema>>().toEqualTypeOf<SolveOptions>();
+  expectTypeOf<z.input<typeof evaluateSchema>>().toEqualTypeOf<EvaluateOptions>();
+  expectTypeOf<z.input<typeof filterSchema>>().toEqualTypeOf<FilterOptions>();
+  expectTypeOf<z.input<typeof readQuestionsSchema>>().toEqualTypeOf<ReadQuestionsOptions>();
+});
+
+it("records", () => {
+  expectTypeOf<z.output<typeof actionFormatSchema>>().toEqualTypeOf<ActionFormat>();
+  expectTypeOf<z.output<typeof stepSchema>>().toEqualTypeOf<Step>();
+  expectTypeOf<z.output<typeof trajectoryFields>>().toEqualTypeOf<Trajectory>();
+  expectTypeOf<z.output<typeof evaluationSchema>>().toEqualTypeOf<EvaluationRecord>();
+  expectTypeOf<z.output<typeof filterRowSchema>>().toEqualTypeOf<FilterRow>();
+  expectTypeOf<z.output<typeof filterTableSchema>>().toEqualTypeOf<FilterTable>();
+  expectTypeOf<z.output<typeof manifestSchema>>().toEqualTypeOf<Manifest>();
+});
