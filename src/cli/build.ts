@@ -2,10 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { packageRoot } from "../version.js";
 import { print } from "./output.js";
-import { verb } from "./verb.js";
+import { subcommand } from "./subcommand.js";
 
-export const buildVerb = () =>
-  verb({
+export const buildCommand = () =>
+  subcommand({
     name: "build",
     summary: "compile the native engine, where the package manager did not; current parts are kept",
     withoutConfig: true,

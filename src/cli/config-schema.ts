@@ -1,5 +1,5 @@
 /**
- * The one config of all verbs. Each section holds the options of its stage (the stage's own schema, so that a new
+ * The one config of all commands. Each section holds the options of its stage (the stage's own schema, so that a new
  * option is a key here at once) without the live objects a file cannot hold. Unknown keys are errors that name the
  * key and suggest the nearest. docs/configuration.md explains every key.
  */

@@ -7,8 +7,8 @@ import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
 import type { Estimate } from "../evaluate/summary.js";
 import { print } from "./output.js";
 import { type ProgressLine, progressLine } from "./progress-bar.js";
+import { subcommand } from "./subcommand.js";
 import { table } from "./table.js";
-import { verb } from "./verb.js";
 
 const TITLES: Record<DemoProgress["stage"], string> = {
   demonstrate: "demonstrate",
@@ -20,8 +20,8 @@ const TITLES: Record<DemoProgress["stage"], string> = {
   after: "eval after",
 };
 
-export const demoVerb = () =>
-  verb({
+export const demoCommand = () =>
+  subcommand({
     name: "demo",
     summary:
       "a small policy learns a small world, before and after SWiRL; no download, no GPU, a few minutes",

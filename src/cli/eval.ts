@@ -2,15 +2,15 @@
 import { existsSync } from "node:fs";
 import type { EvaluationSummary } from "../evaluate/summary.js";
 import { defined } from "./defined.js";
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { testQuestions } from "./sections.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
-import { verb } from "./verb.js";
+import { subcommand } from "./subcommand.js";
 import { type Weights, weightsOption } from "./weights.js";
 
-export const evalVerb = () =>
-  verb({
+export const evalCommand = () =>
+  subcommand({
     name: "eval",
     summary: "solve test questions and check the answers; writes evaluation-WEIGHTS.jsonl",
     flags: [
@@ -41,7 +41,7 @@ export const evalVerb = () =>
         const { preflight } = await import("./preflight.js");
         await preflight(session, ["evaluate"], weightsFolder(session, weights ?? newest(session)));
       };
-      return executeVerb(invocation, {
+      return executeSubcommand(invocation, {
         plan: (session) => {
           const chosen = weights ?? newest(session);
           const { file, limit } = testQuestions(session);

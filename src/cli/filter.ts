@@ -1,12 +1,12 @@
 /** `swirl filter`: trajectories.jsonl and verdicts.jsonl to kept.jsonl, and a table of what each filter keeps. */
 import type { FilterTable } from "../filter/filter-table.js";
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { required, type Session } from "./session.js";
-import { verb } from "./verb.js";
+import { subcommand } from "./subcommand.js";
 
-export const filterVerb = () =>
-  verb({
+export const filterCommand = () =>
+  subcommand({
     name: "filter",
     summary: "select trajectories to train on; writes kept.jsonl",
     flags: [
@@ -24,7 +24,7 @@ export const filterVerb = () =>
     ],
     resume: "Run the same command again.",
     run: (invocation) =>
-      executeVerb(invocation, {
+      executeSubcommand(invocation, {
         plan: ({ config, paths }) => [
           `filter ${paths.trajectories} by ${config.filter.kind}, with the verdicts in ${paths.verdicts} (missing ones are asked for)`,
           `write ${paths.kept}`,

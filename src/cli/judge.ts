@@ -1,11 +1,11 @@
 /** `swirl judge`: a verdict for every step of trajectories.jsonl, in verdicts.jsonl. */
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import type { Session } from "./session.js";
-import { verb } from "./verb.js";
+import { subcommand } from "./subcommand.js";
 
-export const judgeVerb = () =>
-  verb({
+export const judgeCommand = () =>
+  subcommand({
     name: "judge",
     summary: "judge every step of trajectories.jsonl; writes verdicts.jsonl",
     flags: [
@@ -21,7 +21,7 @@ export const judgeVerb = () =>
       'The judge is config "judge": { "kind": "rules" } (default) or { "kind": "prompted", … }; see docs/configuration.md.',
     resume: "Run the same command again: verdicts are kept.",
     run: (invocation) =>
-      executeVerb(invocation, {
+      executeSubcommand(invocation, {
         plan: ({ config, paths }) => [
           `judge every step of ${paths.trajectories} with ${config.judge.kind === "rules" ? "the task's rules" : "a prompted judge"}`,
           `append to ${paths.verdicts}, asking for none that is there`,

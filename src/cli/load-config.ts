@@ -8,7 +8,7 @@ import { dirname, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseJsonText } from "../files/json-file.js";
 import { expandHome } from "../policy/model-folder.js";
-import type { Invocation } from "./verb.js";
+import type { Invocation } from "./subcommand.js";
 
 export type RawConfig = Record<string, unknown>;
 
@@ -119,7 +119,7 @@ function put(config: RawConfig, path: readonly string[], value: unknown): void {
       "CONFIG",
       `${JSON.stringify(path.join("."))}: ${JSON.stringify(key)} is no key of a config`,
       {
-        remedy: "--set has the form path=value, as train.lr=1e-5; see docs/configuration.md",
+        remedy: "write --set path=value, such as train.lr=1e-5; see docs/configuration.md",
         details: { field: key! },
       },
     );

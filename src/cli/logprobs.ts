@@ -8,13 +8,13 @@ import type { Sequence } from "../policy/sequences.js";
 import { print } from "./output.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, openSession, required } from "./session.js";
-import { PROFILE_FLAG, verb } from "./verb.js";
+import { PROFILE_FLAG, subcommand } from "./subcommand.js";
 
 /** Lines scored together: their common prefixes are computed once. */
 const BATCH = 64;
 
-export const logprobsVerb = () =>
-  verb({
+export const logprobsCommand = () =>
+  subcommand({
     name: "logprobs",
     summary: "score actions: the log-prob of every token from actionStart on, a line each",
     flags: [PROFILE_FLAG],

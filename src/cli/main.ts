@@ -1,23 +1,23 @@
 #!/usr/bin/env node
-/** The command `swirl`. Verbs are one file each; what is heavy is loaded when a verb runs. */
+/** The command `swirl`. Each subcommand is one file, which loads heavy modules only when it runs. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { SwirlError } from "../errors/swirl-error.js";
-import { buildVerb } from "./build.js";
-import { demoVerb } from "./demo.js";
-import { doctorVerb } from "./doctor-verb.js";
-import { evalVerb } from "./eval.js";
-import { filterVerb } from "./filter.js";
-import { judgeVerb } from "./judge.js";
-import { logprobsVerb } from "./logprobs.js";
+import { buildCommand } from "./build.js";
+import { demoCommand } from "./demo.js";
+import { doctorCommand } from "./doctor-command.js";
+import { evalCommand } from "./eval.js";
+import { filterCommand } from "./filter.js";
+import { judgeCommand } from "./judge.js";
+import { logprobsCommand } from "./logprobs.js";
 import { flushOutput, outputProblem, watchOutput } from "./output.js";
 import { stopProgress } from "./progress-bar.js";
 import { reportError } from "./report-error.js";
-import { runVerb } from "./run.js";
-import { sftVerb } from "./sft.js";
-import { solveVerb } from "./solve.js";
-import { synthesizeVerb } from "./synthesize.js";
-import { trainVerb } from "./train.js";
+import { runCommand } from "./run.js";
+import { sftCommand } from "./sft.js";
+import { solveCommand } from "./solve.js";
+import { synthesizeCommand } from "./synthesize.js";
+import { trainCommand } from "./train.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -26,25 +26,25 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 const program = new Command("swirl")
   .description("Step-wise reinforcement learning (SWiRL) for multi-step reasoning and tool use")
   .version(version)
-  .showHelpAfterError("(swirl --help, or swirl VERB --help)")
+  .showHelpAfterError("(swirl --help, or swirl COMMAND --help)")
   .showSuggestionAfterError(true)
   .addHelpText("after", "\nA first look, without any download: swirl demo");
 
-const verbs = [
-  demoVerb,
-  runVerb,
-  sftVerb,
-  synthesizeVerb,
-  judgeVerb,
-  filterVerb,
-  trainVerb,
-  evalVerb,
-  solveVerb,
-  logprobsVerb,
-  buildVerb,
-  doctorVerb,
+const subcommands = [
+  demoCommand,
+  runCommand,
+  sftCommand,
+  synthesizeCommand,
+  judgeCommand,
+  filterCommand,
+  trainCommand,
+  evalCommand,
+  solveCommand,
+  logprobsCommand,
+  buildCommand,
+  doctorCommand,
 ];
-for (const verb of verbs) program.addCommand(verb());
+for (const subcommand of subcommands) program.addCommand(subcommand());
 for (const command of [program, ...program.commands])
   command.exitOverride((error) => {
     throw error;

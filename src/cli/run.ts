@@ -9,7 +9,7 @@
 import { throwIfAborted } from "../async/map-concurrent.js";
 import type { RunDirectory } from "../run-directory/run-directory.js";
 import { type EvaluationResult, evaluateStage } from "./eval.js";
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { type FilterStageResult, filterStage, NOTHING_KEPT } from "./filter.js";
 import { judgeStage } from "./judge.js";
 import type { Work } from "./preflight.js";
@@ -17,20 +17,20 @@ import { mayChange, type StageName } from "./run-config.js";
 import { testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
 import { sftStage } from "./sft.js";
+import { subcommand } from "./subcommand.js";
 import { synthesizeStage } from "./synthesize.js";
 import { table } from "./table.js";
 import { trainStage } from "./train.js";
-import { verb } from "./verb.js";
 import type { Weights } from "./weights.js";
 
-export const runVerb = () =>
-  verb({
+export const runCommand = () =>
+  subcommand({
     name: "run",
     summary: "the whole loop: sft, synthesize, judge, filter, train, evaluate before and after",
     details: "Examples of configs: examples/gsm8k and examples/hotpotqa. Every key: docs/configuration.md.",
     resume: "Run the same command again: every stage resumes where it stopped.",
     run: (invocation) =>
-      executeVerb(invocation, {
+      executeSubcommand(invocation, {
         plan: (session) => {
           required(session.config, "model");
           required(session.config, "task");

@@ -1,4 +1,4 @@
-/** What a verb works with: the resolved config, the run directory's paths, the signal, and a place to talk. */
+/** What a command receives: the resolved config, the paths of the run directory, the abort signal, and its messages to stderr. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -6,7 +6,7 @@ import type { NativePolicy } from "../policy/native-policy.js";
 import { type RunPaths, runPaths } from "../run-directory/layout.js";
 import type { Config } from "./config-schema.js";
 import { type ProgressLine, progressLine, say as sayAbove } from "./progress-bar.js";
-import type { Invocation } from "./verb.js";
+import type { Invocation } from "./subcommand.js";
 import type { Weights } from "./weights.js";
 
 export interface Session {

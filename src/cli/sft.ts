@@ -3,15 +3,15 @@ import type { NativePolicy } from "../policy/native-policy.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { sftSection } from "./sections.js";
 import { loadPolicy, required, type Session } from "./session.js";
-import { PROFILE_FLAG, verb } from "./verb.js";
+import { PROFILE_FLAG, subcommand } from "./subcommand.js";
 
-export const sftVerb = () =>
-  verb({
+export const sftCommand = () =>
+  subcommand({
     name: "sft",
     summary: "fine-tune on demonstrations or trajectories; writes sft-checkpoints",
     flags: [
@@ -33,7 +33,7 @@ export const sftVerb = () =>
     ],
     resume: "Run the same command again: it resumes from the newest checkpoint.",
     run: (invocation) =>
-      executeVerb(invocation, {
+      executeSubcommand(invocation, {
         plan: (session) => {
           const { config, paths } = session;
           const { demonstrations, trajectories, epochs, steps, batchSize, lr } = sftSection(session);

@@ -4,13 +4,13 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
 import { defined } from "./defined.js";
 import { newest } from "./eval.js";
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
-import { verb } from "./verb.js";
+import { subcommand } from "./subcommand.js";
 import { type Weights, weightsOption } from "./weights.js";
 
-export const solveVerb = () =>
-  verb({
+export const solveCommand = () =>
+  subcommand({
     name: "solve",
     summary: "answer one question with live tools, showing each step",
     flags: [
@@ -27,7 +27,7 @@ export const solveVerb = () =>
         required(session.config, "task");
         await preflight(session, ["solve"], weightsFolder(session, weights ?? newest(session)));
       };
-      return executeVerb(invocation, {
+      return executeSubcommand(invocation, {
         plan: (session) => [
           `solve ${JSON.stringify(question)} with ${weightsFolder(session, weights ?? newest(session))}`,
         ],

@@ -1,11 +1,11 @@
 /** `swirl synthesize`: stage 1, questions to trajectories.jsonl. */
 import { defined } from "./defined.js";
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { trainQuestions } from "./sections.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
-import { type Flag, PROFILE_FLAG, verb } from "./verb.js";
+import { type Flag, PROFILE_FLAG, subcommand } from "./subcommand.js";
 
 export const QUESTION_FLAGS: readonly Flag[] = [
   {
@@ -22,8 +22,8 @@ export const QUESTION_FLAGS: readonly Flag[] = [
   },
 ];
 
-export const synthesizeVerb = () =>
-  verb({
+export const synthesizeCommand = () =>
+  subcommand({
     name: "synthesize",
     summary: "roll out training questions with live tools; writes trajectories.jsonl",
     flags: [
@@ -50,7 +50,7 @@ export const synthesizeVerb = () =>
     ],
     resume: "Run the same command again: finished trajectories are kept.",
     run: (invocation) =>
-      executeVerb(invocation, {
+      executeSubcommand(invocation, {
         plan: (session) => {
           const { config, paths } = session;
           const { samples } = config.synthesize;

@@ -1,14 +1,14 @@
 /** `swirl train`: stage 2, step-wise RL on kept.jsonl; weights in checkpoints/latest. */
 import { DEFAULT_EPOCHS } from "../train/train-options.js";
 import { defined } from "./defined.js";
-import { executeVerb } from "./execute-verb.js";
+import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
-import { PROFILE_FLAG, verb } from "./verb.js";
+import { PROFILE_FLAG, subcommand } from "./subcommand.js";
 
-export const trainVerb = () =>
-  verb({
+export const trainCommand = () =>
+  subcommand({
     name: "train",
     summary: "step-wise RL on the states of kept.jsonl; writes checkpoints and metrics.jsonl",
     flags: [
@@ -47,7 +47,7 @@ export const trainVerb = () =>
     ],
     resume: "Run the same command again: it resumes from the newest checkpoint.",
     run: (invocation) =>
-      executeVerb(invocation, {
+      executeSubcommand(invocation, {
         plan: (session) => {
           const { config, paths } = session;
           const { steps, actions, batchSize, samplesPerState = 4, lr, klWeight } = config.train;

@@ -1,4 +1,4 @@
-/** Which weights of a run a verb works with. Names of evaluation files as well. */
+/** Which weights of a run a command uses. The names also appear in the names of evaluation files. */
 import { Option } from "commander";
 
 /** base: the config's model. start: what RL starts from (after SFT, if there is any). trained: after RL. */

@@ -86,7 +86,7 @@ function swirl(
 }
 
 describe("help and usage", () => {
-  it("prints its version and its verbs at once", async () => {
+  it("prints its version and its commands at once", async () => {
     const { version } = JSON.parse(await readFile("package.json", "utf8"));
     expect((await swirl(["--version"])).out).toBe(`${version}\n`);
     const { out, code } = await swirl(["--help"]);
@@ -140,7 +140,7 @@ describe("swirl run", () => {
 
   it("leaves a run directory alone that another process writes into", async () => {
     const taken = join(folder, "taken");
-    await mkdir(join(taken, "sft-checkpoints/latest"), { recursive: true }); // what the later verbs start from
+    await mkdir(join(taken, "sft-checkpoints/latest"), { recursive: true }); // what the later commands start from
     await using _ = await lockFolder(taken);
     for (const name of ["run", "sft", "synthesize", "judge", "filter", "train", "eval"])
       expect(await swirl([name, "-c", "config.json", "--output", "taken"]), name).toMatchObject({

@@ -2,22 +2,25 @@
 import { print } from "./output.js";
 import { stopProgress } from "./progress-bar.js";
 import type { Session } from "./session.js";
-import type { Invocation } from "./verb.js";
+import type { Invocation } from "./subcommand.js";
 
-export interface ConfigVerb<Result> {
-  /** What would be done, a line each. May throw CONFIG for what is missing. */
+export interface ConfigSubcommand<Result> {
+  /** What would be done, one line per item. May throw CONFIG when something is missing. */
   plan: (session: Session) => string[];
-  /** Everything that can be known to be wrong before the work begins; see preflight.ts. */
+  /** Finds every mistake that can be found before the work begins; see preflight.ts. */
   check: (session: Session) => Promise<void>;
-  /** Calls `check` itself, once it holds the lock of what it writes to. */
+  /** Calls `check` itself, once it holds the lock of the files it writes. */
   execute: (session: Session) => Promise<Result>;
   /** The result for people; --json prints it as it is. */
   format: (result: Result) => string;
-  /** Where it is not 0. */
+  /** The exit code. Default: 0. */
   exitCode?: (result: Result) => number;
 }
 
-export async function executeVerb<Result>(invocation: Invocation, steps: ConfigVerb<Result>): Promise<void> {
+export async function executeSubcommand<Result>(
+  invocation: Invocation,
+  steps: ConfigSubcommand<Result>,
+): Promise<void> {
   const { openSession } = await import("./session.js");
   const session = await openSession(invocation);
   const plan = steps.plan(session);

@@ -1,5 +1,5 @@
 /**
- * What every verb shares: --config, --set, the common flags, --dry-run, --json, and how a verb ends.
+ * What all subcommands share: --config, --set, the common flags, --dry-run, --json, and the exit codes.
  *
  *   exit 0    done
  *   exit 1    failed: message and remedy on stderr, no stack unless SWIRL_DEBUG is set
@@ -7,47 +7,47 @@
  *   exit 130  Ctrl-C; 143 SIGTERM; 129 SIGHUP: the first one stops at the next safe point, the second ends at once
  *   exit 141  stdout was closed before everything was written
  *
- * Verb files import nothing heavy before they run, so that `swirl --help` is instant.
+ * The files of subcommands import heavy modules only when they run, so that `swirl --help` is instant.
  */
 import { Command, type CommanderError, Option } from "commander";
 import { onOutputProblem, outputProblem } from "./output.js";
 import { say, stopProgress } from "./progress-bar.js";
 import { reportError, type StoppedBy } from "./report-error.js";
 
-/** A flag that sets one place of the config. */
+/** A flag that sets one key of the config. */
 export interface Flag {
   /** As commander writes it: "--samples <n>". */
   flags: string;
-  /** Dotted place in the config: "synthesize.samples". */
+  /** Dotted key of the config: "synthesize.samples". */
   path: string;
   help: string;
   /** Paths given as flags are relative to where the command is run. */
   kind?: "text" | "json" | "path";
 }
 
-/** Of the verbs that run the engine for long. */
+/** For the subcommands that run the engine for a long time. */
 export const PROFILE_FLAG: Flag = {
   flags: "--profile",
   path: "profile",
   kind: "json",
-  help: "print where the engine's time went, and keep it in profile.json",
+  help: "print where the engine's time went, and save it as profile.json",
 };
 
 export interface Invocation {
   /** The config file, if one was given. */
   config: string | undefined;
-  /** Values by dotted place, flags and --set, later ones last. */
+  /** Values by dotted key, from flags and --set. Later ones override earlier ones. */
   overrides: { path: string; value: unknown }[];
   dryRun: boolean;
   json: boolean;
   /** Positional arguments. */
   args: string[];
-  /** Flags of this verb that are no part of the config. */
+  /** Flags of this subcommand that are not part of the config. */
   own: Record<string, unknown>;
   signal: AbortSignal;
 }
 
-export interface VerbDefinition {
+export interface SubcommandDefinition {
   name: string;
   summary: string;
   /** More help, after the flags. */
@@ -55,7 +55,7 @@ export interface VerbDefinition {
   flags?: readonly Flag[];
   /** Leaves out --config, --set and the common flags. */
   withoutConfig?: boolean;
-  /** Further flags and arguments of commander. */
+  /** Adds flags and arguments that are not config keys. */
   customize?: (command: Command) => void;
   /** How an interrupted run is resumed. */
   resume?: string;
@@ -68,21 +68,27 @@ const COMMON: readonly Flag[] = [
   { flags: "--device <name>", path: "device", help: 'auto, cpu, cuda or cuda:N (default: "auto")' },
   { flags: "--dtype <type>", path: "dtype", help: 'float32 or bfloat16 (default: "float32")' },
   { flags: "--threads <n>", path: "threads", kind: "json", help: "CPU threads, 0 = every core (default: 0)" },
-  { flags: "--seed <n>", path: "seed", kind: "json", help: "of everything that is drawn (default: 0)" },
+  { flags: "--seed <n>", path: "seed", kind: "json", help: "seed of all sampling (default: 0)" },
 ];
 
-export function verb(definition: VerbDefinition): Command {
+export function subcommand(definition: SubcommandDefinition): Command {
   const command = new Command(definition.name).description(definition.summary);
   const flags = [...(definition.flags ?? []), ...(definition.withoutConfig ? [] : COMMON)];
   definition.customize?.(command);
   if (!definition.withoutConfig) {
     command.option("-c, --config <file>", "config file, JSON; see docs/configuration.md");
     command.addOption(
-      new Option("--set <path=value>", "any place of the config, as train.lr=1e-5; the value is JSON or text")
+      new Option(
+        "--set <path=value>",
+        "sets any key of the config, such as train.lr=1e-5; the value is JSON or text",
+      )
         .argParser((value, previous: string[]) => [...previous, value])
         .default([], "nothing"),
     );
-    command.option("--dry-run", "print the resolved config and what would be done, and do nothing");
+    command.option(
+      "--dry-run",
+      "check everything, print the resolved config and what would be done, and stop",
+    );
   }
   command.option("--json", "print one JSON object instead of text");
   for (const flag of flags) command.addOption(new Option(flag.flags, flag.help));
@@ -121,7 +127,7 @@ function overridesOf(command: Command, flags: readonly Flag[], options: Record<s
   }
   for (const text of (options.set as string[] | undefined) ?? []) {
     const at = text.indexOf("=");
-    if (at <= 0) throw usage(command, `--set ${text}: it has the form path=value, as train.lr=1e-5`);
+    if (at <= 0) throw usage(command, `--set ${text}: write path=value, such as train.lr=1e-5`);
     overrides.push({ path: text.slice(0, at), value: jsonOrText(text.slice(at + 1)) });
   }
   return overrides;
@@ -132,7 +138,7 @@ function flagValue(command: Command, flag: Flag, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw usage(command, `${flag.flags}: ${JSON.stringify(text)} is no number, true or false`);
+    throw usage(command, `${flag.flags}: ${JSON.stringify(text)} is not a number, true or false`);
   }
 }
 
@@ -148,19 +154,19 @@ function usage(command: Command, message: string): CommanderError {
   command.error(`error: ${message}`, { exitCode: 2, code: "swirl.usage" });
 }
 
-/** Signals that stop a command, with the exit code that a shell gives them: 128 + the signal's number. */
+/** Signals that stop a command, with the exit code that a shell reports for them: 128 + the signal's number. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-/** 128 + SIGPIPE, as of a program that writes into a closed pipe. */
+/** 128 + SIGPIPE: what a shell reports for a program that wrote into a closed pipe. */
 const CLOSED_PIPE = 141;
 
 interface Interruptible {
   signal: AbortSignal;
-  /** Why the command stops, with the exit code; undefined while nothing asked it to. */
+  /** Why the command stops, with the exit code; undefined while nothing has stopped it. */
   stoppedBy: () => StoppedBy | undefined;
   release: () => void;
 }
 
-/** The first signal aborts; a second one ends the process. So does a stdout that nobody reads. */
+/** The first signal aborts; the second ends the process. A closed stdout aborts too. */
 function interruptible(resume: string | undefined): Interruptible {
   const controller = new AbortController();
   let stoppedBy: StoppedBy | undefined;

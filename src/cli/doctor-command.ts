@@ -1,9 +1,9 @@
 /** `swirl doctor`: what was built, which devices run, and how to get what is missing. */
 import { print } from "./output.js";
-import { verb } from "./verb.js";
+import { subcommand } from "./subcommand.js";
 
-export const doctorVerb = () =>
-  verb({
+export const doctorCommand = () =>
+  subcommand({
     name: "doctor",
     summary: "what was built, which devices and instruction sets run, how to get what is missing",
     withoutConfig: true,
