@@ -43,8 +43,7 @@ Napi::Function EngineHandle::define(Napi::Env env) {
        InstanceMethod("forwardBackward", &EngineHandle::forward_backward),
        InstanceMethod("optimStep", &EngineHandle::optim_step),
        InstanceMethod("zeroGradients", &EngineHandle::zero_gradients),
-       InstanceMethod("update", &EngineHandle::update),
-       InstanceMethod("generate", &EngineHandle::generate),
+       InstanceMethod("update", &EngineHandle::update), InstanceMethod("generate", &EngineHandle::generate),
        InstanceMethod("estimate", &EngineHandle::estimate), InstanceMethod("memory", &EngineHandle::memory),
        InstanceMethod("profile", &EngineHandle::profile), InstanceMethod("dispose", &EngineHandle::dispose)});
 }
@@ -159,9 +158,11 @@ Napi::Value EngineHandle::forward_backward(const Napi::CallbackInfo& info) {
         op, info[2],
         [batch = std::move(batch), loss](Engine& engine, const Call& call) -> EngineCalls::Finish {
           const Profile::Call profiled(engine.profile(), op);
-          return [metrics = engine.forward_backward(batch, loss, call)](Napi::Env env) {
-            return to_js(env, metrics);
-          };
+          // Allocated first: gradients that were added must not be reported as failed.
+          const auto metrics = std::make_shared<GradientMetrics>();
+          EngineCalls::Finish finish = [metrics](Napi::Env env) { return to_js(env, *metrics); };
+          *metrics = engine.forward_backward(batch, loss, call);
+          return finish;
         });
   });
 }
@@ -184,11 +185,13 @@ Napi::Value EngineHandle::optim_step(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineHandle::zero_gradients(const Napi::CallbackInfo& info) {
-  return calls_->start("zeroGradients", info.Env().Undefined(),
-                       [](Engine& engine, const Call&) -> EngineCalls::Finish {
-                         engine.zero_gradients();
-                         return [](Napi::Env env) { return env.Undefined(); };
-                       });
+  constexpr auto op = "zeroGradients";
+  return rejecting(*calls_, op, [&] {
+    return calls_->start(op, info.Env().Undefined(), [](Engine& engine, const Call&) -> EngineCalls::Finish {
+      engine.zero_gradients();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
 }
 
 Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
