@@ -151,7 +151,12 @@ export type { RunPaths } from "./run-directory/layout.js";
 export type { Manifest, ManifestInput, ManifestSession } from "./run-directory/manifest.js";
 export { RunDirectory, type RunDirectoryOptions } from "./run-directory/run-directory.js";
 export { type ReportFiles, writeReport } from "./report/write-report.js";
-export { type FileOperations, type OpenFile, writeFileAtomic } from "./files/atomic-write.js";
+export {
+  type FileOperations,
+  type OpenFile,
+  type WriteResult,
+  writeFileAtomic,
+} from "./files/atomic-write.js";
 export type { TornLine } from "./files/jsonl-reader.js";
 export type { JsonlWriterOptions, KeptTornLine } from "./files/jsonl-writer.js";
 export { writeJson } from "./files/json-file.js";

@@ -34,7 +34,7 @@ export type AnswerVerdict = CheckedAnswer | FailedCheck;
 
 /**
  * Compares answers with the accepted ones: {@link exactMatcher}, {@link numericMatcher}, {@link f1Matcher},
- * {@link OutcomeJudge}, or your own.
+ * {@link AnswerKeyJudge}, or your own.
  *
  * @example
  * const caseless: AnswerMatcher = {

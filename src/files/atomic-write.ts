@@ -2,23 +2,24 @@
  * Files and folders that are whole or absent.
  *
  * A file is written to a temporary name in its own folder, fsynced, renamed over its target, and the folder is
- * fsynced: a reader, a crash or a full disk sees the old content or the new, never a part. A folder is filled under
- * a temporary name and published the same way. When a call fails the temporary is removed and the target untouched.
- * `FileOperations` lets a test fail or shorten every single call.
+ * fsynced. After a crash or a full disk, the path holds the old content or the new, never a part. A folder is filled
+ * under a temporary name and published the same way. When a call fails, the temporary is removed and the target is
+ * unchanged. `FileOperations` lets a test fail or shorten every single call.
  */
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
+/** Result of one write. */
+export interface WriteResult {
+  /** Bytes that were written. */
+  bytesWritten: number;
+}
+
 /** An open file, as {@link FileOperations} returns it: the part of `node:fs` FileHandle that is used. */
 export interface OpenFile {
-  /** Writes up to `length` bytes; it may write fewer. */
-  write(
-    data: Uint8Array,
-    offset: number,
-    length: number,
-    position: number | null,
-  ): Promise<{ bytesWritten: number }>;
+  /** Writes up to `length` bytes of `data`. It may write fewer: `bytesWritten` counts them. */
+  write(data: Uint8Array, offset: number, length: number, position: number | null): Promise<WriteResult>;
   /** Forces the content to disk. */
   sync(): Promise<void>;
   /** Cuts the file to `length` bytes. */
@@ -43,7 +44,7 @@ export const nodeFileOperations: FileOperations = {
   remove: (path) => fs.rm(path, { recursive: true, force: true }),
 };
 
-/** `.tmp-` names are what a crash may leave behind; `removeTemporaries` clears them. */
+/** Part of the names of temporary files. A crash may leave such files; `removeTemporaries` removes them. */
 const TEMPORARY = ".tmp-";
 
 /**
@@ -136,7 +137,7 @@ export async function removeTemporaries(folder: string): Promise<string[]> {
   return names;
 }
 
-/** A name next to `path` that no other call is given, and that `removeTemporaries` knows. */
+/** A unique name next to `path`, which `removeTemporaries` recognizes. */
 export function temporaryName(path: string): string {
   return join(
     dirname(path),

@@ -1,6 +1,6 @@
 /**
- * The bytes of a text file as UTF-8: gzip is told by its first bytes and unpacked, a byte-order mark is dropped, and
- * UTF-16 with a byte-order mark (what PowerShell writes) is decoded.
+ * The bytes of a text file as UTF-8. Gzip is recognized by its first bytes and decompressed, a byte-order mark is
+ * dropped, and UTF-16 with a byte-order mark (as PowerShell writes it) is decoded.
  */
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";

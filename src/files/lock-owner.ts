@@ -1,12 +1,12 @@
 /**
- * Who holds a lock, and whether it still runs.
+ * The owner of a lock, and whether it still runs.
  *
- * A process id is given out again, in a restarted container at once. So an owner is a *thread* and the moment it began,
- * counted from the machine's start, of which the id is noted too: Linux tells all three in /proc. A worker thread that
- * was terminated is gone although its process is not. Elsewhere the process id alone decides.
+ * Process ids are reused, in a restarted container at once. So an owner is a *thread* with its start time, counted from
+ * the boot of the machine, and the id of that boot. Linux has all three in /proc. A terminated worker thread is gone
+ * although its process is not. On other systems the process id alone decides.
  *
- * What runs on another host cannot be seen: such an owner is "elsewhere". Hosts are told apart by their names, so
- * machines and containers that share a folder need names of their own (Docker and Kubernetes give them).
+ * Owners on another host cannot be checked: such an owner is "elsewhere". Hosts are distinguished by name, so machines
+ * and containers that share a folder need different names (Docker and Kubernetes assign them).
  */
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
@@ -37,7 +37,7 @@ export function thisOwner(): LockOwner {
   };
 }
 
-/** undefined where the text names no owner. */
+/** Undefined when the text names no owner. */
 export function parseOwner(text: string): LockOwner | undefined {
   try {
     return ownerSchema.safeParse(JSON.parse(text)).data;
@@ -57,7 +57,7 @@ function isRunning({ pid, thread, started }: LockOwner): boolean {
   if (thread === undefined || started === undefined || !existsSync("/proc/self/stat")) return exists(pid);
   const now = startOf(pid, thread);
   if (now !== undefined) return now === started;
-  // Where /proc hides the processes of other users, the signal still finds them.
+  // /proc may hide the processes of other users; a signal still finds them.
   return !existsSync(`/proc/${pid}`) && exists(pid);
 }
 
@@ -70,7 +70,7 @@ function exists(pid: number): boolean {
   }
 }
 
-/** undefined for a thread that is not there, or has ended and only waits for its parent to take note. */
+/** Undefined for a thread that does not exist, or has ended and waits for its parent (a zombie). */
 function startOf(pid: number, thread: number): string | undefined {
   const text = read(`/proc/${pid}/task/${thread}/stat`);
   // proc_pid_stat(5): "pid (name) state …"; the name may hold anything. The state is field 3, the start field 22.
@@ -78,7 +78,7 @@ function startOf(pid: number, thread: number): string | undefined {
   return /^[ZXx]$/.test(fields[0] ?? "") ? undefined : fields[19];
 }
 
-/** The kernel's number of the calling thread: the call must be a synchronous one, which runs on it. */
+/** The kernel's id of the calling thread. The call must be synchronous, so that it runs on that thread. */
 function threadId(): number | undefined {
   try {
     return Number(/\/task\/(\d+)$/.exec(readlinkSync("/proc/thread-self"))?.[1]) || undefined;

@@ -8,7 +8,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 
-/** Does nothing where the folder exists. @throws SwirlError CONFIG where it cannot be made. */
+/** Does nothing when the folder exists. @throws SwirlError CONFIG when it cannot be made. */
 export async function makeFolder(path: string): Promise<void> {
   let existing = resolve(path);
   const missing: string[] = [];
@@ -42,7 +42,7 @@ function inTheWay(path: string, part: string): SwirlError {
   });
 }
 
-/** What to do about a folder that this user or this file system does not let be written. */
+/** What to do about a folder that this user cannot write, or that the file system refuses. */
 export function cannotMake(path: string, part: string, cause: NodeJS.ErrnoException): SwirlError {
   const { code } = cause;
   const [problem, remedy] =

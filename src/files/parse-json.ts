@@ -1,6 +1,6 @@
 /**
- * JSON.parse in slices, for files of megabytes (a tokenizer.json): the same value, or the same error. What is larger than
- * a piece is split at the commas of its container, and pieces are parsed one by one.
+ * JSON.parse in slices, for files of megabytes (a tokenizer.json), with the same value or the same error. A container
+ * larger than a piece is split at its commas, and the pieces are parsed one by one.
  */
 import type { Sliced } from "../async/slices.js";
 
@@ -9,7 +9,7 @@ const DEPTH = 6; // of containers that are split; each level scans its text once
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Throws what JSON.parse throws. `piece`: characters that are parsed at once. */
+/** Throws the errors of JSON.parse. `piece`: characters that are parsed at once. */
 export function* parseJson(text: string, piece = PIECE): Sliced<unknown> {
   try {
     return yield* value({ text, piece, depth: 0 }, 0, text.length);

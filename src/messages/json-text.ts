@@ -1,5 +1,5 @@
 /**
- * Reads one JSON value out of a text that goes on after it, and makes of it what the caller wants: whole numbers of any
+ * Reads one JSON value at the beginning of a longer text, and builds from it what the caller wants: whole numbers of any
  * size and the order of keys are kept, which JSON.parse loses.
  */
 export interface JsonBuilder<T> {

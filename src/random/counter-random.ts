@@ -3,10 +3,10 @@
  * checked against that paper's known answers.
  *
  * There is no generator state to save: a number is a pure function of (seed, stream, step, item). A resumed run draws
- * what the uninterrupted one would have drawn, and the order of draws never matters.
+ * the same numbers as an uninterrupted one, and the order of draws never matters.
  */
 
-/** What a draw is for; two purposes never share a number. */
+/** The purposes of draws. Two purposes never share a number. */
 export const STREAM = { shuffle: 1, action: 2, sft: 3, reward: 4 } as const;
 
 /** Where in a run a number belongs. All parts are unsigned 32-bit integers. */

@@ -1,4 +1,4 @@
-/** Reads what a report shows from a run directory. What a run did not do is absent, not an error. */
+/** Reads the data of a report from a run directory. A stage that did not run is absent, which is not an error. */
 
 import { access, readdir } from "node:fs/promises";
 import { z } from "zod";

@@ -1,6 +1,6 @@
 /**
- * report.html: one file that needs no other file: no script, no network, no font. Everything a model or a data set
- * wrote is escaped. Pure.
+ * report.html: one self-contained file, without scripts, fonts or network access. All text of models and datasets is
+ * escaped. Pure.
  */
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
 import type { ReportData } from "./report-data.js";

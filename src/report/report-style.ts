@@ -1,4 +1,4 @@
-/** The style sheet of report.html, in both colour schemes and for print. */
+/** The style sheet of report.html, in both color schemes and for print. */
 export const reportStyle = `
 :root { color-scheme: light dark; --ink: #1d2129; --soft: #667080; --line: #e3e6eb; --page: #ffffff; --panel: #f6f7f9;
   --accent: #2f6fdb; --good: #1f7a46; --bad: #b3352b; }

@@ -34,7 +34,7 @@ export function resultTable(stages: readonly EvaluatedStage[]): Table {
   };
 }
 
-/** How trajectories ended, a column a stage. */
+/** How trajectories ended: one column per stage. */
 export function endTable(stages: readonly EvaluatedStage[]): Table {
   const ends = [...new Set(stages.flatMap((stage) => Object.keys(stage.summary.ends)))].sort();
   const reasons = [...new Set(stages.flatMap((stage) => Object.keys(stage.summary.malformed)))].sort();

@@ -1,6 +1,6 @@
 /**
- * Charts as inline SVG strings: no script, no style sheet of their own. Colours are CSS variables of the page (see
- * report-html.ts), so that both colour schemes work. Pure.
+ * Charts as inline SVG strings: no script, no style sheet. Colors are CSS variables of the page (see
+ * report-html.ts), so that both color schemes work. Pure.
  */
 
 const WIDTH = 460;
@@ -8,13 +8,13 @@ const HEIGHT = 190;
 const MAX_POINTS = 1000;
 const MARGIN = { left: 46, right: 14, top: 10, bottom: 24 };
 
-/** A curve over training steps: every value faint, and their running mean over a tenth of the run in full. */
+/** A curve over training steps: the values in a faint color, their running mean over a tenth of the run in full. */
 export function lineChart(all: readonly { x: number; y: number }[], title: string): string {
   const smooth = runningMean(
     all.map((point) => point.y),
     Math.max(1, Math.round(all.length / 10)),
   );
-  // More points than pixels would only make the page slow.
+  // More points than pixels would only slow the page down.
   const points = thin(all, MAX_POINTS);
   const mean = thin(smooth, MAX_POINTS);
   const xs = points.map((point) => point.x);

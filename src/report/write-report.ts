@@ -17,7 +17,7 @@ export interface ReportFiles {
  * Writes report.md and report.html into a run directory, from the files in it.
  *
  * @param dir The run directory.
- * @param options `title`: heading of the report. Default: the name of the directory.
+ * @param options `title`: heading of the report. Default: the name of the run in its manifest.
  * @throws SwirlError RECORD when a file of the run is damaged.
  */
 export async function writeReport(dir: string, options: { title?: string } = {}): Promise<ReportFiles> {

@@ -1,12 +1,12 @@
 /**
- * The arguments of a call as the JSON text of an object, from the ways models and servers write them: nothing, "" and
- * null mean none; a string that holds the JSON is unwrapped. Key order and large numbers stay as they are written.
+ * The arguments of a call as the JSON text of an object. Models and servers write them in several ways: nothing, "" and
+ * null mean no arguments; a string that holds the JSON is unwrapped. Key order and large numbers are preserved.
  */
 import { readJson } from "../messages/json-text.js";
 
 /** A value read from JSON. */
 export interface Written {
-  /** Its JSON without blanks, keys and digits as they are written. */
+  /** Its JSON without spaces; keys and digits are unchanged. */
   raw: string;
   string?: string;
   fields?: Map<string, Written>;
@@ -32,10 +32,10 @@ export function readWritten(text: string, start = 0): { value: Written; end: num
   );
 }
 
-/** Undefined where the text is no JSON object, and no string that holds one. */
+/** Undefined when the value is neither a JSON object nor a string that holds one. */
 export function argumentsText(written: Written | undefined): string | undefined {
   let value = written;
-  // Twice encoded is seen in the wild, thrice is the most that is worth reading.
+  // Some servers encode twice. Deeper nesting than three is not a call.
   for (let depth = 0; depth < 3; depth++) {
     if (value === undefined || value.raw === "null") return "{}";
     if (value.fields) return value.raw;

@@ -1,9 +1,9 @@
-/** Whether a trajectory in an output file may be this run's: mixing two runs in one file would go unnoticed. */
+/** Checks that a trajectory in an output file belongs to this run. Two runs mixed in one file would go unnoticed. */
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { trajectorySeed } from "./rollout.js";
 import type { RolloutSetup } from "./rollout-setup.js";
 
-/** What shows that a record was made with other options than these; undefined when it may be theirs. */
+/** How the record differs from this run's options; undefined when it does not. */
 export function differsFrom(
   trajectory: Trajectory,
   { policy, format, callLimit, options }: RolloutSetup,

@@ -1,6 +1,6 @@
 /**
- * The next state: context, action and observation, and what the record keeps and appends to rebuild it exactly.
- * An observation longer than the token limit is cut here, where its tokens can be counted.
+ * The next state: context, action and observation, and the tokens that the record keeps and appends to rebuild it
+ * exactly. An observation longer than the token limit is truncated here, where its tokens can be counted.
  */
 
 import type { Message } from "../messages/message.js";
@@ -25,11 +25,11 @@ export function nextTurn(
 ): NextTurn {
   const shown = options.keepThoughts || parsed.kind === "malformed" ? undefined : parsed.shown;
   if (shown !== undefined && shown !== parsed.text) step.shown = shown;
-  // Calls that an endpoint reports beside the text are sent back beside it: spelled out in the text they would be twice.
-  const beside = !policy.exact && (action.toolCalls?.length ?? 0) > 0;
-  const said: Action = beside ? action : { ...action, text: parsed.text };
-  const replacement = step.shown !== undefined && beside ? "" : step.shown;
-  const toTool = format.kind === "chat-template" && parsed.kind === "call" && (policy.exact || beside);
+  // Calls that an endpoint reports apart from the text are sent back that way: in the text they would appear twice.
+  const isReported = !policy.exact && (action.toolCalls?.length ?? 0) > 0;
+  const said: Action = isReported ? action : { ...action, text: parsed.text };
+  const replacement = step.shown !== undefined && isReported ? "" : step.shown;
+  const toTool = format.kind === "chat-template" && parsed.kind === "call" && (policy.exact || isReported);
   const id = action.toolCalls?.[0]?.id;
   const observation = step.observation!;
   const extend = (content: string): Context => {

@@ -156,7 +156,7 @@ function parseTags(
     : { kind: "call", text, shown, call: { name: tags.get(tag)!, input: inner } };
 }
 
-/** What an endpoint reports beside the text, its arguments read as those in a text are. */
+/** The calls that an endpoint reports apart from the text. Their arguments are read like those of calls in the text. */
 function reportedCalls(reported: readonly ToolCall[]): FoundCalls {
   const calls: ToolCall[] = [];
   for (const call of reported) {
@@ -200,7 +200,7 @@ function parseTemplateCalls(
     );
   }
   const shown = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${input}}\n</tool_call>`;
-  // An endpoint reports its calls beside the text: the record has to hold them all the same.
+  // An endpoint reports its calls apart from the text, but the recorded text must hold them as well.
   const written =
     !action.toolCalls?.length || templateCalls({ text: said, truncated: false, tools }).length > 0;
   const whole = written ? text : [text.trim(), shown].filter((part) => part !== "").join("\n");

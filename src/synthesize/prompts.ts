@@ -84,7 +84,7 @@ function callRule(tool: AnyTool, tag: string): string {
   return `Tool ${tool.name}: ${what} To use it, write the input between <${tag}> and </${tag}>.`;
 }
 
-/** What the environment says instead of a result. */
+/** Messages of the environment in place of a result. */
 export const notices = {
   malformed: (message: string, format: ActionFormat, callsLeft: number): string =>
     `${message} ${

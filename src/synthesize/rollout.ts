@@ -1,9 +1,9 @@
 /**
  * Rolls out one question: prompt, act, parse, execute, append, until an answer or the limit (SWiRL, stages 1 and 3).
  *
- * Deterministic in (policy weights, question, sample, seed, options) as far as the tools are. What goes wrong on the
- * way (no answer, bad actions, tools that fail, a policy that cannot act) is written in the record. Thrown are only
- * abort, and errors that every other trajectory would meet as well (configuration, a disposed policy, NaN log-probs).
+ * Deterministic in (policy weights, question, sample, seed, options) as far as the tools are. Failures of one rollout
+ * (no answer, bad actions, failing tools, a policy that cannot act) are recorded, not thrown. Only an abort is thrown,
+ * and errors that every other trajectory would meet as well (configuration, a disposed policy, NaN log-probs).
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolCall } from "../messages/message.js";
@@ -21,7 +21,7 @@ import type { RolloutSetup } from "./rollout-setup.js";
 import { runCall, toolSpec } from "./run-call.js";
 import { truncate } from "./truncate.js";
 
-/** What the environment does after an action: an observation, or the end. */
+/** The environment's reply to an action: an observation, or the end. */
 type Reply =
   | { observation: NonNullable<Step["observation"]>; end?: Trajectory["end"] }
   | { end: Trajectory["end"] };
@@ -74,8 +74,8 @@ export async function rollout(
 }
 
 /**
- * Another end of a recorded trajectory: up to step `at` as it is, `action` instead of the recorded one, and from there
- * on fresh. `seed` is that of what is sampled. The record needs tokens: states are those of the record, id for id.
+ * Continues a recorded trajectory differently: it keeps the steps before `at`, takes `action` in place of the recorded
+ * one, and samples the rest with `seed`. The record needs tokens: its states are used id for id.
  */
 export async function continueRollout(
   recorded: Trajectory,
@@ -122,14 +122,14 @@ interface Calls {
   askedForAnswer: boolean;
 }
 
-/** Appends steps to the trajectory until it ends, and says how. */
+/** Appends steps to the trajectory until it ends, and sets `end`. */
 async function play(
   trajectory: Trajectory,
   state: { context: Context; turn: { keep: number; append: number[] } },
   setup: RolloutSetup,
   options: {
     calls: Calls;
-    /** Taken instead of the first action that would be sampled. */
+    /** Taken in place of the first sampled action. */
     first?: Action;
     signal: AbortSignal | undefined;
     onStep?: ((step: Step) => void | Promise<void>) | undefined;
@@ -248,7 +248,7 @@ function recordStep(
   return step;
 }
 
-/** The environment's half of a step. Every action but an answer uses one call up. */
+/** The environment's half of a step. Every action except an answer uses one call. */
 async function respond(
   { task, format, callLimit, options }: RolloutSetup,
   parsed: Exclude<ParsedAction, { kind: "answer" }>,
@@ -290,7 +290,7 @@ async function respond(
   return result.error && options.toolError === "end" ? { observation, end: "tool-error" } : { observation };
 }
 
-/** Calls that differ in case and spacing only are the same. */
+/** Calls that differ only in case and spacing are the same. */
 function callKey({ name, input }: ToolCall): string {
   return JSON.stringify([name, input.trim().toLowerCase().replace(/\s+/g, " ")]);
 }

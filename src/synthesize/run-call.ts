@@ -1,6 +1,6 @@
 /**
- * Executes one call. Never throws for what a tool does: bad input, an exception and a timeout all come back as an
- * error to show to the model. Only the caller's own abort is thrown.
+ * Executes one call. It never throws for a tool's failure: bad input, an exception and a timeout all become an error
+ * to show to the model. Only the caller's own abort is thrown.
  */
 import { z } from "zod";
 import { abortedError } from "../async/map-concurrent.js";
@@ -11,7 +11,8 @@ import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 
 export interface CallResult {
-  text: string; // the tool's result, or what went wrong
+  /** The tool's result, or its error message. */
+  text: string;
   error: boolean;
   milliseconds: number;
 }
@@ -64,7 +65,7 @@ function readInput(tool: AnyTool, text: string, kind: ActionFormat["kind"]) {
   return tool.inputSchema.safeParse(field === undefined ? text : { [field]: text });
 }
 
-/** Calls in the style of XML know text only: a field whose schema refuses it is read as the JSON it holds. */
+/** Calls in XML style hold text only: a field whose schema refuses the text is parsed as JSON. */
 function readFields(tool: AnyTool, input: Record<string, unknown>) {
   const parsed = tool.inputSchema.safeParse(input);
   if (parsed.success) return parsed;
@@ -101,7 +102,7 @@ export function requireTagInput(tool: AnyTool): void {
   });
 }
 
-/** The tool as a chat template or an endpoint wants to see it. */
+/** The description of a tool for a chat template or an endpoint. */
 export function toolSpec(tool: AnyTool): ToolSpec {
   const { $schema: _, ...parameters } = z.toJSONSchema(tool.inputSchema, { io: "input" });
   return { name: tool.name, description: tool.description, parameters };

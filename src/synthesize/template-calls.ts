@@ -8,12 +8,12 @@
  *   Qwen2.5-Coder and others      the JSON in a fenced block or bare, at the end of the response
  *
  * A call between marks is a call. JSON without marks is one only where the response ends with it and the words before
- * it do not speak of an example. A closing mark may be missing at the end of a response that the model itself ended.
+ * it do not announce an example. A closing mark may be missing at the end of a response that the model itself ended.
  */
 import type { ToolCall } from "../messages/message.js";
 import { argumentsText, readWritten, type Written } from "./call-arguments.js";
 
-/** "unreadable": marked as a call, but not to be read for certain. "cut-off": it ends within a call. */
+/** "unreadable": marked as a call that cannot be read for certain. "cut-off": the text ends within a call. */
 export type FoundCalls = ToolCall[] | "unreadable" | "cut-off";
 
 export interface CallText {
@@ -24,7 +24,7 @@ export interface CallText {
   tools: readonly string[];
 }
 
-/** What a server may leave at the end of a turn. */
+/** Marks that a server may leave at the end of a turn. */
 const END_OF_TURN =
   /(?:\s|<\/s>|<\|im_end\|>|<\|eot_id\|>|<\|eom_id\|>|<\|endoftext\|>|<end_of_turn>|<\|end\|>|<\|call\|>)+$/;
 
@@ -144,7 +144,7 @@ function wholeJson(text: string, truncated: boolean): FoundCalls {
   return text.slice(json.end).trim() === "" ? (toCalls(json.value) ?? "unreadable") : "unreadable";
 }
 
-/** Words that say the JSON after them is shown, not meant. */
+/** Words that announce JSON as an example, not as a call. */
 const TALK = new RegExp(
   [
     "\\b(?:examples?|e\\.g|for instance|such as|would|could have|format|syntax|schema|looks? like|like this)\\b",
@@ -154,7 +154,7 @@ const TALK = new RegExp(
   "i",
 );
 
-/** JSON at the end of the response, fenced or bare. None where it is no call, or one that is only talked about. */
+/** The call in JSON at the end of the response, fenced or bare. None when it is not a call, or only an example. */
 function unmarkedCall(text: string, tools: readonly string[]): FoundCalls {
   const fenced = /^([\s\S]*?)```(?:json|tool_call|tool_code)?\s*\n?([\s\S]*?)\s*```$/.exec(text);
   const found = fenced ? { before: fenced[1]!, body: fenced[2]! } : bareJson(text);
@@ -166,7 +166,7 @@ function unmarkedCall(text: string, tools: readonly string[]): FoundCalls {
   if (!calls) return [];
   if (found.before.trim() !== "" && !calls.every(({ name }) => tools.includes(name))) return [];
   if (TALK.test(lastParagraph(found.before)) || /[`"'“]\s*$/.test(found.before)) return [];
-  // Another call before it: which of them was meant is not certain.
+  // Another call comes before it, and it is not certain which of them was meant.
   if (/\{\s*"(?:name|function|type)"\s*:/.test(found.before)) return "unreadable";
   return calls;
 }
@@ -195,7 +195,7 @@ function lastParagraph(text: string): string {
     .at(-1)!;
 }
 
-/** The calls that a JSON value holds; undefined where it holds anything else. */
+/** The calls in a JSON value; undefined when it holds anything else. */
 function toCalls(value: Written): ToolCall[] | undefined {
   const calls = (value.items ?? [value]).map(toCall);
   return calls.length > 0 && calls.every((call) => call !== undefined) ? calls : undefined;
@@ -208,7 +208,7 @@ function toCall({ fields }: Written): ToolCall | undefined {
   if (!own || name === undefined) return undefined;
   const given = ["arguments", "parameters"].filter((key) => own.has(key));
   if (given.length > 1) return undefined;
-  // Without arguments only what says that it is a call, or nothing else, is one.
+  // Without arguments it is a call only when it has no other keys than those of a call.
   if (
     given.length === 0 &&
     ![...own.keys()].every((key) => ["name", "type", "function", "id"].includes(key))

@@ -1,4 +1,4 @@
-/** At most `limit` characters, the mark included; never half a surrogate pair. */
+/** Truncates to `limit` characters, including the mark. A surrogate pair is never split. */
 export function truncate(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const mark = " … [cut]";

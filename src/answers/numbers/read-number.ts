@@ -3,14 +3,14 @@
  * something next to it changes ("18 or 19", "3-4", "3:30", "2x", "18th"), there is no number.
  *
  * An answer may be announced ("#### 18", "\boxed{18}", "the answer is 18"); then only the announced part counts.
- * A calculation beside the number has to agree with it: "18 = 9 * 2" and "9 * 2 = 18" are 18, "9 * 2 = 19" and "9 * 2"
+ * A calculation next to the number has to agree with it: "18 = 9 * 2" and "9 * 2 = 18" are 18, "9 * 2 = 19" and "9 * 2"
  * are none. A number that is repeated in another clause or in parentheses has to be the same one.
  */
 import { calculate } from "../../tools/calculator/index.js";
 import { plainText } from "./plain-text.js";
 import { type Quantity, quantitiesIn } from "./quantities.js";
 
-/** Longer texts are no final answers. Characters. */
+/** Maximum length in characters: a longer text is not a final answer. */
 const MAX_LENGTH = 1_000;
 
 export interface NumberReading {
@@ -89,7 +89,7 @@ function numberOf({ value, percent }: Quantity): Part {
   return { kind: "number", value: value!, percent };
 }
 
-/** An operator with something that is no number on its other side: "18 + x", "x * 5". */
+/** An operator whose other side is not a number: "18 + x", "x * 5". */
 function isCalculation(text: string): boolean {
   return /\d\s*[*+]\s*[\p{L}(]|\d\s*[-/]\s*\p{L}(?!\p{L})|\p{L}\s*[*/]\s*\d/u.test(text);
 }

@@ -7,7 +7,7 @@ export interface Token {
   at: number; // offset in the text
 }
 
-/** Scripts written without spaces: their letters are no part of a number's name, "共18个" shows 18. */
+/** Scripts written without spaces: their letters are not part of a number's name, "共18个" shows 18. */
 const UNSPACED =
   "[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Hangul}\\p{Script=Thai}\\p{Script=Lao}\\u30fc]";
 const TOKEN = new RegExp(

@@ -8,7 +8,7 @@ import type { Passage } from "../passage.js";
 const sentences = z.union([z.string(), z.array(z.string())]);
 const pairs = z.array(z.tuple([z.string(), sentences]));
 
-/** Parses text that is JSON; what is none is left to the schema. */
+/** Parses text that is JSON. Other text is left to the schema. */
 export function fromJsonText(value: unknown): unknown {
   if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
   try {

@@ -1,4 +1,4 @@
-/** GSM8K (Cobbe et al., 2021): word problems; the answer stands after "####" at the end of its solution. */
+/** GSM8K (Cobbe et al., 2021): word problems. The answer follows "####" at the end of the solution. */
 import { z } from "zod";
 import { format } from "./format.js";
 

@@ -1,4 +1,4 @@
-/** The datasets by name, in the order in which a row is compared with them. */
+/** The datasets by name. A row is compared with them in this order. */
 import { beerqa } from "./beerqa.js";
 import { cofca } from "./cofca.js";
 import type { Format } from "./format.js";
@@ -24,7 +24,7 @@ export const FORMATS = {
 /** Names of the datasets that can be read. */
 export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
 
-/** The dataset that a row looks like; undefined when it looks like none. */
+/** The dataset that a row looks like; undefined when it looks like no dataset. */
 export function recogniseFormat(row: unknown): FormatName | undefined {
   if (typeof row !== "object" || row === null || Array.isArray(row)) return undefined;
   return FORMAT_NAMES.find((name) => FORMATS[name].recognises(row as Record<string, unknown>));

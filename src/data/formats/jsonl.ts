@@ -1,5 +1,5 @@
 /**
- * Questions of your own: {"id"?, "question", "answers" or "answer", "tags"?} per line. The names that public datasets
+ * Your own questions: {"id"?, "question", "answers" or "answer", "tags"?} per line. The names that public datasets
  * give their answers are read as well (gold.ts). Without an id, file and line name the row.
  */
 import { z } from "zod";
