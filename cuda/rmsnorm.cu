@@ -1,12 +1,12 @@
 // rmsnorm_forward, rmsnorm_backward: y = x · rstd · w with w = weight + offset and rstd = (mean(x²) + eps)^-½.
 // The gradient, with g = dy · w: dx = rstd · (g - x · rstd² · mean(g · x)), dweight = Σ dy · x · rstd.
 //
-// A line (one group of one row) belongs to a team: a warp when it is narrow, else a block. The team's size
-// and the order of its sums depend on the width only. A line is read twice; the second time it comes from
-// cache.
+// A line is one group of one row. A team of threads computes it: a warp if the line has at most kNarrow elements,
+// else a block. The size of the team and the order of its sums depend only on the width. A line is read twice,
+// the second time from cache.
 //
-// Forward moves 6 bytes an element (float32 in, bfloat16 out). Backward into a float32 residual moves 14
-// (x, dy, dx read, dx written), and for the sums of 8 rows 1 byte more. Floor: bytes / bandwidth.
+// Memory traffic per element: forward 6 bytes (float32 in, bfloat16 out). Backward into a float32 residual stream 14
+// (reads x, dy and dx, writes dx), and 1 more for the column sums. Lower bound on time: bytes / bandwidth.
 #include "cuda/column_sums.cuh"
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
@@ -14,16 +14,16 @@
 namespace swirl::cuda {
 namespace {
 
-constexpr int kRows = 8;           // of a piece of the column sums
-constexpr int kNarrow = 512;       // widest line of a warp
-constexpr int kMostThreads = 512;  // of a block that is one team
-constexpr int kWarps = 8;          // of a block whose warps are teams
+constexpr int kRows = 8;           // rows per block of the backward (a piece of the column sums)
+constexpr int kNarrow = 512;       // maximum width of a line that one warp computes
+constexpr int kMostThreads = 512;  // maximum threads when the block is one team
+constexpr int kWarps = 8;          // warps per block when each warp is a team
 
 unsigned team_threads(int32_t width) {
   return static_cast<unsigned>(std::min<int64_t>(kMostThreads, round_up(ceil_div(width, kPack), kWarp)));
 }
 
-// Who works on what. kWarpTeams: each warp is a team; else the block is one.
+// The calling thread's team. kWarpTeams: each warp is a team; otherwise the block is.
 template <bool kWarpTeams>
 struct Team {
   int threads = kWarpTeams ? kWarp : static_cast<int>(blockDim.x);
@@ -72,8 +72,8 @@ struct Backward {
   bool accumulate, aligned;
 };
 
-// One block for kRows rows. Dynamic shared memory: dweight's sums of each team, [teams][kPack][packs], an
-// element's lanes side by side; only the thread that owns a pack touches it until the teams add up.
+// One block per kRows rows. Dynamic shared memory holds each team's sums for dweight: [teams][kPack][packs]. A pack
+// (kPack consecutive elements) belongs to one thread of the team until the sums of the teams are added.
 template <bool kWarpTeams, class X, class DY, class DX>
 __global__ void __launch_bounds__(kMostThreads)
     rmsnorm_gradient_kernel(Backward b, const X* x, const DY* dy, DX* dx, float* sums) {
@@ -142,7 +142,7 @@ swirl_status gradient(swirl_device* device, const Backward& b, int64_t pieces, c
                 dim3(static_cast<unsigned>(pieces)), dim3(threads), bytes, b, x, dy, dx, sums);
 }
 
-// Whether the groups of a row of T begin at 16-byte boundaries.
+// Whether every group of every row begins at a 16-byte boundary.
 template <class T>
 bool aligned_lines(const T* pointer, int64_t ld, int32_t groups, int32_t width) {
   return aligned_rows(pointer, ld) && (groups == 1 || aligned_rows(pointer, width));

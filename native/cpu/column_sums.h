@@ -1,6 +1,6 @@
-// Sums over rows, for gradients that every row adds to (norm weights, biases): pieces of kRows rows are
-// summed apart, then in order in float64, since rows of such a gradient nearly cancel. The pieces depend on
-// the row count only, so the bits do not depend on the threads.
+// Sums over rows, for gradients to which every row contributes (norm weights, biases). Each piece of kRows rows is
+// summed separately; the pieces are then added in order in float64, because the rows nearly cancel. The pieces
+// depend only on the number of rows, so the result does not depend on the number of threads.
 #ifndef SWIRL_CPU_COLUMN_SUMS_H_
 #define SWIRL_CPU_COLUMN_SUMS_H_
 
@@ -15,7 +15,7 @@ class ColumnSums {
  public:
   static constexpr int64_t kRows = 8;
 
-  // Lives in the device's shared scratch until the next op. False when memory is out.
+  // Uses the device's shared scratch, valid until the next op. False when out of memory.
   bool reserve(swirl_device* device, int64_t rows, int64_t width) {
     pieces_ = ceil_div(rows, kRows);
     width_ = width;

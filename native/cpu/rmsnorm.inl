@@ -1,5 +1,6 @@
-// y = x · rstd · w with w = weight + offset and rstd = (mean(x²) + eps)^-½. Its gradient, with g = dy · w:
-// dx = rstd · (g - x · rstd² · mean(g · x)), dweight = Σ dy · x · rstd.
+// RMSNorm of rows [begin, end): y = x · rstd · w with w = weight + offset and rstd = (mean(x²) + eps)^-½.
+// Gradient, with g = dy · w: dx = rstd · (g - x · rstd² · mean(g · x)), dweight = Σ dy · x · rstd.
+// Compiled once per instruction set (each_isa.h), which defines the vector type V of kLanes floats.
 namespace swirl {
 namespace SWIRL_ISA {
 

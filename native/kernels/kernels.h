@@ -2,14 +2,14 @@
 // separate module loaded at run time.
 //
 // Rules that hold for every entry:
-//  - Nothing throws; every entry returns a status, and `last_error` then says what went wrong.
-//  - Pointers are device memory unless named `host_`. The caller owns all memory; no entry allocates in the
-//    step (a device may keep scratch of its own that it grows outside the hot path).
-//  - Matrices are row-major. Shapes stand next to each pointer. `ld` is the distance between rows in elements.
-//  - "overwrites" / "accumulates" is said for every output. Gradients of parameters accumulate in float32.
-//  - A row's result depends on that row's inputs only: never on how many rows, trees or sequences share the
-//    call. That is what makes the sampler's log-probs equal the trainer's.
-//  - Reductions have one fixed order: a call repeated gives the same bits.
+//  - Nothing throws. An entry that can fail returns a status; `last_error` then describes the failure.
+//  - Pointers are device memory unless named `host_`. The caller owns all memory. Only `allocate` allocates for
+//    the caller; a device may keep scratch memory of its own, which grows to the largest call.
+//  - Matrices are row-major. Shapes are in brackets. `ld…` is the distance between rows, in elements.
+//  - Every output is marked "overwrites" or "accumulates". Gradients of parameters accumulate in float32.
+//  - A row's result depends on that row's inputs only, never on the other rows of the call. That is why the
+//    sampler's log-probs equal the trainer's, to the bit.
+//  - Reductions have a fixed order: repeating a call gives the same bits.
 //  - `dtype` is the compute type of activations (float32 or bfloat16); accumulation is always float32.
 #ifndef SWIRL_KERNELS_H_
 #define SWIRL_KERNELS_H_
@@ -27,8 +27,8 @@ typedef enum { SWIRL_FLOAT32 = 0, SWIRL_BFLOAT16 = 1 } swirl_dtype;
 
 typedef enum {
   SWIRL_OK = 0,
-  SWIRL_INVALID = 1,      // arguments no kernel could serve
-  SWIRL_UNSUPPORTED = 2,  // this device cannot; another may
+  SWIRL_INVALID = 1,      // invalid arguments, on any device
+  SWIRL_UNSUPPORTED = 2,  // valid, but not implemented by this device
   SWIRL_OUT_OF_MEMORY = 3,
   SWIRL_DEVICE_ERROR = 4,  // the device or a library failed
 } swirl_status;
@@ -46,28 +46,29 @@ typedef struct {
   uint64_t memory_bytes;    // in all
   uint64_t memory_free;     // now
   int32_t cores;            // threads this device runs, or multiprocessors
-  int32_t batch_rows;       // rows of a pass that fill it: fewer run slower, more only take memory
+  int32_t batch_rows;       // rows per pass that saturate the device; more only cost memory
 } swirl_device_info;
 
-// Which keys each query sees. Keys and values lie in slots; the queries of a call are rows 0 … rows - 1.
+// Which keys each query sees (attends to). Keys and values are stored in slots; the queries of a call are rows
+// 0 … rows - 1. The path of a row is the chain of tokens from the root of the tree to it.
 //
-// Queries come in segments: runs of consecutive rows of one root-to-leaf path. A segment's path is every key
-// slot from the root (position 0) to the segment's last row, as intervals [begin, end) of slots in order of
-// position. The last n slots of a path are the segment's own n rows, so row i of a segment of n rows whose
-// path holds L slots is at position L - n + i and sees the path positions
+// Queries are grouped into segments: consecutive rows that follow each other on one path. The path of a segment
+// lists the key slots from the root (position 0) to its last row, as intervals [begin, end) of slots in order of
+// position. A segment of n rows owns the last n of its path's L slots. So its row i is at position L - n + i and
+// sees the path positions
 //   max(0, position - window + 1) … position          (window = 0: from 0).
 // Kernels reduce over path positions in blocks aligned to position, so a row's result does not depend on the
 // tree, nor on where in the cache its keys lie.
 //
-// The backward pass also goes from keys to queries: key runs are runs of consecutive slots of one path, and
-// the rows that may see any of a run's keys are consecutive, because rows come in depth-first preorder. Of
-// those, a row sees a key exactly when 0 <= position[row] - key position (< window).
+// The backward pass also iterates over keys and needs their queries. A key run is a run of consecutive slots of
+// one path. The rows that may see any key of a run are consecutive, because rows are in depth-first preorder;
+// among them, a row sees a key exactly when 0 <= position[row] - key position, and < window if there is one.
 typedef struct {
   int32_t rows;
   int32_t segments;
   int32_t longest_segment;     // rows
   int32_t longest_path;        // slots
-  int64_t pairs;               // visible (row, key) pairs in all, windows aside: what attention costs
+  int64_t pairs;               // (row, key) pairs, ignoring windows: the cost of attention
   const int32_t* position;     // [rows]
   const int32_t* query_begin;  // [segments] first row
   const int32_t* query_end;    // [segments] one past the last row
@@ -92,7 +93,7 @@ typedef struct {
   float softcap;   // 0 = none; else softcap * tanh(score / softcap)
 } swirl_attention_shape;
 
-// Labels of a chunk of logit rows: a row may predict the first token of several children of a fork.
+// Labels (target tokens) of a chunk of logit rows. At a fork of the tree, a row has one label per child.
 typedef struct {
   int32_t rows;
   int32_t labels;
@@ -123,15 +124,16 @@ typedef struct swirl_kernels {
   void (*close)(swirl_device*);
   const char* (*last_error)(const swirl_device*);  // device may be NULL after a failed open
   swirl_status (*describe)(swirl_device*, swirl_device_info* host_out);
-  // Floating-point operations per second of multiply-adds on registers alone, all threads: what no product can
-  // pass. Measured in some 50 ms; 0 where it is not known. Optional: may be null.
+  // Peak floating-point operations per second: multiply-adds on registers, all threads. An upper bound for every
+  // matrix product. Takes about 50 ms to measure; 0 = unknown. Optional: may be null.
   double (*register_peak)(swirl_device*, swirl_dtype);
 
   // --- memory
   swirl_status (*allocate)(swirl_device*, size_t bytes, void** out);  // 64-byte aligned, contents undefined
   void (*release)(swirl_device*, void*);
   swirl_status (*upload)(swirl_device*, void* to, const void* host_from, size_t bytes);
-  swirl_status (*download)(swirl_device*, void* host_to, const void* from, size_t bytes);  // waits
+  swirl_status (*download)(swirl_device*, void* host_to, const void* from,
+                           size_t bytes);  // waits for the device
   swirl_status (*copy)(swirl_device*, void* to, const void* from, size_t bytes);
   swirl_status (*zero)(swirl_device*, void* to, size_t bytes);
   swirl_status (*synchronize)(swirl_device*);
@@ -146,13 +148,13 @@ typedef struct swirl_kernels {
                        swirl_dtype dtype, const void* a, int32_t lda, const void* b, int32_t ldb, float beta,
                        void* c, int32_t ldc, swirl_dtype c_type);
 
-  // --- packed matrices (optional: all three null where products gain nothing by it)
-  // A copy of B [n, k], row-major, in the device's own order, for products that take it again and again: with
-  // few rows of A, ordering B is most of the work. packed_bytes: what it takes; 0 = not on this device as set.
+  // --- packed matrices (optional: all three are null when packing does not help this device)
+  // A copy of B [n, k], row-major, reordered for repeated products with it: with few rows of A, reordering B is
+  // most of the work. packed_bytes: size of the copy; 0 = this device does not pack with its current settings.
   size_t (*packed_bytes)(swirl_device*, int32_t n, int32_t k, swirl_dtype dtype);
   swirl_status (*pack)(swirl_device*, int32_t n, int32_t k, swirl_dtype dtype, const void* b, int32_t ldb,
                        void* packed);
-  // C = A · Bᵀ + beta · C, to the bit what gemm gives with transpose_b.
+  // C = A · Bᵀ + beta · C, equal to gemm with transpose_b to the bit.
   swirl_status (*gemm_packed)(swirl_device*, int32_t m, int32_t n, int32_t k, swirl_dtype dtype,
                               const void* a, int32_t lda, const void* packed, float beta, void* c,
                               int32_t ldc, swirl_dtype c_type);
@@ -161,19 +163,20 @@ typedef struct swirl_kernels {
   // out[rows, width] f32 = table[token, :] * scale; overwrites.
   swirl_status (*embedding_forward)(swirl_device*, int32_t rows, int32_t width, const int32_t* tokens,
                                     const void* table, swirl_dtype dtype, float scale, float* out);
-  // table_gradient[token, :] += gradient[row, :] * scale, rows in ascending order for each token. host_tokens
-  // is the same list in host memory, to plan without a race.
+  // table_gradient[token, :] += gradient[row, :] * scale, rows in ascending order for each token. host_tokens:
+  // [rows] token ids in host memory, so that rows can be divided among threads without races.
   swirl_status (*embedding_backward)(swirl_device*, int32_t rows, int32_t width, const int32_t* host_tokens,
                                      const float* gradient, float scale, float* table_gradient);
 
-  // --- normalisation
+  // --- normalization
   // For each row r and group g: y = x · rstd · (weight + offset), rstd = (mean(x²) + eps)^-½, over `width`
-  // elements at x + r·ld + g·width. rstd [rows, groups] is saved. y may be x. Overwrites y and rstd. offset
-  // is 0 or 1.
+  // elements at x + r·ld + g·width. Overwrites y and rstd [rows, groups], which the backward needs. y may be x.
+  // offset is 0 or 1 (Gemma). groups: 1, or the number of heads when each head is normalized.
   swirl_status (*rmsnorm_forward)(swirl_device*, int32_t rows, int32_t groups, int32_t width, const void* x,
                                   int32_t ldx, swirl_dtype x_type, const float* weight, float offset,
                                   float eps, void* y, int32_t ldy, swirl_dtype y_type, float* rstd);
-  // dx += (accumulate != 0) or = ; dweight[width] accumulates. dx may be dy. x is the forward's input.
+  // dx accumulates if accumulate != 0, else overwrites; dweight [width] accumulates. dx may be dy. x is the input
+  // of the forward, rstd its output.
   swirl_status (*rmsnorm_backward)(swirl_device*, int32_t rows, int32_t groups, int32_t width, const void* x,
                                    int32_t ldx, swirl_dtype x_type, const float* weight, float offset,
                                    const float* rstd, const void* dy, int32_t lddy, swirl_dtype dy_type,
@@ -191,7 +194,7 @@ typedef struct swirl_kernels {
   // gate_up [rows, 2 · width]: gate then up. out[rows, width] = activation(gate) · up; overwrites.
   swirl_status (*gated_forward)(swirl_device*, swirl_activation, int32_t rows, int32_t width,
                                 const void* gate_up, void* out, swirl_dtype dtype);
-  // dgate_up[rows, 2 · width] overwrites; may be gate_up itself.
+  // Overwrites dgate_up [rows, 2 · width], which may be gate_up itself.
   swirl_status (*gated_backward)(swirl_device*, swirl_activation, int32_t rows, int32_t width,
                                  const void* gate_up, const void* dout, void* dgate_up, swirl_dtype dtype);
 
@@ -224,7 +227,7 @@ typedef struct swirl_kernels {
                                     const void* q, int32_t ldq, const void* k, int32_t ldk, const void* v,
                                     int32_t ldv, void* out, int32_t ldo, float* lse, swirl_dtype dtype);
   // dq [rows, heads · head_dim] with ldq overwrites, in `dtype`. dk, dv [slots, kv_heads · head_dim] float32
-  // accumulate: a shared prefix gathers its sums over several calls.
+  // accumulate: a shared prefix receives gradients from several calls.
   swirl_status (*attention_backward)(swirl_device*, const swirl_attention_shape*, const swirl_tree*,
                                      const void* q, int32_t ldq, const void* k, int32_t ldk, const void* v,
                                      int32_t ldv, const void* out, int32_t ldo, const float* lse,
@@ -232,15 +235,17 @@ typedef struct swirl_kernels {
                                      swirl_dtype dtype);
 
   // --- language-model head
-  // logits [rows, vocab] float32 straight from the product. Then, z = softcap(logit) / temperature:   logprob
-  // [labels] = z[target] - lse,  lse [rows],  entropy [rows] (nats) of softmax(z). All overwrite.
+  // logits [rows, vocab] float32, before softcap and temperature. With z = softcap(logit) / temperature:
+  //   lse [rows] = log Σ exp(z),  logprob [labels] = z[target] - lse,  entropy [rows] of softmax(z), in nats.
+  // All overwrite.
   swirl_status (*logprob_forward)(swirl_device*, int32_t vocab, const float* logits, float softcap,
                                   float temperature, const swirl_labels*, float* logprob, float* lse,
                                   float* entropy);
-  // dlogits [rows, vocab] in `dtype` overwrites: sum over the row's labels l of
-  // coefficient[l] · (onehot(target[l]) - softmax(z)) · dz/dlogit, and for a term in the row's entropy
-  // - entropy_coefficient[row] · softmax(z) · (log softmax(z) + entropy[row]) · dz/dlogit.
-  // entropy and entropy_coefficient [rows] are both null without such a term. dlogits may not overlap logits
+  // Overwrites dlogits [rows, vocab], in `dtype`, with the sum over the row's labels l of
+  //   coefficient[l] · (onehot(target[l]) - softmax(z)) · dz/dlogit
+  // and, if the loss has an entropy term,
+  //   - entropy_coefficient[row] · softmax(z) · (log softmax(z) + entropy[row]) · dz/dlogit.
+  // Without an entropy term, entropy and entropy_coefficient [rows] are both null. dlogits may not overlap logits
   // unless dtype is float32.
   swirl_status (*logprob_backward)(swirl_device*, int32_t vocab, const float* logits, float softcap,
                                    float temperature, const swirl_labels*, const float* coefficient,
@@ -248,23 +253,23 @@ typedef struct swirl_kernels {
                                    void* dlogits, swirl_dtype dtype);
 
   // --- sampling
-  // One token a row. z = softcap(logit) / temperature; top_k then top_p cut the distribution, which is
-  // renormalised. uniform [rows] in [0, 1) picks the token: the first whose cumulative probability, in token
-  // order, exceeds it. token [rows], logprob [rows] (of the distribution sampled from; greedy: of the softmax
-  // at temperature 1) are host.
+  // One token per row. z = softcap(logit) / temperature; top_k, then top_p truncate the distribution, which is then
+  // renormalized. uniform [rows] in [0, 1) picks the token: the first whose cumulative probability, in token
+  // order, exceeds it. host_logprob [rows] is under the truncated distribution; when greedy, under the softmax at
+  // temperature 1.
   swirl_status (*sample)(swirl_device*, int32_t rows, int32_t vocab, const float* logits, float softcap,
                          const swirl_sampling*, const float* host_uniform, int32_t* host_token,
                          float* host_logprob);
 
   // --- optimizer
-  // host_out = sum of x² in float64, in one fixed order; not finite when any x is not.
+  // host_out = sum of x² in float64, in a fixed order; not finite if any x is not.
   swirl_status (*sum_of_squares)(swirl_device*, size_t count, const float* x, double* host_out);
-  // One AdamW step as torch defines it, in one pass; `compute` (the copy used in products) gets the rounded
-  // weight and may be NULL or the weight itself when dtype is float32.
+  // One AdamW step as torch defines it, in one pass. `compute`, the copy that products read, receives the rounded
+  // weight. It may be null, or, if dtype is float32, the weight itself.
   swirl_status (*adamw)(swirl_device*, size_t count, const swirl_adamw*, float* weight, const float* gradient,
                         float* m, float* v, void* compute, swirl_dtype dtype);
-  // What adamw would leave: host_first is the lowest index at which the weight, m or v would not be finite, or
-  // the weight would be rounded to infinity in bfloat16; -1 where there is none. Changes nothing. Waits.
+  // Predicts whether adamw would succeed. host_first = the lowest index at which the weight, m or v would not be
+  // finite, or the weight would round to infinity in bfloat16; -1 = none. Changes nothing. Waits for the device.
   swirl_status (*adamw_check)(swirl_device*, size_t count, const swirl_adamw*, const float* weight,
                               const float* gradient, const float* m, const float* v, int64_t* host_first);
 } swirl_kernels;

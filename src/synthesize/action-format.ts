@@ -21,7 +21,7 @@ export function actionFormat(
   const tags = [...Object.values(callTags), answerTag];
   for (const [i, tag] of tags.entries()) {
     if (!/^[A-Za-z_][\w-]*$/.test(tag)) {
-      throw new SwirlError("CONFIG", `tag ${JSON.stringify(tag)} is no plain name`, {
+      throw new SwirlError("CONFIG", `tag ${JSON.stringify(tag)} is not a plain name`, {
         remedy: "use letters, digits, _ and -, without the angle brackets",
         details: { field: "tag" },
       });

@@ -4,7 +4,7 @@
  */
 import { readJson } from "../messages/json-text.js";
 
-/** A value read from JSON. */
+/** A parsed JSON value that keeps its source text. */
 export interface Written {
   /** Its JSON without spaces; keys and digits are unchanged. */
   raw: string;

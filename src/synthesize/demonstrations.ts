@@ -1,7 +1,7 @@
 /**
  * Demonstrations as trajectories: what a person (or a dataset's annotation) did step by step, replayed through the
- * rollout of stage 1. The prompt, the live tool's observations, the turns and their tokens are exactly what synthesis
- * would have produced had the policy written these actions, so SFT and RL share one format.
+ * rollout of stage 1. Prompt, observations, turns and tokens are exactly those of a rollout in which the policy wrote
+ * these actions, so SFT and RL share one format.
  *
  * Nothing was sampled: each token's recorded log-prob is 0, that of a demonstrator who always writes it.
  */

@@ -1,4 +1,4 @@
-/** Stops a stage when its policy is down, before it fills its file with failed trajectories. */
+/** Stops a stage when its policy is down, before the output file fills with failed trajectories. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 
@@ -19,7 +19,7 @@ export class FailureGuard {
       `${this.#inARow} trajectories in a row failed; the last: ${trajectory.error}`,
       {
         remedy:
-          "see that the policy is up, then run again with the same output file: the failed ones are made again",
+          "check that the policy is up, then rerun with the same output file: failed trajectories are rolled out again",
       },
     );
   }

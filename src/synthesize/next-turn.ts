@@ -56,7 +56,7 @@ export function nextTurn(
   return { context: next, turn: difference(context, action, next, step.shown !== undefined) };
 }
 
-/** keep = the tokens of (state ++ action) that the next state begins with; of the state alone when thoughts are stripped. */
+/** keep: length of the prefix that the next state shares with state ++ action (with the state alone when stripped). */
 function difference(context: Context, action: Action, next: Context, stripped: boolean): NextTurn["turn"] {
   const state = context.tokens;
   const after = next.tokens;

@@ -80,7 +80,7 @@ describe("tags", () => {
   test("clashing and unusable tags are refused", () => {
     const tool = (tag: string) => ({ name: tag, tag }) as never;
     expect(() => actionFormat("tags", [tool("answer")])).toThrow(/<answer> is used twice/);
-    expect(() => actionFormat("tags", [tool("a b")])).toThrow(/no plain name/);
+    expect(() => actionFormat("tags", [tool("a b")])).toThrow(/not a plain name/);
   });
 });
 

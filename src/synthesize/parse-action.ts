@@ -2,7 +2,7 @@
  * Parses one action: a call or the answer, never both. Pure. Logged and fresh actions are parsed the same way.
  *
  * In the tag format the action ends at its first closing tag. Text after it is not part of the action: stop strings
- * truncate it while sampling, but an endpoint may ignore them. A thought is never an action, whatever it holds. A
+ * end sampling there, but an endpoint may ignore them. Text inside a thought is never an action. A
  * response that opens more than one tag outside its thoughts is malformed.
  */
 
@@ -23,7 +23,7 @@ import { type FoundCalls, templateCalls } from "./template-calls.js";
  * - "both": a call and an answer in one response.
  * - "several": more than one call, or more than one answer.
  * - "empty-call", "empty-answer": nothing between the tags.
- * - "bad-json": a template call whose JSON cannot be read.
+ * - "bad-json": a template call without readable JSON.
  * - "unknown-tool": a template call of a tool that does not exist.
  */
 export type MalformedReason =
@@ -71,7 +71,7 @@ export interface ParsedMalformed {
   text: string;
   /** Why it is malformed. */
   reason: MalformedReason;
-  /** The same as a sentence, to show to the model. */
+  /** The reason as a sentence, shown to the model. */
   message: string;
 }
 
@@ -105,7 +105,7 @@ export function parseAction(
     : parseTags(action, format, said);
 }
 
-/** `said` is the action's text with its thoughts blanked out, position for position. */
+/** `said.text` is the action's text with its thoughts replaced by blanks, so that positions agree. */
 function parseTags(
   action: ActionText,
   format: ActionFormat,

@@ -1,9 +1,9 @@
 /**
- * The prompt of stage 1: the requests of the SWiRL paper's prompt (arXiv 2504.04736, appendix) in our own words. It
- * asks for an answer in a few words, and describes how a call is written, how many calls are allowed, that no query
- * repeats, what results look like, and that a response holds either one call or the answer.
+ * The prompt of stage 1. It states what the prompt in the SWiRL paper states (arXiv 2504.04736, appendix), in our own
+ * words: how to write a call, how many calls are allowed, that no query may repeat, what results look like, that a
+ * response holds either one call or the answer, and that the answer is a few words.
  *
- * One user message and no system message: Gemma's template has none.
+ * It is one user message without a system message, because Gemma's chat template has no system role.
  */
 import type { Message } from "../messages/message.js";
 import type { AnyTool } from "../tools/tool.js";

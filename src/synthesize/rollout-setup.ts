@@ -1,4 +1,4 @@
-/** What a rollout needs: policy, task, format and options, checked against each other once. */
+/** Policy, task, format and options of a rollout, checked for compatibility once. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
 import { opensThought } from "../policy/opens-thought.js";

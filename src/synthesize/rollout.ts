@@ -210,7 +210,7 @@ async function act(
       "ENDPOINT",
       `policy ${policy.id}: finishReason is ${said}: the action may be unfinished`,
       {
-        remedy: `an action ends by ${FINISH_REASONS.join(", ")}; act() has to reject when it has no whole one`,
+        remedy: `finishReason must be ${FINISH_REASONS.join(", ")}; act() must reject when the action is incomplete`,
       },
     );
   }
@@ -309,12 +309,12 @@ function promptTooLong(policy: Policy, context: Context): SwirlError {
   );
 }
 
-/** Errors that belong to this trajectory and not to the run. */
+/** Errors that end this trajectory, not the run. */
 function isOwnTrouble(error: unknown): error is SwirlError {
   return SwirlError.isInstance(error) && ["ENDPOINT", "MEMORY", "INPUT"].includes(error.code);
 }
 
-/** Nine digits name a float32 exactly; the record is half as long as with the float64 digits. */
+/** Nine significant digits identify a float32 exactly and halve the size of the record. */
 function shortFloat32(value: number): number {
   return Number(Math.fround(value).toPrecision(9));
 }

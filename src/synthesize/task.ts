@@ -64,7 +64,7 @@ export function defineTask(options: TaskOptions): Task {
   if (!Number.isInteger(callLimit) || callLimit < 0) {
     fail(
       "callLimit",
-      `callLimit ${callLimit} is no count`,
+      `callLimit ${callLimit} is not a count`,
       "give the number of tool calls a trajectory may make",
     );
   }

@@ -86,7 +86,7 @@ function functionCalls(text: string, truncated: boolean): FoundCalls {
     const name = /^\s*["']?([\w.-]+)["']?\s*>/.exec(part);
     const stop = part.lastIndexOf("</function>");
     if (stop < 0 && truncated) return "cut-off";
-    // Only the last call may lack its closing mark, and nothing but a closing mark around it may follow.
+    // Only the last call may lack its closing mark. Between calls, only <tool_call> tags may stand.
     const after = stop < 0 ? "" : part.slice(stop + "</function>".length).trim();
     if (
       !name ||
@@ -171,7 +171,7 @@ function unmarkedCall(text: string, tools: readonly string[]): FoundCalls {
   return calls;
 }
 
-/** The JSON object or list that reaches the end of the text, from where it begins. */
+/** Splits the text where the JSON object or list at its end begins. */
 function bareJson(text: string): { before: string; body: string } | undefined {
   const trimmed = text.trimEnd();
   if (!/[}\]]$/.test(trimmed) && !/^\s*[[{]/.test(text)) return undefined;

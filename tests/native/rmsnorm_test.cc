@@ -1,4 +1,4 @@
-// RMSNorm forward and backward against float64 and finite differences, in all mixtures of types; in place;
+// RMSNorm: forward against float64, backward against finite differences, for every combination of types; in place;
 // per head.
 #include "check.h"
 
@@ -108,7 +108,7 @@ void one(Device& device, Rng& rng, const Shape& s, int accumulate) {
   }
 }
 
-// Rows far apart, at addresses that no vector load could take, give the bits of rows side by side.
+// Rows with gaps between them, at unaligned addresses, give the same bits as contiguous rows.
 void apart(Device& device, Rng& rng, const Shape& s, int gap) {
   const int line = s.groups * s.width, ld = line + gap;
   const Array x = Array::random(rng, s.x, size_t(s.rows) * line), dy = Array::random(rng, s.y, x.size());
@@ -140,7 +140,7 @@ void apart(Device& device, Rng& rng, const Shape& s, int gap) {
     for (int i = -1; i < ld && size_t(r) * ld + i + 1 < far_y.size(); ++i) {
       const size_t place = size_t(r) * ld + i + 1, from = size_t(r) * line + i;
       const bool inside = i >= 0 && i < line;
-      if (i < 0 && r > 0) continue;  // the row before has looked at it
+      if (i < 0 && r > 0) continue;  // checked with the row before
       check::expect(far_y[place] == (inside ? y[from] : 5) && far_dx[place] == (inside ? dx[from] : 5),
                     text(s) + "apart: element " + std::to_string(i) + " of row " + std::to_string(r));
     }
