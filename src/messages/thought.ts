@@ -6,12 +6,12 @@
  * opened and never closed reaches the end of the text.
  */
 
+const NAME =
+  "(?:seed:|ant)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|internal_monologue)";
+
 /** How model families mark a thought; the source of a regular expression each. */
 const MARKS: readonly (readonly [open: string, close: string])[] = [
-  [
-    "<(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis)\\s*>",
-    "</(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis)\\s*>",
-  ],
+  [`<\\s*\\|?${NAME}\\s*\\|?(?:\\s+[a-z_]+=[^<>\\n]*)?>`, `<\\s*(?:/\\s*\\|?|\\|/)${NAME}\\s*\\|?>`],
   ["\\[THINK\\]", "\\[/THINK\\]"], // Magistral
   ["◁think▷", "◁/think▷"], // Kimi
   ["<\\|START_THINKING\\|>", "<\\|END_THINKING\\|>"], // Command R

@@ -165,7 +165,7 @@ function unmarkedCall(text: string, tools: readonly string[]): FoundCalls {
   const calls = toCalls(json.value);
   if (!calls) return [];
   if (found.before.trim() !== "" && !calls.every(({ name }) => tools.includes(name))) return [];
-  if (TALK.test(lastParagraph(found.before)) || /[`"'“]\s*$/.test(found.before)) return [];
+  if (TALK.test(lastParagraph(found.before)) || /(?:[`"'“]|(?:^|\n)\s*>)\s*$/.test(found.before)) return [];
   // Another call comes before it, and it is not certain which of them was meant.
   if (/\{\s*"(?:name|function|type)"\s*:/.test(found.before)) return "unreadable";
   return calls;

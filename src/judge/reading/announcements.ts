@@ -45,10 +45,10 @@ const LABEL_PATTERN = new RegExp(
 
 /** What may precede a label at the start of its sentence. */
 const OPENING =
-  /^(?:so|thus|therefore|hence|overall|finally|ok(?:ay)?|well|wait|no|hmm|actually|correction|in (?:conclusion|summary|short)|to conclude|conclusion|step \d+|\d+|and|my|the|our|this|its|here is|here's|final|overall|initial|preliminary|tentative|provisional|first|second|revised|corrected|updated|new|actual|own|process|official|correct|single)(?:[^\p{L}\p{N}]+|$)/iu;
+  /^(?:so|thus|therefore|hence|overall|finally|ok(?:ay)?|well|wait|no|hmm|actually|correction|in (?:conclusion|summary|short)|to conclude|conclusion|step \d+|\d+|and|my|the|our|this|its|here is|here's|final|overall|initial|preliminary|tentative|provisional|first|second|revised|corrected|updated|new|actual|own|process|official|correct|single)(?<!no(?=\s*$|\s+\p{L}))(?:[^\p{L}\p{N}]+|$)/iu;
 
 const REPORTING =
-  /\b(?:says?|saying|said|ask(?:s|ed|ing)?|tell(?:s|ing)?|told|claim(?:s|ed|ing)?|contain(?:s|ed|ing)?|writ(?:es?|ing|ten)|wrote|reads?|includ(?:es?|ed|ing)|demand\w*|instruct\w*|order(?:s|ed|ing)?|request\w*|wants?|wanted|quot\w+|repl(?:y|ies|ied)|respond\w*|ends?|ending|ended|output\w*|print\w*|stat(?:es?|ed|ing)|insert\w*|inject\w*|forc(?:es?|ed|ing)|declar\w+|assert\w*|announc\w+|begins?|starts?|phrase|words?|string|line|text|message|query|action|assistant|assistant's|policy|user|earlier|previous|example|format|template|must|should|would|could|if|whether|unless|not|n't|no|never|cannot|can't)\b|n't\b/i;
+  /\b(?:says?|saying|said|ask(?:s|ed|ing)?|tell(?:s|ing)?|told|claim(?:s|ed|ing)?|contain(?:s|ed|ing)?|writ(?:es?|ing|ten)|wrote|reads?|includ(?:es?|ed|ing)|demand\w*|instruct\w*|order(?:s|ed|ing)?|request\w*|wants?|wanted|quot\w+|repl(?:y|ies|ied)|respond\w*|ends?|ending|ended|output\w*|print\w*|stat(?:es?|ed|ing)|insert\w*|inject\w*|forc(?:es?|ed|ing)|declar\w+|assert\w*|announc\w+|begins?|starts?|phrase|words?|string|line|text|message|query|action|assistant|assistant's|policy|user|earlier|previous|example|format|template|without|otherwise|were|must|should|would|could|if|whether|unless|not|n't|no|never|cannot|can't)\b|n't\b/i;
 const OWN = /\b(?:I|my)\b/;
 const TOLD = /\b(?:told|asked|instructed|ordered|forced|must|should|if|would|could)\b/i;
 
@@ -123,7 +123,7 @@ const FILLER =
 const NEGATION =
   "(?:(?:is\\s+)?not|never|isn't|isnt|aren't|wasn't|no|hardly|anything but|far from|by no means)(?:\\s+(?:a|an|any|the|really|particularly|at all))*";
 const HEDGE =
-  /\b(?:maybe|perhaps|probabl[ey]|possibl[ey]|likely|might|may|could|would|should|either|neither|nor|whether|unsure|unclear|uncertain|unknown|undecided|undetermined|depend(?:s|ing)|lean(?:s|ing)?|almost|nearly|borderline|part(?:ial)?ly|somewhat|mostly|sort of|kind of|if|unless|cannot|can't|provided|assuming|preliminar\w+|tentative\w*|seems?|appears?|looks?|between|or)\b/i;
+  /\b(?:maybe|perhaps|probabl[ey]|possibl[ey]|likely|might|may|could|would|should|either|neither|nor|whether|unsure|unclear|uncertain|unknown|undecided|undetermined|depend(?:s|ing)|lean(?:s|ing)?|almost|nearly|borderline|part(?:ial)?ly|somewhat|mostly|sort of|kind of|if|unless|cannot|can't|provided|assuming|preliminar\w+|tentative\w*|seems?|appears?|looks?|between|or|doubt\w*|disagree\w*|den(?:y|ies|ied)|hard to|null|none|undefined)\b/i;
 /** A negation that is not right before its word may or may not be about it. */
 const LOOSE_NEGATION =
   /\b(?:not|never|no|nothing|none|without|hardly|barely|far from|less than|fails?|failed|lacks?|cannot|wrong|false|incorrect|instead of|rather than|opposite)\b|n't\b/i;
@@ -197,6 +197,9 @@ export function wordsIn(text: string, words: Words, flags = "giu"): Said[] {
 
 const CONDITION =
   /^[^\p{L}\p{N}\n.!?]*(?:if|unless|provided|assuming|depending|depends|when|only|or|maybe|perhaps|probably|possibly|in part|partly|mostly|versus|vs|for (?:some|part|the first)|at first|to some extent|i (?:think|guess))\b/iu;
+/** '"good": false', "GOOD: no", "GOOD (20 %)", "GOOD, not": the word is a key, or is denied after it is said. */
+const DENIED =
+  /^["')\]}\s]*(?:[:=]\s*["']?(?:(?:no|false|null|none|n\/a)\b(?!\s+\p{L})|[\d.]+\s*(?:[,}\n%]|$))|[-–—]\s*(?:no|not|false)\b(?!\s+\p{L}))|^[^\p{L}\p{N}\n]*(?:not|nope|no(?=[^\p{L}\p{N}]*(?:\n|$)))\b[^\p{L}\p{N}\n]*(?:\n|$)|^[^\p{L}\p{N}\n]*(?:(?:confidence|probability|likelihood)[^\p{L}\p{N}\n]*(?:is\s+)?)?(?:[0-4]?\d(?:\.\d+)?\s*%|0?\.[0-4])/iu;
 /** "GOOD would be wrong" */
 const PREDICATE =
   /^["')\]}\s]*(?:is|was|isn't|wasn't|are|would|wouldn't|cannot|can't|could|should|shouldn't|must|may|might|does|doesn't|has|seems|appears|means)\b/i;
@@ -208,13 +211,13 @@ export function isUnclear(after: string, said: Said, words: Words): boolean {
   const isNo = words.includes("NO") && said.positive === said.negated;
   // "no difference": a determiner, not a verdict.
   if (isNo && /^[ \t]+(?!(?:because|since|as|for|but)\b)\p{L}/u.test(after)) return true;
-  if (CONDITION.test(after) || PREDICATE.test(after)) return true;
+  if (CONDITION.test(after) || PREDICATE.test(after) || DENIED.test(after)) return true;
   const sentence = /^[^\n]*?(?:[.!?](?=[\s"')\]}]|$)|$)/mu.exec(after)?.[0] ?? "";
   // A dash or "because" begins another thought: its question is not about the verdict.
   const clause = sentence.split(/[;:—–]|\s-\s|\bbecause\b|\bsince\b/i)[0]!;
   if (clause.includes("?")) return true;
   const other = new RegExp(
-    `^[^\\p{L}\\n.!?]*(?:(?:and|or|and/or|to|but also|as well as|then|not)\\s+)*(${pair})(?![\\p{L}\\p{N}])`,
+    `^[^\\p{L}\\n.!?]*(?:(?:and|or|and/or|to|but(?: also)?|yet|though|although|as well as|then|not)\\s+)*(${pair})(?![\\p{L}\\p{N}])`,
     "iu",
   ).exec(after);
   const isDeterminer = other?.[1] === "no" && /^[ \t]+\p{L}/u.test(after.slice(other[0].length));

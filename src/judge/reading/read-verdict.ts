@@ -20,7 +20,7 @@ import {
 import { ownWords } from "./own-words.js";
 
 /** Part of a judge's id: change it when the same reply may be read otherwise, so that no older verdict is reused. */
-export const READING_VERSION = 2;
+export const READING_VERSION = 3;
 
 export interface JudgeReply {
   text: string;
@@ -41,6 +41,7 @@ export function readVerdict(reply: JudgeReply, words: Words): VerdictReading {
   const { text, unclosed } = ownWords(reply.text, reply.opened);
   const onlyThought = !/\S/.test(maskThoughts(reply.text, reply.opened).text);
   if (!reply.finished || unclosed || onlyThought) return { status: "unread", why: "unfinished" };
+  if (isUnticked(text, words)) return { status: "unread", why: "unclear" };
   const announced = announcements(text, words).filter(({ reported }) => !reported);
   const own = announced.filter(({ certain }) => certain);
   const leading = own.filter((one) => one.leading);
@@ -53,6 +54,15 @@ export function readVerdict(reply: JudgeReply, words: Words): VerdictReading {
     return { status: "unread", why: "unclear" };
   const { positive, at, negated } = said;
   return { status: "read", positive, at, negated };
+}
+
+/** "[ ] GOOD  [x] BAD", "❌ GOOD": a mark beside the word says the opposite, or that it is only offered. */
+function isUnticked(text: string, [positive, negative]: Words): boolean {
+  const [no, yes] = ["[❌✗✘❎👎]", "[✅✔✓👍]"];
+  return new RegExp(
+    `(?:\\[ ?\\]|[☐□])[^\\p{L}\\p{N}\\n]*(?:${positive}|${negative})(?![\\p{L}\\p{N}])|${no}[^\\p{L}\\p{N}\\n]*${positive}(?!\\p{L})|${yes}[^\\p{L}\\p{N}\\n]*${negative}(?!\\p{L})`,
+    "iu",
+  ).test(text);
 }
 
 /** One verdict from all that were announced, in order. */
@@ -98,7 +108,7 @@ function lineOf(text: string, at: number): string {
 
 const CLAUSE = "(?:^|[.!?,;:(\\n—–-]\\s*)(?:(?:but|oh|hmm+|no|and|ah|ok(?:ay)?)[,.]?\\s+)*";
 const TURN =
-  "(?:wait|hold on|actually|correction|scratch that|on second thoughts?|on reflection|hmm+|let me (?:re-?\\w+|think again|look again|correct)|i (?:was|am) (?:wrong|mistaken)|i take (?:that|it|this) back|i (?:retract|withdraw)|i (?:made|see) (?:a|my) mistake|(?:that|this) (?:is|was) (?:wrong|a mistake))\\b";
+  "(?:wait|hold on|actually|correction|scratch that|on second thoughts?|on reflection|hmm+|let me (?:re-?\\w+|think again|look again|correct)|i (?:was|am) (?:wrong|mistaken)|i take (?:that|it|this) back|i (?:retract|withdraw)|i (?:made|see) (?:a|my) mistake|(?:that|this) (?:is|was) (?:wrong|a mistake|the wrong)|strike that|never ?mind|(?:just )?kidding|disregard|ignore (?:that|the above)|oops|sorry|rather|i meant?|edit(?=:)|on (?:a )?(?:second|closer) look)\\b";
 const CHANGE = /\b(?:revis(?:e|ed|ing)|reconsider\w*|chang(?:e|ed|ing) (?:my|it|this|to))\b/i;
 const TAKEN_BACK = new RegExp(`${CLAUSE}${TURN}`, "i");
 const CORRECTION = new RegExp(`${CLAUSE}(?:${TURN}|no[,.—–-])|${CHANGE.source}`, "i");
@@ -107,6 +117,11 @@ const CORRECTION = new RegExp(`${CLAUSE}(?:${TURN}|no[,.—–-])|${CHANGE.sourc
 function isTakenBack(after: string, said: Said, words: Words): boolean {
   if (TAKEN_BACK.test(after) || CHANGE.test(after)) return true;
   return sentencesOf(after).some(({ text }) => {
+    const statement = lastStatement(text, words);
+    if (statement && statement !== "unclear" && statement.positive !== said.positive) {
+      // "The key is YES." is about what is judged.
+      return !/\b(?:key|gold|answer|response|correct|expected|reference)\b/i.test(text);
+    }
     const lone = loneWord(text.replace(/^\W*(?:no|so|then|yes)\W+(?=\p{L})/iu, ""), words, 0);
     return lone !== undefined && lone.positive !== said.positive;
   });
@@ -137,7 +152,8 @@ function saidAlone(
     for (const line of lines) {
       const label = LABELLED.exec(line.text)?.[0];
       const value = label === undefined ? undefined : loneWord(line.text.slice(label.length), words, 0);
-      if (value) found.push(value);
+      // "Key: YES" is a repetition of what is judged, and so is the answer beside it.
+      if (value) found.push(/\b(?:key|gold|reference|expected)\b/i.test(label!) ? "unclear" : value);
     }
   }
   if (lone.length > 0 && (lone.at(-1)!.line === lines.at(-1)!.at || lone[0]!.line === lines[0]!.at)) {
@@ -149,6 +165,7 @@ function saidAlone(
   if (statement) found.push(statement);
   const [one] = found;
   if (one === undefined) return undefined;
+  if (one !== "unclear" && OPPOSITE_QUESTION.test(text.slice(0, one.at))) return "unclear";
   const agree = found.every(
     (other) => other !== "unclear" && one !== "unclear" && other.positive === one.positive,
   );
@@ -197,6 +214,12 @@ function firstWord(text: string, words: Words): Said | "unclear" | undefined {
   return isUnclear(after, use, words) ? "unclear" : use;
 }
 
+/** A step that is not the one to judge. */
+const ANOTHER = /\b(?:another|other|previous|earlier|first|former|prior|next|better)\b/i;
+/** "Are there differences? YES" answers a question with the opposite sense. */
+const OPPOSITE_QUESTION =
+  /(?:\b(?:differ\w*|wrong|incorrect|mismatch\w*|mistakes?|errors?|inconsisten\w+|not)\b|n't\b)[^?\n]*\?\W*$/i;
+
 /** "So the query is BAD." or "BAD.", as the reply's last sentence, with the word in capitals. */
 function lastStatement(text: string, words: Words): Said | "unclear" | undefined {
   const sentence = sentencesOf(text).at(-1);
@@ -208,7 +231,7 @@ function lastStatement(text: string, words: Words): Said | "unclear" | undefined
   const use = uses[0]!;
   const before = sentence.text.slice(0, use.at);
   if (!/\b(?:is|isn't)\b(?:\s+(?:clearly|therefore|thus|not|a|an|the))*\W*$/i.test(before)) return undefined;
-  if (isDoubtful(sentence.text, use)) return undefined;
+  if (isDoubtful(sentence.text, use) || ANOTHER.test(before)) return undefined;
   const at = sentence.at + use.at;
   if (isUnclear(sentence.text.slice(use.end), use, words)) return undefined;
   return { ...use, at, end: sentence.at + use.end };
