@@ -55,7 +55,7 @@ export type { Question } from "./trajectory/question.js";
 export * from "./policy/index.js";
 export { type InitializeOptions, initializePolicy } from "./policy/initialize-policy.js";
 export * from "./tokenizer/index.js";
-export { devices } from "./native/devices.js";
+export { type Devices, devices } from "./native/devices.js";
 export type { DeviceInfo } from "./native/addon.js";
 
 // Tools and tasks

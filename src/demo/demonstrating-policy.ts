@@ -1,6 +1,6 @@
 /**
- * The demonstrator as a Policy, so that demonstrations are made by stage 1 itself: the same tools, the same records,
- * the same token ids as what the trained policy will produce. Tokens and turns come from the model's own tokenizer.
+ * The demonstrator as a Policy, so that stage 1 itself makes the demonstrations, with the same tools, records and token
+ * ids as those of the trained policy. Tokens and turns come from the model's own tokenizer.
  */
 import {
   type Action,
@@ -15,11 +15,25 @@ import {
 import { DEMONSTRATION_MISTAKES, demonstrate, type MistakeRates, type Turn } from "./demonstrator.js";
 import type { WorldQuestion } from "./world.js";
 
-/** Log-probs of demonstrations are 0: nobody sampled them. `thinks`: with a chain of thought before each call. */
+/** Options of {@link demonstratingPolicy}. */
+export interface DemonstratorOptions {
+  /** Writes a chain of thought before each call. @default false */
+  thinks?: boolean;
+  /** How often it makes each mistake. @default DEMONSTRATION_MISTAKES */
+  mistakes?: MistakeRates;
+}
+
+/**
+ * A policy that demonstrates how questions of a world are answered, with mistakes. Nothing is sampled: all log-probs
+ * are 0.
+ *
+ * @param model The model whose tokens and turns the demonstrations get.
+ * @param questions The questions it can be asked.
+ */
 export function demonstratingPolicy(
   model: NativePolicy,
   questions: readonly WorldQuestion[],
-  { thinks = false, mistakes = DEMONSTRATION_MISTAKES }: { thinks?: boolean; mistakes?: MistakeRates } = {},
+  { thinks = false, mistakes = DEMONSTRATION_MISTAKES }: DemonstratorOptions = {},
 ): Policy {
   const byText = new Map(questions.map((question) => [question.question, question]));
   return {

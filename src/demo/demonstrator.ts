@@ -1,8 +1,8 @@
 /**
- * The demonstrator: answers the demo's questions with the tools, and makes the mistakes people make. Its mistakes
- * are the starting point of the demo: the policy that imitates them gets about three in ten held-out questions right.
+ * The demonstrator answers the demo's questions with the tools and makes the mistakes that people make. Its mistakes are
+ * the starting point of the demo: the policy that imitates them gets about three in ten held-out questions right.
  *
- * It believes what it reads: after a wrong call it goes on from the wrong result. Its worst habit is to answer a
+ * It believes what it reads: after a wrong call it continues from the wrong result. Its worst habit is to answer a
  * three-step question after two steps more often than not.
  */
 
@@ -20,26 +20,27 @@ import {
 import { lastNumber } from "./oracle.js";
 import type { WorldQuestion } from "./world.js";
 
-/** What goes wrong in one step, and in which share of the steps where it can. */
+/** Mistakes of the demonstrator: the share of steps with each, 0 … 1, among the steps where it is possible. */
 export interface MistakeRates {
-  /** Answers with the last result though steps are left. */
+  /** Answers with the last result although steps are left. */
   answersEarly: number;
   /** The same, before the third step of three. */
   answersBeforeThird: number;
   /** Makes the last call again. */
   repeats: number;
-  /** Takes a relation, or a number, out of its turn. */
+  /** Takes a relation, or a number, of another step. */
   wrongOrder: number;
-  /** Goes on from the result before the last. */
+  /** Continues from the result before the last. */
   staleResult: number;
-  /** Gets a word of a name, a digit of a number wrong. */
+  /** Gets a word of a name, or a digit of a number, wrong. */
   slips: number;
   /** Takes the wrong operator. */
   wrongOperator: number;
-  /** Answers with something else than the last result. */
+  /** Answers with something other than the last result. */
   wrongAnswer: number;
 }
 
+/** The mistakes of the demo. */
 export const DEMONSTRATION_MISTAKES: MistakeRates = {
   answersEarly: 0.04,
   answersBeforeThird: 0.62,

@@ -1,6 +1,6 @@
 /**
- * The demo's judges. The process judge filters and rewards; the oracle, which has seen the plans, and the independent
- * judge, which shares no rule with the process judge, only measure.
+ * The demo's judges. The process judge filters and rewards. The oracle, which knows the plans, and the independent judge,
+ * which shares no rule with the process judge, only measure.
  */
 import { type Judge, RuleJudge, ruleJudges } from "../index.js";
 import { readQuestion } from "./language.js";
@@ -8,11 +8,12 @@ import { isRightStep } from "./oracle.js";
 import { judgeProcess } from "./process-judge.js";
 import type { WorldQuestion } from "./world.js";
 
+/** Judges a step by what the question and the results say, without an answer key. It filters and rewards. */
 export function processJudge(): RuleJudge {
   return new RuleJudge({ id: "demo-process/1", rule: judgeProcess });
 }
 
-/** Knows these questions; a step of any other one is a failed verdict. */
+/** Judges steps of these questions by their plans. A step of another question is a failed verdict. */
 export function oracleJudge(questions: readonly WorldQuestion[]): RuleJudge {
   const byText = new Map(questions.map((question) => [question.question, question]));
   return new RuleJudge({
@@ -26,7 +27,7 @@ export function oracleJudge(questions: readonly WorldQuestion[]): RuleJudge {
   });
 }
 
-/** The package's ready-made rule judges, search or calculator by the kind of the question. Weak, and made elsewhere. */
+/** The package's weak rule judges: for search or for the calculator, by the kind of the question. */
 export function independentJudge(): Judge {
   const [search, calculator] = [ruleJudges.search(), ruleJudges.calculator()];
   return {

@@ -35,6 +35,7 @@ export const THINGS: readonly string[] = "pins jars nails bells cups coins lamps
   " ",
 );
 
+/** An operation of the calculator. */
 export type Operator = "+" | "-" | "*" | "/";
 /** How a problem says each operation: the words between the running amount and the next number. */
 export const VERBS: Readonly<Record<Operator, readonly string[]>> = {
@@ -44,17 +45,34 @@ export const VERBS: Readonly<Record<Operator, readonly string[]>> = {
   "/": ["divides by"],
 };
 
+/** The plan of a lookup question. */
 export interface LookupPlan {
+  /** Answered by searching. */
   kind: "lookup";
+  /** The name in the question, where the lookup starts. */
   entity: string;
-  /** In the order they are looked up: the relation written last in the question comes first. */
+  /** In the order in which they are looked up: the relation written last in the question comes first. */
   relations: string[];
 }
-export interface SumPlan {
-  kind: "sum";
-  start: number;
-  operations: { operator: Operator; operand: number }[];
+
+/** One operation of a word problem. */
+export interface Operation {
+  /** What is done with the amount so far. */
+  operator: Operator;
+  /** The number in the question. */
+  operand: number;
 }
+
+/** The plan of a word problem. */
+export interface SumPlan {
+  /** Answered by calculating. */
+  kind: "sum";
+  /** The first amount. */
+  start: number;
+  /** In the order in which the question tells them. */
+  operations: Operation[];
+}
+
 /** What a question asks for, step by step. */
 export type Plan = LookupPlan | SumPlan;
 

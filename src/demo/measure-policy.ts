@@ -14,17 +14,19 @@ import {
 import { oracleJudge } from "./judges.js";
 import type { WorldQuestion } from "./world.js";
 
-/** One policy on the held-out questions. */
+/** Results of one policy on the held-out questions. */
 export interface DemoEvaluation {
-  /** Actions sampled at temperature 1, as in training. Its process label is the process judge's. */
+  /** With actions sampled at temperature 1, as in training. Its process label is the process judge's. */
   sampled: EvaluationSummary;
-  /** The most probable token every time. */
+  /** With the most probable token at each position. */
   greedy: EvaluationSummary;
-  /** The steps of the sampled trajectories again, labelled by the oracle. */
+  /** The oracle's labels of the same sampled trajectories. */
   oracleLabel: NonNullable<EvaluationSummary["processLabel"]>;
-  /** The process judge on these steps, the oracle taken for the truth. */
+  /** Error rates of the process judge on their steps, with the oracle as the truth. */
   calibration: Calibration;
-  records: EvaluationRecord[]; // sampled
+  /** Records of the sampled evaluation. */
+  records: EvaluationRecord[];
+  /** Records of the greedy evaluation. */
   greedyRecords: EvaluationRecord[];
 }
 

@@ -2,9 +2,10 @@
 import { initializePolicy } from "../index.js";
 import { END_ID, PAD_ID, tokenizerConfig, tokenizerJson, VOCABULARY } from "./tokenizer.js";
 
-/** Tokens of a whole trajectory; the longest the demo can produce has fewer. */
+/** Maximum tokens of a trajectory; those of the demo are shorter. */
 export const CONTEXT_LENGTH = 256;
 
+/** The config.json of the demo's model: a Llama of three layers and about half a million parameters. */
 export const MODEL_CONFIG: Record<string, unknown> = {
   architectures: ["LlamaForCausalLM"],
   model_type: "llama",
@@ -27,7 +28,12 @@ export const MODEL_CONFIG: Record<string, unknown> = {
   torch_dtype: "float32",
 };
 
-/** Writes config.json, model.safetensors, tokenizer.json and tokenizer_config.json into `folder`. */
+/**
+ * Writes the demo's untrained policy: config.json, model.safetensors, tokenizer.json and tokenizer_config.json. The same
+ * seed gives the same bytes.
+ *
+ * @throws SwirlError CHECKPOINT when the folder cannot be written.
+ */
 export async function writePolicyFolder(folder: string, seed: number): Promise<void> {
   await initializePolicy(folder, {
     config: MODEL_CONFIG,

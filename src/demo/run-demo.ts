@@ -1,9 +1,9 @@
 /**
- * The whole of SWiRL in one run, on nothing but a CPU: a world and a policy are made from the seed, the policy learns
- * from imperfect demonstrations (SFT), and is then improved by synthesize → process filter → step-wise RL. It is
- * evaluated on held-out questions before and after. Every stage is the package's own public function.
+ * The whole of SWiRL in one run on a CPU. A world and a policy are made from the seed. The policy learns from imperfect
+ * demonstrations (SFT) and is then improved: synthesize → process filter → step-wise RL. It is evaluated on held-out
+ * questions before and after. Every stage is a public function of the package.
  *
- * Everything lies in the run directory. A run that was interrupted goes on where it stopped.
+ * All files are in the run directory. An interrupted run resumes where it stopped.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -36,40 +36,76 @@ import { DEMO_SETTINGS, type DemoSettings } from "./settings.js";
 import { demoTask } from "./task.js";
 import { createWorld, type World } from "./world.js";
 
+/** A part of the demo; "before" and "after" are evaluations. */
 export type DemoStage = "demonstrate" | "sft" | "before" | "synthesize" | "judge" | "train" | "after";
 
+/** Progress of {@link runDemo}. */
 export interface DemoProgress {
+  /** The part that is running. */
   stage: DemoStage;
+  /** Rollouts, trajectories or steps done in it. */
   done: number;
+  /** How many it will have; undefined when unknown. */
   total: number | undefined;
+  /** A number of interest, such as the loss. */
   note?: string;
 }
 
+/** Options of {@link runDemo}. */
 export interface DemoOptions {
-  /** The run directory; new, or that of an interrupted demo. */
+  /** The run directory: a new one, or that of an interrupted demo. */
   output: string;
+  /** Seed of the world, the policy and all sampling; an integer. @default 0 */
   seed?: number;
+  /** "auto", "cpu", "cuda" or "cuda:N". @default "cpu" */
   device?: string;
+  /** CPU threads; 0 = every core. @default 0 */
   threads?: number;
+  /** Sizes and hyperparameters. @default DEMO_SETTINGS */
   settings?: DemoSettings;
+  /** Ends the demo with code ABORTED; it can be resumed. */
   signal?: AbortSignal;
+  /** Called as the work proceeds. */
   onProgress?: (progress: DemoProgress) => void;
 }
 
+/** An improvement of the demo's policy: after − before, on the same questions. */
+export interface DemoImprovement {
+  /** Of the sampled accuracy. */
+  sampled: Estimate;
+  /** Of the greedy accuracy. */
+  greedy: Estimate;
+}
+
+/** What a demo measured. */
 export interface DemoResult {
+  /** The run directory. */
   output: string;
+  /** The seed. */
   seed: number;
+  /** Path of the report, in Markdown. */
   report: string;
-  /** Weights of the policy. */
+  /** Number of weights of the policy. */
   parameters: number;
+  /** The policy after SFT. */
   before: DemoEvaluation;
+  /** The policy after step-wise RL. */
   after: DemoEvaluation;
-  /** after − before on the same questions, paired. */
-  improvement: { sampled: Estimate; greedy: Estimate };
+  /** How much it gained, paired. */
+  improvement: DemoImprovement;
+  /** What the process filter kept. */
   filter: FilterTable;
+  /** Seconds by stage, and in all. Stages that an earlier run had finished are missing. */
   seconds: Partial<Record<DemoStage | "all", number>>;
 }
 
+/**
+ * Runs the demo: `swirl demo` as a function.
+ *
+ * @throws SwirlError CONFIG when `output` holds another run, ABORTED.
+ * @example
+ * const { improvement } = await runDemo({ output: "runs/demo", seed: 0 });
+ */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const began = performance.now();
   await using run = await openRun(options);
@@ -100,7 +136,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 
 type Report = (done: number, total: number | undefined, note?: string) => void;
 
-/** What every part of a demo works with. */
+/** What all parts of a demo share. */
 interface Demo {
   run: RunDirectory;
   seed: number;
@@ -122,7 +158,7 @@ function openRun(options: DemoOptions): Promise<RunDirectory> {
   return RunDirectory.open(output, {
     config: { demo: { seed, settings, model: MODEL_CONFIG, mistakes: DEMONSTRATION_MISTAKES } },
     seeds: { demo: seed },
-    addon: packageVersion, // the loader takes no other
+    addon: packageVersion, // the loader accepts no other
     device,
   });
 }
@@ -267,7 +303,7 @@ function countWeights(policy: NativePolicy): number {
   return policy.parameters().reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
 }
 
-/** What this run rolls out, and what an interrupted one had. */
+/** The trajectories of this run, and those of the interrupted run that it resumes. */
 async function collect(rollouts: AsyncIterable<Trajectory>, file: string): Promise<Trajectory[]> {
   for await (const _ of rollouts);
   const all: Trajectory[] = [];

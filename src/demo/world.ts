@@ -23,53 +23,69 @@ import {
   VERBS,
 } from "./language.js";
 
+/** An article of the world: one fact. */
 export interface Article {
+  /** The title. */
   title: string;
+  /** The text. */
   text: string;
 }
 
-/** A question, what it asks for step by step, and the right result of every step. */
+/** A question of the world, with its plan and the right result of every step. */
 export interface WorldQuestion extends Question {
+  /** What it asks for, step by step. */
   plan: Plan;
   /** One per step of the plan; the last is the answer. */
   results: string[];
 }
 
+/** Sizes of a {@link World}. */
 export interface WorldSizes {
-  /** Entities of each kind in the half that is trained on, and in the half that is held out. */
+  /** Entities of each kind in the half that is trained on. */
   trainEntities: number;
+  /** Entities of each kind in the half that is held out. */
   heldOutEntities: number;
+  /** Questions with demonstrations. */
   demonstrations: number;
+  /** Questions to train on. */
   train: number;
+  /** Questions held out. */
   heldOut: number;
 }
 
+/** The demo's world. */
 export interface World {
+  /** The facts, one per article. */
   articles: Article[];
-  /** Questions the demonstrations answer. */
+  /** Questions that the demonstrations answer. */
   demonstrations: WorldQuestion[];
-  /** Questions stage 1 rolls out. */
+  /** Questions that stage 1 rolls out. */
   train: WorldQuestion[];
+  /** Questions of the evaluation. */
   heldOut: WorldQuestion[];
 }
 
-/** What the questions of a list are like. */
+/** Kinds of questions in a list, and their sizes. */
 export interface QuestionMix {
-  /** Share of questions that are word problems. */
+  /** Share of questions that are word problems, 0 … 1. */
   sumShare: number;
-  /** How many steps a question may have, each equally often. */
+  /** Numbers of steps that a question may have, each equally often. */
   steps: readonly number[];
-  /** No amount is larger than this; at most 99, so that each is one token. Default 99. */
+  /** Largest amount, at most 99, so that each is one token. @default 99 */
   largest?: number;
-  /** Some amount of every word problem is at least this. Default 0. */
+  /** Some amount of every word problem is at least this. @default 0 */
   reaches?: number;
 }
 
+/** A list of questions to draw. */
 export interface QuestionList {
+  /** The half of the world that lookup questions are about. */
   half: "train" | "held-out";
+  /** Number of questions. */
   count: number;
+  /** Kinds of questions. */
   mix: QuestionMix;
-  /** No two questions of the list have the same text. */
+  /** No two questions of the list have the same text. @default false */
   distinct?: boolean;
 }
 
@@ -83,6 +99,7 @@ const DEMO_MIX: QuestionMix = { sumShare: 0.5, steps: [3, 2] };
 
 const KINDS = Object.keys(RELATIONS) as EntityKind[];
 
+/** The demo's world. */
 export function createWorld(seed: number, sizes: WorldSizes): World {
   const { trainEntities, heldOutEntities } = sizes;
   const list = (half: QuestionList["half"], count: number): QuestionList => ({ half, count, mix: DEMO_MIX });
@@ -103,15 +120,40 @@ export function createWorld(seed: number, sizes: WorldSizes): World {
   };
 }
 
+/** Entities of each kind in the two halves of a world. Questions of one half never refer to the other. */
+export interface EntityCounts {
+  /** In the half that is trained on. */
+  train: number;
+  /** In the half that is held out. */
+  heldOut: number;
+}
+
+/** The articles and questions of {@link drawWorld}. */
+export interface DrawnWorld<Name extends string> {
+  /** The facts of both halves, one per article. */
+  articles: Article[];
+  /** The lists of questions, by name. */
+  questions: Record<Name, WorldQuestion[]>;
+}
+
 /**
- * `entities` of each kind in both halves, and one list of questions for every name in `lists`; ids begin with the name.
- * A word problem's numbers occur in one list only, so the order of the lists matters.
+ * Draws a world and lists of questions about it. The same arguments give the same world. The numbers of a word problem
+ * occur in one list only, so the order of the lists matters.
+ *
+ * @param lists What to draw, by name. The ids of the questions begin with the name.
+ * @example
+ * const mix = { sumShare: 0, steps: [2] };
+ * const { articles, questions } = drawWorld(
+ *   0,
+ *   { train: 50, heldOut: 20 },
+ *   { train: { half: "train", count: 100, mix }, test: { half: "held-out", count: 20, mix } },
+ * );
  */
 export function drawWorld<Name extends string>(
   seed: number,
-  entities: { train: number; heldOut: number },
+  entities: EntityCounts,
   lists: Readonly<Record<Name, QuestionList>>,
-): { articles: Article[]; questions: Record<Name, WorldQuestion[]> } {
+): DrawnWorld<Name> {
   const random = createRandom(seed, "world");
   const names = random.shuffle(FIRST_WORDS.flatMap((first) => LAST_WORDS.map((last) => `${first} ${last}`)));
   const halves = {

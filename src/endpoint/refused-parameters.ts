@@ -43,7 +43,7 @@ export class RefusedParameters {
   readonly #refused = new Set<Parameter>();
   readonly #onRefused: (name: Parameter, instead: string) => void;
 
-  /** `onRefused` is told of each parameter once. */
+  /** `onRefused` is called once per parameter. */
   constructor(onRefused: (name: Parameter, instead: string) => void) {
     this.#onRefused = onRefused;
   }

@@ -6,6 +6,7 @@
  * The bindings check types; the engine checks values against the model's limits (native/engine/validate.h).
  */
 
+/** Number format of matrix products and activations. */
 export type Dtype = "float32" | "bfloat16";
 
 /** A decoder described without its family's name: every supported family is a mapping onto this. */
@@ -59,13 +60,15 @@ export interface EngineOptions {
   profile?: boolean; // times every kernel; read the result with profile()
 }
 
-/** `name` follows the Hugging Face checkpoint ("model.layers.0.self_attn.q_proj.weight"). */
+/** A parameter of the model. */
 export interface ParameterInfo {
+  /** Name in a Hugging Face checkpoint: "model.layers.0.self_attn.q_proj.weight". */
   name: string;
+  /** Row-major: [rows, columns] of a matrix, [length] of a vector. */
   shape: number[];
 }
 
-/** What is stored for each parameter. "gradient" is what calls since the last step added up, or what it used. */
+/** What is stored for each parameter. "gradient" is the sum since the last step, or the gradient that the step used. */
 export type TensorKind = "weight" | "gradient" | "adam_m" | "adam_v";
 
 export interface NativeSequence {
@@ -115,26 +118,44 @@ export interface NativeOptimizerOptions {
 }
 
 export interface NativeGradientMetrics {
+  /** The loss of the batch, aggregated as asked. */
   loss: number;
-  tokens: number; // sum of sequence lengths
-  treeTokens: number; // rows computed
+  /** Sum of sequence lengths. */
+  tokens: number;
+  /** Rows computed: tokens without the shared prefixes. */
+  treeTokens: number;
+  /** Micro-batches that the batch was split into. */
   microBatches: number;
-  labels: number; // scored tokens
-  leftOut: number; // sequences that cannot change the gradient and were not computed
-  entropy: number; // mean over computed scored tokens, nats
-  kl: number; // mean of the chosen estimator; 0 without reference
-  clipRatio: number; // share of computed scored tokens clipped; 0 for reinforce
+  /** Scored tokens. */
+  labels: number;
+  /** Sequences that cannot change the gradient and were not computed. */
+  leftOut: number;
+  /** Mean entropy over computed scored tokens, in nats. */
+  entropy: number;
+  /** Mean of the chosen KL estimator, in nats; 0 without a reference. */
+  kl: number;
+  /** Share of computed scored tokens that were clipped, 0 … 1; 0 for "reinforce". */
+  clipRatio: number;
+  /** Mean log-prob of computed scored tokens, in nats. */
   meanLogprob: number;
+  /** Most memory in use at once, in bytes. */
   peakBytes: number;
+  /** Duration of the call. */
   milliseconds: number;
 }
 
 export interface NativeStepMetrics {
-  gradNorm: number; // before clipping, frozen parameters left out
-  groupGradNorms: Float64Array; // [groups] the same by parameter group
-  skipped: boolean; // the loss, a gradient or a weight after the step would not be finite: nothing was changed
-  skipReason?: string; // present when skipped
+  /** Global gradient norm before clipping, without frozen parameters. */
+  gradNorm: number;
+  /** [groups] The same by parameter group. */
+  groupGradNorms: Float64Array;
+  /** Whether nothing was changed, because the loss, a gradient or a weight after the step is not finite. */
+  skipped: boolean;
+  /** Why it was skipped; present when it was. */
+  skipReason?: string;
+  /** Most memory in use at once, in bytes. */
   peakBytes: number;
+  /** Duration of the call. */
   milliseconds: number;
 }
 
@@ -163,47 +184,89 @@ export interface NativeCompletion {
   finishReason: "stop" | "length" | "eos";
 }
 
+/** Tokens that sampling processed. */
 export interface NativeGenerateStats {
-  prefillTokens: number; // rows computed for prompts
-  cachedTokens: number; // prompt rows found in the KV tree
+  /** Prompt tokens computed. */
+  prefillTokens: number;
+  /** Prompt tokens found in the KV cache. */
+  cachedTokens: number;
+  /** Tokens sampled. */
   decodedTokens: number;
 }
 
 /** What a kernel, or a shape of matrix product, cost in all calls of one kind. */
 export interface NativeCost {
+  /** How often it ran. */
   calls: number;
+  /** Time it took in all. */
   seconds: number;
-  /** Of matrix products and attention (sliding windows aside); 0 for kernels that are bound by memory. */
+  /** Operations of matrix products and attention, sliding windows not considered; 0 for kernels bound by memory. */
   flops: number;
-  /** Operands read and results written, each once. */
+  /** Operands read and results written, each counted once. */
   bytes: number;
-  /** Sum over calls of the longer of computing and moving at the machine's peaks; 0 = peak unknown. */
+  /** Roofline bound: sum over calls of the longer of computing and moving at the machine's peaks; 0 = peak unknown. */
   floorSeconds: number;
 }
 
+/** Operations per second that the machine reaches. */
+export interface NativePeak {
+  /** In a large matrix product. */
+  product: number;
+  /** In registers; 0 = not x86. */
+  registers: number;
+}
+
+/** The cost of all calls of one kernel. */
+export interface NativeOpCost extends NativeCost {
+  /** Name of the kernel, as in native/kernels/kernels.h. */
+  op: string;
+}
+
+/** The cost of all matrix products of one shape: [m, k] · [k, n]. */
+export interface NativeProductCost extends NativeCost {
+  /** Rows of the result. */
+  m: number;
+  /** Columns of the result. */
+  n: number;
+  /** Inner dimension. */
+  k: number;
+  /** Whether the left operand is stored transposed. */
+  transposeA: boolean;
+  /** Whether the right operand is stored transposed. */
+  transposeB: boolean;
+  /** Number format of the operands. */
+  dtype: Dtype;
+}
+
+/** The cost of all calls of one kind. */
+export interface NativeCallCost {
+  /** The engine call. */
+  call: "logprobs" | "forwardBackward" | "optimStep" | "update" | "generate";
+  /** How often it was called. */
+  count: number;
+  /** Time of the whole calls: kernels, and the host's work between them. */
+  seconds: number;
+  /** Costs by kernel. */
+  ops: NativeOpCost[];
+  /** What the kernel "gemm" consists of. The dimension that counts rows is rounded up to a power of two. */
+  products: NativeProductCost[];
+}
+
+/** Where the engine's time went; see docs/profile.md. */
 export interface NativeProfile {
-  /** Measured before weights are loaded. Operations per second: in a large product, in registers (0 = not x86). */
+  /** What the machine reaches, measured before weights are loaded. */
   peaks: {
-    float32: { product: number; registers: number };
-    bfloat16: { product: number; registers: number };
-    bytes: number; // per second, in a large copy
+    /** Of float32 products. */
+    float32: NativePeak;
+    /** Of bfloat16 products. */
+    bfloat16: NativePeak;
+    /** Bytes per second in a large copy. */
+    bytes: number;
   };
-  seconds: number; // since the profile began, calls or not
-  calls: {
-    call: "logprobs" | "forwardBackward" | "optimStep" | "update" | "generate";
-    count: number;
-    seconds: number; // of the whole calls: kernels, and the host's work between them
-    ops: ({ op: string } & NativeCost)[]; // by name, as in native/kernels/kernels.h
-    /** What "gemm" is made of. The dimension that counts rows is rounded up to a power of two. */
-    products: ({
-      m: number;
-      n: number;
-      k: number;
-      transposeA: boolean;
-      transposeB: boolean;
-      dtype: Dtype;
-    } & NativeCost)[];
-  }[];
+  /** Time since the profile began, between calls included. */
+  seconds: number;
+  /** Costs by kind of call. */
+  calls: NativeCallCost[];
 }
 
 export interface Call {
@@ -269,12 +332,19 @@ export interface NativeEngine {
   dispose(): void; // idempotent; pending calls reject
 }
 
+/** A device that can run a model. */
 export interface DeviceInfo {
-  name: string; // "cpu", "cuda:0"
-  description: string; // processor or GPU name
-  matrixLibrary: string; // "oneDNN 2.6.3", "portable avx512_bf16"
-  isa: string[]; // ["avx2", "avx512", "avx512_bf16", "amx_bf16"]
+  /** Name for the option `device`: "cpu", "cuda:0". */
+  name: string;
+  /** Name of the processor or GPU. */
+  description: string;
+  /** What computes matrix products: "oneDNN 2.6.3", "portable avx512_bf16". */
+  matrixLibrary: string;
+  /** Instruction sets in use: ["avx2", "avx512", "avx512_bf16", "amx_bf16"]. */
+  isa: string[];
+  /** Memory of the device, in bytes. */
   memoryBytes: number;
+  /** Cores of the processor, or multiprocessors of the GPU. */
   cores: number;
 }
 

@@ -2,13 +2,23 @@
 import type { DeviceInfo } from "./addon.js";
 import { loadAddon } from "./load-addon.js";
 
+/** The devices of this machine. */
+export interface Devices {
+  /** Devices that `Policy.load` can use. */
+  available: DeviceInfo[];
+  /** Why other devices cannot be used, by name. */
+  missing: Record<string, string>;
+}
+
 /**
- * The devices that `Policy.load` can use here, and for each that it cannot, the reason:
- * `{ available: [{ name: "cpu", … }], missing: { cuda: "built without a CUDA compiler" } }`.
+ * The devices that `Policy.load` can use on this machine, and why it cannot use the others.
+ *
+ * @example
+ * devices(); // { available: [{ name: "cpu", … }], missing: { cuda: "built without a CUDA compiler" } }
  *
  * @throws SwirlError DEVICE when the native engine cannot be loaded; its remedy says how to build it.
  */
-export function devices(): { available: DeviceInfo[]; missing: Record<string, string> } {
+export function devices(): Devices {
   const addon = loadAddon();
   return { available: addon.devices(), missing: addon.missing() };
 }

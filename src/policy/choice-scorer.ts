@@ -4,35 +4,44 @@
  */
 import type { Context, Policy, SamplingOptions } from "./policy.js";
 
+/** Options of {@link ChoiceScorer.choose}. */
 export interface ChoiceOptions extends Omit<SamplingOptions, "n" | "stop"> {
-  /** The words that precede the choice ("Verdict:"). Everything before them is written freely, as reasoning. */
+  /** The words that precede the choice ("Verdict:"). The policy writes freely up to them, as reasoning. */
   lead: string;
-  /** At least two, no one a prefix of another, without surrounding blanks. */
+  /** The words to choose from: at least two, none a prefix of another, without surrounding blanks. */
   choices: readonly string[];
   /**
-   * Where a text chooses: the position of the chosen word, undefined where it chooses none. It decides which lead is
-   * the policy's own and not one that it thinks about or quotes. Default: after the last lead.
+   * Position of the chosen word in a text; undefined when the text chooses none. It decides which lead is the policy's
+   * own, and not one that it considers or quotes.
+   * @default after the last lead
    */
   find?: (text: string) => number | undefined;
 }
 
+/** What {@link ChoiceScorer.choose} found. */
 export interface ChoiceResult {
   /** What the policy wrote up to the choice. */
   text: string;
-  /** Log-prob of each choice at that place, in the order of `choices`; -Infinity when the endpoint does not list it. */
+  /** [choices] Log-prob of each choice at that place, in nats; -Infinity when the endpoint does not list it. */
   logprobs: number[];
-  /** The policy came to its choice by itself. False: the token limit or an open thought came first. Default true. */
+  /** false: the token limit came before the choice, or the policy was still thinking. @default true */
   finished?: boolean;
 }
 
+/** A policy that can rate a few answers at one place of its output. Test for it with {@link scoresChoices}. */
 export interface ChoiceScorer {
   /**
-   * Rejects with code "INPUT" and details.noChoice when the output holds no place for a choice (an endpoint's reply
-   * without any of them), and with code "CONFIG" when the endpoint gives no log-probs at all.
+   * Writes up to the choice, then rates each of the choices.
+   *
+   * @throws SwirlError INPUT with details.noChoice when the output has no place for a choice, such as an endpoint's reply
+   * without any of them; CONFIG when the endpoint returns no log-probs.
+   * @example
+   * const { logprobs } = await policy.choose(context, { lead: "Verdict:", choices: ["GOOD", "BAD"] });
    */
   choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult>;
 }
 
+/** Whether a policy can rate choices: judges need it for `mode: "logprobs"`. */
 export function scoresChoices(policy: Policy): policy is Policy & ChoiceScorer {
   return "choose" in policy && typeof policy.choose === "function";
 }

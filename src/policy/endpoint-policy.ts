@@ -1,9 +1,9 @@
 /**
  * A policy behind an OpenAI-compatible chat.completions endpoint (llama.cpp, vLLM, SGLang, a hosted model).
  *
- * Guarantees: an action asked for is returned once or the call rejects with code "ENDPOINT" (or "ABORTED"); at most
- * `concurrency` requests are in flight; the API key and header values appear in no message, record or inspection.
- * Contexts carry messages, not tokens, so this policy samples and judges but cannot be trained.
+ * Guarantees: a call returns all actions asked for, or rejects with code ENDPOINT or ABORTED. At most `concurrency`
+ * requests are in flight. The API key and header values appear in no message, record or inspection.
+ * Contexts carry messages, not tokens: this policy samples and judges but cannot be trained.
  */
 import { setMaxListeners } from "node:events";
 import type OpenAI from "openai";
@@ -33,21 +33,49 @@ import { samplingSchema } from "./sampling.js";
 type Reply = ServerReply & { stopSent: boolean };
 type Choice = ReplyChoice & { stopSent: boolean };
 
+/** Counts of an {@link EndpointPolicy} since it was connected. */
 export interface EndpointStats {
-  requests: number; // distinct requests asked of the server
-  attempts: number; // HTTP requests sent for them, retries included
+  /** Distinct requests. */
+  requests: number;
+  /** HTTP requests sent for them, retries included. */
+  attempts: number;
+  /** Attempts after the first. */
   retries: number;
-  failures: number; // requests given up
-  promptTokens: number; // as the server counts them
+  /** Requests given up. */
+  failures: number;
+  /** Prompt tokens, as the server counts them. */
+  promptTokens: number;
+  /** Sampled tokens, as the server counts them. */
   completionTokens: number;
 }
 
-/** More alternatives are refused by most servers. */
+/** Options of {@link EndpointPolicy.connect}. */
+export interface ConnectOptions extends EndpointOptions {
+  /** Ends the connecting with code ABORTED. */
+  signal?: AbortSignal;
+  /**
+   * Called once per parameter that the server refuses and that is left out from then on.
+   * @default a warning of the process
+   */
+  onNote?: (note: string) => void;
+}
+
+/** Most servers refuse to list more alternatives. */
 const TOP_LOGPROBS = 20;
 
+/**
+ * A policy behind an OpenAI-compatible chat.completions endpoint: llama.cpp, vLLM, SGLang or a hosted model.
+ *
+ * @example
+ * await using policy = await EndpointPolicy.connect({ baseURL: "http://127.0.0.1:8000/v1", model: "qwen" });
+ * const [action] = await policy.act(policy.begin([{ role: "user", content: "What is 3 + 4?" }]));
+ */
 export class EndpointPolicy implements Policy, ChoiceScorer {
+  /** Names host and model, without credentials. */
   readonly id: string;
+  /** Always false: contexts and actions have no tokens. */
   readonly exact = false;
+  /** Counts since the policy was connected. */
   readonly stats: EndpointStats = {
     requests: 0,
     attempts: 0,
@@ -83,25 +111,28 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   }
 
   /**
-   * Rejects with code "CONFIG" on a bad option and "ENDPOINT" when the probe fails. `onNote` is told once of each
-   * parameter that the server refuses and that is left out from then on; by default it is a warning of the process.
+   * Connects to a server, and by default asks it for one token.
+   *
+   * @throws SwirlError CONFIG for bad options, ENDPOINT when the server does not answer as it should, ABORTED.
    */
-  static async connect(
-    options: EndpointOptions & { signal?: AbortSignal; onNote?: (note: string) => void },
-  ): Promise<EndpointPolicy> {
+  static async connect(options: ConnectOptions): Promise<EndpointPolicy> {
     const { signal, onNote = (note) => process.emitWarning(note, "SwirlWarning"), ...rest } = options;
     const policy = new EndpointPolicy(parseOptions(endpointOptionsSchema, rest, "Policy.connect"), onNote);
     if (policy.#options.probe) await policy.probe(signal === undefined ? {} : { signal });
     return policy;
   }
 
+  /** Maximum tokens of a context and its action; Infinity when the server reports none. */
   get contextLength(): number {
     return this.#contextLength;
   }
 
   /**
-   * Asks for one token twice over: shows that URL, key and model are right, whether the server honours `n`, and (where
-   * it says so) the context length. Where one token is too few for the server, asks for more. Gives up after two retries.
+   * Asks for two replies of one token each. It shows that URL, key and model are right, whether the server honors `n`,
+   * and the context length if the server reports it. If one token is too few for the server, it asks for more. Gives up
+   * after two retries.
+   *
+   * @throws SwirlError ENDPOINT, ABORTED.
    */
   async probe({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     const limits = [...new Set([1, 16, this.#options.maxNewTokens])];
@@ -141,27 +172,40 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     }
   }
 
+  /** The context of a new conversation: messages without tokens. */
   begin(messages: readonly Message[], tools?: readonly ToolSpec[]): Context {
     return { messages: [...messages], ...(tools && tools.length > 0 ? { tools: [...tools] } : {}) };
   }
 
+  /**
+   * Samples `n` actions. A server that answers one at a time is asked n times, with a seed for each.
+   *
+   * @throws SwirlError CONFIG for bad options, ENDPOINT after the retries, ABORTED, DISPOSED.
+   */
   async act(context: Context, options: SamplingOptions = {}): Promise<Action[]> {
     const { n, signal, stop, ...sampling } = this.#sampling(options);
     const choices = await this.#choices(this.#body(context, sampling, stop), n, sampling.seed, signal);
     return choices.map((choice) => actionOf(choice, stop, choice.stopSent));
   }
 
+  /** The next context: this one, the action, and the environment's reply. */
   extend(context: Context, action: Action, observation: Message, shown?: string): Context {
     return { ...context, messages: withReply(context.messages, action, observation, shown) };
   }
 
+  /**
+   * Rates the choices from the log-probs that the server lists (`top_logprobs`).
+   *
+   * @throws SwirlError INPUT with details.noChoice for a reply without a choice, CONFIG when the server returns no
+   * log-probs, ENDPOINT after the retries, ABORTED, DISPOSED.
+   */
   async choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult> {
     const { lead, choices, find, ...rest } = options;
     const { signal, ...sampling } = this.#sampling(rest);
     const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
     const [choice] = await this.#choices(body, 1, sampling.seed, signal);
     const tokens = tokenLogprobs(choice!.logprobs);
-    // A reply that was cut off, or is nothing but reasoning, makes no choice, whatever the server lists for it.
+    // A reply that was truncated, or is nothing but reasoning, makes no choice, whatever the server lists for it.
     if (choice!.finish === "length" || (choice!.text.trim() === "" && !tokens?.length)) {
       const nowhere = choices.map(() => Number.NEGATIVE_INFINITY);
       return { text: hideSecrets(choice!.text), logprobs: nowhere, finished: false };
@@ -198,11 +242,12 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     return { ...result, text: hideSecrets(result.text), finished: true };
   }
 
-  /** Aborts what is in flight; later calls reject with code "DISPOSED". Idempotent. */
+  /** Aborts requests in flight. Later calls reject with code DISPOSED. Idempotent. */
   async dispose(): Promise<void> {
     this.#closed.abort();
   }
 
+  /** Same as {@link dispose}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
@@ -221,16 +266,16 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       messages: requestMessages(context.messages),
       ...(context.tools ? { tools: requestTools(context.tools) } : {}),
       temperature: sampling.temperature,
-      // Said even when it is off: servers have defaults of their own (0.95 in llama.cpp).
+      // Sent even when it is off: servers have defaults of their own (0.95 in llama.cpp).
       top_p: sampling.topP,
-      // Not OpenAI's: sent only when asked for, since strict servers refuse fields they do not know.
+      // Not OpenAI's: sent only when set, because strict servers refuse unknown fields.
       ...(sampling.topK > 0 ? { top_k: sampling.topK } : {}),
       ...(stop.length > 0 ? { stop } : {}),
       [this.#options.maxTokensField!]: sampling.maxNewTokens,
     };
   }
 
-  /** Exactly n choices, from one request or, where the server gives fewer, from several with seeds of their own. */
+  /** Exactly n choices, from one request, or from several with different seeds if the server returns fewer. */
   async #choices(
     body: Record<string, unknown>,
     n: number,
@@ -306,7 +351,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     return reply;
   }
 
-  /** vLLM says max_model_len, llama.cpp meta.n_ctx or n_ctx_train; others nothing, which is no error. */
+  /** vLLM reports max_model_len, llama.cpp meta.n_ctx or n_ctx_train. Others report nothing, which is not an error. */
   async #servedContextLength(signal?: AbortSignal): Promise<number | undefined> {
     try {
       const joined = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;

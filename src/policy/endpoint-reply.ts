@@ -11,7 +11,7 @@ import { hideSecrets } from "../secrets/known-secrets.js";
 import type { Action } from "./policy.js";
 import type { ReplyChoice, TokenLogprob } from "./read-reply.js";
 
-/** `stopSent`: whether the server was told of the stop strings; if not, they end the action here alone. */
+/** `stopSent`: whether the request contained the stop strings. If not, they end the action only here. */
 export function actionOf(choice: ReplyChoice, stops: readonly string[], stopSent = true): Action {
   const { text, stopped } = restoreStop(choice, stops, stopSent);
   const calls = choice.toolCalls.map((call) => ({

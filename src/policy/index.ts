@@ -3,24 +3,45 @@ import { EndpointPolicy } from "./endpoint-policy.js";
 import { NativePolicy } from "./native-policy.js";
 import type { Policy as PolicyInterface } from "./policy.js";
 
-/** What turns a context into actions; see policy.ts. */
-export type Policy = PolicyInterface;
+export interface Policy extends PolicyInterface {}
 
+/**
+ * Makes policies.
+ *
+ * @example
+ * await using policy = await Policy.load("models/smollm2", { device: "auto" });
+ * await using judgeModel = await Policy.connect({ baseURL: "http://127.0.0.1:8000/v1", model: "qwen" });
+ */
 export const Policy = {
+  /** Loads a Hugging Face model folder into the native engine. Such a policy can be trained. */
   load: NativePolicy.load,
+  /** Connects to an OpenAI-compatible endpoint. Such a policy samples and judges, but cannot be trained. */
   connect: EndpointPolicy.connect,
 };
 
-export type { EndpointOptions } from "../endpoint/endpoint-options.js";
+export type { EndpointConnection, EndpointOptions } from "../endpoint/endpoint-options.js";
 export type { LossFunction, LossSequence, LossTerms } from "../losses/loss-function.js";
 export type { Message, ToolCall, ToolSpec } from "../messages/message.js";
+export type {
+  Dtype,
+  NativeCallCost,
+  NativeCost,
+  NativeGenerateStats,
+  NativeOpCost,
+  NativePeak,
+  NativeProductCost,
+  NativeProfile,
+  ParameterInfo,
+  TensorKind,
+} from "../native/addon.js";
 export { type ChoiceOptions, type ChoiceResult, type ChoiceScorer, scoresChoices } from "./choice-scorer.js";
-export { EndpointPolicy, type EndpointStats } from "./endpoint-policy.js";
+export { type ConnectOptions, EndpointPolicy, type EndpointStats } from "./endpoint-policy.js";
 export type {
   GenerateOptions,
   LoadOptions,
   LogprobsOptions,
   SaveOptions,
+  WatchOptions,
 } from "./native-options.js";
 export { type Completion, NativePolicy, type PolicyProfile } from "./native-policy.js";
 export type { Action, Context, SamplingOptions } from "./policy.js";

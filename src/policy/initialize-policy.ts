@@ -2,8 +2,8 @@
  * Writes the folder of a new, untrained model: random weights for any supported config.json, ready for `Policy.load`
  * and for transformers. The same config and seed give the same bytes.
  *
- * Matrices and embeddings are normal with the config's `initializer_range` (0.02 where it says nothing), those that
- * write into the residual stream divided by √(2·layers) as in GPT-2; norms are the identity and biases zero.
+ * Matrices and embeddings are normal, with the config's `initializer_range` (default 0.02) as standard deviation. Those
+ * that write into the residual stream are divided by √(2·layers), as in GPT-2. Norms are the identity and biases zero.
  */
 import { join } from "node:path";
 import { createRandom, normal } from "../random/random.js";
@@ -11,15 +11,23 @@ import { parseModelConfig } from "./checkpoint/model-config.js";
 import { parametersOf } from "./checkpoint/parameter-names.js";
 import { saveNewCheckpoint, type WeightReader } from "./checkpoint/save-checkpoint.js";
 
+/** Options of {@link initializePolicy}. */
 export interface InitializeOptions {
   /** The content of config.json. */
   config: Record<string, unknown>;
+  /** Seed of the weights, an integer. */
   seed: number;
   /** Further text files by name: tokenizer.json, tokenizer_config.json. */
   files?: Record<string, string>;
 }
 
-/** Rejects with code CHECKPOINT for a config the engine does not support, or a folder that cannot be written. */
+/**
+ * Writes a model folder with random weights.
+ *
+ * @throws SwirlError CHECKPOINT for a config that the engine does not support, or a folder that cannot be written.
+ * @example
+ * await initializePolicy("models/tiny", { config, seed: 0, files: { "tokenizer.json": tokenizerText } });
+ */
 export async function initializePolicy(folder: string, options: InitializeOptions): Promise<void> {
   const { config, seed, files = {} } = options;
   const { model } = parseModelConfig(JSON.stringify(config), join(folder, "config.json"));

@@ -43,7 +43,7 @@ export async function chooseNatively(
   };
 }
 
-/** Samples up to the first lead that is a place to choose, going on past those that are not. */
+/** Samples up to the first lead that is a place to choose, and continues past those that are not. */
 async function writeUpTo(
   policy: Scorer,
   context: Context,

@@ -1,4 +1,4 @@
-/** Options of the native policy, with their defaults and where they come from. Unknown keys are an error. */
+/** Options of the native policy, with their defaults. Unknown keys are an error. */
 import { z } from "zod";
 import { AGGREGATIONS } from "../losses/aggregation.js";
 import { correctionOptions } from "../losses/importance-correction.js";
@@ -9,6 +9,81 @@ import { signalSchema } from "../options/schemas.js";
 import { samplingFields } from "./sampling.js";
 import { watching } from "./watching.js";
 
+/** Options of calls that take long. */
+export interface WatchOptions {
+  /** Ends the call with code ABORTED. */
+  signal?: AbortSignal | undefined;
+  /** Called with the work done and the work in all, at most every 50 ms. An error in it becomes a warning of the process. */
+  onProgress?: ((done: number, total: number) => unknown) | undefined;
+}
+
+/** Options of `Policy.load`. */
+export interface LoadOptions extends WatchOptions {
+  /** "auto" (the first GPU, else the CPU), "cpu", "cuda" or "cuda:N". See {@link devices}. @default "auto" */
+  device?: string | undefined;
+  /** Format of matrix products and activations. Weights, optimizer state, softmax and loss are always float32. @default "float32" */
+  dtype?: "float32" | "bfloat16" | undefined;
+  /** CPU threads, 0 … 4,096; 0 = every core. @default 0 */
+  threads?: number | undefined;
+  /**
+   * Maximum bytes of weights, gradients, optimizer state, activations and KV cache together; 0 = 80 % of the free memory.
+   * It is never exceeded: the cache shrinks, or the call rejects with code MEMORY. Working memory inside kernels is not
+   * included.
+   * @default 0
+   */
+  memoryBudget?: number | undefined;
+  /** false: no gradients and no optimizer state, for a judge or the reference of a KL penalty. @default true */
+  trainable?: boolean | undefined;
+  /** Times every kernel; read the result with `profile()`. @default false */
+  profile?: boolean | undefined;
+  /** Completions sampled in one engine call when concurrent `act` calls are merged, at least 1. @default 64 */
+  maxBatch?: number | undefined;
+  /** A Jinja template that replaces the model's own chat template. */
+  chatTemplate?: string | undefined;
+  /** Further variables of the chat template, such as `enable_thinking`. */
+  templateVariables?: Record<string, unknown> | undefined;
+}
+
+/** Options of `NativePolicy.logprobs`. */
+export interface LogprobsOptions extends WatchOptions {
+  /** Logits are divided by it before the softmax; above 0. @default 1 */
+  temperature?: number | undefined;
+  /** false scores every sequence by itself: the same numbers, without shared prefixes. @default true */
+  tree?: boolean | undefined;
+  /**
+   * Maximum rows per micro-batch, excluding shared ancestors; 0 = 1,024 on the CPU, 8,192 on a GPU. Results do not depend
+   * on it.
+   * @default 0
+   */
+  maxTokensPerMicroBatch?: number | undefined;
+}
+
+/** Options of `NativePolicy.generate`. */
+export interface GenerateOptions extends WatchOptions {
+  /** Completions per prompt, 1 … 4,096. @default 1 */
+  n?: number | undefined;
+  /** Logits are divided by it; at least 0, 0 = greedy. @default 1 */
+  temperature?: number | undefined;
+  /** Sample from the k most probable tokens; 0 = off. @default 0 */
+  topK?: number | undefined;
+  /** Sample from the most probable tokens that have this probability together; above 0, at most 1 = off. @default 1 */
+  topP?: number | undefined;
+  /** Strings that end a completion. The first that appears is kept. @default [] */
+  stop?: readonly string[] | undefined;
+  /** An integer. The same seed, prompt and weights give the same completions. @default another one per call */
+  seed?: number | undefined;
+  /** Maximum tokens per completion, at least 1. @default 512 */
+  maxNewTokens?: number | undefined;
+  /** Token ids that end a completion; the token is kept. @default the model's end-of-turn tokens */
+  stopTokens?: number[] | undefined;
+}
+
+/** Options of `NativePolicy.save`. */
+export interface SaveOptions {
+  /** Format of the stored weights. @default each tensor keeps the format it was loaded with */
+  dtype?: "float32" | "bfloat16" | undefined;
+}
+
 const progress = z
   .custom<(done: number, total: number) => unknown>((value) => typeof value === "function", {
     message: "must be a function (done, total) => void",
@@ -18,39 +93,24 @@ const progress = z
 const watched = { signal: signalSchema.optional(), onProgress: progress.optional() };
 
 export const loadOptionsSchema = z.strictObject({
-  /** "auto" takes the first GPU, else the CPU. */
   device: z
     .string()
     .regex(/^(auto|cpu|cuda(:\d+)?)$/, { error: 'must be "auto", "cpu", "cuda" or "cuda:N"' })
     .default("auto"),
-  /** Of matrix products and activations. Weights, optimizer state, softmax and loss are float32 either way. */
   dtype: z.enum(["float32", "bfloat16"]).default("float32"),
-  /** 0 = every core. */
   threads: z.int().min(0).max(4096).default(0),
-  /**
-   * Bytes that weights, gradients, optimizer state, activations and KV cache may take in all; 0 = 80 % of what is free.
-   * Never exceeded: the cache gives way, or the call rejects with code "MEMORY". What kernels need for themselves while
-   * they run is not in it.
-   */
   memoryBudget: z.int().min(0).default(0),
-  /** false leaves out gradients and optimizer state: a judge, or the reference of a KL penalty. */
   trainable: z.boolean().default(true),
-  /** Times every kernel; `profile()` gives the result. */
   profile: z.boolean().default(false),
-  /** Completions sampled in one engine call when concurrent act calls are merged. */
   maxBatch: z.int().min(1).default(64),
-  /** Replaces the model's own chat template. */
   chatTemplate: z.string().min(1).optional(),
   templateVariables: z.record(z.string(), z.unknown()).optional(),
   ...watched,
 });
 
 export const logprobsOptionsSchema = z.strictObject({
-  /** Logits are divided by it before the softmax. */
   temperature: softmaxTemperature.default(1),
-  /** false scores every sequence by itself: same numbers, no shared prefixes. */
   tree: z.boolean().default(true),
-  /** Maximum rows per micro-batch, shared ancestors excluded; 0 = 1,024 on the CPU, 8,192 on a GPU. Results do not depend on it. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
   ...watched,
 });
@@ -122,20 +182,13 @@ export const updateOptionsSchema = z.strictObject({
 export const generateOptionsSchema = z.strictObject({
   ...samplingFields,
   maxNewTokens: z.int().min(1).default(512),
-  /** Tokens that end a completion (kept); default: the model's end-of-turn tokens. */
   stopTokens: z.array(z.int().min(0)).optional(),
   ...watched,
 });
 
 export const saveOptionsSchema = z.strictObject({
-  /** Of the stored weights; default: each tensor keeps the type it was loaded with. */
   dtype: z.enum(["float32", "bfloat16"]).optional(),
 });
-
-export type LoadOptions = z.input<typeof loadOptionsSchema>;
-export type LogprobsOptions = z.input<typeof logprobsOptionsSchema>;
-export type GenerateOptions = z.input<typeof generateOptionsSchema>;
-export type SaveOptions = z.input<typeof saveOptionsSchema>;
 
 /** Loss and optimizer options as parsed. */
 export type LossInput = Omit<z.output<typeof lossOptionsSchema>, "signal" | "onProgress">;

@@ -1,4 +1,4 @@
-/** How actions are sampled: the options and defaults every policy shares. Unknown keys are an error. */
+/** How actions are sampled: options and defaults that all policies share. Unknown keys are an error. */
 import { z } from "zod";
 import { samplingTemperature } from "../options/float32.js";
 import { signalSchema } from "../options/schemas.js";
@@ -9,7 +9,7 @@ export const samplingFields = {
   topK: z.int().min(0).default(0), // 0 = off
   topP: z.number().gt(0).max(1).default(1), // 1 = off
   stop: z.array(z.string().min(1)).readonly().default([]),
-  seed: z.int().optional(), // absent: another one every time
+  seed: z.int().optional(), // absent: another one per call
 };
 
 export const samplingSchema = z.strictObject({

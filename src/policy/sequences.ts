@@ -1,29 +1,30 @@
 /**
- * What callers pass as sequences and prompts, turned into what the engine takes. Here everything is checked that a
- * conversion to typed arrays would hide (fractions, NaN, overflow, unknown keys) and that a loss function needs; the
- * engine checks against the model (ids below the vocabulary, lengths against the context, actionStart) with the same
- * names: batch[3].tokens.
+ * Converts a caller's sequences and prompts into the engine's. Checks what a conversion to typed arrays would hide
+ * (fractions, NaN, overflow, unknown keys) and what a loss function needs. The engine checks against the model (ids below
+ * the vocabulary, lengths against the context, actionStart). Both name the field the same way: batch[3].tokens.
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { NativeLossOptions, NativeSequence } from "../native/addon.js";
 
+/** A state and an action, to be scored. */
 export interface Sequence {
-  /** State and action, joined. */
+  /** [tokens] Token ids of the state, then of the action. */
   tokens: ArrayLike<number>;
   /** Index of the action's first token: 1 … tokens.length - 1. */
   actionStart: number;
 }
 
+/** A state and an action to train on. Scored tokens are those of the action: `tokens.length - actionStart`. */
 export interface TrainSequence extends Sequence {
   /** One for the whole action, or one per scored token: [tokens.length - actionStart]. */
   advantage: number | ArrayLike<number>;
-  /** [tokens.length - actionStart] at least 0 each: 0 masks a token. Absent: 1 throughout. */
+  /** [tokens.length - actionStart] At least 0 each; 0 masks a token. @default all 1 */
   weights?: ArrayLike<number>;
-  /** [tokens.length - actionStart], as recorded when the action was sampled. */
+  /** [tokens.length - actionStart] Log-probs recorded when the action was sampled, in nats. */
   behaviorLogprobs?: ArrayLike<number>;
-  /** [tokens.length - actionStart], under the policy that the KL penalty stays close to. */
+  /** [tokens.length - actionStart] Log-probs under the reference of the KL penalty, in nats. */
   referenceLogprobs?: ArrayLike<number>;
-  /** [tokens.length - actionStart], as another engine reported them when it sampled; read by loss functions alone. */
+  /** [tokens.length - actionStart] Log-probs that another engine reported when it sampled; only loss functions read them. */
   samplerLogprobs?: ArrayLike<number>;
 }
 

@@ -1,20 +1,20 @@
-/** What the calls that train report. */
+/** Metrics of the calls that train. */
 import type { NativeGradientMetrics, NativeStepMetrics } from "../native/addon.js";
 
-/** What one `forwardBackward` did; see NativeGradientMetrics for the other fields. */
+/** Metrics of one `forwardBackward`. */
 export interface GradientMetrics extends NativeGradientMetrics {
   /**
-   * Forward passes beside the one that belongs to the backward pass: 0 for losses that the engine computes itself, and
-   * where the log-probs that `generate` or `act` recorded are still those of the weights; else 1.
+   * Forward passes in addition to the one of the backward pass: 0 for losses that the engine computes, and when the
+   * log-probs recorded by `generate` or `act` still match the weights; else 1.
    */
   extraForwards: number;
 }
 
-/** What one `optimStep` did; see NativeStepMetrics for the other fields. */
+/** Metrics of one `optimStep`. */
 export interface StepMetrics extends Omit<NativeStepMetrics, "groupGradNorms"> {
-  /** Gradient norm by parameter group, before clipping; "default" is what no group matched. Frozen ones are absent. */
+  /** Gradient norm by parameter group, before clipping. "default" holds what no group matched; frozen groups are absent. */
   gradNorms: Record<string, number>;
 }
 
-/** What one `update` did. */
+/** Metrics of one `update`: those of its `forwardBackward` and of its `optimStep`. */
 export type UpdateMetrics = GradientMetrics & StepMetrics;

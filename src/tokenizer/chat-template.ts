@@ -45,6 +45,13 @@ interface PieceEncoder {
 /** A message to render; `probe`: its text gets the mark that a probe is found by. */
 type Shown = Message & { probe?: true };
 
+/**
+ * The chat template of a model. It renders conversations to token ids, and only what the template itself writes becomes
+ * control tokens.
+ *
+ * @example
+ * const ids = tokenizer.chat.renderPrompt([{ role: "user", content: "What is 3 + 4?" }]);
+ */
 export class ChatTemplate {
   readonly #templates: Map<string, BoundedTemplate>;
   readonly #file: string;

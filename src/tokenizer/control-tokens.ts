@@ -1,5 +1,5 @@
 /**
- * Which strings of a vocabulary are structure, and how text from outside is kept from becoming structure.
+ * Which strings of a vocabulary are control tokens, and how text from outside is kept from becoming one.
  *
  * A control token is an added token that is marked special, or that the chat template itself writes (`<tool_call>`).
  * It is found only where the template wrote all of its characters; an assistant's own message may also write one that
@@ -13,7 +13,7 @@ export interface AddedToken {
   special: boolean;
   lstrip: boolean;
   rstrip: boolean;
-  /** Looked for in normalised text, not in the text as it is. */
+  /** Searched for in normalized text, not in the text as it is. */
   normalized: boolean;
 }
 
@@ -22,9 +22,11 @@ export const SECTION = "\uFDDF";
 /** Unicode noncharacters that this package uses itself. */
 const RESERVED = /[\uFDDE\uFDDF]/g;
 
+/** A part of a rendered template: text, or a control token. */
 export interface Piece {
-  /** Text between control tokens, or the id of a control token. */
+  /** Text between control tokens. */
   text?: string;
+  /** Id of a control token. */
   id?: number;
 }
 
@@ -62,7 +64,7 @@ export class ControlTokens {
     return node;
   }
 
-  /** The pieces of a rendered template, or of a text, in order; the strip flags of a token trim the text beside it. */
+  /** The pieces of a rendered template, or of a text, in order; the strip flags of a token trim the text next to it. */
   split(rendered: Str): Piece[] {
     const text = textOf(rendered);
     const marks = typeof rendered === "string" ? undefined : rendered.marks;

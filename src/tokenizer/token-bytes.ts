@@ -7,7 +7,7 @@
 export interface TokenBytes {
   /** All tokens' bytes, one after the other. */
   bytes: Uint8Array;
-  /** [vocabulary + 1]: token i is bytes[offsets[i] … offsets[i + 1]). Ids without a token have no bytes. */
+  /** [vocabulary + 1] Token i is `bytes.subarray(offsets[i], offsets[i + 1])`. Ids without a token have no bytes. */
   offsets: Int32Array;
 }
 

@@ -13,17 +13,21 @@ const MAX_ID = 1 << 22;
 /** Characters of an added token: looking for one takes as long at every place of a text. */
 const MAX_ADDED = 512;
 
+/** What a model folder says about its tokenizer. {@link Tokenizer.load} reads it. */
 export interface TokenizerFiles {
   /** Folder, for error messages. */
   dir: string;
+  /** Content of tokenizer.json. */
   tokenizer: TokenizerJson;
+  /** Content of tokenizer_config.json, over that of special_tokens_map.json. */
   config: Record<string, unknown>;
+  /** Content of generation_config.json. */
   generationConfig: Record<string, unknown>;
-  /** Template source, and the file it came from; several when the model names them. */
+  /** Chat templates by name, with their source and the file it came from. */
   templates: { name: string; source: string; file: string }[];
 }
 
-/** What this package reads of tokenizer.json; the rest goes to the tokenizers package as it is. */
+/** What this package reads of tokenizer.json. The rest is passed to the tokenizers package. */
 export interface TokenizerJson {
   added_tokens: {
     id: number;

@@ -1,9 +1,8 @@
 /**
  * Text to token ids and back, as the model's own tokenizer.json defines it.
  *
- * Guarantees: `encode` turns no part of a text into a control token unless `special: true` asks for it; ids equal those
- * of transformers (with add_special_tokens=False; and split_special_tokens=True where special is false).
- * Immutable after loading.
+ * Guarantees: `encode` makes control tokens only with `special: true`. Ids equal those of transformers with
+ * add_special_tokens=False, and with split_special_tokens=True unless `special` is true. Immutable after loading.
  */
 import { join } from "node:path";
 import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
@@ -15,26 +14,37 @@ import { plainTokenizer } from "./plain-tokenizer.js";
 import { type TokenBytes, tokenBytes } from "./token-bytes.js";
 import { readTokenizerFiles, type TokenizerFiles, type TokenizerJson } from "./tokenizer-files.js";
 
+/** Options of {@link Tokenizer.load}. */
 export interface TokenizerOptions {
   /** Replaces the model's own chat template. */
   chatTemplate?: string;
-  /** Further variables of the template: `enable_thinking`, `date_string` and the like. */
+  /** Further variables of the template, such as `enable_thinking` or `date_string`. */
   templateVariables?: Record<string, unknown>;
 }
 
+/** Options of {@link Tokenizer.encode}. */
 export interface EncodeOptions {
-  /** Whether text such as `<|im_end|>` becomes its token. Default false: it stays text. */
+  /** Whether text such as `<|im_end|>` becomes its control token. false: it stays text. @default false */
   special?: boolean;
-  /** The text goes on where others left off, so nothing is put before it. Default false. */
+  /** The text continues another one, so that no space is put before it. @default false */
   continues?: boolean;
 }
 
+/**
+ * The tokenizer of a Hugging Face model folder, with its chat template.
+ *
+ * @example
+ * const tokenizer = await Tokenizer.load("models/smollm2");
+ * const ids = tokenizer.encode("Hello"); // Int32Array
+ * tokenizer.decode(ids); // "Hello"
+ * const prompt = tokenizer.chat.renderPrompt([{ role: "user", content: "Hello" }]);
+ */
 export class Tokenizer {
-  /** The tokenizer.json this came from. */
+  /** Path of the tokenizer.json. */
   readonly file: string;
   /** Largest id + 1. */
   readonly vocabSize: number;
-  /** Control tokens by text: those marked special and those the chat template writes. */
+  /** Control tokens by text: those marked special, and those that the chat template writes. */
   readonly specialTokens: ReadonlyMap<string, number>;
   readonly #contents: (string | undefined)[];
   readonly #added: ReadonlySet<number>;
@@ -51,13 +61,23 @@ export class Tokenizer {
   #chat: ChatTemplate | undefined;
   #eosTokens: readonly number[] | undefined;
 
-  /** `dir` is a Hugging Face model folder. Throws CHECKPOINT when its files are missing or broken. */
+  /**
+   * Reads the tokenizer of a Hugging Face model folder.
+   *
+   * @throws SwirlError CHECKPOINT when its files are missing or broken.
+   */
   static async load(dir: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
     const files = await readTokenizerFiles(dir);
     return new Tokenizer(files, options, await inSlices(prepare(files, options)));
   }
 
-  /** `prepared`: made in slices by `load`; by default it is made here, which takes up to a second. */
+  /**
+   * A tokenizer of files that were read.
+   *
+   * @param prepared Made without blocking by {@link Tokenizer.load}. When left out it is made here, which takes up to a
+   * second.
+   * @throws SwirlError CHECKPOINT when the files cannot be used.
+   */
   constructor(
     files: TokenizerFiles,
     options: TokenizerOptions = {},
@@ -82,14 +102,18 @@ export class Tokenizer {
     this.#plain = plain;
   }
 
-  /** Token ids of `text`; [] for the empty string. Never adds a begin or end token. */
+  /**
+   * Token ids of `text`: [tokens], empty for the empty string. No begin or end token is added.
+   *
+   * @throws SwirlError INPUT for a text that cannot be encoded.
+   */
   encode(text: string, options: EncodeOptions = {}): Int32Array {
     if (!options.special)
       return Int32Array.from(this.#encodePlain(sanitize(text), options.continues === true));
     return this.encodePieces(this.#control.split(sanitize(text)), options.continues);
   }
 
-  /** Ids of the pieces of a rendered template, in order. */
+  /** Token ids of the pieces of a rendered template, in order: [tokens]. */
   encodePieces(pieces: readonly Piece[], continues = false): Int32Array {
     const ids: number[] = [];
     for (const [index, piece] of pieces.entries()) {
@@ -123,7 +147,12 @@ export class Tokenizer {
     }
   }
 
-  /** Text of `tokens`; bytes that are no UTF-8 become U+FFFD. `skipSpecial` leaves out tokens marked special. */
+  /**
+   * Text of `tokens`. Bytes that are not UTF-8 become U+FFFD, and ids without a token have no text.
+   *
+   * @param options.skipSpecial Leaves out tokens marked special. Default false.
+   * @throws SwirlError INPUT for a token id that is not a whole number of at least 0.
+   */
   decode(tokens: ArrayLike<number>, options: { skipSpecial?: boolean } = {}): string {
     const { bytes, offsets } = this.#allBytes();
     const parts: Uint8Array[] = [];
@@ -151,7 +180,7 @@ export class Tokenizer {
     return this.#stripsFirstSpace && text.startsWith(" ") ? text.slice(1) : text;
   }
 
-  /** UTF-8 bytes of every id up to `vocab`, the model's number of rows (default: this vocabulary). */
+  /** UTF-8 bytes of every id below `vocab`, the model's number of embedding rows. @param vocab Default: `vocabSize`. */
   tokenBytes(vocab = this.vocabSize): TokenBytes {
     const { bytes, offsets } = this.#allBytes();
     const padded = new Int32Array(vocab + 1).fill(bytes.length);
@@ -174,19 +203,19 @@ export class Tokenizer {
     return this.#contents[id];
   }
 
-  /** The id of a token by its own text. */
+  /** The id of a token by its own text; undefined when there is none. */
   tokenId(text: string): number | undefined {
     const id = this.#contents.indexOf(text);
     return id < 0 ? undefined : id;
   }
 
-  /** Ids that end a turn: the eos tokens of both configs, and the token the template ends an assistant's turn with. */
+  /** Ids that end a turn: the eos tokens of both configs, and the token that ends an assistant's turn in the template. */
   get eosTokens(): readonly number[] {
     this.#eosTokens ??= this.#findEosTokens();
     return this.#eosTokens;
   }
 
-  /** Whether nothing this package does ends in the token: special, and neither a template nor a config uses it. */
+  /** Whether a token is unused: marked special, and used by no template and no config. */
   isUnused(id: number): boolean {
     const bos = tokenContent(this.#files.config.bos_token);
     return this.#unwritten.has(id) && this.#contents[id] !== bos && !this.#declaredEos().has(id);
@@ -217,11 +246,16 @@ export class Tokenizer {
     return [...ids];
   }
 
+  /** Whether the model, or the options, have a chat template. */
   get hasChatTemplate(): boolean {
     return this.#options.chatTemplate !== undefined || this.#files.templates.length > 0;
   }
 
-  /** Prompts and turns as the model's chat template writes them. Throws CHECKPOINT where the model has none. */
+  /**
+   * The model's chat template, which writes prompts and turns.
+   *
+   * @throws SwirlError CHECKPOINT when the model has none.
+   */
   get chat(): ChatTemplate {
     this.#chat ??= this.#makeChat();
     return this.#chat;
@@ -251,12 +285,13 @@ export class Tokenizer {
   }
 }
 
-/** What is used of the library's tokenizer. Its own type stays out of ours: strict projects cannot compile it. */
+/** What we use of the library's tokenizer. Its own type stays out of ours: strict projects cannot compile it. */
 interface Encoder {
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
 }
 
-interface Prepared {
+/** @internal */
+export interface Prepared {
   added: AddedToken[];
   control: AddedToken[];
   written: ReadonlySet<string>; // by a template
@@ -264,7 +299,7 @@ interface Prepared {
   plain: Encoder;
 }
 
-/** The parts of a tokenizer whose making takes long. */
+/** The parts of a tokenizer that take long to make. */
 function* prepare(files: TokenizerFiles, options: TokenizerOptions): Sliced<Prepared> {
   const json = files.tokenizer;
   const templates = options.chatTemplate

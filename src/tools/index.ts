@@ -1,13 +1,18 @@
-export { CalculatorError, calculate, calculator } from "./calculator/index.js";
+/** The tools of the paper, calculator and search, and `tool` to define others. */
+export { CalculatorError, type CalculatorInput, calculate, calculator } from "./calculator/index.js";
 export {
   Bm25Index,
   type Bm25Options,
+  type EmbeddingEndpointOptions,
   EmbeddingIndex,
   type EmbeddingIndexOptions,
+  type EmbeddingIndexSettings,
   embeddingSearch,
   type Hit,
   loadIndex,
+  type Postings,
   type Retriever,
+  type SearchInput,
   type SearchOptions,
   saveIndex,
   search,

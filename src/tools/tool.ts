@@ -1,25 +1,32 @@
 /**
- * A tool: the shape of the AI SDK's `tool()`, with a name.
+ * Tools: the shape of the AI SDK's `tool()`, with a name.
  *
- * `execute` may throw: the rollout records a tool error and shows the message to the model, it does not crash.
- * Its result is capped and can never become a special token.
+ * `execute` may throw. The rollout then records a tool error, shows its message to the model and continues.
+ * A result is truncated when it is too long, and can never become a special token.
  */
 import type { z } from "zod";
 
+/** What a tool's `execute` gets next to its input. */
 export interface ToolContext {
+  /** Aborted when the run ends, or the call takes too long. */
   signal?: AbortSignal;
 }
 
+/** A function that a policy can call. Make one with {@link tool}. */
 export interface Tool<Input = unknown> {
+  /** Unique in a task; the name in calls of the chat template, and in records. */
   name: string;
+  /** Shown to the model: what the tool does. */
   description: string;
+  /** The zod schema of the input. A call with another input is a tool error that the model sees. */
   inputSchema: z.ZodType<Input>;
-  /** Tag that wraps a call in the tag format: `search_query` for `<search_query>…</search_query>`. */
+  /** Tag that wraps a call in the tag format: `search_query` for `<search_query>…</search_query>`. @default the name */
   tag?: string;
-  /** Turns the text between the tags into the input; default: the text as the schema's only string field. */
+  /** Turns the text between the tags into the input. @default the text as the schema's only string field */
   parse?: (text: string) => unknown;
+  /** Makes the call and returns its result as text. It may throw: the model then sees the message. */
   execute: (input: Input, context: ToolContext) => Promise<string> | string;
-  /** The observation turn; default `${call} -> ${result}`. */
+  /** Writes the observation turn. @default `${call} -> ${result}` */
   format?: (call: string, result: string) => string;
 }
 
@@ -27,6 +34,17 @@ export interface Tool<Input = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: Input is both read and written, so no other type admits every tool
 export type AnyTool = Tool<any>;
 
+/**
+ * Defines a tool. Returns the definition as it is; `execute` gets the type of the schema.
+ *
+ * @example
+ * const weather = tool({
+ *   name: "weather",
+ *   description: "The weather in a city today.",
+ *   inputSchema: z.object({ city: z.string() }),
+ *   execute: async ({ city }, { signal }) => (await fetch(`https://example.org/${city}`, { signal })).text(),
+ * });
+ */
 export function tool<Input>(definition: Tool<Input>): Tool<Input> {
   return definition;
 }

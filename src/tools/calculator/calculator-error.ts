@@ -1,4 +1,5 @@
-/** What the calculator says about an expression it cannot evaluate: one short sentence, meant for the model to read. */
+/** An expression that cannot be evaluated. The message is one short sentence for the model to read. */
 export class CalculatorError extends Error {
+  /** Always "CalculatorError". */
   override readonly name = "CalculatorError";
 }

@@ -4,12 +4,31 @@ import { type Tool, tool } from "../tool.js";
 import { evaluate } from "./evaluate.js";
 import { format } from "./format.js";
 
-/** The value of an arithmetic expression as a decimal: calculate("20% of 1,250") is "250". Throws CalculatorError. */
+/**
+ * The value of an arithmetic expression, as a decimal number in text.
+ *
+ * @throws CalculatorError with a short reason when the expression cannot be evaluated.
+ * @example
+ * calculate("20% of 1,250"); // "250"
+ */
 export function calculate(expression: string): string {
   return format(evaluate(expression));
 }
 
-export function calculator(): Tool<{ expression: string }> {
+/** The input of the calculator. */
+export interface CalculatorInput {
+  /** An arithmetic expression: `48 / 2`, `20% of 1,250`, `sqrt(2)`. */
+  expression: string;
+}
+
+/**
+ * The calculator as a tool named `calculator`, with the tag `math_exp`. An expression that cannot be evaluated is a tool
+ * error, whose short reason the model sees.
+ *
+ * @example
+ * const task = calculatorTask(calculator());
+ */
+export function calculator(): Tool<CalculatorInput> {
   return tool({
     name: "calculator",
     description:

@@ -1,2 +1,2 @@
-export { calculate, calculator } from "./calculator.js";
+export { type CalculatorInput, calculate, calculator } from "./calculator.js";
 export { CalculatorError } from "./calculator-error.js";

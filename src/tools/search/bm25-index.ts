@@ -1,10 +1,10 @@
 /**
- * BM25 over passages: Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), with Lucene's idf,
+ * BM25 search: Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), with Lucene's idf,
  *
  *   score(d) = Σ over query terms  ln(1 + (N - n + ½) / (n + ½)) · f (k1 + 1) / (f + k1 (1 - b + b |d| / mean |d|))
  *
- * N passages, n of them with the term, f times in d. A title counts as part of its text. Immutable once built; ties go
- * to the earlier passage.
+ * for N passages, n of them with the term, f times in d. A title counts as part of its text. Of equal scores the earlier
+ * passage comes first.
  */
 
 import type { Passage } from "../../data/passage.js";
@@ -12,31 +12,54 @@ import { SwirlError } from "../../errors/swirl-error.js";
 import type { Hit, Retriever } from "./retriever.js";
 import { words } from "./words.js";
 
+/** Parameters of BM25. */
 export interface Bm25Options {
-  k1?: number; // default 0.9
-  b?: number; // default 0.4
+  /** How soon repetitions of a term stop counting, 0 … 1,000. @default 0.9 */
+  k1?: number;
+  /** How much long passages are penalized, 0 … 1. @default 0.4 */
+  b?: number;
 }
 
-/** Postings of term t are those from offsets[t] to offsets[t + 1]. */
+/** Where each term occurs. The postings of term t are those from `offsets[t]` up to `offsets[t + 1]`. */
 export interface Postings {
-  terms: string[]; // sorted by code unit
-  offsets: Uint32Array; // [terms + 1]
-  passages: Uint32Array; // [postings], ascending within a term
-  counts: Uint32Array; // [postings]
-  lengths: Uint32Array; // [passages], in terms
+  /** All terms, sorted by code unit. */
+  terms: string[];
+  /** [terms + 1] First posting of each term. */
+  offsets: Uint32Array;
+  /** [postings] Index of the passage; ascending within a term. */
+  passages: Uint32Array;
+  /** [postings] How often the term occurs in the passage. */
+  counts: Uint32Array;
+  /** [passages] Length of each passage, in terms. */
+  lengths: Uint32Array;
 }
 
 const MAX_QUERY_TERMS = 200;
 
+/**
+ * A BM25 index in memory. Immutable once built. Save it with {@link saveIndex} to skip the build next time.
+ *
+ * @example
+ * const index = await Bm25Index.build([{ title: "Kessler Bridge", text: "A road bridge over the Oude." }]);
+ * index.search("bridge", 1); // [{ passage: { title: "Kessler Bridge", … }, score: 0.2… }]
+ */
 export class Bm25Index implements Retriever {
+  /** How soon repetitions of a term stop counting. */
   readonly k1: number;
+  /** How much long passages are penalized. */
   readonly b: number;
   readonly #meanLength: number;
   readonly #termIds: Map<string, number>;
 
-  /** From parts that belong together, as `build` or the index file gives them. */
+  /**
+   * Joins passages with their postings. Use {@link Bm25Index.build} to make both.
+   *
+   * @throws SwirlError CONFIG for k1 or b out of range.
+   */
   constructor(
+    /** The passages, in the order in which they were given. */
     readonly passages: readonly Passage[],
+    /** Where each term occurs. */
     readonly postings: Postings,
     options: Bm25Options = {},
   ) {
@@ -54,6 +77,11 @@ export class Bm25Index implements Retriever {
     this.#termIds = new Map(postings.terms.map((term, id) => [term, id]));
   }
 
+  /**
+   * Builds an index of passages; it keeps their titles and texts.
+   *
+   * @throws SwirlError CONFIG for k1 or b out of range.
+   */
   static async build(
     passages: Iterable<Passage> | AsyncIterable<Passage>,
     options: Bm25Options = {},
@@ -77,6 +105,7 @@ export class Bm25Index implements Retriever {
     return new Bm25Index(kept, pack(found, lengths), options);
   }
 
+  /** At most `count` passages that share a term with the query, best first. Only the first 200 words of a query count. */
   search(query: string, count: number): Hit[] {
     const scores = new Map<number, number>();
     const terms = new Map<string, number>();

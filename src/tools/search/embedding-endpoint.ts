@@ -1,15 +1,24 @@
-/** Embeddings from an OpenAI-compatible `/v1/embeddings`: batched, retried with back-off, no key in any message. */
+/** Embeddings from an OpenAI-compatible `/v1/embeddings`. Requests are batched and retried; no message holds the key. */
 import pLimit from "p-limit";
 import { z } from "zod";
 import { abortedError } from "../../async/map-concurrent.js";
 import { type EndpointClient, endpointClient } from "../../endpoint/endpoint-client.js";
 import { classifyEndpointError, endpointError, errorInReply } from "../../endpoint/endpoint-errors.js";
-import { endpointOptionsSchema } from "../../endpoint/endpoint-options.js";
+import { type EndpointConnection, endpointOptionsSchema } from "../../endpoint/endpoint-options.js";
 import { withRetries } from "../../endpoint/retry.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import { parseOptions } from "../../options/parse-options.js";
 
-/** The connection's options are those of an endpoint policy. */
+/** The connection of an {@link EmbeddingIndex}. */
+export interface EmbeddingEndpointOptions extends EndpointConnection {
+  /** Requests in flight at once, at least 1. @default 4 */
+  concurrency?: number | undefined;
+  /** Texts per request, 1 … 2,048. @default 64 */
+  batchSize?: number | undefined;
+  /** Numbers per vector, at least 1, for models that can shorten their vectors. @default the model's own size */
+  dimensions?: number | undefined;
+}
+
 export const embeddingEndpointSchema = endpointOptionsSchema
   .pick({
     baseURL: true,
@@ -24,15 +33,10 @@ export const embeddingEndpointSchema = endpointOptionsSchema
     retryMaxMs: true,
   })
   .extend({
-    /** Requests in flight at once. */
     concurrency: z.int().min(1).default(4),
-    /** Texts in one request. */
     batchSize: z.int().min(1).max(2_048).default(64),
-    /** Sent where given; models that can shorten their vectors need it. */
     dimensions: z.int().min(1).optional(),
   });
-
-export type EmbeddingEndpointOptions = z.input<typeof embeddingEndpointSchema>;
 
 const replySchema = z.object({
   data: z.array(z.object({ index: z.int().min(0).optional(), embedding: z.array(z.number()).min(1) })),
@@ -45,7 +49,7 @@ export class EmbeddingEndpoint {
   readonly #endpoint: EndpointClient;
   readonly #limit: ReturnType<typeof pLimit>;
 
-  /** Throws code "CONFIG" on a bad option. */
+  /** @throws SwirlError CONFIG for bad options. */
   constructor(input: EmbeddingEndpointOptions) {
     const options = parseOptions(embeddingEndpointSchema, input, "embeddings");
     this.#options = options;
@@ -55,8 +59,9 @@ export class EmbeddingEndpoint {
   }
 
   /**
-   * One vector of length 1 per text, in order. `onBatch` sees every batch as it arrives. Rejects with ENDPOINT after
-   * the retries, ABORTED on the signal.
+   * One vector of length 1 per text, in order. `onBatch` gets every batch as it arrives.
+   *
+   * @throws SwirlError ENDPOINT after the retries, ABORTED.
    */
   async embed(
     texts: readonly string[],
@@ -104,9 +109,9 @@ export class EmbeddingEndpoint {
   }
 }
 
-/** Throws ENDPOINT when the reply does not give every text one usable vector; `final` where its shape is wrong. */
+/** @throws SwirlError ENDPOINT unless every text has one usable vector; `final` when the shape of the reply is wrong. */
 function readReply(raw: unknown, count: number): Float32Array[] {
-  const reply: unknown = typeof raw === "string" ? JSON.parse(raw) : raw; // a SyntaxError is tried again
+  const reply: unknown = typeof raw === "string" ? JSON.parse(raw) : raw; // a SyntaxError is retried
   const error = typeof reply === "object" && reply !== null && errorInReply(reply as Record<string, unknown>);
   if (error) throw error;
   const parsed = replySchema.safeParse(reply);

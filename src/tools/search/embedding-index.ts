@@ -1,31 +1,53 @@
 /**
- * Passages by the cosine of their embeddings with the query's, compared one by one. Vectors come from an
- * OpenAI-compatible `/v1/embeddings` and are cached on disk, so that a corpus is embedded once, and an interrupted
- * embedding of a corpus goes on where it stopped.
+ * Search by cosine similarity of embeddings: the query is compared with every passage. Vectors come from an
+ * OpenAI-compatible `/v1/embeddings` and are cached on disk. A corpus is embedded once, and an interrupted embedding
+ * resumes where it stopped.
  */
 import { z } from "zod";
 import type { Passage } from "../../data/passage.js";
 import { SwirlError } from "../../errors/swirl-error.js";
-import { EmbeddingEndpoint, embeddingEndpointSchema } from "./embedding-endpoint.js";
+import {
+  EmbeddingEndpoint,
+  type EmbeddingEndpointOptions,
+  embeddingEndpointSchema,
+} from "./embedding-endpoint.js";
 import type { Hit, Retriever } from "./retriever.js";
 import { VectorCache } from "./vector-cache.js";
 
+/** What {@link EmbeddingIndex.build} takes from a config file. */
+export interface EmbeddingIndexSettings extends EmbeddingEndpointOptions {
+  /** File that keeps the vectors, one per model. @default in memory only */
+  cacheFile?: string | undefined;
+  /** Put before every query, as some models need: "search_query: ". @default "" */
+  queryPrefix?: string | undefined;
+  /** Put before every passage, as some models need: "search_document: ". @default "" */
+  passagePrefix?: string | undefined;
+}
+
+/** Options of {@link EmbeddingIndex.build}. */
+export interface EmbeddingIndexOptions extends EmbeddingIndexSettings {
+  /** Ends the embedding with code ABORTED. */
+  signal?: AbortSignal;
+  /** Called after every batch: passages that have a vector, and passages in all. */
+  onProgress?: (done: number, total: number) => void;
+}
+
 export const embeddingIndexSchema = embeddingEndpointSchema.extend({
-  /** Keeps the vectors; default: in memory only. One file for each model. */
   cacheFile: z.string().min(1).optional(),
-  /** Put before every text, as some models want: "search_query: ", "search_document: ". */
   queryPrefix: z.string().default(""),
   passagePrefix: z.string().default(""),
 });
 
-export type EmbeddingIndexOptions = z.input<typeof embeddingIndexSchema> & {
-  signal?: AbortSignal;
-  /** Told of passages that have a vector, after every batch. */
-  onProgress?: (done: number, total: number) => void;
-};
-
+/**
+ * An index of embeddings, for search by meaning. Immutable once built.
+ *
+ * @example
+ * const index = await EmbeddingIndex.build(passages, { baseURL: "http://127.0.0.1:8000/v1", model: "bge-small-en" });
+ * const [best] = await index.search("Who built the Kessler Bridge?", 1);
+ */
 export class EmbeddingIndex implements Retriever {
   private constructor(
+    /** The passages, in the order in which they were given. */
     readonly passages: readonly Passage[],
     private readonly vectors: Float32Array, // [passages, dimensions], each of length 1
     private readonly endpoint: EmbeddingEndpoint,
@@ -33,7 +55,12 @@ export class EmbeddingIndex implements Retriever {
     private readonly queryPrefix: string,
   ) {}
 
-  /** Embeds what the cache does not hold. Rejects with ENDPOINT; what was embedded until then is in the cache. */
+  /**
+   * Embeds the passages that the cache does not hold.
+   *
+   * @throws SwirlError CONFIG for bad options, RECORD for a file that is not a cache of embeddings, ABORTED, ENDPOINT when
+   * the server gives no embeddings. What was embedded until then stays in the cache.
+   */
   static async build(
     passages: Iterable<Passage> | AsyncIterable<Passage>,
     { signal, onProgress, ...input }: EmbeddingIndexOptions,
@@ -64,6 +91,11 @@ export class EmbeddingIndex implements Retriever {
     return new EmbeddingIndex(kept, packVectors(keys, cache), endpoint, cache, queryPrefix);
   }
 
+  /**
+   * The `count` passages most similar to the query, best first. The score is the cosine, -1 … 1.
+   *
+   * @throws SwirlError ENDPOINT when the query cannot be embedded, or the server's model has changed; ABORTED.
+   */
   async search(query: string, count: number, options: { signal?: AbortSignal } = {}): Promise<Hit[]> {
     const vector = await this.#queryVector(`${this.queryPrefix}${query}`, options);
     const size = vector.length;

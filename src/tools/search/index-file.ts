@@ -1,12 +1,12 @@
 /**
  * A BM25 index on disk: a folder with index.json, which names the other two files with their sizes and SHA-256.
  *
- *   passages-….jsonl    one passage a line, in the order of their ids
+ *   passages-….jsonl    one passage per line, in the order of their ids
  *   postings-….bin      little-endian uint32: offsets [terms + 1], passages [postings], counts [postings],
  *                       lengths [passages]; then the terms as UTF-8, each ended by a line feed
  *
- * Saving is atomic: index.json is replaced last, and only then are files of the index before it removed. Loading checks
- * everything it reads, and a name that leads out of the folder is refused: an index file may come from anywhere.
+ * Saving is atomic: index.json is replaced last, then the files of the old index are removed. Loading checks everything
+ * it reads and refuses a name that leads out of the folder: an index may come from anywhere.
  */
 import { createHash } from "node:crypto";
 import { lstat, readdir, readFile, rm } from "node:fs/promises";
@@ -19,7 +19,7 @@ import { makeFolder } from "../../files/make-folder.js";
 import { Bm25Index, type Postings } from "./bm25-index.js";
 
 export const INDEX_VERSION = 2;
-/** Its terms were cut from the text in another way (words.ts), so that only its passages are of use. */
+/** Split texts into terms in another way (words.ts); only its passages can be used. */
 const OLD_VERSION = 1;
 const MANIFEST = "index.json";
 const MAX_BYTES = 2 ** 31;
@@ -43,7 +43,15 @@ const manifestSchema = z.strictObject({
   postings: file,
 });
 
-/** Writes the index into `folder`, which is made if need be; an index that is there is replaced. */
+/**
+ * Writes an index into a folder. The folder is created if needed; an index in it is replaced at once, so that a reader
+ * finds the old one or the new one.
+ *
+ * @throws SwirlError CONFIG or RECORD when the folder cannot be written.
+ * @example
+ * await saveIndex(await Bm25Index.build(readPassages("wiki.jsonl")), "wiki-index");
+ * const index = await loadIndex("wiki-index");
+ */
 export async function saveIndex(index: Bm25Index, folder: string): Promise<void> {
   await makeFolder(folder);
   const passages = Buffer.from(
@@ -75,9 +83,10 @@ export async function saveIndex(index: Bm25Index, folder: string): Promise<void>
 }
 
 /**
- * Opens a saved index. One of version 1 is built again from its passages, which takes as long as `Bm25Index.build`;
- * save it once to keep the result.
- * @throws SwirlError RECORD naming file and field when anything of the index is missing, foreign or damaged.
+ * Opens a saved index. An index of version 1 is built again from its passages, which takes as long as
+ * `Bm25Index.build`; save it again to keep the result.
+ *
+ * @throws SwirlError RECORD naming file and field when a part of the index is missing, unknown or damaged.
  */
 export async function loadIndex(folder: string): Promise<Bm25Index> {
   const path = join(folder, MANIFEST);

@@ -1,8 +1,8 @@
 /**
  * Embeddings on disk, so that a corpus is embedded once: an append-only file of records
  *   key, 32 bytes (SHA-256 of model and text) | CRC-32 of key and vector, uint32 | vector, float32 [dimensions]
- * after a header "swirlvec", version, dimensions (uint32 each). Little-endian. A record that was torn by a crash, or
- * damaged, ends what is read; the file is cut there and goes on from it.
+ * after a header "swirlvec", version, dimensions (uint32 each). Little-endian. Reading stops at a record
+ * that a crash left incomplete, or that is damaged: the file is truncated there, and new records follow.
  */
 import { createHash } from "node:crypto";
 import { open, readFile } from "node:fs/promises";

@@ -1,0 +1,37 @@
+/** The option interfaces of policies, endpoints and search, which editors show, are what the schemas accept at run time. */
+import { expectTypeOf, it } from "vitest";
+import type { z } from "zod";
+import type { endpointOptionsSchema } from "../../src/endpoint/endpoint-options.js";
+import type {
+  EmbeddingEndpointOptions,
+  EmbeddingIndexSettings,
+  EndpointOptions,
+  GenerateOptions,
+  LoadOptions,
+  LogprobsOptions,
+  SaveOptions,
+  SearchOptions,
+} from "../../src/index.js";
+import type {
+  generateOptionsSchema,
+  loadOptionsSchema,
+  logprobsOptionsSchema,
+  saveOptionsSchema,
+} from "../../src/policy/native-options.js";
+import type { embeddingEndpointSchema } from "../../src/tools/search/embedding-endpoint.js";
+import type { embeddingIndexSchema } from "../../src/tools/search/embedding-index.js";
+import type { searchSchema } from "../../src/tools/search/search.js";
+
+it("options of policies and endpoints equal their schemas", () => {
+  expectTypeOf<EndpointOptions>().toEqualTypeOf<z.input<typeof endpointOptionsSchema>>();
+  expectTypeOf<LoadOptions>().toEqualTypeOf<z.input<typeof loadOptionsSchema>>();
+  expectTypeOf<LogprobsOptions>().toEqualTypeOf<z.input<typeof logprobsOptionsSchema>>();
+  expectTypeOf<GenerateOptions>().toEqualTypeOf<z.input<typeof generateOptionsSchema>>();
+  expectTypeOf<SaveOptions>().toEqualTypeOf<z.input<typeof saveOptionsSchema>>();
+});
+
+it("options of search equal their schemas", () => {
+  expectTypeOf<SearchOptions>().toEqualTypeOf<z.input<typeof searchSchema>>();
+  expectTypeOf<EmbeddingEndpointOptions>().toEqualTypeOf<z.input<typeof embeddingEndpointSchema>>();
+  expectTypeOf<EmbeddingIndexSettings>().toEqualTypeOf<z.input<typeof embeddingIndexSchema>>();
+});
