@@ -10,9 +10,9 @@ export interface EndpointConnection {
   baseURL: string;
   /** The model's name on the server; not empty. */
   model: string;
-  /** Sent as a bearer token. @default the variable OPENAI_API_KEY for api.openai.com, none elsewhere */
+  /** Sent as a bearer token. Default: the variable OPENAI_API_KEY for api.openai.com, none elsewhere. */
   apiKey?: string | undefined;
-  /** Sent with every request, such as Azure's "api-key". Their values are treated as secrets. @default \{\} */
+  /** Sent with every request, such as Azure's "api-key". Their values are treated as secrets. @default {} */
   headers?: Record<string, string> | undefined;
   /** Longest time for one attempt, from the request to the last byte of the reply, in milliseconds; above 0. @default 120000 */
   timeoutMs?: number | undefined;
@@ -39,19 +39,19 @@ export interface EndpointConnection {
 export interface EndpointOptions extends EndpointConnection {
   /** Requests in flight at once, over all callers of this policy, at least 1. @default 8 */
   concurrency?: number | undefined;
-  /** Context length in tokens, at least 1. @default what the server reports, else unlimited */
+  /** Context length in tokens, at least 1. Default: what the server reports, else unlimited. */
   contextLength?: number | undefined;
   /** Maximum tokens per action when the caller sets none, at least 1. @default 512 */
   maxNewTokens?: number | undefined;
   /**
    * The request field that carries the token limit. When a server refuses it, the other one is tried.
-   * @default "max_completion_tokens" for api.openai.com, "max_tokens" elsewhere
+   * Default: "max_completion_tokens" for api.openai.com, "max_tokens" elsewhere.
    */
   maxTokensField?: "max_tokens" | "max_completion_tokens" | undefined;
   /**
    * Further fields of the request body, for servers with options of their own: `{ repeat_penalty: 1 }`. They replace
    * ours; null leaves a field out: `{ temperature: null, top_p: null }`.
-   * @default \{\}
+   * @default {}
    */
   extraBody?: Record<string, unknown> | undefined;
   /** Ask the server for one token at the start, so that a wrong URL, key or model fails then. @default true */

@@ -23,8 +23,7 @@ export interface JournaledJudgeOptions {
   retryFailed?: boolean | undefined;
   /**
    * Longest time that a written line may wait for the disk, in milliseconds, at least 0; 0 = each verdict is on disk
-   * before it is returned. An open journal keeps its own setting.
-   * @default 1000
+   * before it is returned. Default: 1000. An open journal keeps its own setting.
    */
   syncEveryMs?: number | undefined;
 }

@@ -41,7 +41,7 @@ export interface JudgeModelOptions {
   policy: Policy;
   /** Replies per question, 1 … 1024; the score is the share of positive ones. @default 1 */
   votes?: number | undefined;
-  /** Sampling temperature, at least 0; 0 = greedy, for one vote only. @default 0 for one vote, 0.7 for several */
+  /** Sampling temperature, at least 0; 0 = greedy, for one vote only. Default: 0 for one vote, 0.7 for several. */
   temperature?: number | undefined;
   /** Maximum tokens per reply, at least 1. @default 512 */
   maxNewTokens?: number | undefined;

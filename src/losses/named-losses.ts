@@ -34,14 +34,23 @@ export type LossName = (typeof LOSS_NAMES)[number];
 
 /** Every option that some loss takes. */
 export type LossParameters = {
+  /** Clipping losses keep the ratio above 1 - clipLow; 0 … 1. */
   clipLow?: number | undefined;
+  /** Clipping losses keep the ratio below 1 + clipHigh; at least 0. */
   clipHigh?: number | undefined;
+  /** Largest ratio that counts where the advantage is negative; above 1 + clipHigh. Default: unlimited. */
   dualClip?: number | undefined;
+  /** Upper bound of the ratio that weights a token; above 0. */
   ratioCap?: number | undefined;
+  /** Lower bound of the ratio that weights a token; at least 0, below ratioCap. */
   ratioFloor?: number | undefined;
+  /** Slope of the sigmoid of "sapo" where the advantage is positive; above 0. */
   tauPositive?: number | undefined;
+  /** Slope of the sigmoid of "sapo" elsewhere; above 0. */
   tauNegative?: number | undefined;
+  /** Largest fall of a token that still counts where the advantage is negative: of its probability, or in nats; above 0. */
   divergenceLow?: number | undefined;
+  /** Largest rise of a token that still counts where the advantage is positive: of its probability, or in nats; above 0. */
   divergenceHigh?: number | undefined;
 };
 

@@ -53,5 +53,6 @@ export type {
   LossOptions,
   OptimizerOptions,
   ParameterGroup,
+  TermOptions,
   UpdateOptions,
 } from "./training-options.js";

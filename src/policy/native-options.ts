@@ -11,7 +11,7 @@ import { watching } from "./watching.js";
 
 /** Options of calls that take long. */
 export interface WatchOptions {
-  /** Ends the call with code ABORTED. */
+  /** Ends the call with code ABORTED. Checked between layers, never inside an optimizer step. */
   signal?: AbortSignal | undefined;
   /** Called with the work done and the work in all, at most every 50 ms. An error in it becomes a warning of the process. */
   onProgress?: ((done: number, total: number) => unknown) | undefined;
@@ -70,17 +70,17 @@ export interface GenerateOptions extends WatchOptions {
   topP?: number | undefined;
   /** Strings that end a completion. The first that appears is kept. @default [] */
   stop?: readonly string[] | undefined;
-  /** An integer. The same seed, prompt and weights give the same completions. @default another one per call */
+  /** An integer. The same seed, prompt and weights give the same completions. Default: another one per call. */
   seed?: number | undefined;
   /** Maximum tokens per completion, at least 1. @default 512 */
   maxNewTokens?: number | undefined;
-  /** Token ids that end a completion; the token is kept. @default the model's end-of-turn tokens */
+  /** Token ids that end a completion; the token is kept. Default: the model's end-of-turn tokens. */
   stopTokens?: number[] | undefined;
 }
 
 /** Options of `NativePolicy.save`. */
 export interface SaveOptions {
-  /** Format of the stored weights. @default each tensor keeps the format it was loaded with */
+  /** Format of the stored weights. Default: each tensor keeps the format it was loaded with. */
   dtype?: "float32" | "bfloat16" | undefined;
 }
 

@@ -3,14 +3,10 @@ import type { Aggregation } from "../losses/aggregation.js";
 import type { CorrectionOptions } from "../losses/importance-correction.js";
 import type { LossFunction } from "../losses/loss-function.js";
 import type { LossName, LossParameters } from "../losses/named-losses.js";
+import type { WatchOptions } from "./native-options.js";
 
+/** Estimators of the KL divergence; see {@link LossOptions}. */
 export type KlEstimator = "k1" | "k2" | "k3" | "k3+";
-
-export interface WatchOptions {
-  /** Checked between layers, never inside an optimizer step. */
-  signal?: AbortSignal;
-  onProgress?: (done: number, total: number) => void;
-}
 
 /** What is minimized: loss(sequence) aggregated, + klWeight · KL - entropyWeight · entropy, aggregated the same way. */
 export interface TermOptions extends LossParameters {
@@ -56,6 +52,7 @@ export interface TermOptions extends LossParameters {
   maxTokensPerMicroBatch?: number;
 }
 
+/** Options of `forwardBackward`. */
 export interface LossOptions extends TermOptions, WatchOptions {}
 
 /** Parameters that are trained in another way than the rest. */
@@ -71,7 +68,7 @@ export interface ParameterGroup {
   lr?: number;
   /** Factor on the optimizer's learning rate, which follows its schedule. Not together with `lr`. @default 1 */
   lrScale?: number;
-  /** @default the optimizer's, where `decay` allows it */
+  /** Weight decay of the group, at least 0. Default: the optimizer's, where `decay` allows it. */
   weightDecay?: number;
   /** true: weights and moments stay as they are, and the gradient is in no norm. @default false */
   frozen?: boolean;
@@ -81,9 +78,9 @@ export interface ParameterGroup {
 export interface OptimizerOptions {
   /** 0, or a normal float32. @default 1e-6, as TRL has it for RL */
   lr?: number;
-  /** @default 0.9 */
+  /** Decay rate of the first moment, at least 0 and below 1. @default 0.9 */
   beta1?: number;
-  /** @default 0.999 */
+  /** Decay rate of the second moment, at least 0 and below 1. @default 0.999 */
   beta2?: number;
   /** Above 0 in float32. @default 1e-8 */
   eps?: number;
@@ -95,9 +92,12 @@ export interface OptimizerOptions {
   maxGradNorm?: number;
   /** Patterns of parameters that are not trained: short for groups with `frozen: true`. */
   freeze?: readonly string[];
+  /** Parameters that are trained in another way than the rest. @default [] */
   groups?: readonly ParameterGroup[];
 }
 
+/** Options of `update`: those of `forwardBackward`, and of the optimizer step. */
 export interface UpdateOptions extends LossOptions {
+  /** The optimizer step. */
   optimizer?: OptimizerOptions;
 }

@@ -8,36 +8,71 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { readQuestionsSchema } from "../../src/data/read-questions.js";
+import { endpointOptionsSchema } from "../../src/endpoint/endpoint-options.js";
 import { evaluateSchema } from "../../src/evaluate/evaluate.js";
 import { filterSchema } from "../../src/filter/filter-trajectories.js";
+import { answerKeyJudgeSchema } from "../../src/judge/answer-key-judge.js";
+import { calibrateSchema } from "../../src/judge/calibration.js";
+import { journaledJudgeSchema } from "../../src/judge/journaled-judge.js";
+import { judgeStepsSchema } from "../../src/judge/judge-steps.js";
+import { noisyJudgeSchema } from "../../src/judge/noisy-judge.js";
+import { promptedJudgeSchema } from "../../src/judge/prompted-judge.js";
+import { ruleJudgeSchema } from "../../src/judge/rule-judge.js";
+import {
+  generateOptionsSchema,
+  loadOptionsSchema,
+  logprobsOptionsSchema,
+  saveOptionsSchema,
+} from "../../src/policy/native-options.js";
 import { solveSchema } from "../../src/solve/solve.js";
 import { demonstrateSchema } from "../../src/synthesize/demonstrations.js";
 import { rolloutSchema } from "../../src/synthesize/rollout-options.js";
 import { synthesizeSchema } from "../../src/synthesize/synthesize.js";
+import { embeddingEndpointSchema } from "../../src/tools/search/embedding-endpoint.js";
+import { searchSchema } from "../../src/tools/search/search.js";
 
 /** Folders of src/ whose options are checked. */
 const FOLDERS = [
   "answers",
   "data",
+  "endpoint",
   "errors",
   "evaluate",
   "files",
   "filter",
+  "judge",
+  "policy",
   "report",
   "run-directory",
   "solve",
   "statistics",
   "synthesize",
+  "tokenizer",
+  "tools",
   "trajectory",
 ];
 
 /** The schema of each interface that has one. The defaults of other interfaces are not checked. */
 const SCHEMAS: Record<string, z.ZodObject> = {
+  AnswerKeyJudgeOptions: answerKeyJudgeSchema,
+  CalibrateOptions: calibrateSchema,
   DemonstrateOptions: demonstrateSchema,
+  EmbeddingEndpointOptions: embeddingEndpointSchema,
+  EndpointOptions: endpointOptionsSchema,
   EvaluateOptions: evaluateSchema,
   FilterOptions: filterSchema,
+  GenerateOptions: generateOptionsSchema,
+  JournaledJudgeOptions: journaledJudgeSchema,
+  JudgeStepsOptions: judgeStepsSchema,
+  LoadOptions: loadOptionsSchema,
+  LogprobsOptions: logprobsOptionsSchema,
+  NoisyJudgeOptions: noisyJudgeSchema,
+  PromptedJudgeOptions: promptedJudgeSchema,
   ReadQuestionsOptions: readQuestionsSchema,
   RolloutOptions: rolloutSchema.omit({ temperature: true, seed: true }),
+  RuleJudgeOptions: ruleJudgeSchema,
+  SaveOptions: saveOptionsSchema,
+  SearchOptions: searchSchema,
   SolveOptions: solveSchema,
   SynthesizeOptions: synthesizeSchema,
 };

@@ -15,7 +15,7 @@ export interface EmbeddingEndpointOptions extends EndpointConnection {
   concurrency?: number | undefined;
   /** Texts per request, 1 … 2,048. @default 64 */
   batchSize?: number | undefined;
-  /** Numbers per vector, at least 1, for models that can shorten their vectors. @default the model's own size */
+  /** Numbers per vector, at least 1, for models that can shorten their vectors. Default: the model's own size. */
   dimensions?: number | undefined;
 }
 

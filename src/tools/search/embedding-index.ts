@@ -16,7 +16,7 @@ import { VectorCache } from "./vector-cache.js";
 
 /** What {@link EmbeddingIndex.build} takes from a config file. */
 export interface EmbeddingIndexSettings extends EmbeddingEndpointOptions {
-  /** File that keeps the vectors, one per model. @default in memory only */
+  /** File that keeps the vectors, one per model. Default: in memory only. */
   cacheFile?: string | undefined;
   /** Put before every query, as some models need: "search_query: ". @default "" */
   queryPrefix?: string | undefined;
