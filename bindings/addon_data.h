@@ -1,6 +1,6 @@
-// AddonData: what the addon keeps per JavaScript environment (the main thread or a worker), as Node-API
-// instance data: the class of engine handles, and the engines alive. The set is shared with the engines, because
-// either may go first when the environment ends.
+// AddonData: the addon's data per JavaScript environment (main thread or worker), stored as Node-API instance data: the
+// class of engine handles, and the live engines. The engines share ownership of that set, because either may be
+// destroyed first when the environment ends.
 #ifndef SWIRL_BINDINGS_ADDON_DATA_H_
 #define SWIRL_BINDINGS_ADDON_DATA_H_
 

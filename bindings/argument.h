@@ -1,5 +1,5 @@
-// Argument: one place in what JavaScript passed, known by name ("batch[3].actionStart"), read as a type or
-// refused with that name, the value that was there and what it must be. Reading copies.
+// Argument: one value in the arguments from JavaScript, with its name ("batch[3].actionStart"). Reading it as a type
+// copies it, or throws an error with the name, the value and what it must be.
 #ifndef SWIRL_BINDINGS_ARGUMENT_H_
 #define SWIRL_BINDINGS_ARGUMENT_H_
 
@@ -18,20 +18,20 @@ namespace swirl {
 
 class Argument {
  public:
-  // code: of the errors, "INPUT" or "CONFIG". op names the call in messages and outlives the argument.
+  // code: of errors, "INPUT" or "CONFIG". op: the call's name in messages; it must outlive the argument.
   Argument(Napi::Value value, std::string field, const char* op, const char* code = "INPUT")
       : value_(value), field_(std::move(field)), op_(op), code_(code) {}
 
-  Argument operator[](const char* key) const;  // refused unless this is an object
-  std::vector<Argument> elements() const;      // refused unless this is an array
+  Argument operator[](const char* key) const;  // throws unless this is an object
+  std::vector<Argument> elements() const;      // throws unless this is an array
   bool is_number() const { return value_.IsNumber(); }
   bool absent() const { return value_.IsUndefined() || value_.IsNull(); }
 
-  // Finite, in [least, most].
+  // A finite number in [least, most].
   double number(double least, double most = std::numeric_limits<double>::max()) const;
   int64_t integer(int64_t least, int64_t most = std::numeric_limits<int32_t>::max()) const;
   bool boolean() const;
-  std::string text() const;  // of at most 65,536 characters
+  std::string text() const;  // at most 65,536 characters
   uint64_t bigint() const;
   Napi::Object object() const;
   Napi::Function function() const;
@@ -56,7 +56,7 @@ class Argument {
 
  private:
   bool is(const char* text) const;
-  std::string shown() const;  // the value, short
+  std::string shown() const;  // the value, abbreviated, for messages
 
   Napi::Value value_;
   std::string field_;

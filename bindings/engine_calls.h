@@ -1,13 +1,12 @@
 // EngineCalls: an engine on its own thread, and the JavaScript promises that wait for it.
 //
-// Everything here but the work itself runs on the JavaScript thread. JavaScript values stay there too: the
-// engine thread gets copies, and sends back messages that name a call by its number. The owner is kept alive
-// while a call is pending; the process stays alive while a call is pending, not otherwise. However the
-// environment ends (last event, process.exit, worker.terminate), the engine thread is stopped and joined
-// before it does.
+// Only the work itself runs on the engine thread; everything else here runs on the JavaScript thread. JavaScript values
+// never leave that thread: the engine thread gets copies, and sends messages that identify a call by number. A pending
+// call keeps its owner and the process alive. However the environment ends (last event, process.exit,
+// worker.terminate), the engine thread is stopped and joined first.
 //
-// A failed allocation anywhere is the MEMORY error of one call. What the end of a call or of the engine needs is
-// allocated before it begins, because the engine thread has nobody to report a second failure to.
+// A failed allocation becomes the MEMORY error of one call. The memory for ending a call or the engine is allocated in
+// advance, because the engine thread could not report a second failure.
 #ifndef SWIRL_BINDINGS_ENGINE_CALLS_H_
 #define SWIRL_BINDINGS_ENGINE_CALLS_H_
 
@@ -28,12 +27,12 @@ namespace swirl {
 
 class EngineCalls {
  public:
-  // Makes the call's value, on the JavaScript thread.
+  // Makes the promise's value, on the JavaScript thread.
   using Finish = std::function<Napi::Value(Napi::Env)>;
   // Runs on the engine thread; may throw.
   using Work = std::function<Finish(Engine&, const Call&)>;
 
-  // Starts the thread; create() or create_now() comes next.
+  // Starts the thread. Call create() or create_now() next.
   // keep_alive(true) is called when the owner must not be collected, keep_alive(false) when it may be again.
   EngineCalls(Napi::Env, std::shared_ptr<std::set<EngineCalls*>> engines,
               std::function<void(bool)> keep_alive);
@@ -41,15 +40,15 @@ class EngineCalls {
   EngineCalls(const EngineCalls&) = delete;
   EngineCalls& operator=(const EngineCalls&) = delete;
 
-  // Creates the engine on its thread. The promise resolves to what `made` gives, or rejects.
+  // Creates the engine on its thread. The promise resolves to the result of `made`, or rejects.
   Napi::Value create(const EngineOptions&, Finish made);
-  // Creates the engine on its thread, and waits for that. Throws swirl::Error.
+  // Creates the engine on its thread and waits. Throws swirl::Error.
   void create_now(const EngineOptions&);
 
-  // Queues work; the promise settles with what Finish makes, or rejects. watch: {onProgress, signal} or
-  // absent. op names the call in errors and outlives it. Throws when watch is wrong or there is no memory.
+  // Queues work. The promise resolves to the result of Finish, or rejects. watch: {onProgress, signal} or absent. op:
+  // the call's name in errors; it must outlive the call. Throws if watch is invalid or memory is short.
   Napi::Value start(const char* op, const Napi::Value& watch, Work work);
-  // A promise that is rejected already.
+  // A rejected promise.
   Napi::Value rejected(const Error&) const;
   // Queues work whose only outcome is the engine's state. A failure rejects the next call.
   void post(const char* op, std::function<void(Engine&)> work);
@@ -61,19 +60,19 @@ class EngineCalls {
   // Stops and joins without settling anything: the environment is ending. Idempotent.
   void shut_down();
 
-  // For what engine.h allows on any thread. Throws DISPOSED.
+  // The engine, for members that engine.h marks "any thread". Throws DISPOSED.
   const Engine& engine(const char* op) const;
 
  private:
   using Task = std::function<Finish(const Call&)>;
 
-  // What the caller watches a call with.
+  // The caller's progress callback and abort signal.
   struct Watch {
     Napi::FunctionReference on_progress;
     Napi::ObjectReference signal;
     Napi::FunctionReference on_abort;  // listens to signal
     std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
-    Napi::ObjectReference thrown;  // by onProgress: what the call rejects with
+    Napi::ObjectReference thrown;  // exception from onProgress: the call rejects with it
   };
 
   struct Pending {
@@ -82,13 +81,13 @@ class EngineCalls {
     Watch watch;
   };
 
-  // From the engine thread.
+  // A message from the engine thread.
   struct Message {
     enum class Kind { kProgress, kSettled, kEnded } kind = Kind::kSettled;
     uint64_t id = 0;
     int64_t done = 0, total = 0;
-    Finish finish;       // kSettled: the value, or
-    ErrorPointer error;  // what it failed with
+    Finish finish;       // kSettled: makes the value, or
+    ErrorPointer error;  // the error
   };
 
   // A call, for the engine thread.
@@ -123,16 +122,16 @@ class EngineCalls {
   std::shared_ptr<std::set<EngineCalls*>> engines_;
   std::function<void(bool)> keep_alive_;
   std::unique_ptr<Engine> engine_;  // made and freed on thread_
-  ErrorPointer posted_error_;       // thread_ only: what a post() failed with
+  ErrorPointer posted_error_;       // thread_ only: the error of a failed post()
   std::unique_ptr<Message> ended_;  // sent when a disposed engine is freed
   std::map<uint64_t, Pending> pending_;
   uint64_t next_id_ = 1;
   bool disposed_ = false;
   bool shut_down_ = false;
   bool hooked_ = false;         // on_environment_end is registered
-  bool messages_open_ = false;  // messages_ is ours to release
+  bool messages_open_ = false;  // messages_ must be released by this object
   Messages messages_;
-  EngineThread thread_;  // last: joins before the rest goes
+  EngineThread thread_;  // last member: joined before the others are destroyed
 };
 
 }  // namespace swirl

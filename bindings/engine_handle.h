@@ -1,4 +1,4 @@
-// EngineHandle: the NativeEngine of src/native/addon.ts. Arguments in, promises out; nothing else.
+// EngineHandle: the class NativeEngine of src/native/addon.ts. Converts arguments and returns promises; no logic.
 #ifndef SWIRL_BINDINGS_ENGINE_HANDLE_H_
 #define SWIRL_BINDINGS_ENGINE_HANDLE_H_
 
@@ -16,7 +16,7 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
   static Napi::Function define(Napi::Env);
   // new EngineHandle(options: EngineOptions): without an engine yet. Throws a JavaScript error.
   explicit EngineHandle(const Napi::CallbackInfo&);
-  // Makes the engine; one of the two, once. The promise resolves to this handle.
+  // Creates the engine. Call exactly one of the two, once. The promise resolves to this handle.
   void create_now();
   Napi::Value create();
 
@@ -40,7 +40,7 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
 
   EngineOptions options_;
   const ModelConfig& config_ = options_.config;
-  // What the engine's step is once the calls so far are done; written by the engine thread after each update.
+  // The optimizer step count after the calls so far; the engine thread writes it after each update.
   std::shared_ptr<std::atomic<int64_t>> step_ = std::make_shared<std::atomic<int64_t>>(0);
   std::unique_ptr<EngineCalls> calls_;
 };

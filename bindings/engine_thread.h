@@ -1,5 +1,5 @@
-// The one thread an engine lives on: tasks run in the order they were posted, never two at once.
-// Everything that touches the engine runs here, its construction and destruction included.
+// The thread of an engine: tasks run one at a time, in the order of posting. All use of the engine happens here,
+// including construction and destruction.
 #ifndef SWIRL_BINDINGS_ENGINE_THREAD_H_
 #define SWIRL_BINDINGS_ENGINE_THREAD_H_
 
@@ -23,14 +23,14 @@ class EngineThread {
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
-  // Queues a task. Tasks may not throw. After stop() it is dropped. Throws std::bad_alloc, and then has done nothing.
+  // Queues a task, or drops it after stop(). Tasks must not throw. Throws std::bad_alloc, and then nothing has changed.
   void post(uint64_t id, Task task);
-  // Takes a task out of the queue; false when it has begun, ended, or never was.
+  // Removes a task from the queue; false if it has begun or ended, or never existed.
   bool withdraw(uint64_t id);
-  // Runs a task and waits for it. Only while nothing else keeps the thread busy for long.
+  // Runs a task and waits for it. Use only when the thread is not busy.
   void run(const Task& task);
-  // Drops what is queued; `last` runs after the task that is running, then the thread ends. Later calls do
-  // nothing. Allocates nothing: an engine can be given up when there is no memory.
+  // Drops queued tasks; `last` runs after the current task, then the thread ends. Later calls do nothing. Allocates
+  // nothing, so that an engine can be disposed of when memory is exhausted.
   void stop(Task last);
   // True when a task is running now.
   bool busy();
@@ -51,7 +51,7 @@ class EngineThread {
   Task last_;
   bool stopping_ = false;
   bool busy_ = false;
-  std::thread thread_;  // last: starts when the rest is there
+  std::thread thread_;  // last member: starts after the others are constructed
 };
 
 }  // namespace swirl

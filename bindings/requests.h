@@ -1,5 +1,5 @@
-// The arguments of src/native/addon.ts as the engine's own structs: copied, and refused by name where they are
-// of another type. Whether the model can serve them is for the engine to say (native/engine/validate.h).
+// Converts the arguments of src/native/addon.ts to the structs of the engine. Checks types only; the engine checks them
+// against the model (native/engine/validate.h).
 #ifndef SWIRL_BINDINGS_REQUESTS_H_
 #define SWIRL_BINDINGS_REQUESTS_H_
 

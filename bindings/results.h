@@ -1,4 +1,4 @@
-// What the engine returns, as fresh JavaScript values.
+// Converts results of the engine to new JavaScript values.
 #ifndef SWIRL_BINDINGS_RESULTS_H_
 #define SWIRL_BINDINGS_RESULTS_H_
 
@@ -14,10 +14,11 @@
 
 namespace swirl {
 
-// Throws MEMORY. JavaScript's constructor throws where there is no memory; napi_create_arraybuffer ends the process.
+// Throws MEMORY. Calls JavaScript's constructor, which throws when memory is exhausted; napi_create_arraybuffer would
+// end the process.
 Napi::ArrayBuffer array_buffer(Napi::Env, size_t bytes);
 
-// A typed array of its own memory.
+// A typed array with its own buffer.
 template <typename Array, typename Element>
 Array typed_array(Napi::Env env, const std::vector<Element>& from) {
   const size_t bytes = from.size() * sizeof(Element);

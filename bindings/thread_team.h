@@ -6,8 +6,8 @@
 
 namespace swirl {
 
-// Starts the team of the calling thread; 0 = one thread per core. Throws std::system_error when the system can start no
-// further thread: left to the first parallel region, libgomp would end the process there.
+// Starts the OpenMP threads of the calling thread; 0 = one per core. Throws std::system_error if the system cannot
+// start another thread. Without this call, libgomp would end the process in the first parallel region.
 void start_thread_team(int32_t threads);
 
 }  // namespace swirl

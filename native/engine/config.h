@@ -1,4 +1,4 @@
-// A decoder described without its family's name, field for field the ModelConfig of src/native/addon.ts.
+// The architecture of a decoder, independent of its family. Same fields as ModelConfig in src/native/addon.ts.
 #ifndef SWIRL_ENGINE_CONFIG_H_
 #define SWIRL_ENGINE_CONFIG_H_
 

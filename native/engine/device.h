@@ -1,4 +1,4 @@
-// Device: one opened device of a kernel table, with statuses turned into errors and memory counted.
+// Device: an opened device of a kernel table. Turns statuses into errors and counts memory.
 #ifndef SWIRL_ENGINE_DEVICE_H_
 #define SWIRL_ENGINE_DEVICE_H_
 
@@ -17,8 +17,8 @@ namespace swirl {
 
 class Device {
  public:
-  // name: "cpu", "cuda", "cuda:1". Throws Error("DEVICE") with the reason. With `profile` every kernel is
-  // timed, from the table up: nothing else knows.
+  // name: "cpu", "cuda", "cuda:1". Throws Error("DEVICE") with the reason. `profile` wraps the kernel table in one
+  // that times every kernel; the rest of the engine is unaffected.
   Device(const std::string& name, int32_t threads, bool profile = false);
   ~Device();
   Device(const Device&) = delete;
@@ -26,18 +26,18 @@ class Device {
 
   const swirl_kernels& kernels() const { return *kernels_; }
   swirl_device* handle() const { return handle_; }
-  Profile* profile() const { return profile_.get(); }  // null unless opened with it
+  Profile* profile() const { return profile_.get(); }  // null unless opened with `profile`
 
-  // Throws what a failed status means; `op` and `shapes` go into the message.
+  // Throws the error for a failed status; `op` and `shapes` go into its message.
   void check(swirl_status status, const char* op, const std::string& shapes = "") const;
 
   swirl_device_info info() const;
 
-  // Bytes that may be allocated in all, no limit until set. Set before another thread looks.
+  // Maximum bytes allocated at once; no limit until set. Set it before other threads read it.
   void set_budget(uint64_t bytes) { budget_ = bytes; }
   uint64_t budget() const { return budget_; }  // any thread
 
-  // Throws Error("MEMORY"), with nothing allocated, where the budget or the device has too little.
+  // Throws Error("MEMORY"), and allocates nothing, if the budget or the device has too little memory.
   void* allocate(size_t bytes, const char* what);
   void release(void* pointer, size_t bytes);
   void upload(void* to, const void* from, size_t bytes) const;
@@ -55,7 +55,7 @@ class Device {
   std::atomic<uint64_t> bytes_{0}, peak_bytes_{0};
 };
 
-// Device memory with an owner. Empty until sized.
+// Owns device memory. Empty until resized.
 class Buffer {
  public:
   Buffer(Device& device, const char* what) : device_(device), what_(what) {}
@@ -63,9 +63,9 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  // Contents are undefined after a change of size.
+  // Contents are undefined after the size changes.
   void resize(size_t bytes);
-  // Only when it is too small.
+  // Resizes only if it is too small.
   void reserve(size_t bytes) {
     if (bytes > bytes_) resize(bytes);
   }
@@ -88,8 +88,8 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
-// Carves one buffer into aligned pieces. Without memory behind it, it only measures: planning and use share
-// the code.
+// Carves one buffer into aligned pieces. Without a buffer it only adds up their sizes, so that planning and use
+// share the same code.
 class Arena {
  public:
   explicit Arena(void* base = nullptr) : base_(static_cast<uint8_t*>(base)) {}

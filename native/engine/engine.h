@@ -1,10 +1,10 @@
 // The engine: one model on one device. Device-independent; everything it computes goes through the kernel
 // table.
 //
-// Not thread-safe: one thread calls it, except where a member says otherwise. Every call throws swirl::Error,
-// for a wrong argument before it has changed anything.
-// The forward and backward over a token tree give exactly the sum over the separate sequences.
-// Weights and moments are finite at all times: writes and steps that would make them otherwise are refused.
+// Not thread-safe: one thread calls it, except members marked "any thread". Calls throw swirl::Error; a wrong
+// argument is found before anything changes.
+// The loss and gradient over a token tree are exactly the sums over the separate sequences.
+// Weights and AdamW moments are always finite: a write or step that would make them non-finite is refused.
 #ifndef SWIRL_ENGINE_ENGINE_H_
 #define SWIRL_ENGINE_ENGINE_H_
 
@@ -33,8 +33,8 @@ class Engine {
   // bytes: the UTF-8 of every token id, concatenated; offsets [vocab + 1].
   void set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> offsets);
 
-  // One array per sequence: log p(tokens[t] | tokens[<t]), t = action_start … end.
-  // max_tokens_per_micro_batch as in LossOptions.
+  // Per sequence, log p(tokens[t] | tokens[<t]) for t from action_start to the last token, in nats.
+  // max_tokens_per_micro_batch: see LossOptions.
   std::vector<std::vector<float>> logprobs(const std::vector<Sequence>&, float temperature, bool tree,
                                            int32_t max_tokens_per_micro_batch, const Call&);
 
@@ -46,11 +46,11 @@ class Engine {
   // starts from zero. Where the loss, the gradient or the result is not finite, nothing changes.
   StepMetrics optim_step(const OptimizerOptions&, const Call&);
   void zero_gradients();
-  // The three in one: drops earlier gradients, then forward_backward and optim_step.
+  // zero_gradients, forward_backward and optim_step in one call.
   UpdateMetrics update(const std::vector<TrainSequence>&, const LossOptions&, const OptimizerOptions&,
                        const Call&);
 
-  // [prompts][n]
+  // Samples n completions of every prompt: [prompts][n].
   std::vector<std::vector<Completion>> generate(const std::vector<Prompt>&, const GenerateOptions&,
                                                 const Call&, GenerateStats*);
 

@@ -1,4 +1,4 @@
-// What an engine consists of, and the memory of its calls, planned before they begin.
+// Engine::State: the parts of an engine, and the memory plan of each call, made before the call begins.
 #ifndef SWIRL_ENGINE_ENGINE_STATE_H_
 #define SWIRL_ENGINE_ENGINE_STATE_H_
 
@@ -35,27 +35,27 @@ struct Engine::State {
     Activations activations;
     Head::Scratch head;
   };
-  // A tree ready to be run: its schedule, and memory laid out for it.
+  // A tree that is ready to run, with its schedule and its memory.
   struct Run {
     TokenTree tree;
     Schedule schedule;
     std::vector<BatchLists> parts;  // [batches]
     Keep keep = Keep::kNothing;
     Workspace workspace;
-    int32_t labels = 0;  // most of a batch
+    int32_t labels = 0;  // maximum per batch
     uint64_t workspace_bytes = 0, lists_bytes = 0;
   };
-  // `rows`: of a batch, 0 = the default. Refuses what cannot fit, with the numbers.
-  Run prepare(const Sequences&, const std::vector<int32_t>& order, bool share, int32_t rows,
-              bool backward, const char* op);
+  // `rows`: maximum rows per batch, 0 = the default. Throws MEMORY, with the sizes, if it cannot fit.
+  Run prepare(const Sequences&, const std::vector<int32_t>& order, bool share, int32_t rows, bool backward,
+              const char* op);
 
-  // What stays whatever the batch: weights, and what training adds to them.
+  // Bytes that do not depend on the batch: weights and, for training, gradients and moments.
   uint64_t fixed_bytes(bool backward) const;
-  // What a tree takes beside that when nothing of it branches.
+  // Additional bytes for a tree, as if it did not branch: an upper bound.
   uint64_t tree_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;
 
-  // Until `more()` bytes fit beside what is held: gives back what only makes later calls faster, what is made
-  // again soonest first. What does not fit even so is refused where it is allocated.
+  // Frees caches until `more()` further bytes fit into the budget, the cheapest to rebuild first: packed matrices,
+  // the workspace, the KV cache. If that is not enough, the later allocation fails.
   template <class More>
   void make_room(const More& more) {
     const auto fits = [&] { return device.bytes() + more() <= budget; };
@@ -66,7 +66,7 @@ struct Engine::State {
     }
     if (!fits()) sampler.cache().release();
   }
-  // For a tensor that is written or read.
+  // The same, before a tensor is written or read.
   void make_room(const std::string& name, TensorKind);
 
   // Gradients of the whole batch, in the order of the schedule, added to the gradient buffer. begun: whether
@@ -78,14 +78,14 @@ struct Engine::State {
                                    const char* op);
   StepMetrics step(const OptimizerOptions&, const Call&, const char* op);
 
-  // What the gradient buffer holds.
+  // State of the gradient buffer.
   enum class Gradient {
-    kNone,   // zeros, or it is not there yet
-    kReady,  // of every forward_backward since the last step
-    kSpent,  // what the last step used
+    kNone,   // zeros, or not allocated yet
+    kReady,  // the sum of every forward_backward since the last step
+    kSpent,  // the last step has used it; it can still be read
     kTorn,   // kReady, and part of a call that failed
   } gradient = Gradient::kNone;
-  bool loss_finite = true;  // of what is in it
+  bool loss_finite = true;  // whether every loss in the buffer was finite
   void drop_gradient();
   // Zeros where there is nothing to add to. Refuses a torn one.
   void begin_gradient(const char* op);
@@ -93,9 +93,9 @@ struct Engine::State {
  private:
   Workspace plan(Arena&, int64_t stack, int64_t rows, int64_t labels, Keep) const;
   uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;
-  // The most rows the stack may hold, all in one batch at worst.
+  // Maximum rows of the stack that fit into the budget, assuming that one batch holds them all.
   int32_t stack_that_fits(uint64_t fixed, Keep) const;
-  // Cuts the tree for a stack of at most `stack` rows, and counts what that takes.
+  // Schedules the tree on a stack of at most `stack` rows, and computes the bytes that this needs.
   void cut(Run&, int32_t stack, int32_t rows, bool backward) const;
 };
 

@@ -1,4 +1,4 @@
-// The engine's one exception. Bindings turn it into a typed JavaScript error.
+// The only exception type of the engine. The bindings turn it into a JavaScript error.
 #ifndef SWIRL_ENGINE_ERROR_H_
 #define SWIRL_ENGINE_ERROR_H_
 
@@ -15,11 +15,11 @@ struct Error : std::runtime_error {
   std::string code;    // "INPUT", "MEMORY", "DEVICE", "ABORTED", "NUMERICS", "INTERNAL", …
   std::string op;      // what was running: "update", "gemm", …
   std::string remedy;  // what to do next; may be empty
-  // Where they apply, else empty: the argument that is wrong ("batch[3].tokens"), its value, a parameter's name.
+  // Empty when they do not apply: the wrong argument ("batch[3].tokens"), its value, the name of a parameter.
   std::string field, value, tensor;
 };
 
-// An argument that is wrong: "OP: FIELD is VALUE, must be EXPECTED".
+// Error for a wrong argument: "OP: FIELD is VALUE, must be EXPECTED".
 inline Error argument_error(const std::string& code, const std::string& op, const std::string& field,
                             const std::string& value, const std::string& expected,
                             const std::string& remedy) {

@@ -1,4 +1,5 @@
-// Head: log-probs of labels and their gradient, in chunks of rows. A [rows × vocabulary] matrix never exists.
+// Head: the language-model head. Computes log-probs of labels and their gradient, one chunk of rows at a time, so that
+// logits exist for one chunk only. D marks buffers in the compute dtype.
 #ifndef SWIRL_ENGINE_HEAD_H_
 #define SWIRL_ENGINE_HEAD_H_
 
@@ -15,41 +16,42 @@ class Head {
   Head(Device&, const ModelConfig&, swirl_dtype, Parameters&, Model&);
 
   struct Scratch {
-    int32_t chunk = 0;             // rows of a chunk
-    float* rows = nullptr;         // [chunk, width] gathered residual stream
-    void* normed = nullptr;        // [chunk, width] D
-    float* rstd = nullptr;         // [chunk]
-    float* logits = nullptr;       // [chunk, vocab]
-    void* dlogits = nullptr;       // [chunk, vocab] D; the logits themselves in float32
-    float* dnormed = nullptr;      // [chunk, width]
-    float* drows = nullptr;        // [chunk, width]
-    float* logprob = nullptr;      // [labels]
-    float* lse = nullptr;          // [chunk]
-    float* entropy = nullptr;      // [chunk]
-    float* coefficient = nullptr;  // [labels]
+    int32_t chunk = 0;                     // maximum rows per chunk
+    float* rows = nullptr;                 // [chunk, width] gathered residual stream
+    void* normed = nullptr;                // [chunk, width] D
+    float* rstd = nullptr;                 // [chunk]
+    float* logits = nullptr;               // [chunk, vocab]
+    void* dlogits = nullptr;               // [chunk, vocab] D; the logits themselves in float32
+    float* dnormed = nullptr;              // [chunk, width]
+    float* drows = nullptr;                // [chunk, width]
+    float* logprob = nullptr;              // [labels]
+    float* lse = nullptr;                  // [chunk]
+    float* entropy = nullptr;              // [chunk]
+    float* coefficient = nullptr;          // [labels]
     float* entropy_coefficient = nullptr;  // [chunk]
-    int32_t* index = nullptr;      // [chunk]
-    int32_t* offset = nullptr;     // [chunk + 1]
-    int32_t* target = nullptr;     // [labels]
+    int32_t* index = nullptr;              // [chunk]
+    int32_t* offset = nullptr;             // [chunk + 1]
+    int32_t* target = nullptr;             // [labels]
   };
-  // For batches of at most this many rows; labels: an upper bound for one chunk.
+  // Lays out scratch for batches of at most this many rows. labels: upper bound per chunk.
   Scratch plan(Arena&, int32_t rows, int32_t labels, bool backward) const;
 
   struct Result {
     std::vector<float> logprob;  // [labels] of the batch
     std::vector<float> entropy;  // [labelled rows] of the batch
   };
-  // What the backward of a chunk of labelled rows needs from the loss.
+  // Input and output of the callback that computes the loss for one chunk of labelled rows.
   struct Chunk {
     int32_t first_row, last_row;      // of the batch's labelled rows
     int32_t first_label, last_label;  // of the batch's labels
     const float* logprob;             // [labels of the chunk]
     const float* entropy;             // [rows of the chunk]
     float* coefficient;               // [labels of the chunk] to fill: d loss / d log-prob
-    float* entropy_coefficient;       // [rows of the chunk] to fill: d loss / d entropy; null without the term
+    float* entropy_coefficient;  // [rows of the chunk] to fill: d loss / d entropy; null without the term
   };
-  // Scores every label of a batch. With `coefficients`, also the backward: it is called once per chunk, and
-  // a.gradient (zeroed by the caller) receives the rows' gradients. entropy_term: whether the loss has one.
+  // Computes the log-prob of every label of a batch. With `coefficients`, also runs the backward: the callback is
+  // called once per chunk, and the gradients are added to a.gradient, which the caller has zeroed. entropy_term:
+  // whether the loss has an entropy term.
   using Coefficients = std::function<void(const Chunk&)>;
   Result run(const BatchLists&, const Activations& a, const Scratch&, float temperature, const Coefficients*,
              bool entropy_term);
@@ -62,7 +64,7 @@ class Head {
   swirl_dtype dtype_;
   Parameters& p_;
   Model& model_;
-  const int32_t full_rows_;  // that fill the device
+  const int32_t full_rows_;  // rows per pass that saturate the device
 };
 
 }  // namespace swirl

@@ -1,9 +1,9 @@
-// KvCache: keys and values of every token computed under the present weights, kept as a prefix tree.
+// KvCache: keys and values of tokens computed with the current weights, stored as a prefix tree.
 //
-// A prompt that starts like an earlier one (the next turn of a rollout, a sibling sample) finds its prefix
-// here and computes the rest only. Slots are handed out in order. When they run out, what no recent call has
-// seen is forgotten and the rest moves together, into more memory where that is not enough: rollouts that go
-// on keep their rows, whatever runs beside them. What it holds, moving included, stays within what it is given.
+// A prompt with the same prefix as an earlier one (the next turn of a rollout, another sample) reuses it and computes
+// only the rest. Slots are allocated in order. When they run out, rows that no recent call has used are evicted and the
+// rest is compacted, into a larger buffer if necessary. So running rollouts keep their rows, even with others running
+// at the same time. Memory, including that for compaction, stays within the limits given to reserve().
 #ifndef SWIRL_ENGINE_KV_CACHE_H_
 #define SWIRL_ENGINE_KV_CACHE_H_
 
@@ -22,19 +22,19 @@ class KvCache {
 
   KvCache(Device&, const ModelConfig&, swirl_dtype);
 
-  // A call of the sampler begins: what it finds or adds counts as seen by it.
+  // Marks the beginning of a sampler call. Rows that it finds or adds count as used by it.
   void begin_call() { ++call_; }
 
   bool fits(int64_t more) const { return used_ + more <= capacity_; }
-  // Makes room for `more` slots in at most max_bytes, holding at most max_moving on the way. Nodes and slots get
-  // new numbers. What this call has found is kept, unless there is not the memory to move it: then everything
-  // is forgotten, and the caller looks again.
+  // Makes room for `more` slots in at most max_bytes, with at most max_moving bytes during compaction. Nodes and slots
+  // are renumbered. Rows that this call has found are kept, unless there is no memory to move them: then the cache is
+  // empty, and the caller must look them up again.
   void reserve(int64_t more, uint64_t max_bytes, uint64_t max_moving);
-  // What it would take for `more` slots, had it all the memory it wants.
+  // Bytes needed for `more` slots, ignoring the limits.
   uint64_t wanted_bytes(int64_t more) const;
 
-  // What came after a mark can be undone, as if it had not been added: slots that were never written. Nothing is
-  // to undo where everything was forgotten since.
+  // undo(mark) removes the nodes and slots added since the mark, whose slots were never written. It does nothing if
+  // the cache was emptied since.
   struct Mark {
     int32_t nodes;
     int64_t used;
@@ -43,11 +43,11 @@ class KvCache {
   void undo(Mark);
   int64_t taken_since(Mark mark) const { return used_ - mark.used; }
 
-  void drop();     // forgets every row; call when weights change
-  void release();  // and gives the memory back
+  void drop();     // evicts every row; call it when weights change
+  void release();  // the same, and frees the memory
 
   int32_t find(int32_t node, int32_t token);  // a child, or kRoot
-  // A new child in this slot; where one is there already, that one is kept and returned.
+  // Adds a child in this slot. If there is one for this token already, returns that one instead.
   int32_t add(int32_t node, int32_t token, int32_t slot);
   int32_t take_slots(int32_t count) {
     used_ += count;
@@ -55,7 +55,7 @@ class KvCache {
   }
 
   int32_t slot(int32_t node) const { return nodes_[node].slot; }
-  // Slots from the root to this node, in order of position, joined where they are neighbours.
+  // Slots from the root to this node, in order of position, with neighboring slots joined to intervals.
   std::vector<Interval> path(int32_t node) const;
 
   CacheView view() const;
@@ -65,17 +65,18 @@ class KvCache {
  private:
   struct Node {
     int32_t parent, token, slot;
-    int64_t call;  // the last that found it; never earlier than a child's
+    int64_t call;  // the last call that used it; never earlier than a child's
   };
-  // Forgets what was last seen before call `oldest`; what is left takes the first slots, in depth-first order.
+  // Evicts rows last used before call `oldest`; the others move to the first slots, in depth-first order.
   void keep_since(int64_t oldest, int64_t capacity);
   void move_rows(Buffer& rows, const int32_t* index, int32_t kept, int64_t capacity);
-  uint64_t row_bytes() const { return c_.kv_width() * size_of(dtype_); }  // of a layer's keys, or values
+  // One layer's keys (or values) of one row.
+  uint64_t row_bytes() const { return c_.kv_width() * size_of(dtype_); }
   int64_t seen_since(int64_t oldest) const;
-  int64_t recent() const;  // the first call whose rows are still wanted
-  // Of one slot, with its part in what moving takes: the list of slots, and one layer's keys in two places.
+  int64_t recent() const;  // the oldest call whose rows are kept
+  // Bytes per slot during compaction: the slot, its entry in the list of slots, and a second copy of one layer's keys.
   uint64_t slot_bytes_moving() const { return slot_bytes() + row_bytes() + sizeof(int32_t); }
-  uint64_t bytes_while_moving(int64_t rows, int64_t capacity) const;  // most held at once
+  uint64_t bytes_while_moving(int64_t rows, int64_t capacity) const;  // peak
   void start_anew(int64_t capacity);
 
   static uint64_t key(int32_t node, int32_t token) {
@@ -92,7 +93,7 @@ class KvCache {
   int64_t call_ = 0;
 };
 
-// Appends a slot to a path, joining it to the last interval where it follows on.
+// Appends a slot to a path; extends the last interval if the slot follows it directly.
 void append_slot(std::vector<Interval>& path, int32_t slot);
 
 }  // namespace swirl

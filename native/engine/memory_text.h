@@ -1,4 +1,4 @@
-// Bytes as people read them: whole MiB, whole KiB below ten of them.
+// Formats bytes for messages: in whole MiB, or in whole KiB below 10 MiB.
 #pragma once
 #include <cstdint>
 #include <string>

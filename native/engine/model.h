@@ -13,21 +13,21 @@
 
 namespace swirl {
 
-// Where keys and values of earlier rows lie, and where new ones go. Absent for a token tree, whose slots are
-// the rows of the stack.
+// Where keys and values of earlier rows are stored, and where new ones go. Not used for a token tree: there, slots
+// are the rows of the stack.
 struct CacheView {
   std::vector<void*> keys, values;  // [layers]: [slots, kv_heads · head_dim] each
 };
 
-// What a pass leaves behind for later ones.
+// What a pass keeps for later passes.
 enum class Keep {
-  kNothing,  // layers share their memory; keys and values go to a cache or are seen by this pass only
+  kNothing,  // layers share memory; keys and values go to the KV cache, or only this pass uses them
   kKeys,     // keys and values of every layer, for the rows above on the stack
   kAll,      // everything the backward needs
 };
 
-// What a layer keeps. T: rows of the pass, S: rows of the stack. D: compute dtype. Pointers a family does not
-// need are null.
+// Activations of one layer. T: rows of the pass, S: rows of the stack, D: in the compute dtype. Pointers that a model
+// family does not need are null.
 struct LayerActivations {
   float* input = nullptr;          // [T, width] residual stream
   float* qk_raw = nullptr;         // [T, q + k] before the head norms
@@ -42,7 +42,7 @@ struct LayerActivations {
   float* mlp_out = nullptr;        // [T, width] before the post norm
 
   void* stack_qkv = nullptr;      // [S, qkv] D: qkv of the whole stack, where slots are rows
-  float *key_gradient = nullptr,  // [S, kv_heads · head_dim] gathered from every row above
+  float *key_gradient = nullptr,  // [S, kv_heads · head_dim] summed over all rows above on the stack
       *value_gradient = nullptr;  // [S, kv_heads · head_dim]
 };
 
@@ -72,24 +72,26 @@ class Model {
   // The same for a pass whose first row has `base` rows of the stack below it.
   Activations above(const Activations&, int32_t base, Keep) const;
 
-  // Called between layers; what it throws ends the pass. Empty: nothing is called.
+  // Called between layers; an exception from it ends the pass. May be empty.
   using BetweenLayers = std::function<void()>;
 
   // Runs every layer; the residual stream ends in a.output. Rope tables must reach the highest position + 1.
   void forward(const Rows&, const Activations& a, const CacheView* cache, const BetweenLayers& = {});
-  // Zeroes what the head and the passes above add to.
+  // Zeroes the gradients that the head and the passes above on the stack add to.
   void begin_gradient(const Rows&, const Activations& a);
-  // a.gradient holds the gradient of a.output, and every pass above has run; parameter gradients accumulate.
+  // Requires that a.gradient holds the gradient of a.output, and that the backward of every pass above on the stack has
+  // run. Parameter gradients accumulate.
   void backward(const Rows&, const Activations& a, const BetweenLayers& = {});
 
   void reach_position(int32_t positions);  // grows the rope tables
-  // What they take: now, and once they reach a position.
+  // Bytes of the rope tables: now, and once they reach a position.
   uint64_t table_bytes() const { return rope_.bytes(); }
   uint64_t table_bytes(int32_t positions) const { return table_size(grown(positions)); }
   uint64_t table_size(int32_t positions) const;  // any thread
 
-  // Lays every matrix of the forward out for products of few rows, if the device gains by it and max_bytes hold
-  // it. Forwards take these until `drop_packed`, which must precede any change of the weights.
+  // Packs every matrix of the forward for products with few rows (kernels.h), if the device supports it and the result
+  // fits into max_bytes. Forward passes use the copies until `drop_packed`, which must come before any change of the
+  // weights.
   void pack(uint64_t max_bytes);
   void drop_packed() { packed_.resize(0); }
   uint64_t packed_bytes() const { return packed_.bytes(); }
@@ -119,7 +121,7 @@ class Model {
   const float* cosine(int32_t l) const;
   const float* sine(int32_t l) const;
   void* at(void* base, int64_t elements) const;
-  int32_t grown(int32_t positions) const;  // how far tables reach that are made for a position
+  int32_t grown(int32_t positions) const;  // positions that the tables cover after growing to `positions`
 
   friend class Head;
   Device& device_;

@@ -1,5 +1,5 @@
-// Counter-based random numbers: a value is a pure function of (seed, stream, counter), so what a completion
-// draws does not depend on the batch it is in. The mixer is splitmix64's finaliser (Steele, Lea, Flood 2014).
+// Counter-based random numbers: a value is a pure function of (seed, stream, counter), so a
+// completion does not depend on its batch. The mixer is splitmix64's finalizer (Steele, Lea, Flood 2014).
 #ifndef SWIRL_ENGINE_RNG_H_
 #define SWIRL_ENGINE_RNG_H_
 

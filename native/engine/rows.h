@@ -1,4 +1,4 @@
-// Rows: the tokens of one pass and which keys each of them sees, gathered on the host, uploaded in one copy.
+// Rows: the tokens of one pass and the keys that each sees. Built on the host and uploaded in one copy.
 #ifndef SWIRL_ENGINE_ROWS_H_
 #define SWIRL_ENGINE_ROWS_H_
 
@@ -17,7 +17,7 @@ struct Interval {
 struct RowLists {
   std::vector<int32_t> token;     // [rows]
   std::vector<int32_t> position;  // [rows] distance from the root
-  std::vector<int32_t> slot;      // [rows] where keys and values go; empty when slot == base + row
+  std::vector<int32_t> slot;      // [rows] where keys and values are written; empty when slot == base + row
 
   // Segments: runs of rows of one path. See swirl_tree in kernels.h.
   std::vector<int32_t> segment_begin, segment_end, path_length;  // [segments]
@@ -36,7 +36,7 @@ struct RowLists {
   void clear() { *this = RowLists(); }
 };
 
-// The same in device memory, as kernels take it.
+// RowLists in device memory, in the form that kernels take.
 struct Rows {
   int32_t rows = 0;
   int32_t base = 0;                     // slot of row 0 where slots follow rows
@@ -47,12 +47,12 @@ struct Rows {
   swirl_tree tree{};
 };
 
-// Device memory that lists of these sizes take.
+// Bytes of device memory for lists of these sizes.
 size_t list_bytes(const RowLists&);
-// The same for passes over a KV cache: no key runs. Never less for larger numbers.
+// The same for passes over a KV cache, which have no key runs. Monotonic in each argument.
 size_t list_bytes(int64_t rows, int64_t segments, int64_t intervals);
 
-// Valid while `lists` and `memory` live; `memory` grows where it is too small.
+// The result is valid while `lists` and `memory` live; `memory` grows if it is too small.
 Rows upload(const RowLists& lists, Device&, Buffer& memory);
 
 }  // namespace swirl

@@ -1,5 +1,5 @@
-// Sampler: grows the token tree. Prompts share what they have in common, completions share their prompt, and
-// what an earlier call computed under the same weights is found in the KV cache.
+// Sampler: samples completions of prompts. Prompts share common prefixes, completions share their prompt, and prefixes
+// that an earlier call computed with the same weights are reused from the KV cache.
 #ifndef SWIRL_ENGINE_SAMPLER_H_
 #define SWIRL_ENGINE_SAMPLER_H_
 
@@ -11,7 +11,7 @@
 
 namespace swirl {
 
-// UTF-8 bytes of every token id, so that stop strings are found across token borders.
+// UTF-8 bytes of every token id, so that stop strings are found across token boundaries.
 struct TokenBytes {
   std::vector<uint8_t> bytes;
   std::vector<int32_t> offsets;  // [vocab + 1]; empty: unknown
@@ -21,7 +21,8 @@ class Sampler {
  public:
   Sampler(Device&, const ModelConfig&, swirl_dtype, Model&, const Head&, Buffer& workspace, Buffer& lists);
 
-  // [prompts][n]. max_bytes: what may be held beside the parameters, the KV cache and packed weights included.
+  // Returns completions [prompts][n]. max_bytes: limit on memory other than the parameters, including the KV cache and
+  // packed weights.
   std::vector<std::vector<Completion>> generate(const std::vector<Prompt>&, const GenerateOptions&,
                                                 const TokenBytes&, uint64_t max_bytes, const Call&,
                                                 GenerateStats*);
@@ -36,7 +37,7 @@ class Sampler {
   Pending find_prompts(const std::vector<Prompt>&);
   static int32_t pass_rows(const Pending&, int64_t sequences);
   Needs needs(const Pending&, const std::vector<Prompt>&, int32_t n) const;
-  // Finds the prompts and holds what the call takes; what is not needed gives way, within max_bytes.
+  // Looks the prompts up in the cache and allocates the memory of the call within max_bytes, evicting unused rows.
   Pending make_room(const std::vector<Prompt>&, int32_t n, uint64_t max_bytes, KvCache::Mark* before);
   void prefill(const Pending&, const Scratch&, const Call&, int64_t total);
   std::vector<Active> branch(const Pending&, const std::vector<Prompt>&, int32_t n) const;

@@ -1,4 +1,4 @@
-// The engine's vocabulary: what its calls take and return. No behavior.
+// Arguments and results of the engine's calls. Plain data.
 #ifndef SWIRL_ENGINE_TYPES_H_
 #define SWIRL_ENGINE_TYPES_H_
 
@@ -17,9 +17,9 @@ struct EngineOptions {
   std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
   swirl_dtype dtype = SWIRL_FLOAT32;
   int32_t threads = 0;         // 0 = all cores
-  uint64_t memory_budget = 0;  // bytes in all; 0 = 80 % of what is free
+  uint64_t memory_budget = 0;  // total bytes; 0 = 80 % of the free memory
   bool trainable = true;
-  bool profile = false;  // times every kernel; see Engine::profile
+  bool profile = false;  // time every kernel; see Engine::profile
 };
 
 struct ParameterInfo {
@@ -27,7 +27,7 @@ struct ParameterInfo {
   std::vector<int64_t> shape;
 };
 
-constexpr int64_t kWhole = -1;  // in place of the first element of a part of a tensor, and of its length
+constexpr int64_t kWhole = -1;  // as `first` or `count`: the whole tensor
 
 enum class TensorKind { kWeight, kGradient, kAdamM, kAdamV };
 
@@ -41,7 +41,7 @@ struct Sequence {
 enum class Loss {
   kReinforce,
   kPpoClip,
-  kDerivative,  // the caller's: value and derivative come with each sequence
+  kDerivative,  // computed by the caller: each sequence carries value and derivative
 };
 enum class Aggregation { kSequenceSum, kSequenceMean, kTokenMean, kFixedLength };
 enum class KlEstimator { kK1, kK2, kK3, kK3Plus };
@@ -53,10 +53,11 @@ struct TrainSequence : Sequence {
   std::vector<float> weights;     // at least 0 each; empty: 1 throughout
   std::vector<float> behavior_logprobs;
   std::vector<float> reference_logprobs;
-  // For Loss::kDerivative, before the aggregation's factor: the loss, and its derivative by log-prob (required).
+  // For Loss::kDerivative, before the aggregation's factor: the loss, and its derivative with respect to the log-prob
+  // (required).
   double value = 0;
   std::vector<double> derivative;
-  // What the caller took the current log-probs to be. The call fails where they are not, to the bit.
+  // The log-probs from which the caller computed the derivative. The call fails if the current ones differ in any bit.
   std::vector<float> expected_logprobs;
 
   double advantage_at(size_t t) const { return advantages.empty() ? advantage : advantages[t]; }
@@ -67,12 +68,12 @@ struct LossOptions {
   Loss loss = Loss::kReinforce;
   Aggregation aggregation = Aggregation::kSequenceSum;
   double fixed_length = 0;  // tokens that kFixedLength divides by
-  // Of the whole batch, where this call has a part of it; 0 = of this call.
+  // Totals of the whole batch, when this call has only a part of it; 0 = totals of this call.
   double total_sequences = 0, total_weight = 0;
   float clip_low = 0.2f, clip_high = 0.2f;
   float kl_weight = 0;
   KlEstimator kl_estimator = KlEstimator::kK3;
-  float entropy_weight = 0;  // of the entropy bonus
+  float entropy_weight = 0;  // weight of the entropy bonus
   float temperature = 1;
   bool tree = true;
   // Maximum rows per micro-batch, shared ancestors excluded; 0 = device default.
@@ -91,20 +92,22 @@ struct OptimizerOptions {
   std::vector<ParameterGroup> groups;
   std::vector<int32_t> group_of;
 
-  ParameterGroup group(size_t i) const { return i == 0 ? ParameterGroup{lr, weight_decay, false} : groups[i - 1]; }
+  ParameterGroup group(size_t i) const {
+    return i == 0 ? ParameterGroup{lr, weight_decay, false} : groups[i - 1];
+  }
 };
 
 struct GradientMetrics {
   double loss = 0, entropy = 0, kl = 0, clip_ratio = 0, mean_logprob = 0, milliseconds = 0;
   int64_t tokens = 0, tree_tokens = 0, labels = 0, micro_batches = 0;
-  int64_t left_out = 0;  // sequences that cannot change the gradient and were not computed
+  int64_t left_out = 0;  // sequences that were not computed, because they cannot change the gradient
   uint64_t peak_bytes = 0;
 };
 
 struct StepMetrics {
   double grad_norm = 0;                  // before clipping, frozen parameters excluded
   std::vector<double> group_grad_norms;  // [1 + groups]
-  std::string skip_reason;               // empty: the step was taken; else nothing changed
+  std::string skip_reason;               // empty: the step was taken; otherwise why nothing changed
   double milliseconds = 0;
   uint64_t peak_bytes = 0;
 };
@@ -117,7 +120,7 @@ struct UpdateMetrics {
 struct Prompt {
   std::vector<int32_t> tokens;
   uint64_t seed = 0;
-  int32_t max_new_tokens = 256;  // of each of its completions
+  int32_t max_new_tokens = 256;  // per completion
 };
 
 struct GenerateOptions {
@@ -143,8 +146,8 @@ struct Estimate {
   uint64_t bytes = 0, budget = 0;
 };
 
-// How a long call is watched. `cancelled` is checked between layers and between decode steps, never inside an
-// optimizer step.
+// Progress and cancellation of a long call. `cancelled` is checked between layers and between decode steps, never
+// inside an optimizer step.
 struct Call {
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(int64_t done, int64_t total)> progress;
