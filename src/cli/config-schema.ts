@@ -7,11 +7,13 @@ import { z } from "zod";
 import { endpointOptionsSchema } from "../endpoint/endpoint-options.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { filterSchema } from "../filter/filter-trajectories.js";
+import { lossDefinition } from "../losses/named-losses.js";
 import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { rolloutShape } from "../synthesize/rollout-options.js";
 import { synthesizeSchema } from "../synthesize/synthesize.js";
 import { embeddingIndexSchema } from "../tools/search/embedding-index.js";
+import { partShape } from "../train/reward-parts.js";
 import { sftSchema } from "../train/sft.js";
 import { trainSchema } from "../train/train-options.js";
 import type { RawConfig } from "./load-config.js";
@@ -87,6 +89,9 @@ const checkpointsSchema = z.strictObject({
   dtype: z.enum(["float32", "bfloat16"]).optional(),
 });
 
+/** "judge": the reward judge. "outcome": right or wrong in the end; a fresh action is played on to its end. */
+const rewardSchema = z.strictObject({ kind: z.enum(["judge", "outcome"]), ...partShape });
+
 const sections = {
   rollout: z.strictObject(rolloutShape),
   sft: sftSchema
@@ -134,6 +139,8 @@ const sections = {
       /** A model folder; default: the model that training starts from. Loaded only where klWeight > 0. */
       reference: path.optional(),
       klWeight: z.number().min(0).default(0.05),
+      /** Several rewards instead of the reward judge alone, summed with weights. */
+      rewards: z.array(rewardSchema).min(1).max(64).optional(),
       checkpoints: z.unknown().optional(),
     }),
   evaluate: z.strictObject({
@@ -195,7 +202,10 @@ export function parseConfig(raw: RawConfig) {
         ? (judge ?? judgeOf({ kind: "rules" }, "config judge"))
         : judgeOf(root.rewardJudge, "config rewardJudge"),
     filter: parseOptions(sections.filter, root.filter, "config filter"),
-    train: withCheckpoints(parseOptions(sections.train, root.train, "config train"), "train"),
+    train: withCheckpoints(
+      withAggregation(parseOptions(sections.train, root.train, "config train")),
+      "train",
+    ),
     evaluate: parseOptions(sections.evaluate, root.evaluate, "config evaluate"),
   };
 }
@@ -204,6 +214,13 @@ const questionSetsSchema = z.strictObject({
   train: questionsSchema.optional(),
   test: questionsSchema.optional(),
 });
+
+/** Written out, as config.resolved.json has always had it. */
+function withAggregation(train: z.output<typeof sections.train>) {
+  const { loss, aggregation } = train;
+  const own = typeof loss === "string" ? lossDefinition(loss).aggregation : undefined;
+  return { ...train, aggregation: aggregation ?? own };
+}
 
 function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Section, name: string) {
   const checkpoints = parseOptions(checkpointsSchema, section.checkpoints, `config ${name}.checkpoints`);

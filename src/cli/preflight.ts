@@ -32,6 +32,7 @@ import { openDemonstrations, openQuestions } from "./open-questions.js";
 import { embeddingOptions } from "./open-task.js";
 import { sftSection, testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
+import { trainRewards } from "./train-rewards.js";
 
 export type Work = "sft" | "synthesize" | "judge" | "filter" | "train" | "evaluate" | "solve" | "logprobs";
 
@@ -50,6 +51,7 @@ const NEVER = () => {
 };
 const ANY_POLICY = { id: "any", begin: NEVER, act: NEVER, extend: NEVER, update: NEVER, logprobs: NEVER };
 const ANY_JUDGE: Judge = { id: "any", judge: NEVER };
+const ANY_TASK = { name: "any", matcher: { id: "any", match: NEVER } } as unknown as Task;
 
 interface ModelNeeds {
   /** Where the config names it. */
@@ -100,13 +102,14 @@ class Preflight {
     const { config } = this.#session;
     if (this.#does("sft")) checkSftOptions(sftSection(this.#session));
     if (this.#does("train")) {
-      const { checkpoints: _, reference: __, klWeight, ...options } = config.train;
+      const { checkpoints: _, reference: __, klWeight, rewards: ___, ...options } = config.train;
       resolveTrainOptions({
         ...defined(options),
         policy: ANY_POLICY as unknown as NativePolicy,
         ...(klWeight > 0 ? { reference: ANY_POLICY as unknown as NativePolicy } : {}),
         klWeight,
-        judge: ANY_JUDGE,
+        maxNewTokens: config.rollout.maxNewTokens,
+        ...trainRewards(config, ANY_JUDGE, ANY_TASK),
         trajectories: [],
       });
     }

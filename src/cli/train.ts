@@ -1,4 +1,5 @@
 /** `swirl train`: stage 2, step-wise RL on kept.jsonl; weights in checkpoints/latest. */
+import { lossEquation } from "../train/loss-equation.js";
 import { DEFAULT_EPOCHS } from "../train/train-options.js";
 import { defined } from "./defined.js";
 import { executeSubcommand } from "./execute-subcommand.js";
@@ -39,9 +40,14 @@ export const trainCommand = () =>
         help: "of the KL term to the starting model (default: 0.05)",
       },
       {
+        flags: "--loss <name>",
+        path: "train.loss",
+        help: "reinforce, ppo-clip, grpo, dr_grpo, dapo, gspo, …: docs/losses.md (default: reinforce)",
+      },
+      {
         flags: "--baseline <name>",
         path: "train.baseline",
-        help: "none, running, group, leave-one-out (default: leave-one-out)",
+        help: "none, running, group, leave-one-out, reinforce++ (default: the loss's, else leave-one-out)",
       },
       PROFILE_FLAG,
     ],
@@ -55,6 +61,11 @@ export const trainCommand = () =>
           return [
             `train ${weightsFolder(session, "start")} on the states of ${paths.kept}`,
             `${steps ? `${steps} updates` : `${epochs} epochs`} of ${batchSize} states × ${samplesPerState} actions, learning rate ${lr}, KL weight ${klWeight}`,
+            ...lossEquation({
+              ...config.train,
+              samplesPerState: actions === "logged" ? 1 : samplesPerState,
+              maxNewTokens: config.rollout.maxNewTokens,
+            }),
             `write checkpoints into ${paths.checkpoints}, going on from the newest one there`,
           ];
         },
@@ -75,13 +86,17 @@ async function check(session: Session): Promise<void> {
 }
 
 export async function trainStage(session: Session) {
-  const [{ train }, { readTrajectories }, { openJudge }] = await Promise.all([
-    import("../train/train.js"),
-    import("../trajectory/store.js"),
-    import("./open-judge.js"),
-  ]);
+  const [{ train }, { readTrajectories }, { openJudge }, { openTask }, { rewardsOutcome, trainRewards }] =
+    await Promise.all([
+      import("../train/train.js"),
+      import("../trajectory/store.js"),
+      import("./open-judge.js"),
+      import("./open-task.js"),
+      import("./train-rewards.js"),
+    ]);
   const { config, paths, signal } = session;
-  const { checkpoints, reference: named, klWeight, ...options } = config.train;
+  const { checkpoints, reference: named, klWeight, rewards: _, ...options } = config.train;
+  const task = rewardsOutcome(config) ? await openTask(session) : undefined;
   const start = weightsFolder(session, "start");
   await using open = await openJudge(session, "rewardJudge");
   const { profile } = config;
@@ -96,7 +111,7 @@ export async function trainStage(session: Session) {
     ...(reference ? { reference } : {}),
     klWeight,
     trajectories: readTrajectories(paths.kept),
-    judge: open.judge,
+    ...trainRewards(config, open.judge, task),
     judgeConcurrency: open.concurrency,
     maxNewTokens: config.rollout.maxNewTokens,
     seed: config.seed,

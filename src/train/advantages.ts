@@ -1,5 +1,5 @@
 /**
- * Advantages: how much better than expected an action was. Pure functions, beside their equations.
+ * Advantages: how much better than expected an action was. Pure functions, next to their equations.
  *
  *   A = r - b        r: the reward of one action, b: the baseline
  *
@@ -7,11 +7,20 @@
  *   running         b = decayed mean of the rewards of earlier batches (never of this one, which would bias it)
  *   group           b = mean of the G rewards of the state       GRPO without its division by the deviation
  *   leave-one-out   b = mean of the other G - 1 rewards          RLOO (Ahmadian et al. 2024); = group · G / (G - 1)
+ *   reinforce++     b = 0, then whitened over the batch          REINFORCE++ (arXiv 2501.03262); see whiten
+ *   reinforce++_baseline   b = mean of the G rewards, then whitened over the batch
  *
  * A reward of `undefined` is a judgement that failed: it has no advantage and counts in no mean.
  */
 
-export const BASELINES = ["none", "running", "group", "leave-one-out"] as const;
+export const BASELINES = [
+  "none",
+  "running",
+  "group",
+  "leave-one-out",
+  "reinforce++",
+  "reinforce++_baseline",
+] as const;
 export type Baseline = (typeof BASELINES)[number];
 
 /** One number per action, `undefined` where the judgement failed. Rows are the states of a batch. */
@@ -26,6 +35,16 @@ export interface RunningBaseline {
 }
 
 export const EMPTY_RUNNING_BASELINE: RunningBaseline = { mean: 0, weight: 0 };
+
+/** These compare the actions of one state with each other and need two of them. */
+export function comparesActions(baseline: Baseline): boolean {
+  return baseline === "group" || baseline === "leave-one-out" || baseline === "reinforce++_baseline";
+}
+
+/** These divide by the deviation over the batch themselves. */
+export function whitens(baseline: Baseline): boolean {
+  return baseline === "reinforce++" || baseline === "reinforce++_baseline";
+}
 
 function judged(row: readonly (number | undefined)[]): number[] {
   return row.filter((reward): reward is number => reward !== undefined);
@@ -46,7 +65,7 @@ export function advantages(
 ): (number | undefined)[][] {
   return rewards.map((row) => {
     const known = judged(row);
-    if (baseline === "none") return [...row];
+    if (baseline === "none" || baseline === "reinforce++") return [...row];
     if (baseline === "running") {
       const b = running.weight === 0 ? 0 : running.mean / running.weight;
       return row.map((reward) => (reward === undefined ? undefined : reward - b));

@@ -47,6 +47,19 @@ export function rewardMetrics(rewards: Rewards): RewardMetrics {
   };
 }
 
+/** `rewards/NAME/mean` and `/std` over the actions that have the reward, as TRL logs them. */
+export function partMetrics(parts: ReadonlyMap<string, Rewards>): Record<`rewards/${string}`, number> {
+  return Object.fromEntries(
+    [...parts].flatMap(([name, rewards]) => {
+      const known = rewards.flat().filter((reward) => reward !== undefined);
+      return [
+        ...(known.length > 0 ? [[`rewards/${name}/mean`, mean(known)]] : []),
+        ...(known.length > 1 ? [[`rewards/${name}/std`, deviation(known)]] : []),
+      ];
+    }),
+  );
+}
+
 export function completionMetrics(
   actions: readonly { length: number; clipped: boolean }[],
 ): CompletionMetrics {

@@ -4,26 +4,19 @@
  * `tree` and the micro-batch change float32 sums in their last bits: the same options give the same bits.
  */
 import { z } from "zod";
-import { SwirlError } from "../errors/swirl-error.js";
 import { judgeSchema } from "../judge/judge.js";
 import { softmaxTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { nativePolicySchema } from "../policy/native-policy.js";
-import { BASELINES } from "./advantages.js";
+import { type Baseline, comparesActions } from "./advantages.js";
+import { lossShape, refuse, resolveLoss } from "./loss-options.js";
 import { checkpointsSchema, optimizerShape, trajectoriesSchema } from "./optimizer-options.js";
-import type { Reward } from "./reward.js";
+import { overlongSchema } from "./overlong.js";
 import { REWARD_MAPS } from "./reward-map.js";
+import { type RewardPart, resolveParts, rewardPartSchema, rewardSchema } from "./reward-parts.js";
 import type { TrainRecord } from "./train-record.js";
 import type { Validate } from "./validation.js";
-
-const rewardSchema = z.custom<Reward>(
-  (value) => {
-    const { score, id } = (value ?? {}) as Partial<Reward>;
-    return typeof score === "function" && typeof id === "string" && id !== "";
-  },
-  { message: "must be a Reward (outcomeReward({ task }), or an object with id and score())" },
-);
 
 export const trainSchema = z.strictObject({
   policy: nativePolicySchema,
@@ -32,6 +25,8 @@ export const trainSchema = z.strictObject({
   judge: judgeSchema.optional(),
   /** Instead of the judge: scores fresh actions with the whole state at hand. outcomeReward is the one there is. */
   reward: rewardSchema.optional(),
+  /** Instead of either: several, summed with weights, each logged as rewards/NAME/mean and /std. */
+  rewards: z.array(rewardPartSchema).min(1).max(64).optional(),
   /** The initial policy, frozen: needed for klWeight > 0; without a weight it only measures. */
   reference: nativePolicySchema.optional(),
   /** "fresh": sampled now from the policy, judged, never executed (SWiRL). "logged": the recorded ones, reweighted. */
@@ -48,21 +43,20 @@ export const trainSchema = z.strictObject({
   /** Sampling and loss use the same temperature: log-probs are those of the distribution sampled from. */
   temperature: softmaxTemperature.max(10).default(1),
   maxNewTokens: z.int().min(1).default(256),
-  /** leave-one-out for fresh actions, running for logged ones. */
-  baseline: z.enum(BASELINES).optional(),
-  baselineDecay: z.number().min(0).lt(1).default(0.9),
   /** What a verdict is worth. "binary" and "signed" take GOOD or BAD from it, "score" the judge's own number. */
   rewardMap: z.enum(REWARD_MAPS).default("binary"),
-  loss: z.enum(["reinforce", "ppo-clip"]).default("reinforce"),
-  /** sequence-sum is the gradient of the expected reward itself: log π(a|s) is a sum over the action's tokens. */
-  aggregation: z.enum(["sequence-sum", "sequence-mean", "token-mean"]).default("sequence-sum"),
-  clipLow: z.number().positive().lt(1).optional(),
-  clipHigh: z.number().positive().optional(),
+  ...lossShape,
   /** Optimizer steps on the same judged actions. */
   updatesPerBatch: z.int().min(1).default(1),
-  /** Weight of the KL term in the loss. 0.05 where a reference is given. */
-  klWeight: z.number().min(0).optional(),
-  klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
+  /**
+   * DAPO's dynamic sampling: how often a state whose actions all got one reward is drawn again. One that still has one
+   * reward is left out of the update.
+   */
+  dynamicSampling: z.int().min(1).max(100).optional(),
+  /** Takes reward from actions that come near maxNewTokens. */
+  overlong: overlongSchema.optional(),
+  /** Leaves actions that maxNewTokens cut off out of the loss; their rewards still count in the baseline. false. */
+  maskTruncated: z.boolean().optional(),
   /** Judgements in flight. */
   judgeConcurrency: z.int().min(1).default(16),
   ...optimizerShape,
@@ -105,12 +99,8 @@ export const DEFAULT_EPOCHS = { fresh: 3, logged: 1 } as const;
 export function resolveTrainOptions(input: TrainOptions) {
   const options = parseOptions(trainSchema, input, "train");
   const logged = options.actions === "logged";
-  if ((options.judge === undefined) === (options.reward === undefined))
-    throw refuse("judge", `and reward are ${options.judge ? "both" : "neither"} given`, "give one of them");
-  if (logged && options.reward)
-    throw refuse("reward", 'does nothing with actions "logged"', 'give a judge, or actions: "fresh"');
+  const parts = resolveParts(options);
   const samplesPerState = options.samplesPerState ?? (logged ? 1 : 4);
-  const baseline = options.baseline ?? (logged || samplesPerState === 1 ? "running" : "leave-one-out");
   const epochs =
     options.epochs ?? (options.steps === undefined ? DEFAULT_EPOCHS[options.actions] : undefined);
   const klWeight = options.klWeight ?? (options.reference ? 0.05 : 0);
@@ -120,39 +110,54 @@ export function resolveTrainOptions(input: TrainOptions) {
       `is ${samplesPerState} with actions "logged": a state has one logged action`,
       "leave it out",
     );
-  if ((baseline === "group" || baseline === "leave-one-out") && samplesPerState < 2)
-    throw refuse("baseline", `"${baseline}" needs samplesPerState of 2 or more`, 'use "running" or "none"');
+  const { terms, lossId, parameters, aggregation, fixedLength, baseline, scaleRewards } = resolveLoss({
+    ...options,
+    samplesPerState,
+    klWeight,
+  });
   if (klWeight > 0 && !options.reference)
     throw refuse(
       "klWeight",
       `is ${klWeight} without a reference policy`,
       "give `reference`, or set klWeight to 0",
     );
-  if (options.loss === "reinforce" && (options.clipLow !== undefined || options.clipHigh !== undefined))
-    throw refuse(
-      "clipLow/clipHigh",
-      'do nothing with loss "reinforce"',
-      'set loss to "ppo-clip", or leave them out',
-    );
-  if (options.loss === "ppo-clip" && !logged && options.updatesPerBatch === 1)
-    throw refuse(
-      "loss",
-      '"ppo-clip" on fresh actions with updatesPerBatch 1 never clips: the policy is the one that sampled',
-      'set updatesPerBatch to 2 or more, or loss to "reinforce"',
-    );
   if (options.epochs !== undefined && options.steps !== undefined)
     throw refuse("epochs", "and steps are both given", "give one of them");
+  checkSampling(options, baseline, parts);
   return {
     ...options,
+    parts,
+    terms,
+    lossId,
     samplesPerState,
     baseline,
+    scaleRewards,
     epochs,
     klWeight,
-    clipLow: options.clipLow ?? 0.2,
-    clipHigh: options.clipHigh ?? 0.2,
+    aggregation,
+    fixedLength,
+    clipLow: parameters.clipLow ?? 0.2, // of losses without a clip as well: checkpoints of 0.1.0 say so
+    clipHigh: parameters.clipHigh ?? 0.2,
   };
 }
 
-function refuse(field: string, problem: string, remedy: string): SwirlError {
-  return new SwirlError("CONFIG", `train: ${field} ${problem}`, { remedy, details: { field } });
+function checkSampling(
+  options: z.output<typeof trainSchema>,
+  baseline: Baseline,
+  parts: readonly RewardPart[],
+): void {
+  const { dynamicSampling, overlong, maxNewTokens, actions } = options;
+  if (dynamicSampling !== undefined && actions === "logged")
+    throw refuse("dynamicSampling", 'does nothing with actions "logged"', "leave it out");
+  if (dynamicSampling !== undefined && !comparesActions(baseline))
+    throw refuse(
+      "dynamicSampling",
+      `does not go with baseline "${baseline}", to which equal rewards are no waste`,
+      'use baseline "group" or "leave-one-out"',
+    );
+  if (!overlong) return;
+  if (overlong.buffer > maxNewTokens)
+    throw refuse("overlong.buffer", `is ${overlong.buffer}, above maxNewTokens ${maxNewTokens}`, "lower it");
+  if (parts.some(({ name }) => name === "overlong"))
+    throw refuse("rewards", 'has "overlong", the name of the penalty', "give it another name");
 }

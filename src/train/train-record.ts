@@ -24,11 +24,18 @@ export interface UpdateRecord {
 
 export interface TrainRecord extends UpdateRecord, RewardMetrics, Partial<CompletionMetrics> {
   kl: number | null; // mean of the chosen estimator; null without a reference
-  clip_ratio: number | null; // share of scored tokens clipped; null unless ppo-clip
+  clip_ratio: number | null; // share of scored tokens clipped; null unless the engine computes the loss of PPO-clip
   samples: number; // actions trained on
   "judge/failed": number; // masked, not zero
   "time/sample": number;
   "time/judge": number;
   "time/reference": number;
+  /** Of each of several rewards, before weights: the mean over judged actions, and the sample deviation. */
+  [reward: `rewards/${string}`]: number;
+  /** Under dynamicSampling: draws of states beyond the first, and states left out as all their rewards are the same. */
+  "sampling/redrawn"?: number;
+  "sampling/uniform"?: number;
+  /** Under maskTruncated: actions left out of the loss. */
+  "sampling/truncated"?: number;
   [validation: `validation/${string}`]: number;
 }

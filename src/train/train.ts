@@ -16,14 +16,12 @@
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
-import { joinTokens } from "../policy/join-tokens.js";
+import type { LossOptions } from "../policy/training-options.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
-import { advantages, updateRunningBaseline } from "./advantages.js";
 import { groupBy, stepsInEpochs } from "./batches.js";
-import { judgeActions, loggedSample, sampleActions } from "./fresh-actions.js";
+import { type JudgedActions, judgedActions } from "./judged-actions.js";
 import { adamwOptions } from "./optimizer-options.js";
-import { rewardOf } from "./reward-map.js";
-import { completionMetrics, rewardMetrics } from "./reward-metrics.js";
+import { completionMetrics, partMetrics, rewardMetrics } from "./reward-metrics.js";
 import { missingSignal } from "./reward-signal.js";
 import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
@@ -31,6 +29,7 @@ import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } fro
 import type { TrainRecord } from "./train-record.js";
 import { setupOf } from "./training-progress.js";
 import { TrainingRun } from "./training-run.js";
+import { updateBatch } from "./update-batch.js";
 import { secondsBetween, withSignal } from "./update-parts.js";
 import { validation } from "./validation.js";
 
@@ -63,7 +62,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
 
   // --- data: states, and the order they are trained in -----------------------------------------------------------
   const states = await collectStates(options.trajectories);
-  options.reward?.check?.(states);
+  for (const { reward } of options.parts) reward?.check?.(states);
   const groups = groupBy(states, (state, index) =>
     options.group === "trajectory"
       ? state.trajectoryId
@@ -74,13 +73,20 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
   const totalSteps = options.steps ?? stepsInEpochs(groups, options.epochs!, options);
 
   // --- where an earlier run stopped ------------------------------------------------------------------------------
+  const { parts, terms: _, lossId, ...plain } = options;
   const setup = setupOf(
     {
-      ...options,
+      ...plain,
+      loss: lossId,
+      // Of what 0.1.0 did not know, only what is in use: its checkpoints are resumed.
+      scaleRewards: options.scaleRewards === "none" ? undefined : options.scaleRewards,
+      rewards:
+        options.rewards &&
+        parts.map(({ name, id, weight, credit, discount }) => ({ name, id, weight, credit, discount })),
       epochs: undefined,
       steps: options.schedule === "constant" ? undefined : totalSteps,
       policyId: policy.id,
-      judgeId: (options.judge ?? options.reward)!.id,
+      judgeId: (options.judge ?? options.reward)?.id,
       referenceId: reference?.id,
     },
     fingerprint(states),
@@ -94,66 +100,36 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         options.onProgress?.({ step: batch.step, totalSteps, phase: name, done, total });
       const batchStates = batch.items.map((index) => states[index]!);
 
-      // --- actions: G a state from the current policy, or the logged one -----------------------------------------
-      const actions =
-        options.actions === "fresh"
-          ? await sampleActions(options, batch, batchStates, phase("sample"))
-          : batchStates.map((state) => [loggedSample(state)]);
-      const sampled = performance.now();
-
-      // --- rewards: judged, never executed -----------------------------------------------------------------------
-      const verdicts = await judgeActions(options, batch, batchStates, actions, phase("judge"));
-      const rewards = verdicts.map((row) => row.map((verdict) => rewardOf(verdict, options.rewardMap)));
-      const failures = verdicts.flat().filter((verdict) => verdict.status === "failed");
-      if (failures.length === verdicts.flat().length) throw nothingJudged(batch.step, failures[0]!);
-      const clipped = actions.flat().filter(({ text }) => text.finishReason === "length").length;
-      const silence = saidNoSignal ? undefined : missingSignal(verdicts.flat(), options.rewardMap, clipped);
+      // --- actions and rewards: G per state from the current policy, or the logged one; judged, never executed -------
+      const judged = await judgedActions(options, batch, batchStates, phase);
+      const { actions, rewards } = judged;
+      const { failures, first } = failedActions(judged);
+      if (rewards.flat().every((reward) => reward === undefined)) throw nothingJudged(batch.step, first!);
+      const silence = saidNoSignal ? undefined : noSignal(options, judged);
       if (silence !== undefined) {
         saidNoSignal = true;
         note(`step ${batch.step + 1}: ${silence}. This is said once`);
       }
-      const judged = performance.now();
+      const scored = performance.now();
 
-      // --- advantages --------------------------------------------------------------------------------------------
+      // --- advantages, and the log-probs of the reference policy --------------------------------------------------
       const before = run.progress;
-      const table = advantages(rewards, options.baseline, before.runningBaseline);
-      const runningBaseline = updateRunningBaseline(before.runningBaseline, rewards, options.baselineDecay);
-      const sequences = batchStates.flatMap((state, i) =>
-        actions[i]!.flatMap((action, j) => {
-          const advantage = table[i]![j];
-          if (advantage === undefined) return []; // masked
-          const sequence = {
-            tokens: joinTokens(state.state, action.tokens),
-            actionStart: state.state.length,
-            advantage,
-          };
-          return [
-            options.loss === "ppo-clip" ? { ...sequence, behaviorLogprobs: action.logprobs } : sequence,
-          ];
-        }),
+      const { sequences, truncated, runningBaseline } = await updateBatch(
+        options,
+        batchStates,
+        judged,
+        before.runningBaseline,
       );
-
-      // --- reference log-probs for the KL term -------------------------------------------------------------------
-      const referenceLogprobs =
-        reference && sequences.length > 0
-          ? await reference.logprobs(
-              sequences.map(({ tokens, actionStart }) => ({ tokens, actionStart })),
-              { temperature: options.temperature, ...withSignal(signal) },
-            )
-          : undefined;
-      const batchSequences = referenceLogprobs
-        ? sequences.map((sequence, i) => ({ ...sequence, referenceLogprobs: referenceLogprobs[i]! }))
-        : sequences;
       const referenced = performance.now();
 
       // --- update ------------------------------------------------------------------------------------------------
       const lr = learningRate(batch.step, { ...options, totalSteps, floor: options.lrFloor });
       let metrics: Awaited<ReturnType<typeof policy.update>> | undefined;
       let { tokens, treeTokens, skippedUpdates } = before;
-      for (let update = 0; update < options.updatesPerBatch && batchSequences.length > 0; update++) {
+      for (let update = 0; update < options.updatesPerBatch && sequences.length > 0; update++) {
         throwIfAborted(signal);
-        metrics = await policy.update(batchSequences, {
-          ...lossOptions(options),
+        metrics = await policy.update(sequences, {
+          ...lossOptions(options, sequences.length + truncated),
           optimizer: { ...adamwOptions(options), lr },
           onProgress: phase("update"),
           ...withSignal(signal),
@@ -163,11 +139,11 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         treeTokens += metrics.treeTokens;
         if (metrics.skipped) skippedUpdates++;
       }
-      if (batchSequences.length === 0)
+      if (sequences.length === 0)
         note(`step ${batch.step + 1}: no action has an advantage, nothing to train on`);
       if (metrics?.skipped) note(`step ${batch.step + 1}: ${metrics.skipReason}; weights unchanged`);
       const step = batch.step + 1;
-      const judgeFailures = before.judgeFailures + failures.length;
+      const judgeFailures = before.judgeFailures + failures;
       run.advance({ step, tokens, treeTokens, skippedUpdates, judgeFailures, runningBaseline });
       const updated = performance.now();
 
@@ -178,9 +154,10 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         epoch: batch.epochAfter,
         loss: trained?.loss ?? null,
         ...rewardMetrics(rewards),
+        ...(judged.parts.size > 1 ? partMetrics(judged.parts) : {}),
         kl: trained && reference ? trained.kl : null,
         entropy: trained?.entropy ?? null,
-        clip_ratio: trained && options.loss === "ppo-clip" ? trained.clipRatio : null,
+        clip_ratio: trained && options.terms.loss === "ppo-clip" ? trained.clipRatio : null,
         ...completionMetrics(
           actions.flat().map((a) => ({ length: a.tokens.length, clipped: a.text.finishReason === "length" })),
         ),
@@ -191,9 +168,16 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
         tree_tokens: treeTokens,
         skipped_updates: skippedUpdates,
         "judge/failed": judgeFailures,
-        "time/sample": secondsBetween(started, sampled),
-        "time/judge": secondsBetween(sampled, judged),
-        "time/reference": secondsBetween(judged, referenced),
+        ...(options.dynamicSampling === undefined
+          ? {}
+          : {
+              "sampling/redrawn": judged.redrawn,
+              "sampling/uniform": judged.uniform.filter(Boolean).length,
+            }),
+        ...(options.maskTruncated ? { "sampling/truncated": truncated } : {}),
+        "time/sample": secondsBetween(0, judged.seconds.sample),
+        "time/judge": secondsBetween(0, judged.seconds.judge),
+        "time/reference": secondsBetween(scored, referenced),
         "time/update": secondsBetween(referenced, updated),
         "time/step": secondsBetween(started, updated),
       };
@@ -235,11 +219,43 @@ async function collectStates(
   return states;
 }
 
-function lossOptions(options: ResolvedTrainOptions) {
-  const { loss, aggregation, clipLow, clipHigh, klWeight, klEstimator, temperature, tree } = options;
-  const { maxTokensPerMicroBatch } = options;
-  const common = { loss, aggregation, klWeight, klEstimator, temperature, tree, maxTokensPerMicroBatch };
-  return loss === "ppo-clip" ? { ...common, clipLow, clipHigh } : common;
+/** `count`: sequences of the batch, those of weight 0 included, which are in no call. */
+function lossOptions(options: ResolvedTrainOptions, count: number): LossOptions {
+  const { terms, klIn, klWeight, klEstimator, entropyWeight, temperature, tree } = options;
+  const { maxTokensPerMicroBatch, maskTruncated } = options;
+  return {
+    ...terms,
+    klWeight: klIn === "reward" ? 0 : klWeight,
+    klEstimator,
+    ...(entropyWeight === undefined ? {} : { entropyWeight }),
+    ...(maskTruncated && terms.aggregation !== "token-mean" ? { denominators: { sequences: count } } : {}),
+    temperature,
+    tree,
+    maxTokensPerMicroBatch,
+  };
+}
+
+/** How many actions a failed verdict masks, and the first of those verdicts. */
+function failedActions({ actions, verdicts }: JudgedActions): {
+  failures: number;
+  first: Verdict | undefined;
+} {
+  let failures = 0;
+  let first: Verdict | undefined;
+  for (const [i, row] of actions.entries())
+    for (const j of row.keys()) {
+      const failed = verdicts.map((part) => part[i]![j]!).find(({ status }) => status === "failed");
+      if (failed) failures++;
+      first ??= failed;
+    }
+  return { failures, first };
+}
+
+/** Of a single reward; what several add up to is told by frac_reward_zero_std. */
+function noSignal({ parts }: ResolvedTrainOptions, { actions, verdicts }: JudgedActions): string | undefined {
+  if (parts.length > 1) return undefined;
+  const clipped = actions.flat().filter(({ text }) => text.finishReason === "length").length;
+  return missingSignal(verdicts[0]!.flat(), parts[0]!.rewardMap, clipped);
 }
 
 function nothingJudged(step: number, verdict: Verdict): SwirlError {
