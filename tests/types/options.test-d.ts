@@ -38,6 +38,28 @@ it("options", () => {
   expectTypeOf<z.input<typeof evaluateSchema>>().toEqualTypeOf<EvaluateOptions>();
   expectTypeOf<z.input<typeof filterSchema>>().toEqualTypeOf<FilterOptions>();
   expectTypeOf<z.input<typeof readQuestionsSchema>>().toEqualTypeOf<ReadQuestionsOptions>();
+  // toEqualTypeOf does not tell `key?: T` from `key?: T | undefined`.
+  expectTypeOf<
+    [
+      Rollout,
+      z.input<typeof synthesizeSchema>,
+      z.input<typeof demonstrateSchema>,
+      z.input<typeof solveSchema>,
+      z.input<typeof evaluateSchema>,
+      z.input<typeof filterSchema>,
+      z.input<typeof readQuestionsSchema>,
+    ]
+  >().toExtend<
+    [
+      RolloutOptions,
+      SynthesizeOptions,
+      DemonstrateOptions,
+      SolveOptions,
+      EvaluateOptions,
+      FilterOptions,
+      ReadQuestionsOptions,
+    ]
+  >();
 });
 
 it("records", () => {
@@ -48,4 +70,16 @@ it("records", () => {
   expectTypeOf<z.output<typeof filterRowSchema>>().toEqualTypeOf<FilterRow>();
   expectTypeOf<z.output<typeof filterTableSchema>>().toEqualTypeOf<FilterTable>();
   expectTypeOf<z.output<typeof manifestSchema>>().toEqualTypeOf<Manifest>();
+  // toEqualTypeOf does not tell `key?: T` from `key?: T | undefined`.
+  expectTypeOf<
+    [
+      z.output<typeof actionFormatSchema>,
+      z.output<typeof stepSchema>,
+      z.output<typeof trajectoryFields>,
+      z.output<typeof evaluationSchema>,
+      z.output<typeof filterRowSchema>,
+      z.output<typeof filterTableSchema>,
+      z.output<typeof manifestSchema>,
+    ]
+  >().toExtend<[ActionFormat, Step, Trajectory, EvaluationRecord, FilterRow, FilterTable, Manifest]>();
 });
