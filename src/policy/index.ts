@@ -3,6 +3,13 @@ import { EndpointPolicy } from "./endpoint-policy.js";
 import { NativePolicy } from "./native-policy.js";
 import type { Policy as PolicyInterface } from "./policy.js";
 
+/**
+ * A model that acts: `Policy.load` returns the native one, `Policy.connect` one behind an endpoint.
+ *
+ * @example
+ * const context = policy.begin([{ role: "user", content: "What is 3 + 4?" }]);
+ * const [action] = await policy.act(context, { temperature: 0 });
+ */
 export interface Policy extends PolicyInterface {}
 
 /**

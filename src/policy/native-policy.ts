@@ -49,9 +49,13 @@ import type { TrainablePolicy } from "./trainable-policy.js";
 import type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
 import type { LossOptions, OptimizerOptions, UpdateOptions } from "./training-options.js";
 
+/** One completion of {@link NativePolicy.generate}. */
 export interface Completion {
-  tokens: Int32Array; // the token that ended it included
-  logprobs: Float32Array; // of the distribution sampled from
+  /** [tokens] Token ids as sampled, with the token that ended it. */
+  tokens: Int32Array;
+  /** [tokens] Log-probs under the distribution that was sampled from, in nats. */
+  logprobs: Float32Array;
+  /** "stop": at a stop string or stop token. "eos": the model ended its turn. "length": at the token limit. */
   finishReason: "stop" | "eos" | "length";
 }
 
@@ -60,9 +64,11 @@ export type PolicyProfile = NativeProfile;
 
 export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, AsyncDisposable {
   readonly exact = true;
+  /** The device that runs the model: "cpu", "cuda:0". */
   readonly device: string;
   /** Why device "auto" settled for the CPU. */
   readonly note: string | undefined;
+  /** Format of matrix products and activations. */
   readonly dtype: Dtype;
   readonly trainable: boolean;
 
@@ -132,6 +138,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     return this.#checkpoint.config.model.maxPositions;
   }
 
+  /** Rows of the embedding: token ids are below it. */
   get vocabSize(): number {
     return this.#checkpoint.config.model.vocab;
   }
@@ -246,11 +253,27 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   }
 
   /** Bytes a tree of this size would need, and what the engine may use. */
-  estimate(treeTokens: number, labels: number): { bytes: number; budget: number } {
+  estimate(
+    treeTokens: number,
+    labels: number,
+  ): {
+    /** Bytes needed. */
+    bytes: number;
+    /** Bytes that the engine may use. */
+    budget: number;
+  } {
     return this.#engine.estimate(treeTokens, labels);
   }
 
-  memory(): { bytes: number; peakBytes: number; budget: number } {
+  /** Memory of the engine. */
+  memory(): {
+    /** Bytes in use. */
+    bytes: number;
+    /** Most bytes in use at once so far. */
+    peakBytes: number;
+    /** Bytes that the engine may use. */
+    budget: number;
+  } {
     return this.#engine.memory();
   }
 
@@ -287,6 +310,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     this.#engine.dispose();
   }
 
+  /** Same as {@link dispose}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }

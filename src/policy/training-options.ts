@@ -33,7 +33,12 @@ export interface TermOptions extends LossParameters {
    * `sequences` is for every aggregation but "token-mean", `tokens` (the sum of all weights) for that one.
    * @default the batch's own counts
    */
-  denominators?: { sequences?: number; tokens?: number };
+  denominators?: {
+    /** N: sequences of the whole batch. */
+    sequences?: number;
+    /** ΣT: sum of all weights of the whole batch. */
+    tokens?: number;
+  };
   /** Weight of the KL penalty to the reference policy; above 0 it needs referenceLogprobs. @default 0 */
   klWeight?: number;
   /**

@@ -72,8 +72,9 @@ export class Tokenizer {
   }
 
   /**
-   * A tokenizer of files that were read.
+   * A tokenizer of files that were read; use {@link Tokenizer.load}.
    *
+   * @internal
    * @param prepared Made without blocking by {@link Tokenizer.load}. When left out it is made here, which takes up to a
    * second.
    * @throws SwirlError CHECKPOINT when the files cannot be used.
