@@ -7,7 +7,7 @@ import { subcommand } from "./subcommand.js";
 export const buildCommand = () =>
   subcommand({
     name: "build",
-    summary: "compile the native engine, where the package manager did not; current parts are kept",
+    summary: "compile the native engine, if the package manager did not; compiles only what changed",
     withoutConfig: true,
     details:
       "Needs a C++17 compiler. CXX chooses another compiler, JOBS the number of processes, SWIRL_ONEDNN=0 builds\n" +

@@ -24,12 +24,12 @@ export const demoCommand = () =>
   subcommand({
     name: "demo",
     summary:
-      "a small policy learns a small world, before and after SWiRL; no download, no GPU, a few minutes",
+      "train a small policy on invented questions with SWiRL and compare; no download, no GPU, two minutes",
     withoutConfig: true,
     customize: (command) =>
       command
         .option("--output <dir>", "run directory; an interrupted demo there is resumed", "swirl-demo")
-        .option("--seed <n>", "of world, policy and everything drawn", wholeNumber, 0)
+        .option("--seed <n>", "seed of the questions, the policy and all sampling", wholeNumber, 0)
         .option("--device <name>", "auto, cpu, cuda or cuda:N", "cpu")
         .option("--threads <n>", "CPU threads, 0 = every core", wholeNumber, 0),
     details:

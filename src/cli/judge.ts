@@ -15,16 +15,21 @@ export const judgeCommand = () =>
         kind: "path",
         help: "model folder of a prompted judge",
       },
-      { flags: "--votes <n>", path: "judge.votes", kind: "json", help: "of a prompted judge (default: 1)" },
+      {
+        flags: "--votes <n>",
+        path: "judge.votes",
+        kind: "json",
+        help: "replies per step from a prompted judge (default: 1)",
+      },
     ],
     details:
-      'The judge is config "judge": { "kind": "rules" } (default) or { "kind": "prompted", … }; see docs/configuration.md.',
+      'The judge is set by the config key "judge": { "kind": "rules" } (default) or { "kind": "prompted", … }; see docs/configuration.md.',
     resume: "Run the same command again: verdicts are kept.",
     run: (invocation) =>
       executeSubcommand(invocation, {
         plan: ({ config, paths }) => [
           `judge every step of ${paths.trajectories} with ${config.judge.kind === "rules" ? "the task's rules" : "a prompted judge"}`,
-          `append to ${paths.verdicts}, asking for none that is there`,
+          `append to ${paths.verdicts}, skipping steps that have a verdict`,
         ],
         check,
         execute: (session) => inRunDirectory(session, { name: "judge", check, run: judgeStage }),

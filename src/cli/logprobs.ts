@@ -16,11 +16,11 @@ const BATCH = 64;
 export const logprobsCommand = () =>
   subcommand({
     name: "logprobs",
-    summary: "score actions: the log-prob of every token from actionStart on, a line each",
+    summary: "score actions: the log-probs of the tokens from actionStart on, one line per action",
     flags: [PROFILE_FLAG],
     customize: (command) =>
       command.requiredOption("--in <file>", 'JSONL of {"tokens": [ids], "actionStart": n}; - reads stdin'),
-    details: 'Prints {"logprobs":[…]} for every line, in nats, whatever --json says.',
+    details: 'Prints {"logprobs":[…]} for every input line, in nats, with or without --json.',
     run: async (invocation) => {
       const session = await openSession(invocation);
       const model = required(session.config, "model");

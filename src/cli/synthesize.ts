@@ -18,7 +18,7 @@ export const QUESTION_FLAGS: readonly Flag[] = [
     flags: "--limit <n>",
     path: "questions.train.limit",
     kind: "json",
-    help: "questions taken (default: all)",
+    help: "questions to read (default: all)",
   },
 ];
 
@@ -38,13 +38,13 @@ export const synthesizeCommand = () =>
         flags: "--temperature <t>",
         path: "synthesize.temperature",
         kind: "json",
-        help: "of sampling (default: 1)",
+        help: "sampling temperature (default: 1)",
       },
       {
         flags: "--concurrency <n>",
         path: "synthesize.concurrency",
         kind: "json",
-        help: "trajectories in flight (default: 16)",
+        help: "rollouts at once (default: 16)",
       },
       PROFILE_FLAG,
     ],

@@ -37,7 +37,7 @@ export const trainCommand = () =>
         flags: "--kl-weight <w>",
         path: "train.klWeight",
         kind: "json",
-        help: "of the KL term to the starting model (default: 0.05)",
+        help: "weight of the KL penalty against the starting model (default: 0.05)",
       },
       {
         flags: "--loss <name>",
