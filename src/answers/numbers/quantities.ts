@@ -19,7 +19,7 @@ const CURRENCY =
 const MINUS_WORD =
   /(?:(?<![\p{L}-])(?:minus|negative|neg\.?|moins|menos|meno|минус)\s+|(?:マイナス|마이너스|负|負)\s*)$/iu;
 const CHANGED_BEFORE =
-  /(?:n't|\b(?:than|least|most|over|under|above|below|beyond|exceed(?:s|ing)?|almost|nearly|not|min|minimum|maximum|max|every|within|version|v|squared?|cubed?|root|log|ln|sqrt|sin|cos|tan|double|triple|twice|half|thrice|mod|modulo|point|dot)|\bup to|\b(?:twice|half|double|triple|root|square|cube|reciprocal|inverse|opposite|third|quarter|fourth|fifth)s? of)\s*(?:a |an |the )?[("']?$|[第零]$/iu;
+  /(?:n't|\b(?:than|least|most|over|under|above|below|beyond|exceed(?:s|ing)?|almost|nearly|not|min|minimum|maximum|max|every|within|version|minus:?|negative:?|v|squared?|cubed?|root|log|ln|sqrt|sin|cos|tan|double|triple|twice|half|thrice|mod|modulo|point|dot)|\bup to|\b(?:twice|half|double|triple|root|square|cube|reciprocal|inverse|opposite|third|quarter|fourth|fifth)s? of)\s*(?:a |an |the )?[("']?\s*$|[第零]$|\(\s*(?:-|minus|negative)\s*\)\s*$/iu;
 /** "no one", "the two" */
 const PRONOUN_BEFORE = /(?<!\p{L})(?:no|any|every|some|only|each|which|this|that|these|those|the)[ -]$/iu;
 const MONTH =
@@ -30,7 +30,7 @@ const CHANGED_AFTER = new RegExp(
     `|\\s*(?:of )?${MONTH}\\b` +
     "|\\s+(?:or|and) (?:more|less|fewer|above|over|under|below|so|up|older|younger|higher|lower|greater|bigger)\\b" +
     "|\\s+(?:below|under|above|over)\\b(?! the)" +
-    "|\\s*(?:squared|cubed|factorial|quarters?|score|gross|bil|mill?|tril|zillion|tens|grand|plus|to the power)\\b" +
+    "|\\s*(?:squared|cubed|factorial|quarters?|score|gross|bil|mill?|tril|[a-z]*illions?|myriads?|kk|G|bps|basis points?|doubled|tripled|quadrupled|halved|twos|threes|fours|fives|sixes|sevens|eights|nines|tens|grand|plus|to the power)\\b" +
     "|\\s*\\(?(?:negative|minus)\\b" +
     "|\\s*[xX](?![\\p{L}])(?!\\s*[\\d(])" +
     "|\\s*-(?!\\s*[\\p{L}\\d]|\\s+)" +
@@ -41,7 +41,7 @@ const CHANGED_AFTER = new RegExp(
 );
 /** Signs that make a number of the whole text uncertain. */
 const UNCERTAIN =
-  /[\u221a-\u221c\u00b1\u2213\u03c0\u221e\u2211\u220f\u222b\u2308-\u230b|<>\u2264\u2265\u2260\\\p{No}]/u;
+  /[\u221a-\u221c\u00b1\u2213\u03c0\u221e\u2211\u220f\u222b\u2308-\u230b|<>\u2264\u2265\u2260\\\p{No}]|[\u0304\u0305\u0332]/u;
 
 /** Characters before a quantity that may change it; more would take time quadratic in a text's length. */
 const CONTEXT = 60;

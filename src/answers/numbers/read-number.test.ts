@@ -4,6 +4,9 @@ import { readNumber } from "./read-number.js";
 
 /** Texts that stand for a number, by that number. */
 const READ: readonly (readonly [number, ...string[]])[] = [
+  [25, "\\boxed{5}^2"],
+  [17, "Total - \\boxed{17}", "Total — \\boxed{17}"],
+  [5_000_000, "\\boxed{5} million", "#### 5 million"],
   [
     18,
     "18",
@@ -145,7 +148,18 @@ const READ: readonly (readonly [number, ...string[]])[] = [
     "moins 5",
     "负5",
   ],
-  [-5, "-5.0", "- 5 degrees", "The answer is minus 5", "-\\$5", "マイナス5", "−５"],
+  [
+    -5,
+    "-\\boxed{5}",
+    "$-\\boxed{5}$",
+    "minus \\boxed{5}",
+    "-5.0",
+    "- 5 degrees",
+    "The answer is minus 5",
+    "-\\$5",
+    "マイナス5",
+    "−５",
+  ],
   [-0.5, "-1/2", "−½", "-\\frac{1}{2}", "\\frac{-1}{2}", "minus one half", "-.5", "-0.5"],
   [
     0.5,
@@ -501,6 +515,17 @@ const UNREAD: readonly (readonly [string, ...string[]])[] = [
   ],
   [
     "\\frac{a}{2}",
+    "2\\boxed{5}",
+    "5 basis points",
+    "4 kk",
+    "4 quintillion",
+    "4 myriad",
+    "5 doubled",
+    "5 twos",
+    "minus: 5",
+    "(-) 5",
+    "(minus) 5",
+    "1.5\u0305",
     "\\frac{\\pi}{2}",
     "\\frac{1}{n}",
     "1/n",

@@ -36,10 +36,20 @@ export function readNumber(text: string): NumberReading | undefined {
   return read.kind === "number" ? { value: read.value, percent: read.percent } : undefined;
 }
 
+/** What stands beside a box and changes the number in it: "-\boxed{5}", "2\boxed{5}", "\boxed{5} million". */
+const BESIDE_BEFORE =
+  /(?:(?<=^|[=(:$\n]\s*)[-\u2010-\u2013\u2212]\s*|[-\u2010-\u2013\u2212]|[+*/^\d]\s*|\b(?:minus|negative)\s+)$/i;
+const BESIDE_AFTER =
+  /^\s*(?:\\?%|[*/^!\d]\S*|(?:percent|dozen|hundred|thousand|[a-z]*illion|squared|cubed|times)\b)/i;
+
 function announced(text: string): string[] {
-  const boxed = [...text.matchAll(/\\f?boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}/g)].map(
-    (match) => match[1]!,
-  );
+  const boxed = [...text.matchAll(/\\f?boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}/g)].map((match) => {
+    const end = match.index + match[0].length;
+    const before = BESIDE_BEFORE.exec(text.slice(0, match.index))?.[0] ?? "";
+    return (
+      before.replace(/\d\s*$/, "$& ") + match[1]! + (BESIDE_AFTER.exec(text.slice(end, end + 20))?.[0] ?? "")
+    );
+  });
   if (boxed.length > 0) return boxed;
   const [, ...marked] = text.split("####");
   if (marked.length > 0) return marked;
@@ -50,7 +60,7 @@ function announced(text: string): string[] {
 
 function clauses(text: string): string[] {
   return text.split(
-    /[;\n]+|\.(?=\s|$)|(?<=[\p{L})"'*]\s?):(?!\d)|\b(?:because|since|thus|hence|therefore|(?<!\bor )so|i\.e\.|meaning)\b/u,
+    /[;\n]+|\.(?=\s|$)|(?<=[\p{L})"'*]\s?)(?<!\b(?:minus|negative)\s?):(?!\d)|\b(?:because|since|thus|hence|therefore|(?<!\bor )so|i\.e\.|meaning)\b/u,
   );
 }
 
