@@ -149,3 +149,8 @@ test("many calls that listen to their signal are no leak", async () => {
   process.off("warning", note);
   expect(warnings).toEqual([]);
 });
+
+test.each([undefined, null, 5, {}, "text"])("%j cannot be gone through: a typed error", async (source) => {
+  const calls = mapConcurrent(source as never, 1, async () => 1);
+  await expect(collect(calls)).rejects.toMatchObject({ code: "INPUT" });
+});

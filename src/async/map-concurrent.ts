@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { inspect } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
 
 export async function* mapConcurrent<Item, Result>(
@@ -61,6 +62,20 @@ export function abortedError(signal: AbortSignal): SwirlError {
   return new SwirlError("ABORTED", "stopped by its AbortSignal", { cause: signal.reason });
 }
 
+/** @throws SwirlError INPUT when what a stage is to go through is no array, iterable or async iterable. */
+export function requireIterable(source: unknown): void {
+  const object = Object(source) as Partial<AsyncIterable<unknown> & Iterable<unknown>>;
+  if (object[Symbol.asyncIterator] || (object[Symbol.iterator] && typeof source === "object")) return;
+  throw new SwirlError(
+    "INPUT",
+    `the stage's input is ${inspect(source, { depth: 0 }).slice(0, 80)}, which cannot be iterated`,
+    {
+      remedy: "pass an array or an (async) iterable, as the readers give it",
+    },
+  );
+}
+
 function iterate<Item>(source: Iterable<Item> | AsyncIterable<Item>): Iterator<Item> | AsyncIterator<Item> {
+  requireIterable(source);
   return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }

@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import { bestOver, exactMatch, f1, numericEqual } from "../answers/index.js";
 import { matchAnswer, matcherSchema } from "../answers/match-answer.js";
-import { mapConcurrent } from "../async/map-concurrent.js";
+import { mapConcurrent, requireIterable } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { JsonlWriter } from "../files/jsonl-writer.js";
 import { resumeJsonl } from "../files/resume.js";
@@ -195,6 +195,7 @@ async function distinctQuestions(
 ): Promise<Question[]> {
   const asked: Question[] = [];
   const seen = new Set<string>();
+  requireIterable(questions);
   for await (const given of questions) {
     const question = requireQuestion(given, "evaluate");
     if (seen.has(question.id)) throw twice(question);

@@ -6,7 +6,7 @@
  * first stopped: finished ids are skipped (and not yielded again), failed ones are rolled out again.
  */
 import { z } from "zod";
-import { mapConcurrent } from "../async/map-concurrent.js";
+import { mapConcurrent, requireIterable } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { JsonlWriter } from "../files/jsonl-writer.js";
 import { resumeJsonl } from "../files/resume.js";
@@ -199,6 +199,7 @@ async function* itemsOf(
   onSkip: () => void,
 ): AsyncGenerator<Item> {
   const seen = new Set<string>();
+  requireIterable(questions);
   for await (const given of questions) {
     const question = requireQuestion(given, "synthesize");
     if (seen.has(question.id)) {

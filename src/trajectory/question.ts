@@ -42,7 +42,8 @@ export function requireQuestion(value: unknown, stage: string): Question {
 
 /** @throws SwirlError INPUT when a stage compares answers and no question has any. */
 export function requireGold(questions: readonly Question[], stage: string): void {
-  if (questions.length === 0 || questions.some(({ answers }) => answers.length > 0)) return;
+  if (questions.length === 0 || questions.some(({ answers }) => answers.some((answer) => /\S/.test(answer))))
+    return;
   throw new SwirlError(
     "INPUT",
     `${stage}: none of ${questions.length} questions has a gold answer to compare with`,
