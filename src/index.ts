@@ -113,10 +113,16 @@ export * from "./losses/index.js";
 
 // Stage 2: step-wise RL, and SFT on the same records
 export { type OutcomeRewardOptions, outcomeReward, type Reward, type RewardContext } from "./train/reward.js";
-export { type SftOptions, type SftResult, sft } from "./train/sft.js";
+export { type SftOptions, type SftProgress, type SftResult, sft } from "./train/sft.js";
 export { type TrainResult, train } from "./train/train.js";
-export type { TrainOptions } from "./train/train-options.js";
+export type { TrainOptions, TrainPhase, TrainProgress, ValidateOptions } from "./train/train-options.js";
+export type { CheckpointInput, OptimizerRunOptions } from "./train/optimizer-options.js";
+export type { OverlongOptions } from "./train/overlong.js";
+export type { RewardPartOptions } from "./train/reward-parts.js";
+export type { TrainingState } from "./train/states.js";
+export type { Validate } from "./train/validation.js";
 export type { TrainRecord, UpdateRecord } from "./train/train-record.js";
+export type { CompletionMetrics, RewardMetrics } from "./train/reward-metrics.js";
 
 // Stage 3: solve and evaluate
 export { type SolveOptions, solve } from "./solve/solve.js";

@@ -24,6 +24,7 @@ export const cispoOptions = z
     error: "must be below ratioCap",
   });
 
+/** CISPO: the clipped ratio weights log π and has no gradient. Needs behaviorLogprobs. */
 export function cispo(options: z.input<typeof cispoOptions> = {}): LossFunction {
   const { ratioCap, ratioFloor } = parseOptions(cispoOptions, options, "cispo");
   return (sequence) => {

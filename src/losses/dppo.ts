@@ -25,9 +25,11 @@ export const dppoOptions = z.strictObject({
 
 type DppoOptions = z.input<typeof dppoOptions>;
 
+/** DPPO with a mask by total variation: a token whose probability moved too far in the advantage's direction is left out. */
 export const dppoTv = (options: DppoOptions = {}): LossFunction =>
   dppo("dppo_tv", options, (p, q) => Math.abs(p - q));
 
+/** DPPO with a mask by KL divergence: a token whose log-prob moved too far in the advantage's direction is left out. */
 export const dppoKl = (options: DppoOptions = {}): LossFunction => dppo("dppo_kl", options, binaryKl);
 
 function dppo(

@@ -12,6 +12,7 @@ import { type GspoOptions, gspoOptions, sequenceRatio } from "./gspo.js";
 import type { LossFunction } from "./loss-function.js";
 import { sumOverTokens } from "./token-terms.js";
 
+/** GSPO-token: the sequence's clipped ratio with a gradient per token. Needs behaviorLogprobs. */
 export function gspoToken(options: GspoOptions = {}): LossFunction {
   const clip = parseOptions(gspoOptions, options, "gspoToken");
   return (sequence) => {

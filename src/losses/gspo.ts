@@ -22,6 +22,7 @@ export const gspoOptions = z
 
 export type GspoOptions = z.input<typeof gspoOptions>;
 
+/** GSPO: the ratio of the whole sequence is clipped. Needs behaviorLogprobs. */
 export function gspo(options: GspoOptions = {}): LossFunction {
   const clip = parseOptions(gspoOptions, options, "gspo");
   return (sequence) => {

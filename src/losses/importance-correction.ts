@@ -27,7 +27,15 @@ export const correctionOptions = z
   })
   .refine(({ clipMin, clipMax }) => clipMin < clipMax, { path: ["clipMin"], error: "must be below clipMax" });
 
-export type CorrectionOptions = z.input<typeof correctionOptions>;
+/** Options of an importance correction. */
+export interface CorrectionOptions {
+  /** What is weighted and how; the equations are at the top of this file. @default "sequence_mask" */
+  mode?: (typeof CORRECTIONS)[number] | undefined;
+  /** Upper bound C of the ratio, above 0. TRL's default; verl's is 2. @default 3 */
+  clipMax?: number | undefined;
+  /** Lower bound of the ratio, below clipMax. IcePop has 0.5 with clipMax 5. @default 0 */
+  clipMin?: number | undefined;
+}
 
 /**
  * `loss` with its advantages times w: the same as the loss times w, for every loss that is proportional to the advantage,

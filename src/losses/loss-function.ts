@@ -25,6 +25,7 @@ export interface LossSequence {
   readonly weights: Float32Array;
 }
 
+/** What a loss function returns. */
 export interface LossTerms {
   /** The sequence's loss: the sum over its scored tokens, each times its weight, before the aggregation's factor. */
   value: number;

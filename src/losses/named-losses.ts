@@ -17,6 +17,7 @@ import { ppoClip, ppoClipOptions } from "./ppo-clip.js";
 import { reinforce } from "./reinforce.js";
 import { sapo, sapoOptions } from "./sapo.js";
 
+/** Names of the built-in losses; docs/losses.md has their equations. */
 export const LOSS_NAMES = [
   "reinforce",
   "ppo-clip",
@@ -30,6 +31,7 @@ export const LOSS_NAMES = [
   "dppo_tv",
   "dppo_kl",
 ] as const;
+/** Name of a built-in loss. */
 export type LossName = (typeof LOSS_NAMES)[number];
 
 /** Every option that some loss takes. */
@@ -170,10 +172,15 @@ export interface NamedLossOptions extends LossParameters {
 
 /** What `policy.update` and `policy.forwardBackward` take. */
 export interface LossTermOptions {
+  /** A loss that the engine computes itself, or a function. */
   loss: "reinforce" | "ppo-clip" | LossFunction;
+  /** How token losses become one number. */
   aggregation: Aggregation;
+  /** Tokens that "fixed-length" divides by. */
   fixedLength?: number;
+  /** Of "ppo-clip": the ratio stays above 1 - clipLow. */
   clipLow?: number;
+  /** Of "ppo-clip": the ratio stays below 1 + clipHigh. */
   clipHigh?: number;
 }
 

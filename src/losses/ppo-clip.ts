@@ -19,6 +19,7 @@ export const ppoClipOptions = z
   })
   .refine(dualClipAbove, dualClipProblem);
 
+/** PPO's clipped surrogate, token by token, with dual clip as an option. Needs behaviorLogprobs. */
 export function ppoClip(options: z.input<typeof ppoClipOptions> = {}): LossFunction {
   const clip = parseOptions(ppoClipOptions, options, "ppoClip");
   return (sequence) => {

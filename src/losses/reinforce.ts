@@ -7,6 +7,7 @@
 import type { LossFunction } from "./loss-function.js";
 import { sumOverTokens } from "./token-terms.js";
 
+/** REINFORCE: -A · log π of each token. */
 export function reinforce(): LossFunction {
   return (sequence) => {
     const { logprobs, advantage } = sequence;

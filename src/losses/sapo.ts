@@ -17,6 +17,7 @@ export const sapoOptions = z.strictObject({
   tauNegative: z.number().positive().default(1.05),
 });
 
+/** SAPO: a sigmoid of the ratio in place of a clip. Needs behaviorLogprobs. */
 export function sapo(options: z.input<typeof sapoOptions> = {}): LossFunction {
   const { tauPositive, tauNegative } = parseOptions(sapoOptions, options, "sapo");
   return (sequence) => {

@@ -4,6 +4,60 @@ import { positiveFloat32, zeroOrFloat32 } from "../options/float32.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { SCHEDULES } from "./schedules.js";
 
+/** What `train` and `sft` share. */
+export interface OptimizerRunOptions {
+  /** Learning rate after the warm-up. */
+  lr?: number | undefined;
+  /** How the learning rate changes over the run. @default "constant" */
+  schedule?: (typeof SCHEDULES)[number] | undefined;
+  /** Updates of linear warm-up. @default 0 */
+  warmupSteps?: number | undefined;
+  /** Share of `lr` left at the end of a linear or cosine schedule, 0 … 1. @default 0 */
+  lrFloor?: number | undefined;
+  /** AdamW's decay of the first moment, 0 … below 1. @default 0.9 */
+  beta1?: number | undefined;
+  /** AdamW's decay of the second moment, 0 … below 1. @default 0.999 */
+  beta2?: number | undefined;
+  /** AdamW's ε; above 0 in float32. @default 1e-8 */
+  eps?: number | undefined;
+  /** AdamW's decoupled weight decay, of every parameter. @default 0 */
+  weightDecay?: number | undefined;
+  /** Global gradient norm that gradients are clipped to; 0 = no clipping. @default 1 */
+  maxGradNorm?: number | undefined;
+  /**
+   * Maximum tree rows per micro-batch, excluding shared ancestors; 0 = 1,024 on the CPU, 8,192 on a GPU. The gradient
+   * does not depend on it.
+   * @default 0
+   */
+  maxTokensPerMicroBatch?: number | undefined;
+  /** Compute shared prefixes once. false is slower and gives the same gradient. @default true */
+  tree?: boolean | undefined;
+  /** Of everything that is drawn: order of the data, actions. @default 0 */
+  seed?: number | undefined;
+  /** Updates that may be skipped because a loss, gradient or weight is not finite, before the run stops. @default 3 */
+  maxSkippedUpdates?: number | undefined;
+  /** Where and how often checkpoints are saved. Without them a stopped run starts again. */
+  checkpoints?: CheckpointInput | undefined;
+  /** JSONL file that gets one record per update. */
+  metricsFile?: string | undefined;
+  /** Receives notes that need no action: a checkpoint that was passed over, a skipped update. */
+  onNote?: ((note: string) => void) | undefined;
+  /** Stops the run at the next safe point; the call rejects with code ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Checkpoints of a run: a Hugging Face folder each, with the state of the optimizer. */
+export interface CheckpointInput {
+  /** Folder of the checkpoints; `latest` in it is the newest. */
+  folder: string;
+  /** Updates between checkpoints. One is always saved at the end. @default 20 */
+  every?: number | undefined;
+  /** Checkpoints kept, the newest included. @default 2 */
+  keep?: number | undefined;
+  /** Type of the stored weights; each tensor keeps its own by default. float32 master weights lie next to them. */
+  dtype?: "float32" | "bfloat16" | undefined;
+}
+
 export const optimizerShape = {
   /** Peak learning rate of AdamW. */
   lr: positiveFloat32.default(1e-6),

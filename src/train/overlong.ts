@@ -6,6 +6,14 @@
  */
 import { z } from "zod";
 
+/** Overlong reward shaping. */
+export interface OverlongOptions {
+  /** Tokens before maxNewTokens in which the reward falls. */
+  buffer: number;
+  /** Reward lost at the limit, above 0. @default 1 */
+  penalty?: number | undefined;
+}
+
 export const overlongSchema = z.strictObject({
   /** Tokens before the limit in which the reward falls. */
   buffer: z.int().min(1),

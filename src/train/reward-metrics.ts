@@ -11,16 +11,25 @@
  */
 import type { Rewards } from "./advantages.js";
 
+/** Rewards of one update; a figure that does not exist is absent. */
 export interface RewardMetrics {
+  /** Mean over judged actions. */
   reward?: number;
+  /** Mean over states of the standard deviation of their rewards. */
   reward_std?: number;
+  /** Share of states whose actions all got one reward. */
   frac_reward_zero_std?: number;
 }
 
+/** Lengths of one update's sampled actions, in tokens. */
 export interface CompletionMetrics {
+  /** Mean. */
   "completions/mean_length": number;
+  /** Shortest. */
   "completions/min_length": number;
+  /** Longest. */
   "completions/max_length": number;
+  /** Share cut off by maxNewTokens. */
   "completions/clipped_ratio": number;
 }
 

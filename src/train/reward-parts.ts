@@ -33,6 +33,24 @@ export const partShape = {
   discount: z.number().gt(0).max(1).optional(),
 } as const;
 
+/** One of several rewards: exactly one of `judge`, `reward` and `outcome`. */
+export interface RewardPartOptions {
+  /** In the metrics: rewards/NAME/mean and /std. Letters, digits, _ . + - */
+  name: string;
+  /** Factor in the sum; 0 only logs it. @default 1 */
+  weight?: number | undefined;
+  /** How logged actions get credit (src/train/credit.ts); "step" for a judge and "equal" for an outcome unless given. */
+  credit?: (typeof STEP_CREDITS | typeof OUTCOME_CREDITS)[number] | undefined;
+  /** Discount γ of "return-to-go" and "discounted", above 0 and at most 1; 1 unless given. */
+  discount?: number | undefined;
+  /** Judges each step. */
+  judge?: Judge | undefined;
+  /** Scores fresh actions with the whole state at hand. */
+  reward?: Reward | undefined;
+  /** Compares the recorded answer with the gold one. */
+  outcome?: AnswerMatcher | undefined;
+}
+
 export const rewardPartSchema = z.strictObject({
   ...partShape,
   judge: judgeSchema.optional(),

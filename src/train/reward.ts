@@ -19,25 +19,33 @@ import { rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Task } from "../synthesize/task.js";
 import type { TrainingState } from "./states.js";
 
+/** What a reward may use to score an action. */
 export interface RewardContext {
   /** As it is at this update. */
   policy: NativePolicy;
+  /** Of the run. */
   temperature: number;
+  /** Token limit of a fresh action. */
   maxNewTokens: number;
   /** Of this action alone: (run, update, state, action) decide it. */
   seed: number;
+  /** Aborted when the run stops. */
   signal?: AbortSignal;
 }
 
+/** Scores fresh actions with the whole state at hand. */
 export interface Reward {
-  /** Part of what a resumed run must have in common with the one it goes on with. */
+  /** Part of what a resumed run must have in common with the first. */
   readonly id: string;
   /** Called once before the first update, with all states. Throws a SwirlError where it could score none of them. */
   check?(states: readonly TrainingState[]): void;
+  /** The verdict on one fresh action. Must not change state or action. */
   score(state: TrainingState, action: Action, context: RewardContext): Promise<Verdict>;
 }
 
+/** Options of `outcomeReward`. */
 export interface OutcomeRewardOptions {
+  /** The task of the trajectories, with its live tools. */
   task: Task;
   /** Default: the task's. */
   matcher?: AnswerMatcher;

@@ -15,11 +15,17 @@ import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { joinTokens } from "../policy/join-tokens.js";
-import { nativePolicySchema } from "../policy/native-policy.js";
+import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
 import { STREAM } from "../random/counter-random.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
 import { stepsInEpochs } from "./batches.js";
-import { adamwOptions, checkpointsSchema, optimizerShape, trajectoriesSchema } from "./optimizer-options.js";
+import {
+  adamwOptions,
+  checkpointsSchema,
+  type OptimizerRunOptions,
+  optimizerShape,
+  trajectoriesSchema,
+} from "./optimizer-options.js";
 import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
 import type { UpdateRecord } from "./train-record.js";
@@ -40,27 +46,62 @@ export const sftSchema = z.strictObject({
   checkpoints: checkpointsSchema.optional(),
   metricsFile: z.string().min(1).optional(),
   onStep: callback<UpdateRecord>("onStep").optional(),
-  onProgress: callback<{
-    step: number;
-    totalSteps: number;
-    phase: "resume" | "update" | "checkpoint";
-    done: number;
-    total: number;
-  }>("onProgress").optional(),
+  onProgress: callback<SftProgress>("onProgress").optional(),
   onNote: callback<string>("onNote").optional(),
   signal: signalSchema.optional(),
 });
 
-export type SftOptions = z.input<typeof sftSchema>;
+/** Where a run of `sft` is. */
+export interface SftProgress {
+  /** Updates done. */
+  step: number;
+  /** Updates in all. */
+  totalSteps: number;
+  /** What is being done. */
+  phase: "resume" | "update" | "checkpoint";
+  /** Parts of the phase that are done. */
+  done: number;
+  /** Parts of the phase in all. */
+  total: number;
+}
 
+/** Options of `sft`. Unknown keys are CONFIG errors. */
+export interface SftOptions extends OptimizerRunOptions {
+  /** The native policy that is trained. */
+  policy: NativePolicy;
+  /** Trajectories whose actions are imitated: synthesized ones or demonstrations. */
+  trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>;
+  /** Trajectories per update. @default 16 */
+  batchSize?: number | undefined;
+  /** Passes over the trajectories; 1 unless `steps` is given. */
+  epochs?: number | undefined;
+  /** Updates in all. Instead of `epochs`. */
+  steps?: number | undefined;
+  /** Learning rate after the warm-up; TRL's default for SFT. @default 0.00002 */
+  lr?: number | undefined;
+  /** Receives each update's record. */
+  onStep?: ((record: UpdateRecord) => void) | undefined;
+  /** Receives progress within an update. */
+  onProgress?: ((progress: SftProgress) => void) | undefined;
+}
+
+/** What a run of `sft` did, over all its sessions. */
 export interface SftResult {
+  /** Updates done. */
   steps: number;
+  /** Updates that were done before this call; 0 for a new run. */
   resumedFrom: number;
+  /** Trajectories that were trained on. */
   trajectories: number;
+  /** Actions in them. */
   actions: number;
+  /** Updates skipped because something was not finite. */
   skippedUpdates: number;
+  /** Sum of sequence lengths. */
   tokens: number;
+  /** Rows computed for them. */
   treeTokens: number;
+  /** The last update's record; undefined where there was none. */
   last: UpdateRecord | undefined;
 }
 

@@ -11,11 +11,15 @@ import { decompose, type SubTrajectory } from "../trajectory/decompose.js";
 import type { StepView } from "../trajectory/step-views.js";
 import type { ActionFormat, Step, Trajectory } from "../trajectory/trajectory.js";
 
+/** One state of a trajectory with its logged action, and what is needed to act in it. */
 export interface TrainingState extends SubTrajectory {
   /** The record it is from. */
   trajectory: Trajectory;
+  /** Of the question. */
   questionId: string;
+  /** How actions are written. */
   format: ActionFormat;
+  /** Names of the tools. */
   tools: readonly string[];
   /** Calls the trajectory may make in all. */
   callLimit: number;

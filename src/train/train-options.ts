@@ -4,17 +4,36 @@
  * `tree` and the micro-batch change float32 sums in their last bits: the same options give the same bits.
  */
 import { z } from "zod";
-import { judgeSchema } from "../judge/judge.js";
+import { type Judge, judgeSchema } from "../judge/judge.js";
+import type { Aggregation } from "../losses/aggregation.js";
+import type { CorrectionOptions } from "../losses/importance-correction.js";
+import type { KlEstimator } from "../losses/kl.js";
+import type { LossFunction } from "../losses/loss-function.js";
+import type { LossName, LossParameters } from "../losses/named-losses.js";
 import { softmaxTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
-import { nativePolicySchema } from "../policy/native-policy.js";
+import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
+import type { Trajectory } from "../trajectory/trajectory.js";
 import { type Baseline, comparesActions } from "./advantages.js";
 import { lossShape, refuse, resolveLoss } from "./loss-options.js";
-import { checkpointsSchema, optimizerShape, trajectoriesSchema } from "./optimizer-options.js";
-import { overlongSchema } from "./overlong.js";
-import { REWARD_MAPS } from "./reward-map.js";
-import { type RewardPart, resolveParts, rewardPartSchema, rewardSchema } from "./reward-parts.js";
+import {
+  checkpointsSchema,
+  type OptimizerRunOptions,
+  optimizerShape,
+  trajectoriesSchema,
+} from "./optimizer-options.js";
+import { type OverlongOptions, overlongSchema } from "./overlong.js";
+import type { Reward } from "./reward.js";
+import { REWARD_MAPS, type RewardMap } from "./reward-map.js";
+import {
+  type RewardPart,
+  type RewardPartOptions,
+  resolveParts,
+  rewardPartSchema,
+  rewardSchema,
+} from "./reward-parts.js";
+import type { REWARD_SCALES } from "./scale-rewards.js";
 import type { TrainRecord } from "./train-record.js";
 import type { Validate } from "./validation.js";
 
@@ -73,14 +92,8 @@ export const trainSchema = z.strictObject({
     })
     .optional(),
   onStep: callback<TrainRecord>("onStep").optional(),
-  onProgress: callback<{
-    step: number;
-    totalSteps: number;
-    phase: TrainPhase;
-    done: number;
-    total: number;
-  }>("onProgress").optional(),
-  /** Told of what a person should know but need not act on: a checkpoint that was passed over, a skipped update. */
+  onProgress: callback<TrainProgress>("onProgress").optional(),
+  /** Receives notes that need no action: a checkpoint that was passed over, a skipped update. */
   onNote: callback<string>("onNote").optional(),
   signal: signalSchema.optional(),
 });
@@ -88,7 +101,108 @@ export const trainSchema = z.strictObject({
 /** resume: looking for a checkpoint and verifying it. */
 export type TrainPhase = "resume" | "sample" | "judge" | "reference" | "update" | "checkpoint";
 
-export type TrainOptions = z.input<typeof trainSchema>;
+/** Where a training run is. */
+export interface TrainProgress {
+  /** Updates done. */
+  step: number;
+  /** Updates in all. */
+  totalSteps: number;
+  /** What is being done. */
+  phase: TrainPhase;
+  /** Parts of the phase that are done: states, actions or rows. */
+  done: number;
+  /** Parts of the phase in all. */
+  total: number;
+}
+
+/** A validation during training. */
+export interface ValidateOptions {
+  /** Updates between two validations. */
+  every: number;
+  /** Its numbers join the step's record as `validation/NAME`. One that is not finite ends the run with code CONFIG. */
+  run: Validate;
+}
+
+/** Options of `train`. Unknown keys and combinations that would do nothing are CONFIG errors. */
+export interface TrainOptions extends OptimizerRunOptions, LossParameters {
+  /** The native policy that is trained. */
+  policy: NativePolicy;
+  /** Trajectories whose states are trained on, usually those that a filter kept. */
+  trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>;
+  /** Scores the actions. Wrap it in `journaledJudge` to keep its verdicts. */
+  judge?: Judge | undefined;
+  /** Instead of `judge`: scores fresh actions with the whole state at hand, as `outcomeReward` does. */
+  reward?: Reward | undefined;
+  /** Instead of either: 1 … 64 rewards, summed with their weights and logged as rewards/NAME/mean and /std. */
+  rewards?: RewardPartOptions[] | undefined;
+  /** Frozen policy that the KL term is measured against. Needed for klWeight > 0; with weight 0 it only measures. */
+  reference?: NativePolicy | undefined;
+  /**
+   * "fresh": sampled from the current policy, judged, never executed (SWiRL). "logged": the recorded actions,
+   * reweighted.
+   * @default "fresh"
+   */
+  actions?: "fresh" | "logged" | undefined;
+  /** Fresh actions per state (G), 1 … 1,024; 4 unless given, 1 for logged actions. */
+  samplesPerState?: number | undefined;
+  /** States per update. @default 32 */
+  batchSize?: number | undefined;
+  /** What a batch never splits, because it shares a prefix. @default "trajectory" */
+  group?: "trajectory" | "question" | "state" | undefined;
+  /** Learning rate after the warm-up; TRL's default for RL. @default 0.000001 */
+  lr?: number | undefined;
+  /** Passes over all states; 3 for fresh actions and 1 for logged ones unless `steps` is given. */
+  epochs?: number | undefined;
+  /** Updates in all. Instead of `epochs`. */
+  steps?: number | undefined;
+  /** Of sampling and loss alike, above 0 and at most 10. @default 1 */
+  temperature?: number | undefined;
+  /** Token limit of a fresh action. @default 256 */
+  maxNewTokens?: number | undefined;
+  /** A verdict's worth: "binary" 0 or 1, "signed" -1 or 1, "score" the judge's own number. @default "binary" */
+  rewardMap?: RewardMap | undefined;
+  /** A loss by name (docs/losses.md), or a function of one sequence's log-probs. @default "reinforce" */
+  loss?: LossName | LossFunction | undefined;
+  /** How token losses become one number; the loss's own unless given ("sequence-sum" for "reinforce"). */
+  aggregation?: Aggregation | undefined;
+  /** Tokens that aggregation "fixed-length" divides by; maxNewTokens unless given. */
+  fixedLength?: number | undefined;
+  /** Importance correction for logged actions, which other weights sampled. */
+  correction?: CorrectionOptions | undefined;
+  /** What rewards are compared with: "leave-one-out" for fresh actions and "running" for logged ones unless given. */
+  baseline?: Baseline | undefined;
+  /** Decay of the running baseline per update, 0 … below 1. @default 0.9 */
+  baselineDecay?: number | undefined;
+  /** What advantages are divided by; the loss's own unless given, else nothing. */
+  scaleRewards?: (typeof REWARD_SCALES)[number] | undefined;
+  /** Weight of the KL term; 0.05 where a reference is given. */
+  klWeight?: number | undefined;
+  /** Estimator of the KL divergence. @default "k3" */
+  klEstimator?: KlEstimator | undefined;
+  /** "reward" takes the KL estimate from each action's reward, before the baseline; "loss" unless given. */
+  klIn?: "loss" | "reward" | undefined;
+  /** Weight of an entropy bonus in the loss; 0 unless given. */
+  entropyWeight?: number | undefined;
+  /** Optimizer steps on the same judged actions. @default 1 */
+  updatesPerBatch?: number | undefined;
+  /**
+   * DAPO's dynamic sampling, 1 … 100: how often a state whose actions all got one reward is drawn again. A state that
+   * still has one reward is left out of the update.
+   */
+  dynamicSampling?: number | undefined;
+  /** Takes reward from actions that come near maxNewTokens. */
+  overlong?: OverlongOptions | undefined;
+  /** Leaves actions that maxNewTokens cut off out of the loss. Their rewards still count in the baseline. */
+  maskTruncated?: boolean | undefined;
+  /** Judgements in flight. @default 16 */
+  judgeConcurrency?: number | undefined;
+  /** Validation during training. */
+  validate?: ValidateOptions | undefined;
+  /** Receives each update's record. */
+  onStep?: ((record: TrainRecord) => void) | undefined;
+  /** Receives progress within an update. */
+  onProgress?: ((progress: TrainProgress) => void) | undefined;
+}
 
 export type ResolvedTrainOptions = ReturnType<typeof resolveTrainOptions>;
 

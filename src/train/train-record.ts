@@ -6,36 +6,56 @@
  */
 import type { CompletionMetrics, RewardMetrics } from "./reward-metrics.js";
 
+/** One update of `train` or `sft`. */
 export interface UpdateRecord {
   /** Updates done, this one included. */
   step: number;
   /** Passes over the data, a fraction within one. */
   epoch: number;
-  loss: number | null; // null: this update was skipped
-  grad_norm: number | null; // before clipping
+  /** null: the update was skipped. */
+  loss: number | null;
+  /** Before clipping. */
+  grad_norm: number | null;
+  /** Of this update. */
   learning_rate: number;
-  entropy: number | null; // mean over scored tokens, nats
-  num_tokens: number; // sum of sequence lengths trained on
-  tree_tokens: number; // rows really computed for them
+  /** Mean over scored tokens, nats. */
+  entropy: number | null;
+  /** Sum of sequence lengths trained on. */
+  num_tokens: number;
+  /** Rows really computed for them. */
+  tree_tokens: number;
+  /** Updates skipped so far, because something was not finite. */
   skipped_updates: number;
+  /** Seconds of forward, backward and optimizer step. */
   "time/update": number;
+  /** Seconds of the whole step. */
   "time/step": number;
 }
 
+/** One update of `train`: a line of metrics.jsonl. */
 export interface TrainRecord extends UpdateRecord, RewardMetrics, Partial<CompletionMetrics> {
-  kl: number | null; // mean of the chosen estimator; null without a reference
-  clip_ratio: number | null; // share of scored tokens clipped; null unless the engine computes the loss of PPO-clip
-  samples: number; // actions trained on
-  "judge/failed": number; // masked, not zero
+  /** Mean of the chosen estimator; null without a reference. */
+  kl: number | null;
+  /** Share of scored tokens clipped; null unless the engine computes the loss of PPO-clip. */
+  clip_ratio: number | null;
+  /** Actions trained on. */
+  samples: number;
+  /** Masked, not zero. */
+  "judge/failed": number;
+  /** Seconds of sampling. */
   "time/sample": number;
+  /** Seconds of judging. */
   "time/judge": number;
+  /** Seconds of the reference policy. */
   "time/reference": number;
   /** Of each of several rewards, before weights: the mean over judged actions, and the sample deviation. */
   [reward: `rewards/${string}`]: number;
-  /** Under dynamicSampling: draws of states beyond the first, and states left out as all their rewards are the same. */
+  /** Under dynamicSampling: draws of states beyond the first. */
   "sampling/redrawn"?: number;
+  /** Under dynamicSampling: states left out because all their rewards are the same. */
   "sampling/uniform"?: number;
   /** Under maskTruncated: actions left out of the loss. */
   "sampling/truncated"?: number;
+  /** Numbers of the validation. */
   [validation: `validation/${string}`]: number;
 }

@@ -33,15 +33,21 @@ import { updateBatch } from "./update-batch.js";
 import { secondsBetween, withSignal } from "./update-parts.js";
 import { validation } from "./validation.js";
 
+/** What a training run did, over all its sessions. */
 export interface TrainResult {
   /** Updates done in all, those before a resume included. */
   steps: number;
-  /** The step this call went on from; 0 for a new run. */
+  /** Updates that were done before this call; 0 for a new run. */
   resumedFrom: number;
+  /** States of all trajectories. */
   states: number;
+  /** Updates skipped because something was not finite. */
   skippedUpdates: number;
+  /** Failed verdicts: their actions were masked. */
   judgeFailures: number;
+  /** Sum of the lengths of the sequences trained on. */
   tokens: number;
+  /** Rows computed for them. */
   treeTokens: number;
   /** The last update's record; undefined when there was nothing left to do. */
   last: TrainRecord | undefined;

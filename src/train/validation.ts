@@ -4,6 +4,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import { callbackError } from "../options/schemas.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 
+/** Measures the policy after an update; returns named finite numbers. */
 export type Validate = (policy: NativePolicy, step: number) => Promise<Record<string, number>>;
 
 /** Entries `validation/name`. Throws code "CONFIG" where `run` throws, rejects or gives anything but finite numbers. */

@@ -30,6 +30,8 @@ import { rolloutSchema } from "../../src/synthesize/rollout-options.js";
 import { synthesizeSchema } from "../../src/synthesize/synthesize.js";
 import { embeddingEndpointSchema } from "../../src/tools/search/embedding-endpoint.js";
 import { searchSchema } from "../../src/tools/search/search.js";
+import { sftSchema } from "../../src/train/sft.js";
+import { trainSchema } from "../../src/train/train-options.js";
 
 /** Folders of src/ whose options are checked. */
 const FOLDERS = [
@@ -45,6 +47,7 @@ const FOLDERS = [
   "report",
   "run-directory",
   "solve",
+  "train",
   "statistics",
   "synthesize",
   "tokenizer",
@@ -73,8 +76,10 @@ const SCHEMAS: Record<string, z.ZodObject> = {
   RuleJudgeOptions: ruleJudgeSchema,
   SaveOptions: saveOptionsSchema,
   SearchOptions: searchSchema,
+  SftOptions: sftSchema,
   SolveOptions: solveSchema,
   SynthesizeOptions: synthesizeSchema,
+  TrainOptions: trainSchema,
 };
 
 interface Property {

@@ -17,9 +17,11 @@ import type {
   Manifest,
   ReadQuestionsOptions,
   RolloutOptions,
+  SftOptions,
   SolveOptions,
   Step,
   SynthesizeOptions,
+  TrainOptions,
   Trajectory,
 } from "../../src/index.js";
 import type { manifestSchema } from "../../src/run-directory/manifest.js";
@@ -27,6 +29,8 @@ import type { solveSchema } from "../../src/solve/solve.js";
 import type { demonstrateSchema } from "../../src/synthesize/demonstrations.js";
 import type { rolloutSchema } from "../../src/synthesize/rollout-options.js";
 import type { synthesizeSchema } from "../../src/synthesize/synthesize.js";
+import type { sftSchema } from "../../src/train/sft.js";
+import type { trainSchema } from "../../src/train/train-options.js";
 import type { actionFormatSchema, stepSchema, trajectoryFields } from "../../src/trajectory/trajectory.js";
 
 it("options", () => {
@@ -38,6 +42,12 @@ it("options", () => {
   expectTypeOf<z.input<typeof evaluateSchema>>().toEqualTypeOf<EvaluateOptions>();
   expectTypeOf<z.input<typeof filterSchema>>().toEqualTypeOf<FilterOptions>();
   expectTypeOf<z.input<typeof readQuestionsSchema>>().toEqualTypeOf<ReadQuestionsOptions>();
+  expectTypeOf<z.input<typeof trainSchema>>().toExtend<TrainOptions>();
+  expectTypeOf<TrainOptions>().toExtend<z.input<typeof trainSchema>>();
+  expectTypeOf<keyof TrainOptions>().toEqualTypeOf<keyof z.input<typeof trainSchema>>();
+  expectTypeOf<z.input<typeof sftSchema>>().toExtend<SftOptions>();
+  expectTypeOf<SftOptions>().toExtend<z.input<typeof sftSchema>>();
+  expectTypeOf<keyof SftOptions>().toEqualTypeOf<keyof z.input<typeof sftSchema>>();
   // toEqualTypeOf does not tell `key?: T` from `key?: T | undefined`.
   expectTypeOf<
     [
