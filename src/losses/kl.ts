@@ -12,12 +12,16 @@
 export const KL_ESTIMATORS = ["k1", "k2", "k3", "k3+"] as const;
 export type KlEstimator = (typeof KL_ESTIMATORS)[number];
 
-/** The estimate for one token, in nats, and its derivative by log π. */
-export function klEstimate(
-  estimator: KlEstimator,
-  logprob: number,
-  reference: number,
-): { value: number; derivative: number } {
+/** One token's estimate of the KL divergence. */
+export interface KlEstimate {
+  /** In nats. */
+  value: number;
+  /** By log π. */
+  derivative: number;
+}
+
+/** The estimate for one token, and its derivative by log π. */
+export function klEstimate(estimator: KlEstimator, logprob: number, reference: number): KlEstimate {
   const d = logprob - reference;
   switch (estimator) {
     case "k1":
