@@ -28,6 +28,11 @@ describe("parseConfig", () => {
     expect(config.sft).toBeUndefined();
   });
 
+  it.each([null, "rules", 5, []])("refuses %j as a judge", (value) => {
+    expect(message({ judge: value })).toContain("is no judge");
+    expect(message({ rewardJudge: value })).toContain("is no judge");
+  });
+
   it("names an unknown key at any depth and suggests the nearest", () => {
     expect(message({ modle: "x" })).toMatch(/modle: unknown option \(did you mean model\?\)/);
     expect(message({ train: { sampelsPerState: 4 } })).toMatch(

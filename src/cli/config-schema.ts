@@ -228,6 +228,11 @@ function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Sec
 }
 
 function judgeOf(value: unknown, where: string): JudgeConfig {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new SwirlError("CONFIG", `${where}: ${JSON.stringify(value)} is no judge`, {
+      remedy: 'write an object such as { "kind": "rules" }, or leave the key out',
+      details: { field: where },
+    });
   const given = value as { kind?: unknown; model?: unknown; endpoint?: unknown };
   // A model or an endpoint says which kind it is: `--judge-model DIR` is enough.
   const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");

@@ -31,7 +31,8 @@ export function errorInReply(reply: Readonly<Record<string, unknown>>): SwirlErr
   const error = reply.error || (reply.object === "error" ? reply : undefined);
   if (!error) return undefined;
   const { code, status } = error as Record<string, unknown>;
-  const number = Number(code ?? status);
+  const given = code ?? status;
+  const number = typeof given === "number" || typeof given === "string" ? Number(given) : Number.NaN;
   const final = number >= 400 && number < 500 && !RETRIED_STATUS.has(number);
   return new SwirlError("ENDPOINT", `the server reports an error: ${serverWords(error)}`, {
     details: { final },

@@ -68,6 +68,12 @@ describe("readReply", () => {
       expect(readReply(reply({ content: "a" }, { logprobs })).choices[0]!.text).toBe("a");
   });
 
+  it("counts no tokens where the count is neither a number nor text", () => {
+    const usage = { prompt_tokens: { toString: 1 }, completion_tokens: "7" };
+    const read = readReply(reply({ content: "text" }, {}, { usage }));
+    expect([read.promptTokens, read.completionTokens]).toEqual([0, 7]);
+  });
+
   it("reads JSON that is sent as text", () => {
     expect(readReply(JSON.stringify(reply({ content: "a" }))).choices[0]!.text).toBe("a");
     expect(failing("<html>")).toBeInstanceOf(SyntaxError);
@@ -130,6 +136,7 @@ describe("readReply", () => {
     ["an error without a code", { error: { message: "overloaded" } }, false],
     ["an error that passes", { error: { code: 529, message: "overloaded" } }, false],
     ["an error that stays", { error: { code: 400, message: "bad" } }, true],
+    ["an error whose code is no number", { error: { code: [{ toString: 1 }], message: "bad" } }, false],
     ["an older vLLM's error", { object: "error", message: "bad", code: 40303 }, false],
   ])("%s", (_, raw, final) => {
     const error = failing(raw) as { details: { final?: boolean } };

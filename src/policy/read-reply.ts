@@ -154,7 +154,8 @@ export function tokenLogprobs(logprobs: unknown): TokenLogprob[] | undefined {
 
 /** A count of tokens is for statistics only: one that cannot be read is 0. */
 function count(usage: unknown, name: string): number {
-  const value = isRecord(usage) ? Number(usage[name]) : 0;
+  const given = isRecord(usage) ? usage[name] : 0;
+  const value = typeof given === "number" || typeof given === "string" ? Number(given) : 0;
   return Number.isFinite(value) && value > 0 ? value : 0;
 }
 

@@ -27,6 +27,12 @@ export function* plainTokenizer(
   vocabSize: number,
 ): Sliced<HuggingFaceTokenizer> {
   const hidden = new Map(control.map((token) => [token.content, hiddenName(token.id)]));
+  // A file may give a control token's id to an ordinary piece as well: that would be a way to it.
+  const controlIds = new Set(control.map(({ id }) => id));
+  yield* sliced(Object.keys(json.model.vocab), (piece) => {
+    const id = json.model.vocab[piece]!;
+    if (controlIds.has(id)) hidden.set(piece, hiddenName(id));
+  });
   const rename = (content: string) => hidden.get(content) ?? content;
   const { vocab, merges = [], unk_token, ...model } = json.model;
   const unknown = typeof unk_token === "string" ? rename(unk_token) : unk_token;

@@ -157,7 +157,8 @@ function* checkBpe(model: TokenizerJson["model"], file: string): Sliced<void> {
   const { vocab } = model;
   yield* sliced(Object.keys(vocab), (token) => {
     const id = vocab[token];
-    if (!isId(id)) throw invalid(file, `model.vocab[${JSON.stringify(token)}]`, `is ${id}, not an id`);
+    if (!isId(id))
+      throw invalid(file, `model.vocab[${JSON.stringify(token)}]`, `is ${JSON.stringify(id)}, not an id`);
   });
   if (!Array.isArray(model.merges)) throw invalid(file, "model.merges", "must be a list");
   yield* sliced(model.merges, (merge, index) => {

@@ -35,6 +35,19 @@ async function folder(files: Record<string, unknown>): Promise<string> {
 }
 const json = () => JSON.parse(readFileSync(join(folders[0]!, "tokenizer.json"), "utf8"));
 
+it("has no way from text to a control token whose id a piece shares", async () => {
+  const file = json();
+  const [special] = (file.added_tokens as { id: number; special: boolean }[]).filter(
+    (token) => token.special,
+  );
+  file.model.vocab["9"] = special!.id;
+  const tokenizer = await Tokenizer.load(await folder({ "tokenizer.json": file }));
+  expect([...tokenizer.encode("9")]).not.toContain(special!.id);
+  file.model.vocab["9"] = { toString: 1 };
+  const bad = await folder({ "tokenizer.json": file });
+  await expect(Tokenizer.load(bad)).rejects.toMatchObject({ code: "CHECKPOINT" });
+});
+
 describe.each(folders)("content of a message, %s", async (dir) => {
   const tokenizer = await Tokenizer.load(dir);
   const specials = [...tokenizer.specialTokens];

@@ -76,6 +76,11 @@ export async function saveProgress(
   });
 }
 
+/** Undefined when the file does not exist. @throws SwirlError RECORD, with `remedy`. */
+export function readProgress(file: string, remedy: string): Promise<TrainingProgress | undefined> {
+  return readJson(file, progressSchema, remedy);
+}
+
 /** Puts the policy where the newest whole checkpoint left it. `fresh` when there is none. */
 export async function resumeProgress(
   policy: NativePolicy,
@@ -89,9 +94,8 @@ export async function resumeProgress(
   });
   if (!found) return fresh;
   const file = join(found.folder, FILE);
-  const saved = await readJson(
+  const saved = await readProgress(
     file,
-    progressSchema,
     `it is damaged, or of another version of swirl-rl: delete ${found.folder} to resume from the checkpoint before it`,
   );
   if (!saved)

@@ -19,7 +19,7 @@ const CURRENCY =
 const MINUS_WORD =
   /(?:(?<![\p{L}-])(?:minus|negative|neg\.?|moins|menos|meno|минус)\s+|(?:マイナス|마이너스|负|負)\s*)$/iu;
 const CHANGED_BEFORE =
-  /(?:n't|\b(?:than|least|most|over|under|above|below|beyond|exceed(?:s|ing)?|almost|nearly|not|min|minimum|maximum|max|every|within|version|minus:?|negative:?|v|squared?|cubed?|root|log|ln|sqrt|sin|cos|tan|double|triple|twice|half|thrice|mod|modulo|point|dot)|\bup to|\b(?:twice|half|double|triple|root|square|cube|reciprocal|inverse|opposite|third|quarter|fourth|fifth)s? of)\s*(?:a |an |the )?[("']?\s*$|[第零]$|\(\s*(?:-|minus|negative)\s*\)\s*$/iu;
+  /(?:n't|\b(?:than|least|most|over|under|above|below|beyond|exceed(?:s|ing)?|almost|nearly|not|never|neither|nor|hardly|scarcely|except|excluding|besides|min|minimum|maximum|max|every|within|version|minus:?|negative:?|v|squared?|cubed?|root|log|ln|sqrt|sin|cos|tan|double|triple|twice|half|thrice|mod|modulo|point|dot)|\bup to|\binstead of|\banything but|\b(?:twice|half|double|triple|root|square|cube|reciprocal|inverse|opposite|third|quarter|fourth|fifth)s? of)\s*(?:a |an |the )?[("']?\s*$|[第零]$|\(\s*(?:-|minus|negative)\s*\)\s*$/iu;
 /** "no one", "the two" */
 const PRONOUN_BEFORE = /(?<!\p{L})(?:no|any|every|some|only|each|which|this|that|these|those|the)[ -]$/iu;
 const MONTH =
@@ -32,6 +32,9 @@ const CHANGED_AFTER = new RegExp(
     "|\\s+(?:below|under|above|over)\\b(?! the)" +
     "|\\s*(?:squared|cubed|factorial|quarters?|score|gross|bil|mill?|tril|[a-z]*illions?|myriads?|kk|G|bps|basis points?|doubled|tripled|quadrupled|halved|twos|threes|fours|fives|sixes|sevens|eights|nines|tens|grand|plus|to the power)\\b" +
     "|\\s*\\(?(?:negative|minus)\\b" +
+    // "18 isn't the answer", "18 apples is wrong": a number that is denied.
+    "|(?:\\s+\\p{L}+){0,2}?\\s+(?:(?:is|was|are|were) (?:not|never|wrong|incorrect|false|impossible)\\b" +
+    "|(?:is|was|are|were|does|do|can|could|would)n['’]t\\b|can ?not\\b)" +
     "|\\s*[xX](?![\\p{L}])(?!\\s*[\\d(])" +
     "|\\s*-(?!\\s*[\\p{L}\\d]|\\s+)" +
     "|\\s*/\\s*(?![hsdm]\\b)[a-zA-Z](?!\\p{L})" +

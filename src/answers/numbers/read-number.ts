@@ -54,7 +54,7 @@ function announced(text: string): string[] {
   const [, ...marked] = text.split("####");
   if (marked.length > 0) return marked;
   const said = text.split(/\banswers?\b/i);
-  const [, after] = said.length === 2 ? (/^\s*(?:is|=|:)[:\s]*(.*)$/s.exec(said[1]!) ?? []) : [];
+  const [, after] = said.length === 2 ? (/^\s*(?:is(?![\p{L}'])|=|:)[:\s]*(.*)$/su.exec(said[1]!) ?? []) : [];
   return [after ?? text];
 }
 
