@@ -254,3 +254,12 @@ test("configuration that cannot work is refused at once", () => {
     /cannot become its input/,
   );
 });
+
+test.each([undefined, [], { text: "x" }, [null], [{ finishReason: "stop" }]])(
+  "a policy whose act() gives %j is told what to give",
+  async (reply) => {
+    const policy = Object.assign(new ScriptedPolicy(says(answer)), { act: async () => reply as never });
+    const setup = rolloutSetup(policy, task, rolloutSchema.parse({ temperature: 1, seed: 7 }));
+    await expect(rollout(question, 0, setup)).rejects.toMatchObject({ code: "CONFIG" });
+  },
+);

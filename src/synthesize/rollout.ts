@@ -5,6 +5,7 @@
  * (no answer, bad actions, failing tools, a policy that cannot act) are recorded, not thrown. Only an abort is thrown,
  * and errors that every other trajectory would meet as well (configuration, a disposed policy, NaN log-probs).
  */
+import { inspect } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolCall } from "../messages/message.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
@@ -193,7 +194,7 @@ async function act(
   seed: number,
   signal: AbortSignal | undefined,
 ): Promise<Action> {
-  const [action] = await policy.act(context, {
+  const actions: unknown = await policy.act(context, {
     n: 1,
     maxNewTokens,
     temperature: options.temperature,
@@ -203,7 +204,17 @@ async function act(
     seed,
     ...(signal && { signal }),
   });
-  if (!action) throw new SwirlError("INTERNAL", `policy ${policy.id} returned no action`);
+  const action = Array.isArray(actions) ? (actions[0] as Action | null | undefined) : undefined;
+  if (typeof action?.text !== "string") {
+    throw new SwirlError(
+      "CONFIG",
+      `policy ${policy.id}: act() gave ${inspect(actions, { depth: 1 }).slice(0, 200)}`,
+      {
+        remedy: 'act() must resolve to a list of actions: [{ text: "…", finishReason: "stop" }]',
+        details: { field: "policy" },
+      },
+    );
+  }
   if (!FINISH_REASONS.includes(action.finishReason)) {
     const said = JSON.stringify(action.finishReason) ?? "missing";
     throw new SwirlError(
