@@ -117,6 +117,7 @@ describe("readReply", () => {
     ["choices.0.message.content", reply({ content: 7 })],
     ["choices.0.message.content", reply({ content: { text: "a" } })],
     ["choices.0.message.content.1", reply({ content: ["a", { type: "image_url", image_url: "x" }] })],
+    ["choices.0.message.content.0", reply({ content: [{ type: { toString: 1 }, text: "a" }] })],
     ["choices.0.message.tool_calls", reply({ tool_calls: {} })],
     ["choices.0.message.tool_calls.0.function", reply({ tool_calls: [{ type: "custom" }] })],
     ["choices.0.message.tool_calls.0.function.name", reply(call({ arguments: "{}" }))],

@@ -102,8 +102,8 @@ function readPart(part: unknown, field: string): string {
   if (typeof part === "string") return part;
   if (!isRecord(part)) throw malformed(field, part);
   if (typeof part.type === "string" && /think|thought|reason/i.test(part.type)) return "";
-  if (typeof part.text === "string" && (part.type === undefined || /text$/i.test(String(part.type))))
-    return part.text;
+  const isText = part.type === undefined || (typeof part.type === "string" && /text$/i.test(part.type));
+  if (typeof part.text === "string" && isText) return part.text;
   throw malformed(field, part);
 }
 
