@@ -1,3 +1,4 @@
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 
 /**
@@ -8,11 +9,13 @@ import { SwirlError } from "../errors/swirl-error.js";
  * bestOver(["72", "seventy-two"], (gold) => f1("72 clips", gold)); // 0.667
  */
 export function bestOver(golds: readonly string[], score: (gold: string) => number | boolean): number {
-  if (!Array.isArray(golds)) {
-    throw new SwirlError("INPUT", `the accepted answers are ${JSON.stringify(golds)}, not an array`, {
-      remedy: 'give an array of strings, such as ["72"]',
-      details: { field: "gold" },
-    });
-  }
-  return golds.reduce((best, gold) => Math.max(best, Number(score(gold))), 0);
+  return ofArguments("bestOver", "(golds: texts, score: a function of one)", () => {
+    if (!Array.isArray(golds)) {
+      throw new SwirlError("INPUT", `the accepted answers are ${JSON.stringify(golds)}, not an array`, {
+        remedy: 'give an array of strings, such as ["72"]',
+        details: { field: "gold" },
+      });
+    }
+    return golds.reduce((best, gold) => Math.max(best, Number(score(gold))), 0);
+  });
 }

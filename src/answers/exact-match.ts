@@ -1,3 +1,4 @@
+import { ofArguments } from "../errors/arguments.js";
 import { normalizeAnswer } from "./normalize.js";
 
 /**
@@ -5,7 +6,9 @@ import { normalizeAnswer } from "./normalize.js";
  * texts themselves are compared, without surrounding spaces; two blank answers are not equal.
  */
 export function exactMatch(prediction: string, gold: string): boolean {
-  const normalized = normalizeAnswer(gold);
-  if (normalized === "") return prediction.trim() !== "" && prediction.trim() === gold.trim();
-  return normalizeAnswer(prediction) === normalized;
+  return ofArguments("exactMatch", "(prediction: a text, gold: a text)", () => {
+    const normalized = normalizeAnswer(gold);
+    if (normalized === "") return prediction.trim() !== "" && prediction.trim() === gold.trim();
+    return normalizeAnswer(prediction) === normalized;
+  });
 }

@@ -1,4 +1,5 @@
 /** Matchers without a model. An answer is right when it matches any accepted one. */
+import { ofArguments } from "../errors/arguments.js";
 import type { AnswerMatcher } from "./answer-matcher.js";
 import { bestOver } from "./best-over.js";
 import { exactMatch } from "./exact-match.js";
@@ -22,7 +23,9 @@ export function numericMatcher(): AnswerMatcher {
 
 /** Accepts an answer whose word overlap {@link f1} is at least `threshold`, 0 to 1. */
 export function f1Matcher(threshold = 0.5): AnswerMatcher {
-  return matcher(`f1>=${threshold}`, (answer, gold) => f1(answer, gold) >= threshold);
+  return ofArguments("f1Matcher", "a threshold between 0 and 1", () => {
+    return matcher(`f1>=${threshold}`, (answer, gold) => f1(answer, gold) >= threshold);
+  });
 }
 
 function matcher(id: string, matches: (answer: string, gold: string) => boolean): AnswerMatcher {

@@ -4,6 +4,7 @@
  * There are two differences. Punctuation of every script is ignored, and so are other encodings of the same letters.
  * Signs and decimal points are kept, since they change a number: SQuAD's script takes "1.5" for "15" and "-5" for "5".
  */
+import { ofArguments } from "../errors/arguments.js";
 
 /** Python's string.punctuation, which both use, and the punctuation of other scripts. */
 const PUNCTUATION = /[\p{P}$+<=>^`|~]/gu;
@@ -26,17 +27,19 @@ const FIRST = 0xe000;
  * normalizeAnswer("The Eiffel Tower!"); // "eiffel tower"
  */
 export function normalizeAnswer(text: string): string {
-  return plain(text)
-    .toLowerCase()
-    .replace(THOUSANDS, (number) => number.replaceAll(",", ""))
-    .replace(SIGN, keep("-"))
-    .replace(BETWEEN_DIGITS, (mark) => keep(mark))
-    .replace(PUNCTUATION, "")
-    .replace(/[\ue000-\ue006]/g, (mark) => KEPT[mark.charCodeAt(0) - FIRST]!)
-    .replace(ARTICLES, " ")
-    .split(/\s+/)
-    .filter((word) => word !== "")
-    .join(" ");
+  return ofArguments("normalizeAnswer", "a text", () => {
+    return plain(text)
+      .toLowerCase()
+      .replace(THOUSANDS, (number) => number.replaceAll(",", ""))
+      .replace(SIGN, keep("-"))
+      .replace(BETWEEN_DIGITS, (mark) => keep(mark))
+      .replace(PUNCTUATION, "")
+      .replace(/[\ue000-\ue006]/g, (mark) => KEPT[mark.charCodeAt(0) - FIRST]!)
+      .replace(ARTICLES, " ")
+      .split(/\s+/)
+      .filter((word) => word !== "")
+      .join(" ");
+  });
 }
 
 /** One encoding of each letter: composed, not full-width, without invisible characters. "²" stays a power. */

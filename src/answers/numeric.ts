@@ -1,4 +1,5 @@
 /** Compares answers as numbers. "10.00", "$10" and "10 apples" are read as 10. */
+import { ofArguments } from "../errors/arguments.js";
 import { readNumber } from "./numbers/read-number.js";
 
 /** Relative to the larger of 1 and the number. Whole numbers are compared exactly. */
@@ -11,12 +12,14 @@ const TOLERANCE = 1e-6;
  * A text whose number cannot be read for certain equals nothing.
  */
 export function numericEqual(prediction: string, gold: string): boolean {
-  const a = readNumber(prediction);
-  const b = readNumber(gold);
-  if (a === undefined || b === undefined) return false;
-  if (same(a.value, b.value)) return true;
-  if (a.percent === b.percent) return false;
-  return a.percent ? same(a.value / 100, b.value) : same(a.value, b.value / 100);
+  return ofArguments("numericEqual", "(prediction: a text, gold: a text)", () => {
+    const a = readNumber(prediction);
+    const b = readNumber(gold);
+    if (a === undefined || b === undefined) return false;
+    if (same(a.value, b.value)) return true;
+    if (a.percent === b.percent) return false;
+    return a.percent ? same(a.value / 100, b.value) : same(a.value, b.value / 100);
+  });
 }
 
 /**
@@ -26,7 +29,9 @@ export function numericEqual(prediction: string, gold: string): boolean {
  * answerNumber("$1,250.50"); // 1250.5
  */
 export function answerNumber(text: string): number | undefined {
-  return readNumber(text)?.value;
+  return ofArguments("answerNumber", "a text", () => {
+    return readNumber(text)?.value;
+  });
 }
 
 function same(a: number, b: number): boolean {

@@ -6,7 +6,9 @@
  * The question alone has to suggest the first query, so it names the article whose title the question mentions most of.
  * Rows whose question mentions no title are left out: a policy could only learn to guess from them.
  */
+
 import { z } from "zod";
+import { ofArgumentsEach } from "../errors/arguments.js";
 import { parseRecord } from "../files/jsonl-reader.js";
 import type { Demonstration } from "../trajectory/demonstration.js";
 import { supportingFactsSchema } from "./formats/context.js";
@@ -48,22 +50,28 @@ export async function* readHotpotqaDemonstrations(
   file: string,
   options: HotpotqaDemonstrationsOptions = {},
 ): AsyncGenerator<Demonstration, void, undefined> {
-  const { offset = 0, limit = Number.POSITIVE_INFINITY, tool = "search" } = options;
-  let index = 0;
-  let count = 0;
-  for await (const { value, line } of readJsonRows(file)) {
-    if (count >= limit) return;
-    if (index++ < offset) continue;
-    const row = parseRecord(value, rowSchema, { what: "hotpotqa", file, line });
-    const titles = queryOrder(row.question, [...new Set(row.supporting_facts.map(([title]) => title))]);
-    if (titles === undefined) continue;
-    count++;
-    yield {
-      question: { id: (row._id ?? row.id)!, question: row.question, answers: [row.answer] },
-      steps: titles.map((title) => ({ thought: "", call: { name: tool, input: title }, observation: title })),
-      answer: row.answer,
-    };
-  }
+  yield* ofArgumentsEach("readHotpotqaDemonstrations", "(file, options)", async function* () {
+    const { offset = 0, limit = Number.POSITIVE_INFINITY, tool = "search" } = options;
+    let index = 0;
+    let count = 0;
+    for await (const { value, line } of readJsonRows(file)) {
+      if (count >= limit) return;
+      if (index++ < offset) continue;
+      const row = parseRecord(value, rowSchema, { what: "hotpotqa", file, line });
+      const titles = queryOrder(row.question, [...new Set(row.supporting_facts.map(([title]) => title))]);
+      if (titles === undefined) continue;
+      count++;
+      yield {
+        question: { id: (row._id ?? row.id)!, question: row.question, answers: [row.answer] },
+        steps: titles.map((title) => ({
+          thought: "",
+          call: { name: tool, input: title },
+          observation: title,
+        })),
+        answer: row.answer,
+      };
+    }
+  });
 }
 
 /** Titles by how much of each the question mentions, most first. Undefined when it mentions none. */

@@ -4,8 +4,10 @@
  *   { title: [sentences] }     HotpotQA's corpus
  *   rows of HotpotQA, 2WikiMultiHopQA, MuSiQue, BeerQA, CofCA with their contexts
  */
+
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { ofArgumentsEach } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { byteStream } from "../files/byte-stream.js";
 import { parseRecord } from "../files/jsonl-reader.js";
@@ -31,15 +33,17 @@ const passageSchema = z.object({
 export async function* readPassages(
   files: string | readonly string[],
 ): AsyncGenerator<Passage, void, undefined> {
-  const seen = new Set<string>();
-  for (const file of typeof files === "string" ? [files] : files) {
-    for await (const passage of filePassages(file)) {
-      const key = createHash("sha1").update(`${passage.title}\n${passage.text}`).digest("base64");
-      if (passage.text === "" || seen.has(key)) continue;
-      seen.add(key);
-      yield passage;
+  yield* ofArgumentsEach("readPassages", "a file or files", async function* () {
+    const seen = new Set<string>();
+    for (const file of typeof files === "string" ? [files] : files) {
+      for await (const passage of filePassages(file)) {
+        const key = createHash("sha1").update(`${passage.title}\n${passage.text}`).digest("base64");
+        if (passage.text === "" || seen.has(key)) continue;
+        seen.add(key);
+        yield passage;
+      }
     }
-  }
+  });
 }
 
 async function* filePassages(file: string): AsyncGenerator<Passage, void, undefined> {

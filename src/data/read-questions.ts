@@ -2,7 +2,9 @@
  * Questions of dataset files, in their order or shuffled with a seed, as an async iterable. Rows are streamed. A
  * shuffle holds the questions (not their contexts) in memory.
  */
+
 import { z } from "zod";
+import { ofArgumentsEach } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { createRandom } from "../random/random.js";
@@ -45,28 +47,30 @@ export async function* readQuestions(
   files: string | readonly string[],
   input: ReadQuestionsOptions = {},
 ): AsyncGenerator<Question, void, undefined> {
-  const {
-    format,
-    offset,
-    limit = Number.POSITIVE_INFINITY,
-    shuffle,
-  } = parseOptions(readQuestionsSchema, input, "readQuestions");
-  const source = allQuestions(typeof files === "string" ? [files] : files, format);
-  if (shuffle !== undefined) {
-    const questions: Question[] = [];
-    for await (const question of source) questions.push(question);
-    yield* createRandom(shuffle, "questions")
-      .shuffle(questions)
-      .slice(offset, offset + limit);
-    return;
-  }
-  let index = 0;
-  if (limit === 0) return;
-  for await (const question of source) {
-    if (index++ < offset) continue;
-    yield question;
-    if (index >= offset + limit) return;
-  }
+  yield* ofArgumentsEach("readQuestions", "(file or files, options)", async function* () {
+    const {
+      format,
+      offset,
+      limit = Number.POSITIVE_INFINITY,
+      shuffle,
+    } = parseOptions(readQuestionsSchema, input, "readQuestions");
+    const source = allQuestions(typeof files === "string" ? [files] : files, format);
+    if (shuffle !== undefined) {
+      const questions: Question[] = [];
+      for await (const question of source) questions.push(question);
+      yield* createRandom(shuffle, "questions")
+        .shuffle(questions)
+        .slice(offset, offset + limit);
+      return;
+    }
+    let index = 0;
+    if (limit === 0) return;
+    for await (const question of source) {
+      if (index++ < offset) continue;
+      yield question;
+      if (index >= offset + limit) return;
+    }
+  });
 }
 
 async function* allQuestions(

@@ -1,5 +1,7 @@
 /** One evaluated question: a line of an evaluation file. It holds the whole trajectory, so a report can show it. */
+
 import { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { readRecords, type TornLine } from "../files/jsonl-reader.js";
 import type { Verdict } from "../judge/judge.js";
 import { verdictSchema } from "../judge/judged-trajectory.js";
@@ -64,5 +66,7 @@ export function readEvaluations(
   file: string,
   options: { onTorn?: (torn: TornLine) => void } = {},
 ): AsyncGenerator<EvaluationRecord, void, undefined> {
-  return readRecords(file, evaluationSchema, { ...options, what: "evaluation", version: EVALUATION_VERSION });
+  return ofArguments("readEvaluations", "(file, { onTorn? })", () =>
+    readRecords(file, evaluationSchema, { ...options, what: "evaluation", version: EVALUATION_VERSION }),
+  );
 }

@@ -5,6 +5,7 @@
  * one trajectory are not independent, so its interval is that of a share over groups. No interval has width 0.
  */
 
+import { ofArguments } from "../errors/arguments.js";
 import {
   groupedShareInterval,
   type Interval,
@@ -63,30 +64,32 @@ export interface EvaluationSummary {
 
 /** Summarizes evaluation records. For no records the rates are NaN with the interval [0, 1]. Pure. */
 export function summarize(records: readonly EvaluationRecord[]): EvaluationSummary {
-  const decided = records.filter((record) => record.correct !== null);
-  const share = (is: (record: EvaluationRecord) => boolean): Estimate => {
-    const count = decided.filter(is).length;
-    const value = decided.length === 0 ? Number.NaN : count / decided.length;
-    return { value, n: decided.length, ...wilsonInterval(count, decided.length) };
-  };
-  const overlap = groupedShareInterval(decided.map(({ f1 }) => ({ successes: f1, trials: 1 })));
-  const summary: EvaluationSummary = {
-    questions: records.length,
-    undecided: countBy(records.flatMap((record) => record.undecided ?? [])),
-    accuracy: share((record) => record.correct === true),
-    exact: share((record) => record.exact),
-    numeric: share((record) => record.numeric),
-    f1: { value: overlap.share, n: decided.length, low: overlap.low, high: overlap.high },
-    toolCallsPerQuestion: mean(records.map((record) => record.toolCalls)),
-    stepsPerQuestion: mean(records.map((record) => record.trajectory.steps.length)),
-    ends: countBy(records.map(endOf)),
-    malformed: countBy(
-      records.flatMap((record) => record.trajectory.steps.flatMap((step) => step.problem ?? [])),
-    ),
-  };
-  const judged = records.filter((record) => record.verdicts !== undefined);
-  if (judged.length > 0) summary.processLabel = processLabel(judged);
-  return summary;
+  return ofArguments("summarize", "evaluation records", () => {
+    const decided = records.filter((record) => record.correct !== null);
+    const share = (is: (record: EvaluationRecord) => boolean): Estimate => {
+      const count = decided.filter(is).length;
+      const value = decided.length === 0 ? Number.NaN : count / decided.length;
+      return { value, n: decided.length, ...wilsonInterval(count, decided.length) };
+    };
+    const overlap = groupedShareInterval(decided.map(({ f1 }) => ({ successes: f1, trials: 1 })));
+    const summary: EvaluationSummary = {
+      questions: records.length,
+      undecided: countBy(records.flatMap((record) => record.undecided ?? [])),
+      accuracy: share((record) => record.correct === true),
+      exact: share((record) => record.exact),
+      numeric: share((record) => record.numeric),
+      f1: { value: overlap.share, n: decided.length, low: overlap.low, high: overlap.high },
+      toolCallsPerQuestion: mean(records.map((record) => record.toolCalls)),
+      stepsPerQuestion: mean(records.map((record) => record.trajectory.steps.length)),
+      ends: countBy(records.map(endOf)),
+      malformed: countBy(
+        records.flatMap((record) => record.trajectory.steps.flatMap((step) => step.problem ?? [])),
+      ),
+    };
+    const judged = records.filter((record) => record.verdicts !== undefined);
+    if (judged.length > 0) summary.processLabel = processLabel(judged);
+    return summary;
+  });
 }
 
 /**
@@ -100,17 +103,19 @@ export function improvement(
   after: readonly EvaluationRecord[],
   seed = 0,
 ): Improvement | undefined {
-  const later = new Map(after.map((record) => [record.id, record]));
-  const pairs = before.flatMap((record) => {
-    const other = later.get(record.id);
-    return record.correct === null || !other || other.correct === null
-      ? []
-      : [[record.correct, other.correct]];
+  return ofArguments("improvement", "(before: evaluation records, after: evaluation records)", () => {
+    const later = new Map(after.map((record) => [record.id, record]));
+    const pairs = before.flatMap((record) => {
+      const other = later.get(record.id);
+      return record.correct === null || !other || other.correct === null
+        ? []
+        : [[record.correct, other.correct]];
+    });
+    if (pairs.length === 0) return undefined;
+    const scores = (column: number) => pairs.map((pair) => Number(pair[column]));
+    const { difference, low, high } = pairedBootstrap(scores(0), scores(1), { seed });
+    return { accuracy: { value: difference, low, high, n: pairs.length } };
   });
-  if (pairs.length === 0) return undefined;
-  const scores = (column: number) => pairs.map((pair) => Number(pair[column]));
-  const { difference, low, high } = pairedBootstrap(scores(0), scores(1), { seed });
-  return { accuracy: { value: difference, low, high, n: pairs.length } };
 }
 
 function processLabel(records: readonly EvaluationRecord[]): ProcessLabel {

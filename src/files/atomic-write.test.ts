@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import * as fs from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
+import { compile } from "../../tests/support/compile.js";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import {
   type FileOperations,
@@ -105,25 +106,20 @@ test("a published folder is never replaced", async () => {
 
 test("what a killed process leaves is found and removed", async () => {
   const script = `
-    import { writeFolderAtomic, writeFileDurable } from ${JSON.stringify(new URL("./atomic-write.ts", import.meta.url).href)};
+    import { writeFolderAtomic, writeFileDurable } from "./files/atomic-write.js";
     await writeFolderAtomic(${JSON.stringify(join(dir, "f"))}, async (temporary) => {
       await writeFileDurable(temporary + "/a", "a");
       process.kill(process.pid, "SIGKILL");
       await new Promise(() => {});
     });`;
-  const compiled = (await import("typescript")).default.transpileModule(
-    await fs.readFile(new URL("./atomic-write.ts", import.meta.url), "utf8"),
-    { compilerOptions: { module: 99, target: 99 } },
-  ).outputText;
-  await fs.writeFile(join(dir, "atomic-write.mjs"), compiled);
-  await fs.writeFile(join(dir, "run.mjs"), script.replace(/from "[^"]+"/, 'from "./atomic-write.mjs"'));
+  const { file } = await compile();
+  const program = join(dirname(file("src/index.ts")), "killed.mjs");
+  await fs.writeFile(program, script);
   const signal = await new Promise((resolve) => {
-    execFile(process.execPath, [join(dir, "run.mjs")], (error) =>
-      resolve((error as { signal?: string } | null)?.signal),
-    );
+    execFile(process.execPath, [program], (error) => resolve((error as { signal?: string } | null)?.signal));
   });
   expect(signal).toBe("SIGKILL");
   expect(await fs.readdir(dir)).not.toContain("f");
   expect(await removeTemporaries(dir)).toHaveLength(1);
-  expect((await fs.readdir(dir)).sort()).toEqual(["atomic-write.mjs", "run.mjs"]);
+  expect(await fs.readdir(dir)).toEqual([]);
 });

@@ -9,6 +9,8 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { requirePath } from "../errors/arguments.js";
+import { SwirlError } from "../errors/swirl-error.js";
 
 /** Result of one write. */
 export interface WriteResult {
@@ -58,6 +60,12 @@ export async function writeFileAtomic(
   data: string | Uint8Array,
   operations: FileOperations = nodeFileOperations,
 ): Promise<void> {
+  requirePath("a file to write", path);
+  if (typeof data !== "string" && !(data instanceof Uint8Array))
+    throw new SwirlError("INPUT", `${path}: what is to be written is no text and no bytes`, {
+      remedy: "give a string or a Uint8Array",
+      details: { file: path },
+    });
   const temporary = temporaryName(path);
   try {
     await writeFileDurable(temporary, data, operations);

@@ -7,6 +7,7 @@ import { open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { TextDecoder } from "node:util";
 import { createGunzip } from "node:zlib";
+import { requirePath } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 
 const CHUNK_BYTES = 1 << 18;
@@ -14,6 +15,7 @@ const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** @throws SwirlError RECORD when the file cannot be read or its gzip is damaged. */
 export async function* byteStream(file: string): AsyncGenerator<Buffer, void, undefined> {
+  requirePath("a file to read", file);
   try {
     const [a, b] = await firstBytes(file, 2);
     const stored = createReadStream(file, { highWaterMark: CHUNK_BYTES });

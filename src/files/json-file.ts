@@ -1,6 +1,7 @@
 /** JSON files of a run: written atomically, checked when read, and never a raw SyntaxError. */
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileAtomic } from "./atomic-write.js";
 
@@ -9,8 +10,11 @@ import { writeFileAtomic } from "./atomic-write.js";
  *
  * @throws the file system's own error (ENOENT, ENOSPC, …). The file is then unchanged.
  */
-export function writeJson(file: string, value: unknown): Promise<void> {
-  return writeFileAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
+export async function writeJson(file: string, value: unknown): Promise<void> {
+  const text = ofArguments("writeJson", "(file, a value that JSON can hold)", () =>
+    JSON.stringify(value, null, 2),
+  );
+  await writeFileAtomic(file, `${text}\n`);
 }
 
 /** JSON.parse that accepts the byte-order mark of Windows editors. @throws SyntaxError */

@@ -14,6 +14,7 @@ import { rmdirSync, rmSync } from "node:fs";
 import { mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { requirePath } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileDurable } from "./atomic-write.js";
 import { type LockOwner, ownerState, parseOwner, thisOwner } from "./lock-owner.js";
@@ -41,12 +42,14 @@ interface Place {
  * @example
  * await using lock = await lockFolder("runs/first");
  */
-export function lockFolder(folder: string): Promise<AsyncDisposable> {
+export async function lockFolder(folder: string): Promise<AsyncDisposable> {
+  requirePath("a folder to lock", folder);
   return take({ path: folder, kind: "folder", lock: resolve(folder, ".lock") });
 }
 
 /** Locks a file. It creates the file's folder when it does not exist, but not the file. @throws as lockFolder. */
 export async function lockFile(file: string): Promise<AsyncDisposable> {
+  requirePath("a file to write", file);
   const real = await realpath(file).catch(() => resolve(file)); // a file with two names has one lock
   return take({ path: file, kind: "file", lock: `${real}.lock` });
 }

@@ -4,12 +4,15 @@
  * `fs.mkdir` with `recursive` never returns for a path such as /proc/x, where the parent exists and mkdir answers
  * ENOENT. Here every step either succeeds or throws an error that names the part of the path that is in the way.
  */
+
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { requirePath } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 
 /** Does nothing when the folder exists. @throws SwirlError CONFIG when it cannot be made. */
 export async function makeFolder(path: string): Promise<void> {
+  requirePath("a folder", path);
   let existing = resolve(path);
   const missing: string[] = [];
   for (; ; existing = dirname(existing)) {

@@ -1,5 +1,7 @@
 /** How many trajectories each filter keeps of the same pool, and why it drops the rest: as data, and as text. */
+
 import { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { FILTER_KINDS, FILTER_REASONS, type FilterKind, type FilterReason } from "./filter-reasons.js";
 
 export type { FilterKind, FilterReason };
@@ -64,20 +66,23 @@ export function countInto(
 
 /** The table as aligned text: one line per filter, one column per reason that occurs. `*` marks the applied filter. */
 export function formatFilterTable(table: FilterTable): string {
-  const reasons = [...new Set(table.rows.flatMap((row) => Object.keys(row.dropped)))] as FilterReason[];
-  const share = (count: number) => (table.pool === 0 ? "" : ` (${Math.round((100 * count) / table.pool)}%)`);
-  const lines = [
-    ["filter", "kept", ...reasons],
-    ...table.rows.map((row) => [
-      `${row.kind}${row.kind === table.applied ? " *" : ""}`,
-      `${row.kept}${share(row.kept)}`,
-      ...reasons.map((reason) => String(row.dropped[reason] ?? 0)),
-    ]),
-  ];
-  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  const text = lines.map((line) =>
-    line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  "),
-  );
-  const handedOn = `${table.pool} trajectories; ${table.handedOn} handed on by ${table.applied}`;
-  return [...text, handedOn].join("\n");
+  return ofArguments("formatFilterTable", "the table of filterTrajectories", () => {
+    const reasons = [...new Set(table.rows.flatMap((row) => Object.keys(row.dropped)))] as FilterReason[];
+    const share = (count: number) =>
+      table.pool === 0 ? "" : ` (${Math.round((100 * count) / table.pool)}%)`;
+    const lines = [
+      ["filter", "kept", ...reasons],
+      ...table.rows.map((row) => [
+        `${row.kind}${row.kind === table.applied ? " *" : ""}`,
+        `${row.kept}${share(row.kept)}`,
+        ...reasons.map((reason) => String(row.dropped[reason] ?? 0)),
+      ]),
+    ];
+    const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+    const text = lines.map((line) =>
+      line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  "),
+    );
+    const handedOn = `${table.pool} trajectories; ${table.handedOn} handed on by ${table.applied}`;
+    return [...text, handedOn].join("\n");
+  });
 }

@@ -3,10 +3,12 @@
  * even when two callers ask at once, and at most `concurrency` judgments run at a time. A failed verdict is journaled
  * too; by default the step is judged again the next time.
  */
+
 import pLimit from "p-limit";
 import { z } from "zod";
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { untilAborted } from "../async/until-aborted.js";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { StepView } from "../trajectory/step-views.js";
 import { askJudge } from "./ask-judge.js";
@@ -68,13 +70,15 @@ export async function journaledJudge(
   journal: string | VerdictJournal,
   options: JournaledJudgeOptions = {},
 ): Promise<JournaledJudge> {
-  const { syncEveryMs, ...rest } = parseOptions(journaledJudgeSchema, options, "journaledJudge");
-  parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "journaledJudge");
-  const own = typeof journal === "string";
-  const open = own
-    ? await VerdictJournal.open(journal, syncEveryMs === undefined ? {} : { syncEveryMs })
-    : journal;
-  return new Journaled(judge, open, own, rest);
+  return await ofArgumentsAsync("journaledJudge", "(judge, file or journal, options)", async () => {
+    const { syncEveryMs, ...rest } = parseOptions(journaledJudgeSchema, options, "journaledJudge");
+    parseOptions(z.strictObject({ judge: judgeSchema }), { judge }, "journaledJudge");
+    const own = typeof journal === "string";
+    const open = own
+      ? await VerdictJournal.open(journal, syncEveryMs === undefined ? {} : { syncEveryMs })
+      : journal;
+    return new Journaled(judge, open, own, rest);
+  });
 }
 
 interface UnderWay {

@@ -1,5 +1,7 @@
 /** A trajectory with one verdict per step, and counts over many trajectories. */
+
 import { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { Verdict } from "./judge.js";
 
@@ -89,15 +91,17 @@ export function noVerdicts(): VerdictCounts {
  * for (const { verdicts } of judged) counts = addVerdicts(counts, verdicts);
  */
 export function addVerdicts(counts: VerdictCounts, verdicts: readonly Verdict[]): VerdictCounts {
-  const of = (kind: "good" | "bad" | "failed") =>
-    verdicts.filter((verdict) => verdictKind(verdict) === kind).length;
-  return {
-    trajectories: counts.trajectories + 1,
-    steps: counts.steps + verdicts.length,
-    good: counts.good + of("good"),
-    bad: counts.bad + of("bad"),
-    failed: counts.failed + of("failed"),
-  };
+  return ofArguments("addVerdicts", "(counts, verdicts)", () => {
+    const of = (kind: "good" | "bad" | "failed") =>
+      verdicts.filter((verdict) => verdictKind(verdict) === kind).length;
+    return {
+      trajectories: counts.trajectories + 1,
+      steps: counts.steps + verdicts.length,
+      good: counts.good + of("good"),
+      bad: counts.bad + of("bad"),
+      failed: counts.failed + of("failed"),
+    };
+  });
 }
 
 function verdictKind(verdict: Verdict): "good" | "bad" | "failed" {

@@ -7,6 +7,7 @@
  * judge that sees the call alone can find them.
  */
 
+import { ofArguments } from "../errors/arguments.js";
 import type { StepView } from "../trajectory/step-views.js";
 import type { LabelledStep } from "./calibration.js";
 
@@ -25,22 +26,24 @@ export interface Equation {
  * await calibrate(ruleJudges.calculator(), steps);
  */
 export function asCalculatorSteps(steps: readonly LabelledStep[]): LabelledStep[] {
-  return steps.flatMap((step): LabelledStep[] => {
-    const { view } = step;
-    const history = view.history.flatMap(({ action }) => equationsIn(action).map(turn));
-    const own = equationsIn(view.action);
-    if (view.kind === "answer") {
-      const answer = finalNumber(view.action);
-      if (answer === undefined) return [];
-      const before = [...history, ...own.map(turn)];
-      const shown = `<answer>${answer}</answer>`;
-      return [{ ...step, view: { ...view, history: before, action: shown, answer } }];
-    }
-    const judged = own.at(-1);
-    if (!judged) return [];
-    const before = [...history, ...own.slice(0, -1).map(turn)];
-    const call = { name: "calculator", input: judged.expression };
-    return [{ ...step, view: { ...view, history: before, action: tagged(judged), call } }];
+  return ofArguments("asCalculatorSteps", "labelled steps", () => {
+    return steps.flatMap((step): LabelledStep[] => {
+      const { view } = step;
+      const history = view.history.flatMap(({ action }) => equationsIn(action).map(turn));
+      const own = equationsIn(view.action);
+      if (view.kind === "answer") {
+        const answer = finalNumber(view.action);
+        if (answer === undefined) return [];
+        const before = [...history, ...own.map(turn)];
+        const shown = `<answer>${answer}</answer>`;
+        return [{ ...step, view: { ...view, history: before, action: shown, answer } }];
+      }
+      const judged = own.at(-1);
+      if (!judged) return [];
+      const before = [...history, ...own.slice(0, -1).map(turn)];
+      const call = { name: "calculator", input: judged.expression };
+      return [{ ...step, view: { ...view, history: before, action: tagged(judged), call } }];
+    });
   });
 }
 

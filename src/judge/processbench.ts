@@ -3,8 +3,10 @@
  * (its index, or -1 when there is none). A file is one JSON array, or JSONL.
  * Steps before the first wrong one are good and that step is bad. Later steps have no label and are left out.
  */
+
 import { z } from "zod";
 import { readJsonRows } from "../data/json-rows.js";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { parseRecord } from "../files/jsonl-reader.js";
 import type { LabelledStep } from "./calibration.js";
 
@@ -34,15 +36,19 @@ export async function readProcessBench(
   file: string,
   options: ProcessBenchOptions = {},
 ): Promise<LabelledStep[]> {
-  const steps: LabelledStep[] = [];
-  const limit = options.limit ?? Number.POSITIVE_INFINITY;
-  if (limit <= 0) return steps;
-  let line = 0; // counts rows: the files are one array on one line
-  for await (const { value } of readJsonRows(file)) {
-    steps.push(...labelledSteps(parseRecord(value, rowSchema, { what: "ProcessBench", file, line: ++line })));
-    if (line >= limit) break;
-  }
-  return steps;
+  return await ofArgumentsAsync("readProcessBench", "(file, { limit? })", async () => {
+    const steps: LabelledStep[] = [];
+    const limit = options.limit ?? Number.POSITIVE_INFINITY;
+    if (limit <= 0) return steps;
+    let line = 0; // counts rows: the files are one array on one line
+    for await (const { value } of readJsonRows(file)) {
+      steps.push(
+        ...labelledSteps(parseRecord(value, rowSchema, { what: "ProcessBench", file, line: ++line })),
+      );
+      if (line >= limit) break;
+    }
+    return steps;
+  });
 }
 
 function labelledSteps(row: z.infer<typeof rowSchema>): LabelledStep[] {

@@ -3,7 +3,9 @@
  * cache. A line that a killed process left unfinished is set aside (see jsonl-writer.ts). A line of another version, or
  * one that is not a verdict, is an error that names file and line.
  */
+
 import { z } from "zod";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseRecord, readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { JsonlWriter } from "../files/jsonl-writer.js";
@@ -72,18 +74,20 @@ export class VerdictJournal implements AsyncDisposable {
    * @throws SwirlError RECORD for a line that is not a verdict of this version, CONFIG when another process has it open.
    */
   static async open(file: string, options: VerdictJournalOptions = {}): Promise<VerdictJournal> {
-    const check = (first: unknown) => parseRecord(first, readSchema, { ...RECORD, file, line: 1 });
-    const writer = await JsonlWriter.open(file, { check, ...options }); // sets a torn last line aside
-    try {
-      const verdicts = new Map<string, Verdict>();
-      for await (const record of readRecords(file, readSchema, RECORD)) {
-        verdicts.set(record.key, withoutAbsent(record.verdict));
+    return await ofArgumentsAsync("VerdictJournal.open", "(file, options)", async () => {
+      const check = (first: unknown) => parseRecord(first, readSchema, { ...RECORD, file, line: 1 });
+      const writer = await JsonlWriter.open(file, { check, ...options }); // sets a torn last line aside
+      try {
+        const verdicts = new Map<string, Verdict>();
+        for await (const record of readRecords(file, readSchema, RECORD)) {
+          verdicts.set(record.key, withoutAbsent(record.verdict));
+        }
+        return new VerdictJournal(file, verdicts, writer);
+      } catch (error) {
+        await writer.close();
+        throw error;
       }
-      return new VerdictJournal(file, verdicts, writer);
-    } catch (error) {
-      await writer.close();
-      throw error;
-    }
+    });
   }
 
   /** Distinct steps with a verdict. */

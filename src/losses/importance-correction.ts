@@ -10,7 +10,9 @@
  * TRL: vllm_importance_sampling_mode, _cap; verl: algorithm.rollout_correction. With a policy of this package μ is
  * π_old to the bit and a correction would do nothing.
  */
+
 import { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { LossFunction, LossSequence } from "./loss-function.js";
 import { requireLogprobs } from "./token-terms.js";
@@ -42,11 +44,13 @@ export interface CorrectionOptions {
  * as all of this folder are. KL and entropy terms are not weighted, as in TRL.
  */
 export function withCorrection(loss: LossFunction, options: CorrectionOptions = {}): LossFunction {
-  const correction = parseOptions(correctionOptions, options, "correction");
-  return (sequence) => {
-    const weights = correctionWeights(sequence, correction);
-    return loss({ ...sequence, advantage: sequence.advantage.map((A, t) => A * weights[t]!) });
-  };
+  return ofArguments("withCorrection", "(loss, options)", () => {
+    const correction = parseOptions(correctionOptions, options, "correction");
+    return (sequence) => {
+      const weights = correctionWeights(sequence, correction);
+      return loss({ ...sequence, advantage: sequence.advantage.map((A, t) => A * weights[t]!) });
+    };
+  });
 }
 
 /** w of each scored token. */

@@ -9,6 +9,7 @@
  *
  * In the loss the engine computes them (`klWeight`, `klEstimator`). In the reward they are values without a gradient.
  */
+import { ofArguments } from "../errors/arguments.js";
 export const KL_ESTIMATORS = ["k1", "k2", "k3", "k3+"] as const;
 export type KlEstimator = (typeof KL_ESTIMATORS)[number];
 
@@ -22,17 +23,19 @@ export interface KlEstimate {
 
 /** The estimate for one token, and its derivative by log π. */
 export function klEstimate(estimator: KlEstimator, logprob: number, reference: number): KlEstimate {
-  const d = logprob - reference;
-  switch (estimator) {
-    case "k1":
-      return { value: d, derivative: 1 };
-    case "k2":
-      return { value: 0.5 * d * d, derivative: d };
-    case "k3":
-      return { value: Math.expm1(-d) + d, derivative: -Math.expm1(-d) };
-    case "k3+":
-      return { value: Math.expm1(-d) + d, derivative: d };
-  }
+  return ofArguments("klEstimate", "(estimator, log-prob, reference log-prob)", () => {
+    const d = logprob - reference;
+    switch (estimator) {
+      case "k1":
+        return { value: d, derivative: 1 };
+      case "k2":
+        return { value: 0.5 * d * d, derivative: d };
+      case "k3":
+        return { value: Math.expm1(-d) + d, derivative: -Math.expm1(-d) };
+      case "k3+":
+        return { value: Math.expm1(-d) + d, derivative: d };
+    }
+  });
 }
 
 /** The sum over an action's tokens, as it is taken from the action's reward. */
@@ -41,7 +44,9 @@ export function sequenceKl(
   logprobs: ArrayLike<number>,
   reference: ArrayLike<number>,
 ): number {
-  let sum = 0;
-  for (let t = 0; t < logprobs.length; t++) sum += klEstimate(estimator, logprobs[t]!, reference[t]!).value;
-  return sum;
+  return ofArguments("sequenceKl", "(estimator, log-probs, reference log-probs)", () => {
+    let sum = 0;
+    for (let t = 0; t < logprobs.length; t++) sum += klEstimate(estimator, logprobs[t]!, reference[t]!).value;
+    return sum;
+  });
 }

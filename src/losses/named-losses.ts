@@ -3,7 +3,9 @@
  * token losses are added up, and how rewards become advantages. All of it can be overridden; docs/losses.md has TRL's
  * and verl's name for each option.
  */
+
 import { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { AGGREGATIONS, type Aggregation } from "./aggregation.js";
@@ -192,41 +194,46 @@ const aggregationSchema = z.enum(AGGREGATIONS).optional();
  * @throws SwirlError CONFIG for an unknown name, an option that the loss does not take or a value it cannot have.
  */
 export function namedLoss(name: LossName, options: NamedLossOptions = {}): LossTermOptions {
-  const definition = lossDefinition(name);
-  const { aggregation: given, fixedLength, correction, ...own } = options;
-  const parameters = lossParameters(name, own);
-  const aggregation =
-    parseOptions(z.strictObject({ aggregation: aggregationSchema }), { aggregation: given }, name)
-      .aggregation ?? definition.aggregation;
-  if ((aggregation === "fixed-length") !== (fixedLength !== undefined))
-    throw new SwirlError(
-      "CONFIG",
-      aggregation === "fixed-length"
-        ? `${name}: aggregation "fixed-length" needs fixedLength`
-        : `${name}: fixedLength does nothing with aggregation "${aggregation}"`,
-      {
-        remedy: aggregation === "fixed-length" ? "give the longest completion allowed" : "leave it out",
-        details: { field: "fixedLength" },
-      },
-    );
-  const shared = { aggregation, ...(fixedLength === undefined ? {} : { fixedLength }) };
-  if (correction || !definition.fused || parameters.dualClip !== undefined)
-    return { loss: lossFunction(name, { ...own, correction }), ...shared };
-  const { clipLow, clipHigh } = parameters;
-  return {
-    loss: definition.fused,
-    ...shared,
-    ...(clipLow === undefined || clipHigh === undefined ? {} : { clipLow, clipHigh }),
-  };
+  return ofArguments("namedLoss", "(name, options)", () => {
+    const definition = lossDefinition(name);
+    const { aggregation: given, fixedLength, correction, ...own } = options;
+    const parameters = lossParameters(name, own);
+    const aggregation =
+      parseOptions(z.strictObject({ aggregation: aggregationSchema }), { aggregation: given }, name)
+        .aggregation ?? definition.aggregation;
+    if ((aggregation === "fixed-length") !== (fixedLength !== undefined))
+      throw new SwirlError(
+        "CONFIG",
+        aggregation === "fixed-length"
+          ? `${name}: aggregation "fixed-length" needs fixedLength`
+          : `${name}: fixedLength does nothing with aggregation "${aggregation}"`,
+        {
+          remedy: aggregation === "fixed-length" ? "give the longest completion allowed" : "leave it out",
+          details: { field: "fixedLength" },
+        },
+      );
+    const shared = { aggregation, ...(fixedLength === undefined ? {} : { fixedLength }) };
+    if (correction || !definition.fused || parameters.dualClip !== undefined)
+      return { loss: lossFunction(name, { ...own, correction }), ...shared };
+    const { clipLow, clipHigh } = parameters;
+    return {
+      loss: definition.fused,
+      ...shared,
+      ...(clipLow === undefined || clipHigh === undefined ? {} : { clipLow, clipHigh }),
+    };
+  });
 }
 
 /** A loss by its name as a function of one sequence, for a loss of one's own to build on. */
 export function lossFunction(
   name: LossName,
-  { correction, ...own }: LossParameters & Pick<NamedLossOptions, "correction"> = {},
+  options: LossParameters & Pick<NamedLossOptions, "correction"> = {},
 ): LossFunction {
-  const loss = lossDefinition(name).create(lossParameters(name, own));
-  return correction ? withCorrection(loss, correction) : loss;
+  return ofArguments("lossFunction", "(loss, options)", () => {
+    const { correction, ...own } = options;
+    const loss = lossDefinition(name).create(lossParameters(name, own));
+    return correction ? withCorrection(loss, correction) : loss;
+  });
 }
 
 /** The loss's own options with its defaults filled in. */

@@ -2,7 +2,9 @@
  * Validates one options object of a stage. Every problem is named at once, an unknown key with the nearest known
  * one, and thrown as a CONFIG error: a key that is misspelt would otherwise silently do nothing.
  */
+
 import type { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { redactText } from "../secrets/redact.js";
 
@@ -11,7 +13,12 @@ export function parseOptions<Schema extends z.ZodObject>(
   options: unknown,
   stage: string,
 ): z.output<Schema> {
-  const parsed = schema.safeParse(options ?? {});
+  const parsed = ofArguments(
+    stage,
+    "options whose values can be read",
+    () => schema.safeParse(options ?? {}),
+    "CONFIG",
+  );
   if (parsed.success) return parsed.data;
   const known = Object.keys(schema.shape);
   const lines = parsed.error.issues.flatMap((issue) => {
@@ -38,7 +45,8 @@ function given(options: unknown, path: readonly PropertyKey[]): string {
   if (value === undefined || /key|token$|secret|password|headers/i.test(path.map(String).join(".")))
     return "";
   if (typeof value === "object" || typeof value === "function") return "";
-  return ` (got ${redactText(JSON.stringify(value)).slice(0, 80)})`;
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return ` (got ${redactText(text).slice(0, 80)})`;
 }
 
 function nearest(key: string, known: readonly string[]): string | undefined {

@@ -2,6 +2,7 @@
  * A policy that can say how probable each of a few answers is at one place of its output, such as GOOD or BAD after
  * "Verdict:". A native policy computes it from its log-probs; an endpoint reads its top_logprobs.
  */
+import { ofArguments } from "../errors/arguments.js";
 import type { Context, Policy, SamplingOptions } from "./policy.js";
 
 /** Options of {@link ChoiceScorer.choose}. */
@@ -43,7 +44,9 @@ export interface ChoiceScorer {
 
 /** Whether a policy can rate choices: judges need it for `mode: "logprobs"`. */
 export function scoresChoices(policy: Policy): policy is Policy & ChoiceScorer {
-  return "choose" in policy && typeof policy.choose === "function";
+  return ofArguments("scoresChoices", "a policy", () => {
+    return "choose" in policy && typeof policy.choose === "function";
+  });
 }
 
 /** The default of ChoiceOptions.find: after the last lead, or the last choice in the text where there is no lead. */

@@ -5,6 +5,7 @@
  * requests are in flight. The API key and header values appear in no message, record or inspection.
  * Contexts carry messages, not tokens: this policy samples and judges but cannot be trained.
  */
+
 import { setMaxListeners } from "node:events";
 import type OpenAI from "openai";
 import pLimit, { type LimitFunction } from "p-limit";
@@ -18,6 +19,7 @@ import {
 } from "../endpoint/endpoint-options.js";
 import { RefusedParameters } from "../endpoint/refused-parameters.js";
 import { withRetries } from "../endpoint/retry.js";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
@@ -116,10 +118,12 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
    * @throws SwirlError CONFIG for bad options, ENDPOINT when the server does not answer as it should, ABORTED.
    */
   static async connect(options: ConnectOptions): Promise<EndpointPolicy> {
-    const { signal, onNote = (note) => process.emitWarning(note, "SwirlWarning"), ...rest } = options;
-    const policy = new EndpointPolicy(parseOptions(endpointOptionsSchema, rest, "Policy.connect"), onNote);
-    if (policy.#options.probe) await policy.probe(signal === undefined ? {} : { signal });
-    return policy;
+    return await ofArgumentsAsync("Policy.connect", "{ baseURL, model, … }", async () => {
+      const { signal, onNote = (note) => process.emitWarning(note, "SwirlWarning"), ...rest } = options;
+      const policy = new EndpointPolicy(parseOptions(endpointOptionsSchema, rest, "Policy.connect"), onNote);
+      if (policy.#options.probe) await policy.probe(signal === undefined ? {} : { signal });
+      return policy;
+    });
   }
 
   /** Maximum tokens of a context and its action; Infinity when the server reports none. */

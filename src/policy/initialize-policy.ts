@@ -5,7 +5,9 @@
  * Matrices and embeddings are normal, with the config's `initializer_range` (default 0.02) as standard deviation. Those
  * that write into the residual stream are divided by √(2·layers), as in GPT-2. Norms are the identity and biases zero.
  */
+
 import { join } from "node:path";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { createRandom, normal } from "../random/random.js";
 import { parseModelConfig } from "./checkpoint/model-config.js";
 import { parametersOf } from "./checkpoint/parameter-names.js";
@@ -29,27 +31,31 @@ export interface InitializeOptions {
  * await initializePolicy("models/tiny", { config, seed: 0, files: { "tokenizer.json": tokenizerText } });
  */
 export async function initializePolicy(folder: string, options: InitializeOptions): Promise<void> {
-  const { config, seed, files = {} } = options;
-  const { model } = parseModelConfig(JSON.stringify(config), join(folder, "config.json"));
-  const range = typeof config.initializer_range === "number" ? config.initializer_range : 0.02;
-  const sizes = new Map(parametersOf(model).map(({ name, shape }) => [name, shape.reduce((a, b) => a * b)]));
-  const valuesOf = (name: string) => {
-    const values = new Float32Array(sizes.get(name)!);
-    if (/norm\.weight$/.test(name)) values.fill(model.normOffset ? 0 : 1);
-    else if (!name.endsWith(".bias")) {
-      const intoResidual = /\.(o_proj|down_proj)\.weight$/.test(name);
-      const scale = intoResidual ? range / Math.sqrt(2 * model.layers) : range;
-      const random = createRandom(seed, name);
-      for (let i = 0; i < values.length; i++) values[i] = scale * normal(random);
-    }
-    return values;
-  };
-  // A tensor is asked for in parts, which come one after another.
-  let made = { name: "", values: new Float32Array(0) };
-  const readTensor: WeightReader["readTensor"] = async (name, _kind, _dtype, first = 0, count) => {
-    if (made.name !== name) made = { name, values: valuesOf(name) };
-    const part = made.values.slice(first, count === undefined ? undefined : first + count);
-    return new Uint8Array(part.buffer);
-  };
-  await saveNewCheckpoint(config, folder, { readTensor }, { dtype: "float32", beside: files });
+  return await ofArgumentsAsync("initializePolicy", "(folder, { config, seed, files? })", async () => {
+    const { config, seed, files = {} } = options;
+    const { model } = parseModelConfig(JSON.stringify(config), join(folder, "config.json"));
+    const range = typeof config.initializer_range === "number" ? config.initializer_range : 0.02;
+    const sizes = new Map(
+      parametersOf(model).map(({ name, shape }) => [name, shape.reduce((a, b) => a * b)]),
+    );
+    const valuesOf = (name: string) => {
+      const values = new Float32Array(sizes.get(name)!);
+      if (/norm\.weight$/.test(name)) values.fill(model.normOffset ? 0 : 1);
+      else if (!name.endsWith(".bias")) {
+        const intoResidual = /\.(o_proj|down_proj)\.weight$/.test(name);
+        const scale = intoResidual ? range / Math.sqrt(2 * model.layers) : range;
+        const random = createRandom(seed, name);
+        for (let i = 0; i < values.length; i++) values[i] = scale * normal(random);
+      }
+      return values;
+    };
+    // A tensor is asked for in parts, which come one after another.
+    let made = { name: "", values: new Float32Array(0) };
+    const readTensor: WeightReader["readTensor"] = async (name, _kind, _dtype, first = 0, count) => {
+      if (made.name !== name) made = { name, values: valuesOf(name) };
+      const part = made.values.slice(first, count === undefined ? undefined : first + count);
+      return new Uint8Array(part.buffer);
+    };
+    await saveNewCheckpoint(config, folder, { readTensor }, { dtype: "float32", beside: files });
+  });
 }

@@ -2,13 +2,16 @@
  * The folder that a person means by a model: the folder itself, or the one snapshot in a folder of the Hugging Face
  * cache. For what is no folder the error says how to get one.
  */
+
 import { readdir, readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { requirePath } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 
 /** @throws SwirlError CHECKPOINT where no folder with a model is meant. */
 export async function modelFolder(given: string): Promise<string> {
+  requirePath("a model", given);
   const path = resolve(expandHome(given));
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error) throw await noFolder(given, path);

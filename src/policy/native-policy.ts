@@ -5,9 +5,11 @@
  * context and weights give the same action whatever else runs; calls run one after another in the order they came.
  * Rejects with SwirlErrors only; everything after dispose rejects with code "DISPOSED".
  */
+
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import type {
@@ -102,30 +104,29 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
    * "MEMORY" or "CONFIG". A folder without tokenizer.json loads; begin, act and stop strings then reject.
    */
   static async load(dir: string, options: LoadOptions = {}): Promise<NativePolicy> {
-    const { signal, onProgress, chatTemplate, templateVariables, maxBatch, ...engineOptions } = parseOptions(
-      loadOptionsSchema,
-      options,
-      "Policy.load",
-    );
-    const folder = await modelFolder(dir);
-    const checkpoint = await openCheckpoint(folder);
-    const config = checkpoint.config.model;
-    const tokenizer = await loadTokenizer(folder, {
-      ...(chatTemplate === undefined ? {} : { chatTemplate }),
-      ...(templateVariables === undefined ? {} : { templateVariables }),
-    });
-    if (tokenizer) checkVocabulary(tokenizer, config.vocab);
-    const engine = await Engine.open({ ...engineOptions, config });
-    try {
-      const hash = await loadWeights(checkpoint, engine, {
-        ...(signal === undefined ? {} : { signal }),
-        ...(onProgress === undefined ? {} : { onProgress }),
+    return await ofArgumentsAsync("Policy.load", "(folder, options)", async () => {
+      const { signal, onProgress, chatTemplate, templateVariables, maxBatch, ...engineOptions } =
+        parseOptions(loadOptionsSchema, options, "Policy.load");
+      const folder = await modelFolder(dir);
+      const checkpoint = await openCheckpoint(folder);
+      const config = checkpoint.config.model;
+      const tokenizer = await loadTokenizer(folder, {
+        ...(chatTemplate === undefined ? {} : { chatTemplate }),
+        ...(templateVariables === undefined ? {} : { templateVariables }),
       });
-      return new NativePolicy(engine, checkpoint, tokenizer, hash, { ...engineOptions, maxBatch });
-    } catch (error) {
-      engine.dispose();
-      throw error;
-    }
+      if (tokenizer) checkVocabulary(tokenizer, config.vocab);
+      const engine = await Engine.open({ ...engineOptions, config });
+      try {
+        const hash = await loadWeights(checkpoint, engine, {
+          ...(signal === undefined ? {} : { signal }),
+          ...(onProgress === undefined ? {} : { onProgress }),
+        });
+        return new NativePolicy(engine, checkpoint, tokenizer, hash, { ...engineOptions, maxBatch });
+      } catch (error) {
+        engine.dispose();
+        throw error;
+      }
+    });
   }
 
   /** Folder name, hash of the weights as loaded, and the optimizer steps taken since they were new. */

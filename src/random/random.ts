@@ -4,6 +4,7 @@
  *
  * Generator: sfc32 (Chris Doty-Humphrey, PractRand), seeded by hashing the label with FNV-1a.
  */
+import { ofArguments } from "../errors/arguments.js";
 
 /** A seeded stream of random numbers. */
 export interface Random {
@@ -32,37 +33,41 @@ function fnv1a(text: string): number {
  * const shuffled = createRandom(0, "questions").shuffle(questions);
  */
 export function createRandom(seed: number, label: string): Random {
-  let a = fnv1a(label);
-  let b = seed >>> 0;
-  let c = Math.floor(seed / 2 ** 32) >>> 0;
-  let counter = 1;
-  const word = (): number => {
-    const t = (((a + b) | 0) + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (((c << 21) | (c >>> 11)) + t) | 0;
-    return t >>> 0;
-  };
-  for (let i = 0; i < 12; i++) word();
-  const next = () => word() / 2 ** 32;
-  const integer = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
-  return {
-    next,
-    integer,
-    pick: (items) => items[integer(0, items.length - 1)]!,
-    shuffle(items) {
-      const out = [...items];
-      for (let i = out.length - 1; i > 0; i--) {
-        const j = integer(0, i);
-        [out[i], out[j]] = [out[j]!, out[i]!];
-      }
-      return out;
-    },
-  };
+  return ofArguments("createRandom", "(seed: a whole number, label: a text)", () => {
+    let a = fnv1a(label);
+    let b = seed >>> 0;
+    let c = Math.floor(seed / 2 ** 32) >>> 0;
+    let counter = 1;
+    const word = (): number => {
+      const t = (((a + b) | 0) + counter) | 0;
+      counter = (counter + 1) | 0;
+      a = b ^ (b >>> 9);
+      b = (c + (c << 3)) | 0;
+      c = (((c << 21) | (c >>> 11)) + t) | 0;
+      return t >>> 0;
+    };
+    for (let i = 0; i < 12; i++) word();
+    const next = () => word() / 2 ** 32;
+    const integer = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
+    return {
+      next,
+      integer,
+      pick: (items) => items[integer(0, items.length - 1)]!,
+      shuffle(items) {
+        const out = [...items];
+        for (let i = out.length - 1; i > 0; i--) {
+          const j = integer(0, i);
+          [out[i], out[j]] = [out[j]!, out[i]!];
+        }
+        return out;
+      },
+    };
+  });
 }
 
 /** Draws a standard normal number (Box–Muller transform). It uses two numbers of the stream. */
 export function normal(random: Random): number {
-  return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
+  return ofArguments("normal", "what createRandom returns", () => {
+    return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
+  });
 }

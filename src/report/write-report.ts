@@ -1,4 +1,6 @@
 /** Writes report.md and report.html into a run directory, from its files. Both are written atomically. */
+
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { writeFileAtomic } from "../files/atomic-write.js";
 import { runPaths } from "../run-directory/layout.js";
 import { readReportData } from "./report-data.js";
@@ -21,9 +23,11 @@ export interface ReportFiles {
  * @throws SwirlError RECORD when a file of the run is damaged.
  */
 export async function writeReport(dir: string, options: { title?: string } = {}): Promise<ReportFiles> {
-  const data = await readReportData(dir, options.title);
-  const paths = runPaths(dir);
-  await writeFileAtomic(paths.report, reportMarkdown(data));
-  await writeFileAtomic(paths.reportHtml, reportHtml(data));
-  return { markdown: paths.report, html: paths.reportHtml };
+  return await ofArgumentsAsync("writeReport", "(folder of a run, { title? })", async () => {
+    const data = await readReportData(dir, options.title);
+    const paths = runPaths(dir);
+    await writeFileAtomic(paths.report, reportMarkdown(data));
+    await writeFileAtomic(paths.reportHtml, reportHtml(data));
+    return { markdown: paths.report, html: paths.reportHtml };
+  });
 }

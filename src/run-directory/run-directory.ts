@@ -5,9 +5,11 @@
  * hashes of the inputs are unchanged, except where `mayChange` allows it. An open directory holds the folder's lock:
  * one run writes there at a time. No secret is written (redact.ts), and no partial file is left (atomic-write.ts).
  */
+
 import { readdir } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { z } from "zod";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { removeTemporaries } from "../files/atomic-write.js";
 import { readJson, writeJson } from "../files/json-file.js";
@@ -76,15 +78,17 @@ export class RunDirectory implements AsyncDisposable {
    * or is already open, in this process or another. INPUT when an input cannot be read.
    */
   static async open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
-    const dir = resolve(path);
-    const lock = await lockFolder(dir);
-    try {
-      const { manifest, resumed } = await begin(dir, options);
-      return new RunDirectory(dir, manifest, resumed, lock);
-    } catch (error) {
-      await lock[Symbol.asyncDispose]();
-      throw error;
-    }
+    return await ofArgumentsAsync("RunDirectory.open", "(folder, { config, … })", async () => {
+      const dir = resolve(path);
+      const lock = await lockFolder(dir);
+      try {
+        const { manifest, resumed } = await begin(dir, options);
+        return new RunDirectory(dir, manifest, resumed, lock);
+      } catch (error) {
+        await lock[Symbol.asyncDispose]();
+        throw error;
+      }
+    });
   }
 
   /** Releases the folder's lock. */

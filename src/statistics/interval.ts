@@ -2,6 +2,8 @@
  * 95 % confidence intervals: of a share (Wilson), of a mean (normal), and of the difference between two systems on the
  * same questions (paired bootstrap). Pure; the bootstrap is a function of its seed.
  */
+
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { philox } from "../random/counter-random.js";
 
@@ -38,10 +40,12 @@ const STREAM = 0xb0075;
  * wilsonInterval(8, 10); // { low: 0.490, high: 0.943 }
  */
 export function wilsonInterval(successes: number, trials: number): Interval {
-  if (!Number.isInteger(successes) || !Number.isInteger(trials) || successes < 0 || successes > trials) {
-    throw new SwirlError("INPUT", `${successes} successes of ${trials} trials are not counts`);
-  }
-  return wilsonOf(trials === 0 ? 0 : successes / trials, trials);
+  return ofArguments("wilsonInterval", "(successes, trials)", () => {
+    if (!Number.isInteger(successes) || !Number.isInteger(trials) || successes < 0 || successes > trials) {
+      throw new SwirlError("INPUT", `${successes} successes of ${trials} trials are not counts`);
+    }
+    return wilsonOf(trials === 0 ? 0 : successes / trials, trials);
+  });
 }
 
 /** The same for an effective number of trials, which may be fractional. */
@@ -101,12 +105,14 @@ function studentQuantile(freedom: number): number {
  * two values.
  */
 export function meanInterval(values: readonly number[]): MeanInterval {
-  const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  if (n < 2) return { mean, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const half = Z * Math.sqrt(variance / n);
-  return { mean, low: mean - half, high: mean + half };
+  return ofArguments("meanInterval", "numbers", () => {
+    const n = values.length;
+    const mean = values.reduce((sum, value) => sum + value, 0) / n;
+    if (n < 2) return { mean, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
+    const half = Z * Math.sqrt(variance / n);
+    return { mean, low: mean - half, high: mean + half };
+  });
 }
 
 /** Options of {@link pairedBootstrap}. */
@@ -140,29 +146,32 @@ export function pairedBootstrap(
   after: readonly number[],
   options: PairedBootstrapOptions = {},
 ): DifferenceInterval {
-  const { seed = 0, resamples = 10_000 } = options;
-  const n = before.length;
-  if (n === 0 || n !== after.length) {
-    throw new SwirlError("INPUT", `${n} and ${after.length} scores do not pair up`, {
-      remedy: "score both systems on the same questions, in the same order",
-    });
-  }
-  if (!Number.isInteger(resamples) || resamples < 40) {
-    throw new SwirlError("INPUT", `${resamples} resamples do not give a 95 % interval`, {
-      remedy: "use 1,000 or more",
-      details: { field: "resamples" },
-    });
-  }
-  const differences = Float64Array.from(after, (value, i) => value - before[i]!);
-  const difference = differences.reduce((sum, value) => sum + value, 0) / n;
-  const means = new Float64Array(resamples);
-  for (let sample = 0; sample < resamples; sample++) means[sample] = resampledMean(differences, sample, seed);
-  means.sort();
-  const seen = { low: quantile(means, 0.025), high: quantile(means, 0.975) };
-  const isBinary = [...before, ...after].every((score) => score === 0 || score === 1);
-  if (!isBinary) return { difference, ...seen };
-  const least = adjustedWald(differences);
-  return { difference, low: Math.min(seen.low, least.low), high: Math.max(seen.high, least.high) };
+  return ofArguments("pairedBootstrap", "(before: numbers, after: as many numbers)", () => {
+    const { seed = 0, resamples = 10_000 } = options;
+    const n = before.length;
+    if (n === 0 || n !== after.length) {
+      throw new SwirlError("INPUT", `${n} and ${after.length} scores do not pair up`, {
+        remedy: "score both systems on the same questions, in the same order",
+      });
+    }
+    if (!Number.isInteger(resamples) || resamples < 40) {
+      throw new SwirlError("INPUT", `${resamples} resamples do not give a 95 % interval`, {
+        remedy: "use 1,000 or more",
+        details: { field: "resamples" },
+      });
+    }
+    const differences = Float64Array.from(after, (value, i) => value - before[i]!);
+    const difference = differences.reduce((sum, value) => sum + value, 0) / n;
+    const means = new Float64Array(resamples);
+    for (let sample = 0; sample < resamples; sample++)
+      means[sample] = resampledMean(differences, sample, seed);
+    means.sort();
+    const seen = { low: quantile(means, 0.025), high: quantile(means, 0.975) };
+    const isBinary = [...before, ...after].every((score) => score === 0 || score === 1);
+    if (!isBinary) return { difference, ...seen };
+    const least = adjustedWald(differences);
+    return { difference, low: Math.min(seen.low, least.low), high: Math.max(seen.high, least.high) };
+  });
 }
 
 /** Bonett and Price: one pair more of either kind that differs. `differences` are -1, 0 or 1. */

@@ -1,4 +1,6 @@
 /** The two ways of writing an action, and the strings that end one. */
+
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
@@ -38,5 +40,7 @@ export function actionFormat(
 
 /** The strings that end an action: the closing tags. Template calls end with the model's own end-of-turn token. */
 export function stopStrings(format: ActionFormat): string[] {
-  return [...Object.values(format.callTags), format.answerTag].map((tag) => `</${tag}>`);
+  return ofArguments("stopStrings", "an action format (actionFormat(…))", () => {
+    return [...Object.values(format.callTags), format.answerTag].map((tag) => `</${tag}>`);
+  });
 }

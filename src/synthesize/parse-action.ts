@@ -6,6 +6,7 @@
  * response that opens more than one tag outside its thoughts is malformed.
  */
 
+import { ofArguments } from "../errors/arguments.js";
 import type { ToolCall } from "../messages/message.js";
 import { maskThoughts } from "../messages/thought.js";
 import type { Action } from "../policy/policy.js";
@@ -95,14 +96,16 @@ export function parseAction(
   format: ActionFormat,
   tools: readonly string[],
 ): ParsedAction {
-  const said = maskThoughts(action.text, format.opensThought);
-  if (format.kind === "tags") return parseTags(action, format, said);
-  const calls = action.toolCalls?.length
-    ? reportedCalls(action.toolCalls)
-    : templateCalls({ text: said.text, truncated: action.finishReason === "length", tools });
-  return typeof calls === "string" || calls.length > 0
-    ? parseTemplateCalls(action, format, { calls, said: said.text }, tools)
-    : parseTags(action, format, said);
+  return ofArguments("parseAction", "(action, format, tools)", () => {
+    const said = maskThoughts(action.text, format.opensThought);
+    if (format.kind === "tags") return parseTags(action, format, said);
+    const calls = action.toolCalls?.length
+      ? reportedCalls(action.toolCalls)
+      : templateCalls({ text: said.text, truncated: action.finishReason === "length", tools });
+    return typeof calls === "string" || calls.length > 0
+      ? parseTemplateCalls(action, format, { calls, said: said.text }, tools)
+      : parseTags(action, format, said);
+  });
 }
 
 /** `said.text` is the action's text with its thoughts replaced by blanks, so that positions agree. */

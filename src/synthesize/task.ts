@@ -4,6 +4,7 @@
  */
 
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
 import type { AnyTool } from "../tools/tool.js";
@@ -57,38 +58,40 @@ export interface TaskOptions {
  * const task = defineTask({ name: "weather", tools: [weather], callLimit: 3, matcher: exactMatcher() });
  */
 export function defineTask(options: TaskOptions): Task {
-  const { name, tools, callLimit, matcher, answerTag = "answer", wording, prompt } = options;
-  const fail = (field: string, what: string, remedy: string): never => {
-    throw new SwirlError("CONFIG", `task ${name}: ${what}`, { remedy, details: { field } });
-  };
-  if (!Number.isInteger(callLimit) || callLimit < 0) {
-    fail(
-      "callLimit",
-      `callLimit ${callLimit} is not a count`,
-      "give the number of tool calls a trajectory may make",
-    );
-  }
-  if (callLimit > 0 && tools.length === 0) {
-    fail("tools", `${callLimit} calls but no tool to call`, "give at least one tool, or callLimit 0");
-  }
-  if (callLimit === 0 && tools.length > 0) {
-    fail("callLimit", "tools, but no call of them is allowed", "raise callLimit, or leave the tools out");
-  }
-  const names = tools.map((tool) => tool.name);
-  const twice = names.find((tool, i) => names.indexOf(tool) !== i);
-  if (twice !== undefined) fail("tools", `two tools are named ${twice}`, "rename one of them");
-  if (wording && prompt)
-    fail("wording", "both wording and prompt are given", "keep one: prompt replaces wording");
-  actionFormat("tags", tools, answerTag);
-  return {
-    name,
-    tools,
-    callLimit,
-    answerTag,
-    matcher,
-    prompt:
-      prompt ??
-      ((question, format, limit) =>
-        taskPrompt({ question, tools, format, callLimit: limit, wording: wording ?? {} })),
-  };
+  return ofArguments("defineTask", "{ name, tools, callLimit, matcher, … }", () => {
+    const { name, tools, callLimit, matcher, answerTag = "answer", wording, prompt } = options;
+    const fail = (field: string, what: string, remedy: string): never => {
+      throw new SwirlError("CONFIG", `task ${name}: ${what}`, { remedy, details: { field } });
+    };
+    if (!Number.isInteger(callLimit) || callLimit < 0) {
+      fail(
+        "callLimit",
+        `callLimit ${callLimit} is not a count`,
+        "give the number of tool calls a trajectory may make",
+      );
+    }
+    if (callLimit > 0 && tools.length === 0) {
+      fail("tools", `${callLimit} calls but no tool to call`, "give at least one tool, or callLimit 0");
+    }
+    if (callLimit === 0 && tools.length > 0) {
+      fail("callLimit", "tools, but no call of them is allowed", "raise callLimit, or leave the tools out");
+    }
+    const names = tools.map((tool) => tool.name);
+    const twice = names.find((tool, i) => names.indexOf(tool) !== i);
+    if (twice !== undefined) fail("tools", `two tools are named ${twice}`, "rename one of them");
+    if (wording && prompt)
+      fail("wording", "both wording and prompt are given", "keep one: prompt replaces wording");
+    actionFormat("tags", tools, answerTag);
+    return {
+      name,
+      tools,
+      callLimit,
+      answerTag,
+      matcher,
+      prompt:
+        prompt ??
+        ((question, format, limit) =>
+          taskPrompt({ question, tools, format, callLimit: limit, wording: wording ?? {} })),
+    };
+  });
 }

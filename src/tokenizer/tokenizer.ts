@@ -4,8 +4,10 @@
  * Guarantees: `encode` makes control tokens only with `special: true`. Ids equal those of transformers with
  * add_special_tokens=False, and with split_special_tokens=True unless `special` is true. Immutable after loading.
  */
+
 import { join } from "node:path";
 import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { ChatTemplate } from "./chat-template.js";
 import { type AddedToken, ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
@@ -67,8 +69,10 @@ export class Tokenizer {
    * @throws SwirlError CHECKPOINT when its files are missing or broken.
    */
   static async load(dir: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
-    const files = await readTokenizerFiles(dir);
-    return new Tokenizer(files, options, await inSlices(prepare(files, options)));
+    return await ofArgumentsAsync("Tokenizer.load", "(folder, options)", async () => {
+      const files = await readTokenizerFiles(dir);
+      return new Tokenizer(files, options, await inSlices(prepare(files, options)));
+    });
   }
 
   /**

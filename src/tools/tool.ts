@@ -4,7 +4,9 @@
  * `execute` may throw. The rollout then records a tool error, shows its message to the model and continues.
  * A result is truncated when it is too long, and can never become a special token.
  */
+
 import type { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 
 /** What a tool's `execute` gets next to its input. */
 export interface ToolContext {
@@ -46,5 +48,14 @@ export type AnyTool = Tool<any>;
  * });
  */
 export function tool<Input>(definition: Tool<Input>): Tool<Input> {
-  return definition;
+  return ofArguments("tool", "{ name, description, inputSchema, execute }", () => {
+    const { name, description, inputSchema, execute } = definition;
+    const whole =
+      typeof name === "string" &&
+      typeof description === "string" &&
+      typeof inputSchema?.safeParse === "function" &&
+      typeof execute === "function";
+    if (!whole) throw new TypeError("one of them is missing, or of another kind");
+    return definition;
+  });
 }

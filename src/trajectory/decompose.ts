@@ -4,6 +4,8 @@
  * States are rebuilt token for token from the record (state_i = (state_{i-1} ++ action_{i-1})[0 … keep_i) ++ append_i):
  * nothing is tokenized again, so what was sampled is what is trained on.
  */
+
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { StepView } from "./step-views.js";
 import { stepViews } from "./step-views.js";
@@ -33,16 +35,18 @@ export interface SubTrajectory {
  * for (const { state, action } of decompose(trajectory)) console.log(state.length, action.length);
  */
 export function decompose(trajectory: Trajectory): SubTrajectory[] {
-  const views = stepViews(trajectory);
-  const states = rebuildStates(trajectory);
-  return trajectory.steps.map((step, i) => ({
-    trajectoryId: trajectory.id,
-    step: i,
-    state: states[i]!,
-    action: Int32Array.from(step.action),
-    logprobs: Float32Array.from(step.logprobs),
-    view: views[i]!,
-  }));
+  return ofArguments("decompose", "a trajectory", () => {
+    const views = stepViews(trajectory);
+    const states = rebuildStates(trajectory);
+    return trajectory.steps.map((step, i) => ({
+      trajectoryId: trajectory.id,
+      step: i,
+      state: states[i]!,
+      action: Int32Array.from(step.action),
+      logprobs: Float32Array.from(step.logprobs),
+      view: views[i]!,
+    }));
+  });
 }
 
 /**
@@ -51,29 +55,31 @@ export function decompose(trajectory: Trajectory): SubTrajectory[] {
  * @throws SwirlError RECORD naming the trajectory and the step whose `keep` or `logprobs` is inconsistent.
  */
 export function rebuildStates(trajectory: Trajectory): Int32Array[] {
-  const states: Int32Array[] = [];
-  let before = new Int32Array(0); // state_{i-1} ++ action_{i-1}
-  for (const [i, step] of trajectory.steps.entries()) {
-    if (step.keep > before.length) {
-      throw broken(trajectory, i, "keep", `keeps ${step.keep} tokens of the ${before.length} before it`);
+  return ofArguments("rebuildStates", "a trajectory", () => {
+    const states: Int32Array[] = [];
+    let before = new Int32Array(0); // state_{i-1} ++ action_{i-1}
+    for (const [i, step] of trajectory.steps.entries()) {
+      if (step.keep > before.length) {
+        throw broken(trajectory, i, "keep", `keeps ${step.keep} tokens of the ${before.length} before it`);
+      }
+      if (step.logprobs.length !== step.action.length) {
+        throw broken(
+          trajectory,
+          i,
+          "logprobs",
+          `${step.logprobs.length} log-probs for ${step.action.length} tokens`,
+        );
+      }
+      const state = new Int32Array(step.keep + step.append.length);
+      state.set(before.subarray(0, step.keep));
+      state.set(step.append, step.keep);
+      states.push(state);
+      before = new Int32Array(state.length + step.action.length);
+      before.set(state);
+      before.set(step.action, state.length);
     }
-    if (step.logprobs.length !== step.action.length) {
-      throw broken(
-        trajectory,
-        i,
-        "logprobs",
-        `${step.logprobs.length} log-probs for ${step.action.length} tokens`,
-      );
-    }
-    const state = new Int32Array(step.keep + step.append.length);
-    state.set(before.subarray(0, step.keep));
-    state.set(step.append, step.keep);
-    states.push(state);
-    before = new Int32Array(state.length + step.action.length);
-    before.set(state);
-    before.set(step.action, state.length);
-  }
-  return states;
+    return states;
+  });
 }
 
 function broken(trajectory: Trajectory, step: number, field: string, what: string): SwirlError {

@@ -2,6 +2,7 @@
  * What a judge sees of each step: plain text, no gold answer. The history is what the policy itself saw: an action
  * whose chain of thought was stripped from later states appears stripped.
  */
+import { ofArguments } from "../errors/arguments.js";
 import { type RecordedCall, requireTrajectory, type Trajectory } from "./trajectory.js";
 
 /** An earlier step, as the states after it show it. */
@@ -32,23 +33,25 @@ export interface StepView {
 
 /** One view per step, in order. @throws SwirlError RECORD when `trajectory` is not a trajectory. */
 export function stepViews(trajectory: Trajectory): StepView[] {
-  if (!Array.isArray(trajectory?.steps)) requireTrajectory(trajectory, "stepViews");
-  const history: PastStep[] = [];
-  return trajectory.steps.map((step, i) => {
-    const view: StepView = {
-      question: trajectory.question,
-      history: [...history],
-      action: step.text,
-      kind: step.kind,
-      callsLeft: callsLeftAfter(trajectory, i),
-    };
-    if (step.call) view.call = step.call;
-    if (step.kind === "answer" && trajectory.answer !== undefined) view.answer = trajectory.answer;
-    history.push({
-      action: step.shown ?? step.text,
-      ...(step.observation && { observation: step.observation.text }),
+  return ofArguments("stepViews", "a trajectory", () => {
+    if (!Array.isArray(trajectory?.steps)) requireTrajectory(trajectory, "stepViews");
+    const history: PastStep[] = [];
+    return trajectory.steps.map((step, i) => {
+      const view: StepView = {
+        question: trajectory.question,
+        history: [...history],
+        action: step.text,
+        kind: step.kind,
+        callsLeft: callsLeftAfter(trajectory, i),
+      };
+      if (step.call) view.call = step.call;
+      if (step.kind === "answer" && trajectory.answer !== undefined) view.answer = trajectory.answer;
+      history.push({
+        action: step.shown ?? step.text,
+        ...(step.observation && { observation: step.observation.text }),
+      });
+      return view;
     });
-    return view;
   });
 }
 

@@ -2,6 +2,8 @@
  * Trajectory files: JSONL, append-only, one trajectory per line. trajectory.ts describes the record; jsonl-writer.ts
  * describes what a crash can do to a line.
  */
+
+import { ofArguments } from "../errors/arguments.js";
 import { parseRecord, readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { JsonlWriter, type JsonlWriterOptions } from "../files/jsonl-writer.js";
 import { TRAJECTORY_VERSION, type Trajectory, trajectorySchema } from "./trajectory.js";
@@ -19,7 +21,9 @@ export function readTrajectories(
   file: string,
   options: { onTorn?: (torn: TornLine) => void } = {},
 ): AsyncGenerator<Trajectory, void, undefined> {
-  return readRecords(file, trajectorySchema, { ...options, what: "trajectory", version: TRAJECTORY_VERSION });
+  return ofArguments("readTrajectories", "(file, { onTorn? })", () =>
+    readRecords(file, trajectorySchema, { ...options, what: "trajectory", version: TRAJECTORY_VERSION }),
+  );
 }
 
 /** Appends trajectories to a file. It holds the file's lock until it is closed. */
@@ -46,5 +50,7 @@ export function openTrajectoryWriter(
 ): Promise<TrajectoryWriter> {
   const check = (first: unknown) =>
     parseRecord(first, trajectorySchema, { what: "trajectory", version: TRAJECTORY_VERSION, file, line: 1 });
-  return JsonlWriter.open(file, { check, ...options });
+  return ofArguments("openTrajectoryWriter", "(file, options)", () =>
+    JsonlWriter.open(file, { check, ...options }),
+  );
 }

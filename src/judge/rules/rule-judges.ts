@@ -3,6 +3,7 @@
  * everything else GOOD. They cannot tell whether a query is wise or an operation the right one. Use them as a baseline
  * next to a prompted judge, or where no judge model can run.
  */
+import { ofArguments } from "../../errors/arguments.js";
 import type { StepView } from "../../trajectory/step-views.js";
 import { RuleJudge } from "../rule-judge.js";
 import {
@@ -25,15 +26,17 @@ export type Check = (view: StepView) => string | undefined;
  * const judge = judgeByChecks("short/1", [({ action }) => (action.length > 500 ? "too long" : undefined)]);
  */
 export function judgeByChecks(id: string, checks: readonly Check[]): RuleJudge {
-  return new RuleJudge({
-    id,
-    rule: (view) => {
-      for (const check of checks) {
-        const reason = check(view);
-        if (reason !== undefined) return { good: false, reason };
-      }
-      return { good: true };
-    },
+  return ofArguments("judgeByChecks", "(id: a text, checks: functions of a step)", () => {
+    return new RuleJudge({
+      id,
+      rule: (view) => {
+        for (const check of checks) {
+          const reason = check(view);
+          if (reason !== undefined) return { good: false, reason };
+        }
+        return { good: true };
+      },
+    });
   });
 }
 

@@ -1,5 +1,7 @@
 /** The calculator as a tool: `48 / 2` gives `24`. A bad expression throws a short message for the model to read. */
+
 import { z } from "zod";
+import { ofArguments } from "../../errors/arguments.js";
 import { type Tool, tool } from "../tool.js";
 import { evaluate } from "./evaluate.js";
 import { format } from "./format.js";
@@ -12,7 +14,9 @@ import { format } from "./format.js";
  * calculate("20% of 1,250"); // "250"
  */
 export function calculate(expression: string): string {
-  return format(evaluate(expression));
+  return ofArguments("calculate", "an expression as text", () => {
+    return format(evaluate(expression));
+  });
 }
 
 /** The input of the calculator. */

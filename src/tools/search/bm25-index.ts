@@ -8,6 +8,7 @@
  */
 
 import type { Passage } from "../../data/passage.js";
+import { ofArgumentsAsync } from "../../errors/arguments.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import type { Hit, Retriever } from "./retriever.js";
 import { words } from "./words.js";
@@ -86,23 +87,25 @@ export class Bm25Index implements Retriever {
     passages: Iterable<Passage> | AsyncIterable<Passage>,
     options: Bm25Options = {},
   ): Promise<Bm25Index> {
-    const kept: Passage[] = [];
-    const lengths: number[] = [];
-    const found = new Map<string, { passages: number[]; counts: number[] }>();
-    for await (const { title, text } of passages) {
-      const id = kept.push({ title, text }) - 1;
-      const terms = words(`${title} ${text}`);
-      lengths.push(terms.length);
-      const counts = new Map<string, number>();
-      for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
-      for (const [term, count] of counts) {
-        const list = found.get(term) ?? { passages: [], counts: [] };
-        if (list.passages.length === 0) found.set(term, list);
-        list.passages.push(id);
-        list.counts.push(count);
+    return await ofArgumentsAsync("Bm25Index.build", "(passages, options)", async () => {
+      const kept: Passage[] = [];
+      const lengths: number[] = [];
+      const found = new Map<string, { passages: number[]; counts: number[] }>();
+      for await (const { title, text } of passages) {
+        const id = kept.push({ title, text }) - 1;
+        const terms = words(`${title} ${text}`);
+        lengths.push(terms.length);
+        const counts = new Map<string, number>();
+        for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
+        for (const [term, count] of counts) {
+          const list = found.get(term) ?? { passages: [], counts: [] };
+          if (list.passages.length === 0) found.set(term, list);
+          list.passages.push(id);
+          list.counts.push(count);
+        }
       }
-    }
-    return new Bm25Index(kept, pack(found, lengths), options);
+      return new Bm25Index(kept, pack(found, lengths), options);
+    });
   }
 
   /** At most `count` passages that share a term with the query, best first. Only the first 200 words of a query count. */

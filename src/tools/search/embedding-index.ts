@@ -3,8 +3,10 @@
  * OpenAI-compatible `/v1/embeddings` and are cached on disk. A corpus is embedded once, and an interrupted embedding
  * resumes where it stopped.
  */
+
 import { z } from "zod";
 import type { Passage } from "../../data/passage.js";
+import { ofArgumentsAsync } from "../../errors/arguments.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import {
   EmbeddingEndpoint,
@@ -63,32 +65,35 @@ export class EmbeddingIndex implements Retriever {
    */
   static async build(
     passages: Iterable<Passage> | AsyncIterable<Passage>,
-    { signal, onProgress, ...input }: EmbeddingIndexOptions,
+    options: EmbeddingIndexOptions,
   ): Promise<EmbeddingIndex> {
-    const { cacheFile, queryPrefix = "", passagePrefix = "", ...connection } = input;
-    const endpoint = new EmbeddingEndpoint(connection);
-    const cache = await VectorCache.open(cacheFile);
-    const kept: Passage[] = [];
-    for await (const passage of passages) kept.push(passage);
-    const texts = kept.map(({ title, text }) => `${passagePrefix}${title ? `${title}: ` : ""}${text}`);
-    const keys = texts.map((text) => VectorCache.key(endpoint.id, text));
-    const missing = [
-      ...new Map(keys.map((key, i) => [key, i] as const).filter(([key]) => !cache.get(key))).values(),
-    ];
-    let done = kept.length - missing.length;
-    onProgress?.(done, kept.length);
-    await endpoint.embed(
-      missing.map((i) => texts[i]!),
-      {
-        ...(signal && { signal }),
-        onBatch: async (start, vectors) => {
-          await cache.add(vectors.map((vector, i) => [keys[missing[start + i]!]!, vector] as const));
-          done += vectors.length;
-          onProgress?.(done, kept.length);
+    return await ofArgumentsAsync("EmbeddingIndex.build", "(passages, { baseURL, model, … })", async () => {
+      const { signal, onProgress, ...input } = options;
+      const { cacheFile, queryPrefix = "", passagePrefix = "", ...connection } = input;
+      const endpoint = new EmbeddingEndpoint(connection);
+      const cache = await VectorCache.open(cacheFile);
+      const kept: Passage[] = [];
+      for await (const passage of passages) kept.push(passage);
+      const texts = kept.map(({ title, text }) => `${passagePrefix}${title ? `${title}: ` : ""}${text}`);
+      const keys = texts.map((text) => VectorCache.key(endpoint.id, text));
+      const missing = [
+        ...new Map(keys.map((key, i) => [key, i] as const).filter(([key]) => !cache.get(key))).values(),
+      ];
+      let done = kept.length - missing.length;
+      onProgress?.(done, kept.length);
+      await endpoint.embed(
+        missing.map((i) => texts[i]!),
+        {
+          ...(signal && { signal }),
+          onBatch: async (start, vectors) => {
+            await cache.add(vectors.map((vector, i) => [keys[missing[start + i]!]!, vector] as const));
+            done += vectors.length;
+            onProgress?.(done, kept.length);
+          },
         },
-      },
-    );
-    return new EmbeddingIndex(kept, packVectors(keys, cache), endpoint, cache, queryPrefix);
+      );
+      return new EmbeddingIndex(kept, packVectors(keys, cache), endpoint, cache, queryPrefix);
+    });
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Passage } from "../../data/passage.js";
+import { ofArgumentsAsync } from "../../errors/arguments.js";
 import type { Tool } from "../tool.js";
 import { EmbeddingIndex, type EmbeddingIndexOptions } from "./embedding-index.js";
 import { type SearchInput, type SearchOptions, search } from "./search.js";
@@ -19,11 +20,13 @@ export async function embeddingSearch(
   passages: Iterable<Passage> | AsyncIterable<Passage>,
   options: EmbeddingIndexOptions & SearchOptions,
 ): Promise<Tool<SearchInput>> {
-  const { topK, maxCharacters, maxQueryCharacters, ...rest } = options;
-  const index = await EmbeddingIndex.build(passages, rest);
-  return search(index, {
-    ...(topK !== undefined && { topK }),
-    ...(maxCharacters !== undefined && { maxCharacters }),
-    ...(maxQueryCharacters !== undefined && { maxQueryCharacters }),
+  return await ofArgumentsAsync("embeddingSearch", "(passages, { baseURL, model, … })", async () => {
+    const { topK, maxCharacters, maxQueryCharacters, ...rest } = options;
+    const index = await EmbeddingIndex.build(passages, rest);
+    return search(index, {
+      ...(topK !== undefined && { topK }),
+      ...(maxCharacters !== undefined && { maxCharacters }),
+      ...(maxQueryCharacters !== undefined && { maxQueryCharacters }),
+    });
   });
 }

@@ -8,11 +8,13 @@
  * Saving is atomic: index.json is replaced last, then the files of the old index are removed. Loading checks everything
  * it reads and refuses a name that leads out of the folder: an index may come from anywhere.
  */
+
 import { createHash } from "node:crypto";
 import { lstat, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Passage } from "../../data/passage.js";
+import { ofArgumentsAsync } from "../../errors/arguments.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import { syncFolder, writeFileAtomic, writeFileDurable } from "../../files/atomic-write.js";
 import { makeFolder } from "../../files/make-folder.js";
@@ -53,33 +55,35 @@ const manifestSchema = z.strictObject({
  * const index = await loadIndex("wiki-index");
  */
 export async function saveIndex(index: Bm25Index, folder: string): Promise<void> {
-  await makeFolder(folder);
-  const passages = Buffer.from(
-    index.passages.map((one) => `${JSON.stringify([one.title, one.text])}\n`).join(""),
-  );
-  const postings = encodePostings(index.postings);
-  const manifest: z.infer<typeof manifestSchema> = {
-    format: "swirl-bm25",
-    version: INDEX_VERSION,
-    k1: index.k1,
-    b: index.b,
-    counts: {
-      passages: index.passages.length,
-      terms: index.postings.terms.length,
-      postings: index.postings.passages.length,
-    },
-    passages: describe("passages", "jsonl", passages),
-    postings: describe("postings", "bin", postings),
-  };
-  await writeFileDurable(join(folder, manifest.passages.file), passages);
-  await writeFileDurable(join(folder, manifest.postings.file), postings);
-  await syncFolder(folder);
-  await writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-  const current = new Set([manifest.passages.file, manifest.postings.file]);
-  for (const name of await readdir(folder)) {
-    const ours = /^(passages|postings)-[0-9a-f]{16}\.(jsonl|bin)$/.test(name);
-    if (ours && !current.has(name)) await rm(join(folder, name), { force: true });
-  }
+  return await ofArgumentsAsync("saveIndex", "(index, folder)", async () => {
+    await makeFolder(folder);
+    const passages = Buffer.from(
+      index.passages.map((one) => `${JSON.stringify([one.title, one.text])}\n`).join(""),
+    );
+    const postings = encodePostings(index.postings);
+    const manifest: z.infer<typeof manifestSchema> = {
+      format: "swirl-bm25",
+      version: INDEX_VERSION,
+      k1: index.k1,
+      b: index.b,
+      counts: {
+        passages: index.passages.length,
+        terms: index.postings.terms.length,
+        postings: index.postings.passages.length,
+      },
+      passages: describe("passages", "jsonl", passages),
+      postings: describe("postings", "bin", postings),
+    };
+    await writeFileDurable(join(folder, manifest.passages.file), passages);
+    await writeFileDurable(join(folder, manifest.postings.file), postings);
+    await syncFolder(folder);
+    await writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    const current = new Set([manifest.passages.file, manifest.postings.file]);
+    for (const name of await readdir(folder)) {
+      const ours = /^(passages|postings)-[0-9a-f]{16}\.(jsonl|bin)$/.test(name);
+      if (ours && !current.has(name)) await rm(join(folder, name), { force: true });
+    }
+  });
 }
 
 /**
@@ -89,18 +93,20 @@ export async function saveIndex(index: Bm25Index, folder: string): Promise<void>
  * @throws SwirlError RECORD naming file and field when a part of the index is missing, unknown or damaged.
  */
 export async function loadIndex(folder: string): Promise<Bm25Index> {
-  const path = join(folder, MANIFEST);
-  const manifest = parseManifest(await readBounded(path, 1 << 16), path);
-  const { counts } = manifest;
-  const passages = decodePassages(
-    await readListed(folder, manifest.passages, "passages"),
-    counts.passages,
-    folder,
-  );
-  const options = { k1: manifest.k1, b: manifest.b };
-  if (manifest.version === OLD_VERSION) return Bm25Index.build(passages, options);
-  const postings = decodePostings(await readListed(folder, manifest.postings, "postings"), counts, folder);
-  return new Bm25Index(passages, postings, options);
+  return await ofArgumentsAsync("loadIndex", "a folder", async () => {
+    const path = join(folder, MANIFEST);
+    const manifest = parseManifest(await readBounded(path, 1 << 16), path);
+    const { counts } = manifest;
+    const passages = decodePassages(
+      await readListed(folder, manifest.passages, "passages"),
+      counts.passages,
+      folder,
+    );
+    const options = { k1: manifest.k1, b: manifest.b };
+    if (manifest.version === OLD_VERSION) return Bm25Index.build(passages, options);
+    const postings = decodePostings(await readListed(folder, manifest.postings, "postings"), counts, folder);
+    return new Bm25Index(passages, postings, options);
+  });
 }
 
 function describe(kind: "passages" | "postings", extension: string, data: Buffer) {

@@ -1,5 +1,7 @@
 /** Search as a tool: the best passages for a query, as "Title: text", truncated to a number of characters. */
+
 import { z } from "zod";
+import { ofArguments } from "../../errors/arguments.js";
 import { parseOptions } from "../../options/parse-options.js";
 import { type Tool, tool } from "../tool.js";
 import type { Hit, Retriever } from "./retriever.js";
@@ -38,20 +40,22 @@ export interface SearchInput {
  * const task = searchTask(search(index, { topK: 3 }));
  */
 export function search(retriever: Retriever, input: SearchOptions = {}): Tool<SearchInput> {
-  const options = parseOptions(searchSchema, input, "search");
-  return tool({
-    name: "search",
-    description: "Searches a collection of articles and returns the passage that fits a query best.",
-    inputSchema: z.object({
-      query: z.string().trim().min(1, "the query is empty").describe("What to look for"),
-    }),
-    tag: "search_query",
-    execute: async ({ query }, { signal }) => {
-      const hits = await retriever.search(query.slice(0, options.maxQueryCharacters), options.topK, {
-        ...(signal && { signal }),
-      });
-      return resultText(hits, options.maxCharacters);
-    },
+  return ofArguments("search", "(retriever, options)", () => {
+    const options = parseOptions(searchSchema, input, "search");
+    return tool({
+      name: "search",
+      description: "Searches a collection of articles and returns the passage that fits a query best.",
+      inputSchema: z.object({
+        query: z.string().trim().min(1, "the query is empty").describe("What to look for"),
+      }),
+      tag: "search_query",
+      execute: async ({ query }, { signal }) => {
+        const hits = await retriever.search(query.slice(0, options.maxQueryCharacters), options.topK, {
+          ...(signal && { signal }),
+        });
+        return resultText(hits, options.maxCharacters);
+      },
+    });
   });
 }
 

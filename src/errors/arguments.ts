@@ -1,0 +1,68 @@
+/** What a caller passes, checked where it enters: a wrong argument is an error of the package, never a raw TypeError. */
+import { type ErrorCode, SwirlError } from "./swirl-error.js";
+
+/**
+ * The result of a function of its arguments alone. Nothing but an argument can make such a function fail, so whatever
+ * it throws, a getter's own error included, becomes an INPUT error that shows what it takes.
+ */
+export function ofArguments<Result>(
+  call: string,
+  takes: string,
+  work: () => Result,
+  code: ErrorCode = "INPUT",
+): Result {
+  try {
+    return work();
+  } catch (cause) {
+    throw wrongArguments(call, takes, cause, code);
+  }
+}
+
+/** The same for a function that reads and writes: errors of the file system become INPUT errors as well. */
+export async function ofArgumentsAsync<Result>(
+  call: string,
+  takes: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw wrongArguments(call, takes, cause, "INPUT");
+  }
+}
+
+/** @throws SwirlError INPUT unless `path` can be a path. */
+export function requirePath(call: string, path: unknown): asserts path is string {
+  if (typeof path === "string" && path !== "" && !path.includes("\0")) return;
+  throw new SwirlError("INPUT", `${call}: the path ${shown(path)}`, {
+    remedy: "give a path as text, not empty and without NUL characters",
+    details: { field: "path" },
+  });
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return value === "" ? "is empty" : "holds a NUL character";
+  return value === null || value === undefined ? `is ${value}` : `is a ${typeof value}`;
+}
+
+function wrongArguments(call: string, takes: string, cause: unknown, code: ErrorCode): SwirlError {
+  if (SwirlError.isInstance(cause)) return cause;
+  const message = cause instanceof Error ? cause.message : typeof cause;
+  return new SwirlError(code, `${call}: its arguments are not what it takes (${message})`, {
+    remedy: `${call} takes ${takes}`,
+    cause,
+  });
+}
+
+/** The same for a generator: what its consumer throws does not pass through it. */
+export async function* ofArgumentsEach<Item>(
+  call: string,
+  takes: string,
+  work: () => AsyncGenerator<Item, void, undefined>,
+): AsyncGenerator<Item, void, undefined> {
+  try {
+    yield* work();
+  } catch (cause) {
+    throw wrongArguments(call, takes, cause, "INPUT");
+  }
+}
