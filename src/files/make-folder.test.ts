@@ -28,7 +28,6 @@ test("what is in the way is named, by the folder itself and by every lock", asyn
     ["link", /link.*: it is a link that leads nowhere\n {2}→ remove the link/],
     ["link/below", /link.*: it is a link that leads nowhere\n/],
     ["n".repeat(300), /ENAMETOOLONG/],
-    ["nul\0byte", /null bytes/],
   ];
   for (const [name, message] of cases) {
     const path = join(dir, name);
@@ -36,6 +35,9 @@ test("what is in the way is named, by the folder itself and by every lock", asyn
       await expect(open(path), name).rejects.toMatchObject({ name: "SwirlError", code: "CONFIG", message });
   }
   expect(await fs.readFile(join(dir, "file"), "utf8")).toBe("text");
+  for (const path of ["", "nul\0byte"])
+    for (const open of [makeFolder, lockFolder, lockFile])
+      await expect(open(path)).rejects.toMatchObject({ name: "SwirlError", code: "INPUT" });
 });
 
 test("a folder is no file of records", async () => {
