@@ -8,11 +8,15 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Judge } from "../judge/judge.js";
 import { LOSS_NAMES } from "../losses/named-losses.js";
 import { reinforce } from "../losses/reinforce.js";
+import { loadAddon } from "../native/load-addon.js";
 import { NativePolicy } from "../policy/native-policy.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { train } from "./train.js";
 import type { TrainOptions } from "./train-options.js";
 import type { TrainRecord } from "./train-record.js";
+
+/** Passes before the first update after sampling: oneDNN does not promise that its log-probs are the sampler's. */
+const first = loadAddon().devices()[0]!.matrixLibrary.startsWith("oneDNN") ? 1 : 0;
 
 let folder: string;
 let trajectories: Trajectory[];
@@ -78,7 +82,7 @@ describe("losses", () => {
   it.each(LOSS_NAMES)("%s: the first update after sampling needs no pass for old log-probs", async (loss) => {
     const { records, extraForwards } = await run({ loss, updatesPerBatch: 2, steps: 1, lr: 1e-5 });
     expect(records[0]!.grad_norm).toBeGreaterThan(0);
-    expect(extraForwards[0]).toBe(0);
+    expect(extraForwards[0]).toBeLessThanOrEqual(first);
     expect(extraForwards[1]).toBeLessThanOrEqual(1);
   });
 
@@ -88,7 +92,7 @@ describe("losses", () => {
     const [a, b] = [await weightsOf(own.policy), await weightsOf(named.policy)];
     for (const [i, weights] of a.entries())
       for (const [k, x] of weights.entries()) expect(x).toBeCloseTo(b[i]![k]!, 3);
-    expect(own.extraForwards).toEqual([0, 0]);
+    expect(own.extraForwards).toEqual([first, first]);
   });
 
   it("a name brings its aggregation and its advantages", async () => {
