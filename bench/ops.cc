@@ -174,11 +174,11 @@ struct Suite {
                 return k.logprob_forward(d, s.vocab, logits.f(i), softcap, 1, &labels, logprob, lse, entropy);
               });
       out.run("logprob_backward to bf16" + name,
-              work::logprob_backward(s.vocab, nullptr, softcap, 1, &labels, nullptr, nullptr, nullptr, nullptr,
-                                     nullptr, kHalf),
+              work::logprob_backward(s.vocab, nullptr, softcap, 1, &labels, nullptr, nullptr, nullptr,
+                                     nullptr, nullptr, kHalf),
               [&](size_t i) {
-                return k.logprob_backward(d, s.vocab, logits.f(i), softcap, 1, &labels, coefficient, lse, nullptr, nullptr,
-                                          gradient.at(i), kHalf);
+                return k.logprob_backward(d, s.vocab, logits.f(i), softcap, 1, &labels, coefficient, lse,
+                                          nullptr, nullptr, gradient.at(i), kHalf);
               });
     }
   }
@@ -223,9 +223,8 @@ struct Suite {
       if (status == SWIRL_OK)
         status = k.logprob_forward(d, vocab, logits.f(0), 0, 1, &labels, logprob, lse, entropy);
       if (status == SWIRL_OK)
-        status =
-            k.logprob_backward(d, vocab, logits.f(0), 0, 1, &labels, coefficient, lse, nullptr, nullptr,
-                               dlogits.at(0), kHalf);
+        status = k.logprob_backward(d, vocab, logits.f(0), 0, 1, &labels, coefficient, lse, nullptr, nullptr,
+                                    dlogits.at(0), kHalf);
       if (status == SWIRL_OK)
         status = k.gemm(d, 1, 0, vocab, width, n, kHalf, dlogits.at(0), vocab, x, width, 1, gradient.f(0),
                         width, kFloat);

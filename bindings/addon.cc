@@ -116,7 +116,7 @@ void stop_at_exit(Napi::Env env, const std::shared_ptr<std::set<EngineCalls*>>& 
 }  // namespace
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  out_of_memory();                      // allocated now, while there is memory
+  out_of_memory();             // allocated now, while there is memory
   auto* data = new AddonData;  // owned by env
   data->engine_class = Napi::Persistent(EngineHandle::define(env));
   data->array_buffer = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());

@@ -152,8 +152,7 @@ OptimizerOptions read_optimizer(const Argument& optimizer) {
   const Argument groups = optimizer["groups"], group_of = optimizer["groupOf"];
   if (groups.absent()) return o;
   for (const Argument& group : groups.elements()) {
-    o.groups.push_back(
-        {group["lr"].number(0), group["weightDecay"].number(0), group["frozen"].boolean()});
+    o.groups.push_back({group["lr"].number(0), group["weightDecay"].number(0), group["frozen"].boolean()});
   }
   o.group_of = group_of.int32s();
   return o;

@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kPackThreads)
   });
 }
 
-constexpr int64_t kPiece = 65536;       // elements of a block of the check; a float holds every place in one
+constexpr int64_t kPiece = 65536;        // elements of a block of the check; a float holds every place in one
 constexpr float kLargest = 0x1.ffp127f;  // bfloat16 rounds this and what is larger to infinity
 
 // broken[block]: place of its first element that would not stay finite, counted from the end of its piece
@@ -74,7 +74,8 @@ __global__ void __launch_bounds__(kPackThreads)
     move(c, x);
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
-      const bool good = fabsf(x.weight[i]) < kLargest && fabsf(x.mean[i]) < INFINITY && x.square[i] < INFINITY;
+      const bool good =
+          fabsf(x.weight[i]) < kLargest && fabsf(x.mean[i]) < INFINITY && x.square[i] < INFINITY;
       if (!good) found = fmaxf(found, static_cast<float>(begin + kPiece - at - i));
     }
   }

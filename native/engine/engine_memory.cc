@@ -89,9 +89,8 @@ void Engine::State::cut(Run& run, int32_t stack, int32_t rows, bool backward) co
       workspace_bytes(run.schedule.stack_rows, run.schedule.batch_rows, run.labels, run.keep);
 }
 
-Engine::State::Run Engine::State::prepare(const Sequences& sequences,
-                                          const std::vector<int32_t>& order, bool share, int32_t rows,
-                                          bool backward, const char* op) {
+Engine::State::Run Engine::State::prepare(const Sequences& sequences, const std::vector<int32_t>& order,
+                                          bool share, int32_t rows, bool backward, const char* op) {
   const Keep most = backward ? Keep::kAll : Keep::kKeys;
   const uint64_t fixed = std::max(fixed_bytes(backward), parameters.bytes());
   const int32_t fit = stack_that_fits(fixed, most);

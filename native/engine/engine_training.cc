@@ -168,7 +168,8 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
 
 void Engine::State::begin_gradient(const char* op) {
   if (gradient == Gradient::kTorn) {
-    throw Error("INPUT", op, std::string(op) + ": an earlier call failed halfway, so the gradients are incomplete",
+    throw Error("INPUT", op,
+                std::string(op) + ": an earlier call failed halfway, so the gradients are incomplete",
                 "call zeroGradients and repeat every forwardBackward since the last step");
   }
   if (gradient != Gradient::kReady) {

@@ -42,7 +42,8 @@ void add_kl(const LossOptions& options, double weight, double logprob, double re
 
 }  // namespace
 
-std::vector<double> sequence_factors(const std::vector<TrainSequence>& sequences, const LossOptions& options) {
+std::vector<double> sequence_factors(const std::vector<TrainSequence>& sequences,
+                                     const LossOptions& options) {
   const double n = options.total_sequences > 0 ? options.total_sequences : double(sequences.size());
   double all = options.total_weight;
   if (all == 0) {

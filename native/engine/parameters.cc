@@ -341,11 +341,11 @@ std::string Parameters::adamw_step(const OptimizerOptions& o, double gradient_sc
     if (o.group(range.group).frozen) continue;
     const swirl_adamw a = constants(range);
     int64_t first = -1;
-    device_.check(device_.kernels().adamw_check(
-                      device_.handle(), range.count, &a, master_.as<float>() + range.begin,
-                      gradient_.as<float>() + range.begin, m_.as<float>() + range.begin,
-                      v_.as<float>() + range.begin, &first),
-                  "adamw_check");
+    device_.check(
+        device_.kernels().adamw_check(device_.handle(), range.count, &a, master_.as<float>() + range.begin,
+                                      gradient_.as<float>() + range.begin, m_.as<float>() + range.begin,
+                                      v_.as<float>() + range.begin, &first),
+        "adamw_check");
     if (first < 0) continue;
     const std::string& name = name_at(range.begin + first);
     return "the step would leave " + name + "[" + std::to_string(range.begin + first - place(name).offset) +

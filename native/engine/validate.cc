@@ -90,9 +90,10 @@ void check_per_token(const Argument& at, const std::vector<T>& values, size_t sc
   }
   for (size_t i = 0; i < values.size(); ++i) {
     if (good(values[i])) continue;
-    at.refuse(shape, std::string(wanted) + " throughout, but element " + std::to_string(i) + " is " +
-                         shown(values[i]),
-              remedy);
+    at.refuse(
+        shape,
+        std::string(wanted) + " throughout, but element " + std::to_string(i) + " is " + shown(values[i]),
+        remedy);
   }
 }
 
@@ -107,15 +108,18 @@ void check_train_sequence(const TrainSequence& s, const LossOptions& loss, const
   if (!std::isfinite(s.advantage)) {
     at["advantage"].refuse(shown(s.advantage), "a finite number", "check the rewards it was made of");
   }
-  check_per_token(at["advantage"], s.advantages, scored, finite, "finite", "check the rewards it was made of");
+  check_per_token(at["advantage"], s.advantages, scored, finite, "finite",
+                  "check the rewards it was made of");
   check_per_token(
       at["weights"], s.weights, scored, [&](double x) { return x >= 0 && std::isfinite(x); },
       "finite and at least 0", "a weight of 0 masks a token; put the sign into the advantage");
   const char* again = "record the log-probs again: a sampled token's is finite and at most 0";
-  check_per_token(at["behaviorLogprobs"], s.behavior_logprobs, scored, logprob, "finite and at most 0", again);
+  check_per_token(at["behaviorLogprobs"], s.behavior_logprobs, scored, logprob, "finite and at most 0",
+                  again);
   check_per_token(at["referenceLogprobs"], s.reference_logprobs, scored, logprob, "finite and at most 0",
                   again);
-  check_per_token(at["expectedLogprobs"], s.expected_logprobs, scored, logprob, "finite and at most 0", again);
+  check_per_token(at["expectedLogprobs"], s.expected_logprobs, scored, logprob, "finite and at most 0",
+                  again);
   check_per_token(at["derivative"], s.derivative, scored, finite, "finite",
                   "look for a division by zero or an overflow in the loss");
   if (!std::isfinite(s.value)) {
@@ -157,13 +161,15 @@ void check_loss(const LossOptions& o, const char* op) {
 
 void check_rates(const Argument& at, double lr, double weight_decay, double beta1) {
   if (!(lr == 0 || (lr >= kLeastFloat && lr / (1 - beta1) <= kLargestFloat))) {
-    at["lr"].refuse(shown(lr), "0 or at least " + shown(kLeastFloat) + ", and lr / (1 - beta1) at most " +
-                                   shown(kLargestFloat) + ", float32's range",
+    at["lr"].refuse(shown(lr),
+                    "0 or at least " + shown(kLeastFloat) + ", and lr / (1 - beta1) at most " +
+                        shown(kLargestFloat) + ", float32's range",
                     "fine-tuning rates are around 1e-6 to 1e-4");
   }
   if (!(weight_decay >= 0 && lr * weight_decay < 1)) {
-    at["weightDecay"].refuse(shown(weight_decay), "at least 0 and, times lr, below 1: a step multiplies weights by "
-                                                  "1 - lr · weightDecay",
+    at["weightDecay"].refuse(shown(weight_decay),
+                             "at least 0 and, times lr, below 1: a step multiplies weights by "
+                             "1 - lr · weightDecay",
                              "usual values are 0 to 0.1");
   }
 }
@@ -181,7 +187,8 @@ void validate(const ModelConfig& c) {
   positive("maxPositions", c.max_positions, 1 << 24);
   if (c.heads % c.kv_heads) bad_config("kvHeads", "must divide heads");
   if (c.head_dim % 2) bad_config("headDim", "must be even");
-  if (c.sliding_layers.size() != size_t(c.layers)) bad_config("slidingLayers", "must have one entry per layer");
+  if (c.sliding_layers.size() != size_t(c.layers))
+    bad_config("slidingLayers", "must have one entry per layer");
   if (c.rope_inverse_frequencies.size() != size_t(c.head_dim) / 2 ||
       c.rope_inverse_frequencies_sliding.size() != size_t(c.head_dim) / 2) {
     bad_config("ropeInverseFrequencies", "must have headDim / 2 entries");
@@ -217,8 +224,9 @@ void validate(const OptimizerOptions& o, size_t parameters, const char* op) {
     if (!(beta >= 0 && beta < 1)) at[key].refuse(shown(beta), "a number from 0 to less than 1", "");
   }
   if (!(o.eps >= kLeastFloat && o.eps <= kLargestFloat)) {
-    at["eps"].refuse(shown(o.eps), "from " + shown(kLeastFloat) + " to " + shown(kLargestFloat) +
-                                       ", above 0 in float32: without it a gradient of 0 makes NaN",
+    at["eps"].refuse(shown(o.eps),
+                     "from " + shown(kLeastFloat) + " to " + shown(kLargestFloat) +
+                         ", above 0 in float32: without it a gradient of 0 makes NaN",
                      "torch's default is 1e-8");
   }
   if (!(o.max_grad_norm == 0 || (o.max_grad_norm >= kLeastFloat && std::isfinite(o.max_grad_norm)))) {

@@ -70,13 +70,15 @@ void part(Device& device, Rng& rng, size_t count, size_t first) {
 // The check finds the first element that the step would break, changes nothing, and agrees with the step.
 void check_finds(Device& device, Rng& rng, size_t count) {
   const swirl_adamw o = {1e-3, 0.9, 0.999, 1e-8, 0.1, 0.1, 0.001, 0.7};
-  Array weight = Array::random(rng, SWIRL_FLOAT32, count), gradient = Array::random(rng, SWIRL_FLOAT32, count);
+  Array weight = Array::random(rng, SWIRL_FLOAT32, count),
+        gradient = Array::random(rng, SWIRL_FLOAT32, count);
   Array m = Array::random(rng, SWIRL_FLOAT32, count), v(SWIRL_FLOAT32, count, 0.5);
   const auto found = [&](const swirl_adamw& options) {
     const Array before[] = {weight, gradient, m, v};
     int64_t first = -2;
-    device.ok(device.k->adamw_check(device.d, count, &options, weight.f(), gradient.f(), m.f(), v.f(), &first),
-              "adamw_check");
+    device.ok(
+        device.k->adamw_check(device.d, count, &options, weight.f(), gradient.f(), m.f(), v.f(), &first),
+        "adamw_check");
     check::expect(weight.same_bits(before[0]) && gradient.same_bits(before[1]) && m.same_bits(before[2]) &&
                       v.same_bits(before[3]),
                   "adamw_check: changed something");
@@ -89,8 +91,13 @@ void check_finds(Device& device, Rng& rng, size_t count) {
     double value;
   };
   const size_t last = count - 1, middle = count / 2;
-  for (const Fault fault : {Fault{&weight, NAN}, {&weight, 3.397e38}, {&gradient, INFINITY}, {&gradient, 1e30},
-                            {&m, -INFINITY}, {&v, INFINITY}, {&v, -1.0}}) {
+  for (const Fault fault : {Fault{&weight, NAN},
+                            {&weight, 3.397e38},
+                            {&gradient, INFINITY},
+                            {&gradient, 1e30},
+                            {&m, -INFINITY},
+                            {&v, INFINITY},
+                            {&v, -1.0}}) {
     const double was_last = (*fault.array)[last], was_middle = (*fault.array)[middle];
     fault.array->set(last, fault.value);
     check::expect(found(o) == int64_t(last), "adamw_check: the last element of " + std::to_string(count));
@@ -133,7 +140,8 @@ void run(Device& device) {
     for (const size_t count : {size_t(1), size_t(37), size_t(70001)}) steps(device, rng, count, dtype);
   for (const size_t first : {size_t(1), size_t(8), size_t(13)}) part(device, rng, 101, first);
   for (const size_t count : {size_t(0), size_t(1), size_t(1001), size_t(200003)}) squares(device, rng, count);
-  for (const size_t count : {size_t(0), size_t(1), size_t(37), size_t(200003)}) check_finds(device, rng, count);
+  for (const size_t count : {size_t(0), size_t(1), size_t(37), size_t(200003)})
+    check_finds(device, rng, count);
 }
 
 }  // namespace

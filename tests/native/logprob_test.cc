@@ -127,11 +127,10 @@ void one(Device& device, Rng& rng, int rows, int vocab, float softcap, float tem
     const Array only_coefficient = Array::of(
         SWIRL_FLOAT32,
         Reference(c.begin() + only_begin, c.begin() + only_begin + std::ptrdiff_t(only.target.size())));
-    device.ok(
-        device.k->logprob_backward(device.d, vocab, logits.f() + size_t(alone) * vocab, softcap, temperature,
-                                   &only_there.view, only_coefficient.f(), lse1.f(), nullptr, nullptr, gradient1.data(),
-                                   dtype),
-        "logprob_backward");
+    device.ok(device.k->logprob_backward(device.d, vocab, logits.f() + size_t(alone) * vocab, softcap,
+                                         temperature, &only_there.view, only_coefficient.f(), lse1.f(),
+                                         nullptr, nullptr, gradient1.data(), dtype),
+              "logprob_backward");
     device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
                                          coefficient.f(), lse.f(), nullptr, nullptr, gradient2.data(), dtype),
               "logprob_backward");
@@ -191,8 +190,7 @@ void entropy_term(Device& device, Rng& rng, int rows, int vocab, float softcap, 
             row_reference(&at[size_t(r) * vocab], vocab, scale, &row_lse, &row_entropy);
             total += each[size_t(r)] * row_entropy;
             for (int32_t l = labels.offset[size_t(r)]; l < labels.offset[size_t(r) + 1]; ++l)
-              total +=
-                  label_weight * (scale.z(at[size_t(r) * vocab + labels.target[size_t(l)]]) - row_lse);
+              total += label_weight * (scale.z(at[size_t(r) * vocab + labels.target[size_t(l)]]) - row_lse);
           }
           return total;
         },
@@ -200,14 +198,14 @@ void entropy_term(Device& device, Rng& rng, int rows, int vocab, float softcap, 
   }
   const Array coefficient = Array::random(rng, SWIRL_FLOAT32, count), none(SWIRL_FLOAT32, size_t(rows), 0);
   Array without(SWIRL_FLOAT32, x.size()), with(SWIRL_FLOAT32, x.size());
-  device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
-                                       coefficient.f(), lse.f(), nullptr, nullptr, without.data(),
-                                       SWIRL_FLOAT32),
-            "logprob_backward");
-  device.ok(device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
-                                       coefficient.f(), lse.f(), entropy.f(), none.f(), with.data(),
-                                       SWIRL_FLOAT32),
-            "logprob_backward");
+  device.ok(
+      device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                 coefficient.f(), lse.f(), nullptr, nullptr, without.data(), SWIRL_FLOAT32),
+      "logprob_backward");
+  device.ok(
+      device.k->logprob_backward(device.d, vocab, logits.f(), softcap, temperature, &there.view,
+                                 coefficient.f(), lse.f(), entropy.f(), none.f(), with.data(), SWIRL_FLOAT32),
+      "logprob_backward");
   check::expect(with.same_bits(without), what + "a coefficient of 0 changes bits");
 }
 
