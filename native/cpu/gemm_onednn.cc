@@ -62,6 +62,14 @@ OneDnn::Entry make(OneDnn* library, const Product& p) {
           dnnl::memory(b, library->engine, nullptr), dnnl::memory(c, library->engine, nullptr)};
 }
 
+// The C++ wrapper allocates as well: that failure is memory, like one that oneDNN reports itself.
+swirl_status status_of(const std::exception& error) {
+  const auto* reported = dynamic_cast<const dnnl::error*>(&error);
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                      (reported != nullptr && reported->status == dnnl_out_of_memory);
+  return memory ? SWIRL_OUT_OF_MEMORY : SWIRL_DEVICE_ERROR;
+}
+
 }  // namespace
 
 swirl_status onednn_open(swirl_device* device, OneDnn** out) {
@@ -69,7 +77,7 @@ swirl_status onednn_open(swirl_device* device, OneDnn** out) {
     *out = new OneDnn;
     return SWIRL_OK;
   } catch (const std::exception& error) {
-    return fail(device, SWIRL_DEVICE_ERROR, "oneDNN: %s", error.what());
+    return fail(device, status_of(error), "oneDNN: %s", error.what());
   }
 }
 
@@ -99,7 +107,7 @@ swirl_status onednn_product(swirl_device* device, OneDnn* library, const Product
     library->stream.wait();
     return SWIRL_OK;
   } catch (const std::exception& error) {
-    return fail(device, SWIRL_DEVICE_ERROR, "gemm m %d n %d k %d: oneDNN: %s", p.m, p.n, p.k, error.what());
+    return fail(device, status_of(error), "gemm m %d n %d k %d: oneDNN: %s", p.m, p.n, p.k, error.what());
   }
 }
 
