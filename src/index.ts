@@ -6,7 +6,7 @@
  * arXiv 2504.04736v2. What is done differently from the paper, or where the paper says nothing and we had to choose:
  *
  *  1. Prompts are in our own words, as one user turn; tags, call limits (5 searches, 10 calculations) and result
- *     format are the paper's. Calls in the model's own chat template are offered beside the tags.
+ *     format are the paper's. Calls in the model's own chat template are offered as well as the tags.
  *  2. The limit counts calls: after the last one the policy acts once more, to answer. A call beyond it is not
  *     executed and ends the trajectory. The paper leaves open whether its limit counts calls or actions.
  *  3. Sampling: temperature 1, 512 tokens an action; greedy for solve and evaluate.

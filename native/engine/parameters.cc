@@ -10,7 +10,7 @@
 namespace swirl {
 namespace {
 
-// Of a tensor on its way in or out: enough for a copy at full speed, little beside the smallest model.
+// Of a tensor on its way in or out: enough for a copy at full speed, little compared with the smallest model.
 constexpr int64_t kStagedElements = 1 << 20;
 
 int64_t product(const std::vector<int64_t>& shape) {

@@ -83,7 +83,7 @@ std::vector<int32_t> tree_order(const Sequences& sequences) {
 TokenTree build_tree(const Sequences& sequences, const std::vector<int32_t>& order, bool share) {
   TokenTree tree;
   std::vector<int32_t> parent;        // [rows]
-  std::vector<int32_t> path;          // row at each position of the sequence in hand
+  std::vector<int32_t> path;          // row at each position of the current sequence
   std::vector<int32_t> last_label;    // [rows] a row's newest: in tree order equal targets are neighbours
   std::vector<int32_t> row_of_label;  // [labels], as found
   std::vector<int32_t> found_target;  // [labels], as found

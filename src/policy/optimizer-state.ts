@@ -1,5 +1,5 @@
 /**
- * All that a run needs, beside the saved weights, to go on bit for bit: AdamW's moments and step, and the float32
+ * All that a run needs, in addition to the saved weights, to resume bit for bit: AdamW's moments and step, and the float32
  * master weights (a bfloat16 checkpoint has fewer bits than they). One safetensors file:
  *   weight.<parameter>, adam_m.<parameter>, adam_v.<parameter>   F32, shape of the parameter
  *   metadata: { format: "swirl-optimizer", version: "1", step: "…" }

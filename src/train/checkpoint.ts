@@ -93,7 +93,7 @@ export async function saveCheckpoint(options: SaveOptions): Promise<Checkpoint> 
 
 export interface FindOptions {
   root: string;
-  /** Told of each checkpoint that is passed over, and why. */
+  /** Receives each checkpoint that is passed over, and the reason. */
   onProblem?: (folder: string, problem: string) => void;
 }
 

@@ -72,7 +72,7 @@ export const optimizerShape = {
   weightDecay: z.number().min(0).default(0),
   /** Global norm that gradients are clipped to; 0 = no clipping. */
   maxGradNorm: zeroOrFloat32.default(1),
-  /** Tree tokens in hand at once, the path to them aside; 0 = 1,024 on the CPU, 8,192 on a GPU. The gradient does not depend on it. */
+  /** Maximum tree rows per micro-batch, excluding shared ancestors; 0 = 1,024 on the CPU, 8,192 on a GPU. The gradient does not depend on it. */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
   /** Share prefixes in one token tree. The gradient does not depend on it; off is slower and for comparison. */
   tree: z.boolean().default(true),
@@ -107,7 +107,7 @@ export const checkpointsSchema = z.strictObject({
   every: z.int().min(1).default(20),
   /** Checkpoints kept, the newest included. */
   keep: z.int().min(1).default(2),
-  /** Of the stored model; by default each tensor keeps the type it was loaded with. float32 masters lie beside it. */
+  /** Of the stored model; by default each tensor keeps the type it was loaded with. float32 masters lie next to it. */
   dtype: z.enum(["float32", "bfloat16"]).optional(),
 });
 

@@ -10,7 +10,7 @@
  * Deviations from the paper, which leaves these open: the baseline (leave-one-out), G = 4, gradient clipping at 1.
  *
  * Everything but the judge is a pure function of (weights, trajectories, options): a run killed at any moment and
- * started again goes on from its newest checkpoint to the same weights, bit for bit on the CPU in float32.
+ * started again resumes from its newest checkpoint to the same weights, bit for bit on the CPU in float32.
  */
 
 import { throwIfAborted } from "../async/map-concurrent.js";

@@ -1,5 +1,5 @@
 /**
- * A sequence of updates that may be stopped anywhere and gone on with: what `train` and `sft` do around their updates.
+ * A resumable sequence of updates: what `train` and `sft` do around their updates.
  *
  * Opening puts the policy where the newest checkpoint left it and cuts the metrics log there. After each update
  * `advance` says where the run stands and `record` logs it, and saves when it is time. An update is whole or has not
@@ -39,7 +39,7 @@ export interface TrainingRunOptions<Logged extends UpdateRecord> {
 }
 
 export class TrainingRun<Logged extends UpdateRecord> {
-  /** The step this run went on from; 0 for a new one. */
+  /** The step this run resumed from; 0 for a new one. */
   readonly resumedFrom: number;
   /** The last update's record. */
   last: Logged | undefined;
@@ -108,7 +108,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
     this.#weightsMatchProgress = true;
   }
 
-  /** Logs the update that `advance` told of; a checkpoint when it is time. Throws NUMERICS after too many skipped ones. */
+  /** Logs the last update; writes a checkpoint when one is due. Throws NUMERICS after too many skipped ones. */
   async record(record: Logged): Promise<void> {
     const { checkpoints, maxSkippedUpdates, onStep } = this.#options;
     const { stage, step, skippedUpdates } = this.#progress;

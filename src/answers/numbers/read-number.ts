@@ -36,7 +36,7 @@ export function readNumber(text: string): NumberReading | undefined {
   return read.kind === "number" ? { value: read.value, percent: read.percent } : undefined;
 }
 
-/** What stands beside a box and changes the number in it: "-\boxed{5}", "2\boxed{5}", "\boxed{5} million". */
+/** What stands next to a box and changes the number in it: "-\boxed{5}", "2\boxed{5}", "\boxed{5} million". */
 const BESIDE_BEFORE =
   /(?:(?<=^|[=(:$\n]\s*)[-\u2010-\u2013\u2212]\s*|[-\u2010-\u2013\u2212]|[+*/^\d]\s*|\b(?:minus|negative)\s+)$/i;
 const BESIDE_AFTER =

@@ -56,7 +56,7 @@ export function readVerdict(reply: JudgeReply, words: Words): VerdictReading {
   return { status: "read", positive, at, negated };
 }
 
-/** "[ ] GOOD  [x] BAD", "❌ GOOD": a mark beside the word says the opposite, or that it is only offered. */
+/** "[ ] GOOD  [x] BAD", "❌ GOOD": a mark next to the word says the opposite, or that it is only offered. */
 function isUnticked(text: string, [positive, negative]: Words): boolean {
   const [no, yes] = ["[❌✗✘❎👎]", "[✅✔✓👍]"];
   return new RegExp(
@@ -152,7 +152,7 @@ function saidAlone(
     for (const line of lines) {
       const label = LABELLED.exec(line.text)?.[0];
       const value = label === undefined ? undefined : loneWord(line.text.slice(label.length), words, 0);
-      // "Key: YES" is a repetition of what is judged, and so is the answer beside it.
+      // "Key: YES" is a repetition of what is judged, and so is the answer next to it.
       if (value) found.push(/\b(?:key|gold|reference|expected)\b/i.test(label!) ? "unclear" : value);
     }
   }

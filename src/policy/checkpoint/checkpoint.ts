@@ -25,7 +25,7 @@ export interface Checkpoint {
   config: CheckpointConfig;
   weights: WeightFiles;
   parameters: Map<string, StoredParameter>;
-  /** An output head stored beside tied embeddings: a copy of the embedding that transformers ties away. */
+  /** An output head stored in addition to tied embeddings: a copy of the embedding that transformers ties away. */
   redundantHead: TensorEntry | undefined;
 }
 

@@ -153,7 +153,7 @@ async function readIndex(path: string): Promise<Record<string, string>> {
       throw checkpointError(
         path,
         `puts tensor ${shown(tensor)} in ${shown(shard)}, which is not a .safetensors file of this folder`,
-        "do not use this checkpoint unless you trust it; shards must lie beside their index",
+        "do not use this checkpoint unless you trust it; shards must lie next to their index",
         { tensor, field: `weight_map.${tensor}`, value: shard },
       );
     }

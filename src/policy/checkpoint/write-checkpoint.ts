@@ -1,6 +1,6 @@
 /**
  * Writes a model folder that transformers loads. Everything is first written and fsynced in a temporary folder
- * beside the target, then renamed into place, and the folder is fsynced:
+ * next to the target, then renamed into place, and the folder is fsynced:
  * - a target that did not exist appears whole or not at all
  * - a target that existed keeps loading its old weights until the last rename; a sharded one that is interrupted in
  *   between fails to load for want of its index, and is never a mixture

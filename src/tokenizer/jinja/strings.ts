@@ -167,7 +167,7 @@ export function capitalize(value: Str): Str {
   return concat(upper(slice(value, 0, first)), lower(slice(value, first)));
 }
 
-/** str.title(): every run of letters begins in upper case and goes on in lower case. */
+/** str.title(): every run of letters begins in upper case and continues in lower case. */
 export function title(value: Str): Str {
   let inWord = false;
   return mapCharacters(value, (character) => {
