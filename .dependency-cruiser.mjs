@@ -1,6 +1,6 @@
-// The floors of src/, bottom first. A folder may import from the floors below it and from itself; folders on one
-// floor do not import each other. `npm run lint:imports` checks it; docs/architecture.md shows it as a picture.
-const FLOORS = [
+// The layers of src/, bottom first. A folder may import from the layers below it and from itself; folders on one
+// layer do not import each other. `npm run lint:imports` checks it; docs/architecture.md shows it as a picture.
+const LAYERS = [
   ["errors", "version.ts"],
   ["async", "random", "secrets", "messages"],
   ["options", "files"],
@@ -18,14 +18,14 @@ const FLOORS = [
 
 const path = (names) => `^src/(${names.map((name) => name.replace(".", "[.]")).join("|")})($|/)`;
 
-/** One rule per folder: it may import only itself and what lies on a lower floor. */
-const downward = FLOORS.flatMap((floor, level) =>
-  floor.map((name) => ({
+/** One rule per folder: it may import only itself and what lies on a lower layer. */
+const downward = LAYERS.flatMap((layer, level) =>
+  layer.map((name) => ({
     name: `no-import-upward-from-${name.replace(".ts", "")}`,
-    comment: "src/ has one order (see FLOORS): move the shared type or function to a lower folder.",
+    comment: "src/ has one order (see LAYERS): move the shared type or function to a lower folder.",
     severity: "error",
     from: { path: path([name]) },
-    to: { path: "^src/", pathNot: path([...FLOORS.slice(0, level).flat(), name]) },
+    to: { path: "^src/", pathNot: path([...LAYERS.slice(0, level).flat(), name]) },
   })),
 );
 
@@ -34,11 +34,11 @@ export default {
   forbidden: [
     ...downward,
     {
-      name: "no-folder-without-a-floor",
-      comment: "Give the new folder its place in FLOORS and in docs/architecture.md.",
+      name: "no-folder-without-a-layer",
+      comment: "Give the new folder its place in LAYERS and in docs/architecture.md.",
       severity: "error",
       from: {},
-      to: { path: "^src/", pathNot: path(FLOORS.flat()) },
+      to: { path: "^src/", pathNot: path(LAYERS.flat()) },
     },
     {
       name: "no-circle",

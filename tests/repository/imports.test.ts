@@ -46,7 +46,7 @@ test("a planted import upward is found, of a type as well", async () => {
   expect(await broken(folder, ["src"])).toEqual(["no-import-upward-from-trajectory"]);
 });
 
-test("two folders on one floor, a circle of files and a folder without a floor are found", async () => {
+test("two folders on one layer, a circle of files and a folder without a layer are found", async () => {
   const folder = await tree({
     "src/judge/a.ts": 'import { b } from "../synthesize/b.js";\nexport const a = () => b;\n',
     "src/synthesize/b.ts": "export const b = 1;\n",
@@ -57,7 +57,7 @@ test("two folders on one floor, a circle of files and a folder without a floor a
   });
   expect(await broken(folder, ["src"])).toEqual([
     "no-circle",
-    "no-folder-without-a-floor",
+    "no-folder-without-a-layer",
     "no-import-upward-from-judge",
     "no-import-upward-from-train",
   ]);
