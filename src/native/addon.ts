@@ -68,6 +68,23 @@ export interface ParameterInfo {
   shape: number[];
 }
 
+/** A matrix that an adapter changes: y = W·x + scale · B·(A·x), with A [rank, in] and B [out, rank]. */
+export interface NativeAdapterModule {
+  /** Module of the base: "model.layers.0.self_attn.q_proj"; q, k, v, o, gate, up and down projections. */
+  name: string;
+  /** 1 … min(in, out). */
+  rank: number;
+  /** alpha / rank, or alpha / sqrt(rank) (rsLoRA). Finite. */
+  scale: number;
+}
+
+export interface NativeAdapterOptions {
+  /** At least one; each module at most once. */
+  modules: NativeAdapterModule[];
+  /** Whether it can hold gradients and optimizer state. They are allocated when training begins. */
+  trainable: boolean;
+}
+
 /** What is stored for each parameter. "gradient" is the sum since the last step, or the gradient that the step used. */
 export type TensorKind = "weight" | "gradient" | "adam_m" | "adam_v";
 
@@ -272,16 +289,43 @@ export interface NativeProfile {
 export interface Call {
   onProgress?: (done: number, total: number) => void; // at most every 50 ms
   signal?: AbortSignal; // checked between layers and between decode steps
+  /**
+   * The adapter to compute with. Absent = the base alone. With an adapter, forwardBackward, optimStep and update train
+   * the adapter and leave the base as it is.
+   */
+  adapter?: string;
 }
 
+/**
+ * Methods that take `adapter`, or a Call with one, mean the base where it is absent. An unknown adapter is an INPUT error.
+ */
 export interface NativeEngine {
-  parameters(): ParameterInfo[];
+  /**
+   * Parameters of the base, or of an adapter: "model.layers.0.self_attn.q_proj.lora_A.weight" [rank, in] and
+   * "….lora_B.weight" [out, rank].
+   */
+  parameters(adapter?: string): ParameterInfo[];
+  /**
+   * Adds an adapter to this base, with A and B zero: write A (and B, unless the adapter begins as the base does) with
+   * writeTensor. Rejects with INPUT, naming the field, for a name in use, a module that the base does not have (with the
+   * nearest names), a rank or scale out of range; with MEMORY if it does not fit. Then nothing was added.
+   */
+  addAdapter(name: string, options: NativeAdapterOptions): Promise<void>;
+  /** Frees an adapter once the calls before this one have ended. */
+  removeAdapter(name: string): Promise<void>;
   /**
    * Raw little-endian bytes of `dtype`, row-major: the whole tensor, or its elements from `first` on. Both copy on the
    * JavaScript thread, so large tensors go in parts (policy/checkpoint/tensor-parts.ts). Values that are not finite are
    * refused.
    */
-  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array, first?: number): Promise<void>;
+  writeTensor(
+    name: string,
+    kind: TensorKind,
+    dtype: Dtype,
+    data: Uint8Array,
+    first?: number,
+    adapter?: string,
+  ): Promise<void>;
   /** The whole tensor, or `count` elements from `first` on. */
   readTensor(
     name: string,
@@ -289,10 +333,11 @@ export interface NativeEngine {
     dtype: Dtype,
     first?: number,
     count?: number,
+    adapter?: string,
   ): Promise<Uint8Array>;
-  /** AdamW's step count; part of a checkpoint. */
-  optimizerStep(): number;
-  setOptimizerStep(step: number): void;
+  /** AdamW's step count; part of a checkpoint. Each adapter has its own. */
+  optimizerStep(adapter?: string): number;
+  setOptimizerStep(step: number, adapter?: string): void;
   /** UTF-8 bytes of every token id, concatenated, with vocab + 1 offsets; lets the sampler see stop strings. */
   setTokenBytes(bytes: Uint8Array, offsets: Int32Array): void;
   logprobs(
@@ -311,7 +356,7 @@ export interface NativeEngine {
   ): Promise<NativeGradientMetrics>;
   /** One step on the gradients. They can be read afterwards; the next forwardBackward starts from zero. */
   optimStep(optimizer: NativeOptimizerOptions, call?: Call): Promise<NativeStepMetrics>;
-  zeroGradients(): Promise<void>;
+  zeroGradients(adapter?: string): Promise<void>;
   /** zeroGradients, forwardBackward and optimStep in one. */
   update(
     batch: NativeTrainSequence[],
@@ -324,8 +369,11 @@ export interface NativeEngine {
     options: NativeGenerateOptions,
     call?: Call,
   ): Promise<{ completions: NativeCompletion[][]; stats: NativeGenerateStats }>;
-  /** Bytes the engine would need for a tree of these sizes, and what it may use. */
-  estimate(treeTokens: number, labels: number): { bytes: number; budget: number };
+  /**
+   * Bytes the engine would need for a tree of these sizes, and what it may use: for training, unless what would be
+   * trained (the base, or the adapter) is not trainable.
+   */
+  estimate(treeTokens: number, labels: number, adapter?: string): { bytes: number; budget: number };
   memory(): { bytes: number; peakBytes: number; budget: number };
   /** Of every call before it. Rejects with CONFIG unless the engine was created with `profile: true`. */
   profile(): Promise<NativeProfile>;

@@ -9,6 +9,7 @@ import type {
   Call,
   Dtype,
   EngineOptions,
+  NativeAdapterOptions,
   NativeAddon,
   NativeCompletion,
   NativeEngine,
@@ -77,12 +78,27 @@ export class Engine implements NativeEngine, AsyncDisposable {
     return new Engine(options, addon, native);
   }
 
-  parameters(): ParameterInfo[] {
-    return guard(() => this.#native.parameters());
+  parameters(adapter?: string): ParameterInfo[] {
+    return guard(() => this.#native.parameters(adapter));
   }
 
-  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array, first?: number): Promise<void> {
-    return guardAsync(undefined, () => this.#native.writeTensor(name, kind, dtype, data, first));
+  addAdapter(name: string, options: NativeAdapterOptions): Promise<void> {
+    return guardAsync(undefined, () => this.#native.addAdapter(name, options));
+  }
+
+  removeAdapter(name: string): Promise<void> {
+    return guardAsync(undefined, () => this.#native.removeAdapter(name));
+  }
+
+  writeTensor(
+    name: string,
+    kind: TensorKind,
+    dtype: Dtype,
+    data: Uint8Array,
+    first?: number,
+    adapter?: string,
+  ): Promise<void> {
+    return guardAsync(undefined, () => this.#native.writeTensor(name, kind, dtype, data, first, adapter));
   }
 
   readTensor(
@@ -91,16 +107,17 @@ export class Engine implements NativeEngine, AsyncDisposable {
     dtype: Dtype,
     first?: number,
     count?: number,
+    adapter?: string,
   ): Promise<Uint8Array> {
-    return guardAsync(undefined, () => this.#native.readTensor(name, kind, dtype, first, count));
+    return guardAsync(undefined, () => this.#native.readTensor(name, kind, dtype, first, count, adapter));
   }
 
-  optimizerStep(): number {
-    return guard(() => this.#native.optimizerStep());
+  optimizerStep(adapter?: string): number {
+    return guard(() => this.#native.optimizerStep(adapter));
   }
 
-  setOptimizerStep(step: number): void {
-    guard(() => this.#native.setOptimizerStep(step));
+  setOptimizerStep(step: number, adapter?: string): void {
+    guard(() => this.#native.setOptimizerStep(step, adapter));
   }
 
   setTokenBytes(bytes: Uint8Array, offsets: Int32Array): void {
@@ -127,8 +144,8 @@ export class Engine implements NativeEngine, AsyncDisposable {
     return guardAsync(call, () => this.#native.optimStep(optimizer, call));
   }
 
-  zeroGradients(): Promise<void> {
-    return guardAsync(undefined, () => this.#native.zeroGradients());
+  zeroGradients(adapter?: string): Promise<void> {
+    return guardAsync(undefined, () => this.#native.zeroGradients(adapter));
   }
 
   update(
@@ -148,8 +165,8 @@ export class Engine implements NativeEngine, AsyncDisposable {
     return guardAsync(call, () => this.#native.generate(prompts, options, call));
   }
 
-  estimate(treeTokens: number, labels: number): { bytes: number; budget: number } {
-    return guard(() => this.#native.estimate(treeTokens, labels));
+  estimate(treeTokens: number, labels: number, adapter?: string): { bytes: number; budget: number } {
+    return guard(() => this.#native.estimate(treeTokens, labels, adapter));
   }
 
   memory(): { bytes: number; peakBytes: number; budget: number } {
