@@ -132,6 +132,12 @@ export {
   type Evaluation,
   evaluate,
 } from "./evaluate/evaluate.js";
+export {
+  type CompareOptions,
+  type ComparedRecord,
+  type Comparison,
+  compareEvaluations,
+} from "./evaluate/compare.js";
 export { type EvaluationRecord, readEvaluations } from "./evaluate/evaluation-record.js";
 export {
   type Estimate,

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { SwirlError } from "../errors/swirl-error.js";
 import { buildCommand } from "./build.js";
+import { compareCommand } from "./compare.js";
 import { demoCommand } from "./demo.js";
 import { doctorCommand } from "./doctor-command.js";
 import { evalCommand } from "./eval.js";
@@ -39,6 +40,7 @@ const subcommands = [
   filterCommand,
   trainCommand,
   evalCommand,
+  compareCommand,
   solveCommand,
   logprobsCommand,
   buildCommand,

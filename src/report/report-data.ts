@@ -1,12 +1,13 @@
 /** Reads the data of a report from a run directory. A stage that did not run is absent, which is not an error. */
 
-import { access, readdir } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { z } from "zod";
 import { type EvaluationRecord, readEvaluations } from "../evaluate/evaluation-record.js";
 import { type Estimate, type EvaluationSummary, improvement, summarize } from "../evaluate/summary.js";
 import { readJson } from "../files/json-file.js";
 import { readJsonLines } from "../files/jsonl-reader.js";
 import { type FilterTable, filterTableSchema } from "../filter/filter-table.js";
+import { evaluationStages } from "../run-directory/evaluations.js";
 import { runPaths } from "../run-directory/layout.js";
 import type { Manifest } from "../run-directory/manifest.js";
 import { readManifest } from "../run-directory/run-directory.js";
@@ -53,9 +54,6 @@ const CURVES: readonly (readonly [key: string, title: string])[] = [
   ["grad_norm", "Gradient norm before clipping"],
 ];
 
-/** Names that stages have, in the order in which a run evaluates them. */
-const STAGE_ORDER = ["base", "before", "start", "after", "trained"];
-
 export async function readReportData(dir: string, title?: string): Promise<ReportData> {
   const paths = runPaths(dir);
   const manifest = await readManifest(paths.manifest);
@@ -88,12 +86,8 @@ export async function readReportData(dir: string, title?: string): Promise<Repor
 }
 
 async function readStages(dir: string): Promise<EvaluatedStage[]> {
-  const names = (await readdir(dir)).flatMap((file) => /^evaluation-(.+)\.jsonl$/.exec(file)?.[1] ?? []);
-  const rank = (name: string) =>
-    (STAGE_ORDER.indexOf(name) + STAGE_ORDER.length + 1) % (STAGE_ORDER.length + 1);
-  names.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   const stages: EvaluatedStage[] = [];
-  for (const name of names) {
+  for (const name of await evaluationStages(dir)) {
     const records: EvaluationRecord[] = [];
     for await (const record of readEvaluations(runPaths(dir).evaluation(name))) records.push(record);
     if (records.length > 0) stages.push({ name, records, summary: summarize(records) });

@@ -224,6 +224,43 @@ describe("swirl run", () => {
   }, 180_000);
 });
 
+describe("swirl compare", () => {
+  const corpus = join(import.meta.dirname, "../corpus/0.1.0");
+  const run = join(corpus, "run");
+
+  it("compares the first and the last evaluation of a run, and two runs", async () => {
+    const one = await swirl(["compare", run]);
+    expect(one).toMatchObject({ code: 0, out: expect.stringMatching(/base +0\.0 .*\ntrained +0\.0/) });
+    expect(one.out).toContain("wrong both times 2");
+    const { code, out } = await swirl(["compare", run, join(corpus, "killed"), "--stage", "base", "--json"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      files: [join(run, "evaluation-base.jsonl"), join(corpus, "killed/evaluation-base.jsonl")],
+      questions: 2,
+      difference: { value: 0, n: 2 },
+      gained: [],
+    });
+  });
+
+  it("refuses what does not pair up, and names the evaluations there are", async () => {
+    const other = await swirl(["compare", run, join(corpus, "records/evaluation.jsonl")]);
+    expect(other).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/has 2 questions.*0 are in both\n {2}→ /),
+    });
+    expect(await swirl(["compare", run, "--stage", "final"])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/no evaluation "final": it has the evaluations base, start, trained/),
+    });
+    expect(await swirl(["compare", join(run, "evaluation-base.jsonl")])).toMatchObject({ code: 1 });
+    expect(await swirl(["compare", "nothing-there"])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/ENOENT/),
+    });
+    expect(await swirl(["compare"])).toMatchObject({ code: 2 });
+  });
+});
+
 describe("--profile", () => {
   it("prints where the time went, and keeps it beside what other stages left", async () => {
     const args = ["-c", "config.json", "--output", "profiled"];
