@@ -32,8 +32,8 @@ void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype 
     s.model.drop_packed();
   }
   if (kind == TensorKind::kGradient) {
-    s.begin_gradient("writeTensor");
-    s.gradient = State::Gradient::kReady;
+    s.parameters.begin_gradient("writeTensor");
+    s.parameters.gradient_state = GradientState::kReady;
   }
   s.parameters.write(name, kind, dtype, first, bytes, count_bytes);
 }
@@ -41,7 +41,9 @@ void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype 
 std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype,
                                          int64_t first, int64_t count) {
   State& s = *state_;
-  if (kind == TensorKind::kGradient && s.gradient == State::Gradient::kTorn) s.begin_gradient("readTensor");
+  if (kind == TensorKind::kGradient && s.parameters.gradient_state == GradientState::kTorn) {
+    s.parameters.begin_gradient("readTensor");  // says why
+  }
   s.make_room(name, kind);
   return s.parameters.read(name, kind, dtype, first, count);
 }

@@ -13,7 +13,7 @@ uint64_t set_budget(const EngineOptions& options, Device& device) {
   const swirl_device_info info = device.info();
   const uint64_t budget =
       options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
-  const uint64_t weights = Parameters::weight_bytes(options.config, options.dtype, options.trainable);
+  const uint64_t weights = Parameters::bytes_of(options.config, options.dtype, options.trainable);
   if (weights > budget) {
     throw Error("MEMORY", "createEngine",
                 "the weights need " + memory_text(weights) + "; the budget is " + memory_text(budget) + " (" +
@@ -38,8 +38,7 @@ Engine::State::State(const EngineOptions& o)
       sampler(device, options.config, o.dtype, model, head, workspace, lists) {}
 
 uint64_t Engine::State::fixed_bytes(bool backward) const {
-  return Parameters::weight_bytes(options.config, options.dtype, options.trainable) +
-         (backward ? parameters.training_bytes() : 0);
+  return parameters.weight_bytes() + (backward ? parameters.training_bytes() : 0);
 }
 
 Engine::State::Workspace Engine::State::plan(Arena& arena, int64_t stack, int64_t rows, int64_t labels,

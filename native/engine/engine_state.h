@@ -78,18 +78,6 @@ struct Engine::State {
                                    const char* op);
   StepMetrics step(const OptimizerOptions&, const Call&, const char* op);
 
-  // State of the gradient buffer.
-  enum class Gradient {
-    kNone,   // zeros, or not allocated yet
-    kReady,  // the sum of every forward_backward since the last step
-    kSpent,  // the last step has used it; it can still be read
-    kTorn,   // kReady, and part of a call that failed
-  } gradient = Gradient::kNone;
-  bool loss_finite = true;  // whether every loss in the buffer was finite
-  void drop_gradient();
-  // Zeros where there is nothing to add to. Refuses a torn one.
-  void begin_gradient(const char* op);
-
  private:
   Workspace plan(Arena&, int64_t stack, int64_t rows, int64_t labels, Keep) const;
   uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;

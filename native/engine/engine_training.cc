@@ -83,7 +83,7 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
   }
   begun = sequences.empty();
   if (begun) {
-    begin_gradient(op);
+    parameters.begin_gradient(op);
     return m;
   }
 
@@ -93,7 +93,7 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
   const TokenTree& tree = run.tree;
   const LabelUsers users(tree, sequences, order);
   begun = true;
-  begin_gradient(op);
+  parameters.begin_gradient(op);
 
   m.micro_batches = static_cast<int64_t>(run.schedule.batches.size());
   m.tokens += tree.sequence_tokens;
@@ -166,31 +166,10 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
   return m;
 }
 
-void Engine::State::begin_gradient(const char* op) {
-  if (gradient == Gradient::kTorn) {
-    throw Error("INPUT", op,
-                std::string(op) + ": an earlier call failed halfway, so the gradients are incomplete",
-                "call zeroGradients and repeat every forwardBackward since the last step");
-  }
-  if (gradient != Gradient::kReady) {
-    parameters.begin_gradient();
-    loss_finite = true;
-  }
-}
-
-void Engine::State::drop_gradient() {
-  gradient = Gradient::kNone;
-  loss_finite = true;
-  parameters.zero_gradient();
-}
-
 GradientMetrics Engine::State::forward_backward(const std::vector<TrainSequence>& batch,
                                                 const LossOptions& loss, const Call& call, const char* op) {
   validate(options.config, batch, loss, op);
-  if (!options.trainable) {
-    throw Error("INPUT", op, std::string(op) + ": this engine was opened with trainable: false",
-                "open the policy with trainable: true");
-  }
+  parameters.require_trainable(op);
   const Stopwatch watch;
   device.reset_peak();
   model.drop_packed();
@@ -200,15 +179,16 @@ GradientMetrics Engine::State::forward_backward(const std::vector<TrainSequence>
     m = accumulate(batch, loss, call, op, begun);
   } catch (...) {
     // Part of this call may be in the buffer.
-    if (begun && gradient == Gradient::kReady) {
-      gradient = Gradient::kTorn;
-    } else if (begun && gradient != Gradient::kTorn) {
-      drop_gradient();
+    GradientState& state = parameters.gradient_state;
+    if (begun && state == GradientState::kReady) {
+      state = GradientState::kTorn;
+    } else if (begun && state != GradientState::kTorn) {
+      parameters.parameters.drop_gradient();
     }
     throw;
   }
-  gradient = Gradient::kReady;
-  loss_finite = loss_finite && std::isfinite(m.loss);
+  parameters.gradient_state = GradientState::kReady;
+  parameters.loss_finite = parameters.loss_finite && std::isfinite(m.loss);
   m.peak_bytes = device.peak_bytes();
   m.milliseconds = watch.milliseconds();
   return m;
@@ -216,8 +196,8 @@ GradientMetrics Engine::State::forward_backward(const std::vector<TrainSequence>
 
 StepMetrics Engine::State::step(const OptimizerOptions& optimizer, const Call& call, const char* op) {
   validate(optimizer, parameters.infos().size(), op);
-  if (gradient == Gradient::kTorn) begin_gradient(op);  // says why
-  if (gradient != Gradient::kReady) {
+  if (parameters.gradient_state == GradientState::kTorn) parameters.begin_gradient(op);  // says why
+  if (parameters.gradient_state != GradientState::kReady) {
     throw Error("INPUT", op, std::string(op) + ": there are no gradients since the last step",
                 "call forwardBackward first");
   }
@@ -231,7 +211,7 @@ StepMetrics Engine::State::step(const OptimizerOptions& optimizer, const Call& c
     sum += squares[i];
   }
   m.grad_norm = std::isfinite(sum) ? std::sqrt(sum) : std::numeric_limits<double>::quiet_NaN();
-  if (!loss_finite) {
+  if (!parameters.loss_finite) {
     m.skip_reason = "the loss is not finite";
   } else if (!std::isfinite(m.grad_norm)) {
     m.skip_reason = "the gradient of " + parameters.first_infinite_gradient() + " is not finite";
@@ -246,7 +226,7 @@ StepMetrics Engine::State::step(const OptimizerOptions& optimizer, const Call& c
       model.drop_packed();
     }
   }
-  gradient = Gradient::kSpent;
+  parameters.gradient_state = GradientState::kSpent;
   m.peak_bytes = device.peak_bytes();
   m.milliseconds = watch.milliseconds();
   return m;
@@ -262,7 +242,7 @@ StepMetrics Engine::optim_step(const OptimizerOptions& optimizer, const Call& ca
   return state_->step(optimizer, call, "optimStep");
 }
 
-void Engine::zero_gradients() { state_->drop_gradient(); }
+void Engine::zero_gradients() { state_->parameters.parameters.drop_gradient(); }
 
 UpdateMetrics Engine::update(const std::vector<TrainSequence>& batch, const LossOptions& loss,
                              const OptimizerOptions& optimizer, const Call& call) {
@@ -271,13 +251,13 @@ UpdateMetrics Engine::update(const std::vector<TrainSequence>& batch, const Loss
   validate(s.options.config, batch, loss, op);
   validate(optimizer, s.parameters.infos().size(), op);
   s.sampler.cache().release();  // stale after the step, and its memory is needed now
-  s.gradient = State::Gradient::kSpent;
+  s.parameters.gradient_state = GradientState::kSpent;
   UpdateMetrics m;
   m.gradient = s.forward_backward(batch, loss, call, op);
   try {
     m.step = s.step(optimizer, call, op);
   } catch (...) {
-    s.drop_gradient();
+    s.parameters.drop_gradient();
     throw;
   }
   m.step.milliseconds += m.gradient.milliseconds;

@@ -1,0 +1,124 @@
+// Tensors: named weights in one index space, first the matrices, then the vectors (norms and biases), with what training
+// adds to them. Parameters (the base) and Adapter lay their tensors out in one.
+//
+// Weights, gradients and both Adam moments share the index space [0, total), so that clipping and AdamW are single
+// passes.
+//   float32 weights: the master copy. Always kept for vectors; for matrices, when training or computing in float32.
+//   compute:         the bfloat16 copy of the matrices, which products read. Absent in float32.
+//   gradient, m, v:  float32, allocated when training begins. Gradients accumulate until zeroed.
+#ifndef SWIRL_ENGINE_TENSORS_H_
+#define SWIRL_ENGINE_TENSORS_H_
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "device.h"
+#include "types.h"
+
+namespace swirl {
+
+enum class GradientState {
+  kNone,   // zeros, or not allocated yet
+  kReady,  // the sum of every forward_backward since the last step
+  kSpent,  // the last step has used it; it can still be read
+  kTorn,   // kReady, and part of a call that failed
+};
+
+class Tensors {
+ public:
+  Tensors(const Tensors&) = delete;
+  Tensors& operator=(const Tensors&) = delete;
+
+  const std::vector<ParameterInfo>& infos() const { return infos_; }  // any thread
+  bool trainable() const { return trainable_; }                       // any thread
+  // Throws INPUT, with the remedy, unless trainable.
+  void require_trainable(const char* op) const;
+
+  const void* matrix(int64_t offset) const;   // in the compute dtype
+  const float* vector(int64_t offset) const;  // float32
+  float* gradient(int64_t offset) const { return gradient_.as<float>() + offset; }
+
+  // Write or read elements from `first` on: write as many as `bytes` holds, read `count`. kWhole: exactly the whole
+  // tensor. Values must have passed check_values.
+  void write(const std::string& name, TensorKind, swirl_dtype, int64_t first, const uint8_t* bytes,
+             size_t count_bytes);
+  std::vector<uint8_t> read(const std::string& name, TensorKind, swirl_dtype, int64_t first, int64_t count);
+
+  // Checks the arguments of `write`: throws Error("NUMERICS"), with tensor and element, for a value that is not finite
+  // or a second moment below 0.
+  void check_values(const std::string& name, TensorKind, swirl_dtype, int64_t first, const uint8_t* bytes,
+                    size_t count_bytes) const;
+
+  GradientState gradient_state = GradientState::kNone;
+  bool loss_finite = true;  // whether every loss in the gradient was finite
+  // Zeros where there is nothing to add to; allocates on first use. Refuses a torn gradient.
+  void begin_gradient(const char* op);
+  void drop_gradient();  // kNone
+  // Sums of squares by parameter group, 0 for frozen ones; not finite when any gradient is not. [1 + groups]
+  std::vector<double> gradient_squares(const OptimizerOptions&) const;
+  std::string first_infinite_gradient() const;  // the parameter's name
+  // Takes the step and returns "", or changes nothing and returns which weight or moment would not be finite.
+  std::string adamw_step(const OptimizerOptions&, double gradient_scale);
+  int64_t step = 0;  // AdamW steps done
+
+  uint64_t bytes() const;           // allocated now
+  uint64_t weight_bytes() const;    // of the weights; any thread
+  uint64_t training_bytes() const;  // gradients and both moments, 0 unless trainable; any thread
+  uint64_t missing_bytes() const { return weight_bytes() + training_bytes() - bytes(); }  // to train
+  uint64_t missing_bytes(TensorKind) const;               // what a write or read of this kind would allocate
+  uint64_t staging_bytes(const std::string& name) const;  // temporary memory of a write or read
+
+ protected:
+  // What errors say.
+  struct Owner {
+    std::string name;         // "this model"
+    std::string check;        // what to do where it has no such tensor
+    std::string untrainable;  // that it is not, and why
+    std::string remedy;       // of that
+  };
+  Tensors(Device&, swirl_dtype, bool trainable, Owner);
+  ~Tensors() = default;
+
+  // Layout: matrices, end_matrices(), vectors, allocate(). Returns the offset.
+  int64_t add(const std::string& name, std::vector<int64_t> shape);
+  void end_matrices() { matrices_ = total_; }
+  // Zeroed weights. matrix_masters: whether matrices have a float32 master in bfloat16 as well.
+  void allocate(bool matrix_masters);
+
+ private:
+  struct Place {
+    int64_t offset, count;
+  };
+  // A contiguous range of the index space in one parameter group.
+  struct Range {
+    int64_t begin, count;
+    size_t group;
+  };
+  std::vector<Range> ranges(const OptimizerOptions&) const;
+  double sum_of_squares(int64_t begin, int64_t count) const;
+  const std::string& name_at(int64_t index) const;
+  const Place& place(const std::string& name) const;
+  // `count` elements of a tensor from element `first` on; throws if the tensor is shorter.
+  Place part(const std::string& name, int64_t first, int64_t count) const;
+  // Calls visit(first element, elements) for each part of a tensor, as large as `staging` can hold.
+  template <class Visit>
+  void each_part(const Place&, swirl_dtype, Buffer& staging, const Visit& visit) const;
+  Buffer& buffer(TensorKind);
+  void clear_gradient();  // allocates on first use, then zeroes
+  void begin_moments();
+
+  Device& device_;
+  const swirl_dtype dtype_;
+  const bool trainable_;
+  const Owner owner_;
+  std::vector<ParameterInfo> infos_;
+  std::unordered_map<std::string, Place> places_;
+  int64_t matrices_ = 0, total_ = 0;  // elements
+  int64_t master_begin_ = 0;          // first index that has float32 weights
+  Buffer master_, compute_, gradient_, m_, v_;
+};
+
+}  // namespace swirl
+
+#endif  // SWIRL_ENGINE_TENSORS_H_
