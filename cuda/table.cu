@@ -74,6 +74,8 @@ swirl_kernels make_table() {
   t.sum_of_squares = Entered<sum_of_squares>::call;
   t.adamw = Entered<adamw>::call;
   t.adamw_check = Entered<adamw_check>::call;
+  t.adamw_compact = Entered<adamw_compact>::call;
+  t.adamw_compact_check = Entered<adamw_compact_check>::call;
   return t;
 }
 

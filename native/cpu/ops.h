@@ -110,6 +110,12 @@ swirl_status adamw(swirl_device*, size_t count, const swirl_adamw*, float* weigh
 swirl_status adamw_check(swirl_device*, size_t count, const swirl_adamw*, const float* weight,
                          const float* gradient, const float* m, const float* v, int64_t* host_first);
 
+// adamw_compact.cc
+swirl_status adamw_compact(swirl_device*, size_t count, const swirl_adamw*, const swirl_rounding*,
+                           void* weight, const float* gradient, const swirl_compact_moments*);
+swirl_status adamw_compact_check(swirl_device*, size_t count, const swirl_adamw*, const void* weight,
+                                 const float* gradient, const swirl_compact_moments*, int64_t* first);
+
 }  // namespace swirl
 
 #endif  // SWIRL_CPU_OPS_H_

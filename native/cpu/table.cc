@@ -47,6 +47,8 @@ const swirl_kernels* swirl_cpu_kernels(void) {
     t.sum_of_squares = sum_of_squares;
     t.adamw = adamw;
     t.adamw_check = adamw_check;
+    t.adamw_compact = adamw_compact;
+    t.adamw_compact_check = adamw_compact_check;
     return t;
   }();
   return &table;

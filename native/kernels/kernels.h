@@ -17,7 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SWIRL_KERNELS_VERSION 3
+#define SWIRL_KERNELS_VERSION 4
+
+#define SWIRL_MOMENT_BLOCK 32  // elements of a tensor that share a scale in compact optimizer state
 
 #ifdef __cplusplus
 extern "C" {
@@ -106,6 +108,20 @@ typedef struct {
   double bias_correction1, bias_correction2;   // 1 - beta^t
   double gradient_scale;                       // clipping factor
 } swirl_adamw;
+
+// What the random bits of a stochastic rounding depend on, besides the element's index.
+typedef struct {
+  uint64_t seed;
+  uint64_t step;       // AdamW steps done before
+  uint64_t parameter;  // index of the tensor
+} swirl_rounding;
+
+// Adam's moments of one tensor in 8 bits (compact_state.h). Codes: [count]; scales: [count / 32, rounded up]; none
+// overlap. All zeros: moments of 0.
+typedef struct {
+  uint8_t *m, *m_scale;
+  uint8_t *v, *v_scale;
+} swirl_compact_moments;
 
 typedef struct {
   float temperature;  // 0 = greedy
@@ -272,6 +288,14 @@ typedef struct swirl_kernels {
   // finite, or the weight would round to infinity in bfloat16; -1 = none. Changes nothing. Waits for the device.
   swirl_status (*adamw_check)(swirl_device*, size_t count, const swirl_adamw*, const float* weight,
                               const float* gradient, const float* m, const float* v, int64_t* host_first);
+  // The same two for compact state, one tensor per call: a bfloat16 weight without a float32 copy, and moments in 8
+  // bits. The step is computed in float32 from the state as stored; then weight and moments are rounded
+  // stochastically, with the same random bits on every device.
+  swirl_status (*adamw_compact)(swirl_device*, size_t count, const swirl_adamw*, const swirl_rounding*,
+                                void* weight, const float* gradient, const swirl_compact_moments*);
+  swirl_status (*adamw_compact_check)(swirl_device*, size_t count, const swirl_adamw*, const void* weight,
+                                      const float* gradient, const swirl_compact_moments*,
+                                      int64_t* host_first);
 } swirl_kernels;
 
 // The CPU table, always present.

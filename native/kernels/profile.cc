@@ -101,6 +101,8 @@ Profile::Profile(const swirl_kernels& inner, swirl_device* device)
   table_.sum_of_squares = Timed<&swirl_kernels::sum_of_squares, &work::sum_of_squares>::call;
   table_.adamw = Timed<&swirl_kernels::adamw, &work::adamw>::call;
   table_.adamw_check = Timed<&swirl_kernels::adamw_check, &work::adamw_check>::call;
+  table_.adamw_compact = Timed<&swirl_kernels::adamw_compact, &work::adamw_compact>::call;
+  table_.adamw_compact_check = Timed<&swirl_kernels::adamw_compact_check, &work::adamw_compact_check>::call;
 }
 
 void Cost::add(double took, const Work& work, const Peaks& peaks) {

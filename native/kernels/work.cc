@@ -184,4 +184,15 @@ Work adamw_check(size_t count, const swirl_adamw*, const float*, const float*, c
   return moved("adamw_check", double(count) * 16);
 }
 
+// Weight, both moments and their scales are read and written, the gradient is read.
+Work adamw_compact(size_t count, const swirl_adamw*, const swirl_rounding*, void*, const float*,
+                   const swirl_compact_moments*) {
+  return moved("adamw_compact", double(count) * (12 + 4.0 / SWIRL_MOMENT_BLOCK));
+}
+
+Work adamw_compact_check(size_t count, const swirl_adamw*, const void*, const float*,
+                         const swirl_compact_moments*, int64_t*) {
+  return moved("adamw_compact_check", double(count) * (8 + 2.0 / SWIRL_MOMENT_BLOCK));
+}
+
 }  // namespace swirl::work

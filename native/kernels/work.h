@@ -74,6 +74,10 @@ Work adamw(size_t count, const swirl_adamw*, float* weight, const float*, float*
            swirl_dtype);
 Work adamw_check(size_t count, const swirl_adamw*, const float*, const float*, const float*, const float*,
                  int64_t*);
+Work adamw_compact(size_t count, const swirl_adamw*, const swirl_rounding*, void*, const float*,
+                   const swirl_compact_moments*);
+Work adamw_compact_check(size_t count, const swirl_adamw*, const void*, const float*,
+                         const swirl_compact_moments*, int64_t*);
 
 }  // namespace work
 }  // namespace swirl

@@ -65,7 +65,7 @@ else
 fi
 export SWIRL_TEST_DEVICE SWIRL_CUDA_MODULE
 
-[ $# -gt 0 ] || set -- simd convert gemm embedding rmsnorm rope gated rows attention_forward attention_backward logprob sample adamw
+[ $# -gt 0 ] || set -- simd convert gemm embedding rmsnorm rope gated rows attention_forward attention_backward logprob sample adamw adamw_compact
 failed=0
 for op in "$@"; do
   c++ $flags "tests/native/${op}_test.cc" "$out"/cpu/*.o $library -ldl -o "$out/${op}_test"
