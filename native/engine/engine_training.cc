@@ -183,7 +183,7 @@ GradientMetrics Engine::State::forward_backward(const std::vector<TrainSequence>
     if (begun && state == GradientState::kReady) {
       state = GradientState::kTorn;
     } else if (begun && state != GradientState::kTorn) {
-      parameters.parameters.drop_gradient();
+      parameters.drop_gradient();
     }
     throw;
   }
@@ -242,7 +242,7 @@ StepMetrics Engine::optim_step(const OptimizerOptions& optimizer, const Call& ca
   return state_->step(optimizer, call, "optimStep");
 }
 
-void Engine::zero_gradients() { state_->parameters.parameters.drop_gradient(); }
+void Engine::zero_gradients() { state_->parameters.drop_gradient(); }
 
 UpdateMetrics Engine::update(const std::vector<TrainSequence>& batch, const LossOptions& loss,
                              const OptimizerOptions& optimizer, const Call& call) {
