@@ -74,6 +74,33 @@ describe("f1", () => {
 
 describe("numericEqual", () => {
   it.each([
+    ["18 km", "18", true],
+    ["18", "18 km", true],
+    ["18 km", "18 kilometers", true],
+    ["18km", "18 kilometre", true],
+    ["$18", "18 dollars", true],
+    ["18 m²", "18 square meters", true],
+    ["18 km/h", "18 km per hour", true],
+    ["18 apples", "18 pears", true], // what is counted is not compared
+    ["18 km", "18 g", false],
+    ["18 km", "18000 m", false],
+    ["18 m", "18 m^2", false],
+    ["18 km", "18 km/h", false],
+    ["5 cents", "$5", false],
+    ["5¢", "5 dollars", false],
+    ["€5", "$5", false],
+    ["5 hours", "5 minutes", false],
+    ["50%", "50 km", false],
+    ["5²", "52", false],
+    ["5²", "2", false],
+    ["x²", "2", false],
+    ["²", "2", false],
+  ])("%j and %j: %s", (prediction, gold, equal) => {
+    expect(numericEqual(prediction, gold)).toBe(equal);
+    expect(numericEqual(gold, prediction)).toBe(equal);
+  });
+
+  it.each([
     "10",
     "10.00",
     "$10",

@@ -25,8 +25,10 @@ export function digitsAt(tokens: readonly Token[], start: number): Read {
   // 10^3, and 1.2 × 10^5
   if (tokens[end]?.text === "^") {
     const power = powerAt(tokens, end);
+    // A power of a fraction or only of its denominator; "5.10^3" is a product to some.
+    const certain = over === undefined && !/\.10$/.test(tokens[start]!.text);
     return {
-      value: power && value !== undefined ? value ** power.value : undefined,
+      value: power && value !== undefined && certain ? value ** power.value : undefined,
       end: power?.end ?? end + 1,
     };
   }
@@ -48,6 +50,7 @@ export function digitsAt(tokens: readonly Token[], start: number): Read {
     const million = attached.text === "m" && isMoney(tokens, start);
     if (suffix !== undefined) value = scaled(value, suffix);
     else if (million) value = scaled(value, 1e6);
+    else if (attached.text === "L" && isMoney(tokens, start)) value = undefined;
     else if (!ATTACHED_UNITS.has(bare) && !(raised && /^[a-z]{1,2}$/.test(bare))) value = undefined;
     end++;
     if (suffix === undefined && !million) return { value, end };
@@ -59,7 +62,8 @@ export function digitsAt(tokens: readonly Token[], start: number): Read {
     const longer = more?.kind === "number" || CHARACTER_SCALES.has(more?.text ?? "");
     return { value: longer ? undefined : scaled(value, scale), end: character + (longer ? 2 : 1) };
   }
-  if (isMoney(tokens, start) && tokens[skipSpace(tokens, end)]?.text === "m")
+  // Metres, litres, or millions and lakhs of money.
+  if (isMoney(tokens, start) && /^[mL]$/.test(tokens[skipSpace(tokens, end)]?.text ?? ""))
     return { value: undefined, end };
   return scalesAfter(tokens, { value, end });
 }

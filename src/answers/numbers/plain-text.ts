@@ -15,7 +15,7 @@ export function plainText(text: string): string {
     .replace(/[\u00bc-\u00be\u2150-\u215e\u2189]/gu, (fraction) => ` ${fraction.normalize("NFKC")} `)
     .replace(/[^\p{No}]+/gu, (rest) => rest.normalize("NFKC"))
     .replace(/\p{Nd}/gu, digit)
-    .replace(/[\u2010-\u2013\u2212\u2043]/g, "-")
+    .replace(/[\u2010-\u2013\u2212\u2043\u02d7\u2796]/g, "-")
     .replace(/[\u2014\u2015](?=[\p{Sc}\d.])/gu, "-")
     .replace(/\u2044/g, "/") // the slash of "1⁄4"
     .replace(/\u066b/g, ".") // the Arabic decimal separator
@@ -57,6 +57,7 @@ const COMMANDS: readonly (readonly [RegExp, string])[] = [
   [/\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|boxed|fbox)\s*\{([^{}]*)\}/g, " $1 "],
   [/\\[dtc]?frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))/g, " $1$2\u2215$3$4 "],
   [/\^\s*\{\s*([-+]?\d+)\s*\}/g, "^$1"],
+  [/(?<=[\p{L}\p{N})])_\s*\{\s*(\w*)\s*\}/gu, "_$1"], // an index belongs to its name
 ];
 
 function withoutLatex(text: string): string {
@@ -75,6 +76,7 @@ function withoutLatex(text: string): string {
 
 function withoutMarkup(text: string): string {
   return text
+    .replace(/~~|<\/?(?:s|strike|del)>/gi, "\\") // struck out: what is left of it is not certain
     .replace(/<\/?[a-zA-Z][^<>]*>/g, " ")
     .replace(/(?<![\w)*])(\*\*|__|[`*_])(?=\S)([^*`\n]*?\S)\1(?![\w(*])/g, "$2");
 }

@@ -5,21 +5,45 @@
  */
 import { digitsAt, powerAt } from "./digit-numerals.js";
 import { lower, skipSpace, type Token, tokenize } from "./tokens.js";
+import { unitBeside } from "./units.js";
 import { beginsWords, wordsAt } from "./word-numerals.js";
 
 export interface Quantity {
   value: number | undefined;
   percent: boolean;
+  /** Its unit in one spelling, where it is a known one. */
+  unit: string | undefined;
   /** Whether it is written in digits. */
   digits: boolean;
 }
 
 const CURRENCY =
   /(?:(?<!\p{L})(?:US|CA|AU|HK|NZ|A|C|S|R)?\$|\p{Sc}|(?<![\p{L}])(?:USD|EUR|GBP|INR|CAD|AUD|JPY|CNY|CHF|Rs\.?))\s*$/iu;
-const MINUS_WORD =
-  /(?:(?<![\p{L}-])(?:minus|negative|neg\.?|moins|menos|meno|минус)\s+|(?:マイナス|마이너스|负|負)\s*)$/iu;
-const CHANGED_BEFORE =
-  /(?:n't|\b(?:than|least|most|over|under|above|below|beyond|exceed(?:s|ing)?|almost|nearly|not|never|neither|nor|hardly|scarcely|except|excluding|besides|min|minimum|maximum|max|every|within|version|minus:?|negative:?|v|squared?|cubed?|root|log|ln|sqrt|sin|cos|tan|double|triple|twice|half|thrice|mod|modulo|point|dot)|\bup to|\binstead of|\banything but|\b(?:twice|half|double|triple|root|square|cube|reciprocal|inverse|opposite|third|quarter|fourth|fifth)s? of)\s*(?:a |an |the )?[("']?\s*$|[第零]$|\(\s*(?:-|minus|negative)\s*\)\s*$/iu;
+/** Minus and negative, as languages with and without spaces between words write them. */
+const MINUS_WORD = new RegExp(
+  "(?:(?<![\\p{L}\\p{M}-])(?:minus|negative|neg\\.?|moins|menos|meno|menys|mínus|miinus|минус|мінус|μείον|πλην|מינוס|ناقص|" +
+    "سالب|منفی|eksi|âm|ลบ|माइनस|ऋण|négatif|negativo|negatif)\\s+" +
+    "|(?:マイナス|마이너스|负|負|負の|零下|영하|음수|ลบ)\\s*)$",
+  "iu",
+);
+const CHANGED_BEFORE = new RegExp(
+  "(?:n't|\\b(?:than|least|most|over|under|above|below|beyond|exceed(?:s|ing)?|almost|nearly|not|never|neither|nor|" +
+    "hardly|scarcely|except|excluding|besides|min|minimum|maximum|max|every|within|version|minus:?|negative:?|v|" +
+    "squared?|cubed?|root|log|ln|sqrt|sin|cos|tan|double|triple|treble|twice|half|thrice|mod|modulo|point|dot|before|" +
+    "until|till|since|down)|\\bup to|\\binstead of|\\banything but" +
+    "|\\b(?:twice|half|double|triple|root|square|cube|reciprocal|inverse|opposite|third|quarter|fourth|fifth)s? of" +
+    // More than one of what is counted: "a pair of 5", "groups of 5".
+    "|\\b(?:pairs?|couples?|multiples?|powers?|groups|sets|teams|packs|packets|boxes|bags|rows|stacks|bundles) of" +
+    // An amount that is below zero to some and counted from zero to others.
+    "|\\b(?:loss|losses|deficit|debt|shortfall|overdraft)(?: (?:is|was))?(?: of|:)?" +
+    "|\\b(?:decrease|decline|drop|fall|reduction|decreased|declined|dropped|fell|reduced) (?:of|by)" +
+    "|\\bnegative \\p{L}+(?: of)?|\\bminus sign)\\s*(?:a |an |the )?[(\"']?\\s*$" +
+    "|[第零减減欠亏]\\s*$|\\(\\s*(?:-|minus|negative)\\s*\\)\\s*$" +
+    // A dash of another kind, an ellipsis, an operator without its left side, a percent sign in front.
+    "|[\\u058a\\u05be\\u1806\\u2e3a\\u2e3b\\u3030\\u30a0\\u30fc\\u2500\\u23af\\u301c\\u2053\\u3161]\\s*\\p{Sc}?$" +
+    "|(?<!\\p{L})\\.$|[×/^_%]$|^\\s*\\*$",
+  "iu",
+);
 /** "no one", "the two" */
 const PRONOUN_BEFORE = /(?<!\p{L})(?:no|any|every|some|only|each|which|this|that|these|those|the)[ -]$/iu;
 const MONTH =
@@ -30,7 +54,14 @@ const CHANGED_AFTER = new RegExp(
     `|\\s*(?:of )?${MONTH}\\b` +
     "|\\s+(?:or|and) (?:more|less|fewer|above|over|under|below|so|up|older|younger|higher|lower|greater|bigger)\\b" +
     "|\\s+(?:below|under|above|over)\\b(?! the)" +
-    "|\\s*(?:squared|cubed|factorial|quarters?|score|gross|bil|mill?|tril|[a-z]*illions?|myriads?|kk|G|bps|basis points?|doubled|tripled|quadrupled|halved|twos|threes|fours|fives|sixes|sevens|eights|nines|tens|grand|plus|to the power)\\b" +
+    // A scale or a unit of money in another language, a tenth, a third party's sign of debit and credit.
+    "|\\s*(?:[dD]utzend|douzaines?|docenas?|dúzias?|dozzin[ae]|дюжин\\p{L}*|[tT]sd|[hH]underttausend|cientos|[cC][rR]|[dD][rR]|MM)(?![\\p{L}])" +
+    "|\\s*[打割成折]|\\s*(?:ダース|다스)" +
+    "|\\s*-?(?:loss|deficit|debt|shortfall|overdraft|decrease|decline|drop|reduction)\\b|\\s+in debt\\b|\\s+in the red\\b" +
+    "|\\s+and (?:a (?:bit|little|few)|change|some|something)\\b|\\s+and\\s*$|-?(?:ish|odd)\\b|\\s+(?:odd|something|th|st|nd|rd)\\b" +
+    "|-(?:figures?|digits?)\\b|,?\\s*etc\\b|\\s*[rR]\\s?\\d|\\s+(?:remainder|rem)\\b|\\s+to the (?:power|\\p{L}+(?:th|rd|nd)|third|\\d)" +
+    "|\\)?-$|\\s*/\\s*$|\\s*\\*$|[†‡]" +
+    "|[\\s-]*(?:squared|cubed|factorial|quarters?|score|gross|bil|mill?|tril|[a-z]*illions?|myriads?|kk|G|bps|basis points?|doubled|tripled|quadrupled|halved|twos|threes|fours|fives|sixes|sevens|eights|nines|tens|grand|plus|to the power)\\b" +
     "|\\s*\\(?(?:negative|minus)\\b" +
     // "18 isn't the answer", "18 apples is wrong": a number that is denied.
     "|(?:\\s+\\p{L}+){0,2}?\\s+(?:(?:is|was|are|were) (?:not|never|wrong|incorrect|false|impossible)\\b" +
@@ -44,7 +75,7 @@ const CHANGED_AFTER = new RegExp(
 );
 /** Signs that make a number of the whole text uncertain. */
 const UNCERTAIN =
-  /[\u221a-\u221c\u00b1\u2213\u03c0\u221e\u2211\u220f\u222b\u2308-\u230b|<>\u2264\u2265\u2260\\\p{No}]|[\u0304\u0305\u0332]/u;
+  /[\u221a-\u221c\u00b1\u2213\u03c0\u221e\u2211\u220f\u222b\u2308-\u230b|<>\u2264\u2265\u2260\\\p{No}]|\d\p{M}|[\u0304\u0305\u0332]/u;
 
 /** Characters before a quantity that may change it; more would take time quadratic in a text's length. */
 const CONTEXT = 60;
@@ -63,12 +94,14 @@ export function quantitiesIn(text: string): Quantity[] {
     }
     const from = tokens[at]!.at;
     const to = tokens[core.end]?.at ?? text.length;
-    const sign = signBefore(text.slice(Math.max(0, from - CONTEXT), from), core.digits);
+    const before = text.slice(Math.max(0, from - CONTEXT), from);
+    const sign = signBefore(before, core.digits);
     const known = !uncertain && sign !== undefined && core.value !== undefined;
     const changed = CHANGED_AFTER.test(text.slice(to));
     found.push({
       value: known && !changed ? sign * core.value! : undefined,
       percent: core.percent,
+      unit: core.percent ? "%" : unitBeside(before, text.slice(core.unit, core.unit + CONTEXT)),
       digits: core.digits,
     });
     at = core.end;
@@ -113,6 +146,7 @@ interface Core {
   value: number | undefined;
   percent: boolean;
   digits: boolean;
+  unit: number; // where its unit would begin, an offset in the text
   end: number; // the token after it
 }
 
@@ -123,6 +157,9 @@ function coreAt(tokens: readonly Token[], start: number): Core | undefined {
   const read = first.kind === "number" ? digitsAt(tokens, start) : wordsAt(tokens, start);
   if (read === undefined) return undefined;
   let { value, end } = read;
+  // Past the number, or at the unit that is written right after its digits ("18km").
+  const isAttached = end === start + 2 && tokens[start + 1]!.kind === "word";
+  const unit = tokens[isAttached ? start + 1 : end]?.at ?? Number.POSITIVE_INFINITY;
   const mark = skipSpace(tokens, end);
   const word = lower(tokens, mark);
   let percent = false;
@@ -133,7 +170,7 @@ function coreAt(tokens: readonly Token[], start: number): Core | undefined {
     percent = true;
     end = skipSpace(tokens, mark + 1) + 1;
   } else end = unitEnd(tokens, end);
-  return { value, percent, digits: first.kind === "number", end };
+  return { value, percent, digits: first.kind === "number", unit, end };
 }
 
 /** Past the exponents of units: "18 m^2", "5 m/s^2". */

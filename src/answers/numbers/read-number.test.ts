@@ -310,6 +310,109 @@ const READ: readonly (readonly [number, ...string[]])[] = [
   [2, "2", "two", "twice", "2 pairs", "2 kg", "2 KB", "The final answer is: 2"],
 ];
 
+/** More of the kinds above, as the attack of the second cycle wrote them. */
+const READ_TOO: typeof READ = [
+  [25, "5²", "5^{2}"],
+  [5, "##### 5", "a gain of 5", "a set of 5", "He lost 5", "5 fewer", "5 more", "5 days", "* 5"],
+  [5, "5 cm³", "Rs 5/-", "5 left over", "after 5 days", "5倍", "a class of 5", "It cost $5."],
+  [
+    -5,
+    "#### -5",
+    "\u02d75",
+    "\u27965",
+    "mínus 5",
+    "минус 5",
+    "мінус 5",
+    "negativo 5",
+    "âm 5",
+    "eksi 5",
+    "منفی ۵",
+  ],
+  [
+    -5,
+    "零下5度",
+    "マイナス5",
+    "負の5",
+    "영하 5도",
+    "음수 5",
+    "माइनस 5",
+    "ลบ 5",
+    "מינוס 5",
+    "μείον 5",
+    "miinus 5",
+  ],
+  [5 / 6, "5-sixths", "5 sixths", "five-sixths"],
+  [0.5, "5 tenths", "5-tenths"],
+];
+const UNREAD_TOO: typeof UNREAD = [
+  ["²", "x²", "m²", "⁵", "x^2", "πr²", "3/2²", "½²", "x_{5}", "5.10^3", "2 to the third", "2 to the 3rd"],
+  ["-#### 5", "- #### 5", "minus #### 5", "not #### 5", "\\boxed{5}-", "\\boxed{5}-2", "(5)-", "5-", "5 -"],
+  [
+    "a loss of 5",
+    "loss of $5",
+    "a deficit of 5",
+    "a debt of 5",
+    "$5 loss",
+    "down 5",
+    "a decrease of 5",
+    "5 in debt",
+  ],
+  ["减5", "欠5", "─5", "ー5", "〜5", "⸺5", "minus sign 5", "negative number 5"],
+  [
+    "5 Dutzend",
+    "5 docenas",
+    "5 douzaines",
+    "5 дюжин",
+    "5ダース",
+    "5打",
+    "3割",
+    "3成",
+    "3折",
+    "5 Tsd.",
+    "5 Cr",
+    "₹5L",
+  ],
+  [
+    "5\u0307",
+    "5.3\u0307",
+    "1\u03368\u0336",
+    "5\ufe0f\u20e3",
+    "~~5~~",
+    "<s>5</s>",
+    "~~5~~ 6",
+    "…5",
+    "..5",
+    "5 . 5",
+  ],
+  [
+    "5 odd",
+    "50-odd",
+    "5-ish",
+    "5 and a bit",
+    "5 and change",
+    "fifty something",
+    "5, etc.",
+    "five hundred and",
+    "5 th",
+  ],
+  [
+    "×5",
+    "/5",
+    "5/",
+    "5×",
+    "%5",
+    "^5",
+    "5†",
+    "5 R2",
+    "5 remainder 2",
+    "a pair of 5",
+    "groups of 5",
+    "6-figure",
+    "treble 5",
+  ],
+  ["5 km (5 m)", "5 km = 5 m", "before 5", "until 5"],
+];
+
 /** Texts that show a number only in part, several numbers, or none. */
 const UNREAD: readonly (readonly [string, ...string[]])[] = [
   [
@@ -549,7 +652,7 @@ const UNREAD: readonly (readonly [string, ...string[]])[] = [
 ];
 
 describe("readNumber", () => {
-  it.each(READ.flatMap(([value, ...texts]) => texts.map((text) => [text, value] as const)))(
+  it.each([...READ, ...READ_TOO].flatMap(([value, ...texts]) => texts.map((text) => [text, value] as const)))(
     "%j is %d",
     (text, value) => {
       const read = readNumber(text)?.value;
@@ -558,7 +661,7 @@ describe("readNumber", () => {
     },
   );
 
-  it.each(UNREAD.flat())("%j is no certain number", (text) => {
+  it.each([...UNREAD, ...UNREAD_TOO].flat())("%j is no certain number", (text) => {
     expect(readNumber(text)).toBeUndefined();
   });
 

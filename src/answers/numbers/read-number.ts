@@ -17,10 +17,12 @@ export interface NumberReading {
   value: number;
   /** Whether it is written as a percentage: 50 for "50 %". */
   percent: boolean;
+  /** The unit that is written next to it, in one spelling, where it is a known one (units.ts). */
+  unit: string | undefined;
 }
 
 /** A factorial or a number called out; a negative amount as accountants write it, or one in parentheses. */
-const AMBIGUOUS = /^[^\p{L}\p{N}]*[\d.,]+\s*!|^\s*\(\s*\p{Sc}\s*[\d.,]+\s*\)\s*$/u;
+const AMBIGUOUS = /^[^\p{L}\p{N}]*[\d.,]+\s*!|^\s*\(\s*\p{Sc}\s*[\d.,]+\s*\)\s*$|\d \. \d/u;
 
 /** What a part of an answer shows: nothing, one number, a calculation's result, or something that cannot be read. */
 type Part = Shown | { kind: "none" | "unclear" };
@@ -33,14 +35,17 @@ export function readNumber(text: string): NumberReading | undefined {
   if (text.length > MAX_LENGTH || AMBIGUOUS.test(text)) return undefined;
   const parts = announced(text).flatMap((one) => clauses(plainText(one)).map(readClause));
   const read = agreed(parts);
-  return read.kind === "number" ? { value: read.value, percent: read.percent } : undefined;
+  return read.kind === "number" ? { value: read.value, percent: read.percent, unit: read.unit } : undefined;
 }
 
 /** What stands next to a box and changes the number in it: "-\boxed{5}", "2\boxed{5}", "\boxed{5} million". */
 const BESIDE_BEFORE =
   /(?:(?<=^|[=(:$\n]\s*)[-\u2010-\u2013\u2212]\s*|[-\u2010-\u2013\u2212]|[+*/^\d]\s*|\b(?:minus|negative)\s+)$/i;
 const BESIDE_AFTER =
-  /^\s*(?:\\?%|[*/^!\d]\S*|(?:percent|dozen|hundred|thousand|[a-z]*illion|squared|cubed|times)\b)/i;
+  /^\s*(?:\\?%|[*/^!\d]\S*|[-\u2010-\u2013\u2212](?=\s*(?:\d|$))|(?:percent|dozen|hundred|thousand|[a-z]*illion|squared|cubed|times)\b)/i;
+
+const SIGN_BEFORE_MARK = /[-+*/^~\u2010-\u2015\u2212\u2796\u02d7]\s*$|\b(?:minus|negative|not)\s*$/i;
+const UNREADABLE = "1 or 2";
 
 function announced(text: string): string[] {
   const boxed = [...text.matchAll(/\\f?boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}/g)].map((match) => {
@@ -51,8 +56,9 @@ function announced(text: string): string[] {
     );
   });
   if (boxed.length > 0) return boxed;
-  const [, ...marked] = text.split("####");
-  if (marked.length > 0) return marked;
+  const [before = "", ...marked] = text.split("####");
+  // A sign before the mark is a bullet or belongs to the number.
+  if (marked.length > 0) return SIGN_BEFORE_MARK.test(before) ? [UNREADABLE] : marked;
   const said = text.split(/\banswers?\b/i);
   const [, after] = said.length === 2 ? (/^\s*(?:is(?![\p{L}'])|=|:)[:\s]*(.*)$/su.exec(said[1]!) ?? []) : [];
   return [after ?? text];
@@ -95,8 +101,8 @@ function readPart(text: string): Part {
   return calculation(text);
 }
 
-function numberOf({ value, percent }: Quantity): Part {
-  return { kind: "number", value: value!, percent };
+function numberOf({ value, percent, unit }: Quantity): Part {
+  return { kind: "number", value: value!, percent, unit };
 }
 
 /** An operator whose other side is not a number: "18 + x", "x * 5". */
@@ -119,7 +125,7 @@ function calculation(text: string): Part {
   if (!/^[\d.,%\s+*/^()-]+$/.test(expression) || !/\d[\s)%]*[-+*/^]/.test(expression)) return UNCLEAR;
   try {
     const value = Number(calculate(expression));
-    return Number.isFinite(value) ? { kind: "calculation", value, percent: false } : UNCLEAR;
+    return Number.isFinite(value) ? { kind: "calculation", value, percent: false, unit: undefined } : UNCLEAR;
   } catch {
     return UNCLEAR;
   }
@@ -132,11 +138,11 @@ function agreed(parts: readonly Part[]): Part {
   const numbers = shown.filter(({ kind }) => kind === "number");
   const last = numbers.at(-1);
   if (last === undefined) return shown.length === 0 ? NONE : UNCLEAR;
-  return shown.every(
-    (part) => agree(part.value, last.value) && (part.percent === last.percent || part.kind === "calculation"),
-  )
-    ? last
-    : UNCLEAR;
+  const units = new Set(shown.flatMap(({ unit }) => unit ?? []));
+  if (units.size > 1) return UNCLEAR;
+  const agrees = (part: Shown) =>
+    agree(part.value, last.value) && (part.percent === last.percent || part.kind === "calculation");
+  return shown.every(agrees) ? { ...last, unit: [...units][0] } : UNCLEAR;
 }
 
 /** Whether two ways to write a number mean the same one. Fractions may have been rounded, whole numbers not. */

@@ -11,16 +11,19 @@ export interface Read {
 /** "2 dozen", "5 hundred thousand", "1 and a half million", "2 million 500 thousand" (which is not read). */
 export function scalesAfter(tokens: readonly Token[], read: Read): Read {
   let { value, end } = read;
-  const spaced = skipSpace(tokens, end);
   const half = halfAfter(tokens, end);
   if (half) {
     const whole = value !== undefined && Number.isInteger(value) && value < 1000;
     value = whole ? value! + half.value : undefined;
     end = half.end;
-  } else if (DENOMINATORS.has(lower(tokens, spaced)) && spaced > end) {
-    const { value: denominator, plural } = DENOMINATORS.get(lower(tokens, spaced))!;
-    const certain = plural && denominator !== 4;
-    return { value: certain && value !== undefined ? value / denominator : undefined, end: spaced + 1 };
+  } else {
+    // "5 sixths", "5-sixths"
+    const part = scaleStart(tokens, end);
+    const denominator = part > end ? DENOMINATORS.get(lower(tokens, part)) : undefined;
+    if (denominator) {
+      const certain = denominator.plural && denominator.value !== 4 && value !== undefined;
+      return { value: certain ? value! / denominator.value : undefined, end: part + 1 };
+    }
   }
   let before = Number.POSITIVE_INFINITY;
   let found = false;
