@@ -41,8 +41,8 @@ describe("BoundedTemplate", () => {
     for (const source of [
       "{% if %}",
       "{{ 1 + none }}",
-      `${"(".repeat(50_000)}`,
-      `{{ ${"(".repeat(50_000)} }}`,
+      `${"(".repeat(30_000)}`,
+      `{{ ${"(".repeat(30_000)} }}`,
     ]) {
       if (source.startsWith("((")) expect(render(source)).toBe(source);
       else expect(failure(source).message).toContain("test.jinja");
@@ -79,13 +79,17 @@ describe("BoundedTemplate", () => {
     ["each character replaced by a long text", "{% set a = 'x' * 999999 %}{{ a.replace('x', a) }}"],
     ["a power", "{{ 10 ** 10000 }}"],
     ["a search that compares everything", "{{ ('b' ~ 'a' * 99999) in 'a' * 999999 }}"],
-    ["many blanks", " ".repeat(200_000)],
+    ["many blanks", " ".repeat(60_000)],
+    ["loops that print", "{% for a in range(999) %}{% for b in range(999) %}{{ b }}{% endfor %}{% endfor %}"],
+    ["filters in a loop", "{% for a in range(999) %}{{ ('x ' * 999) | title | length }}{% endfor %}"],
+    ["a long sum", `{{ ${"1 + ".repeat(16_000)}1 }}`],
     ["recursion", "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"],
   ])("stops %s", (_, source) => {
     const before = processorTime();
-    const error = failure(source, { ...JINJA_BOUNDS, steps: 300_000 });
+    const error = failure(source);
     expect(error.code).toBe("CHECKPOINT");
-    expect(processorTime() - before).toBeLessThan(2_000);
+    // 50 ms on a quiet machine: it blocks the event loop.
+    expect(processorTime() - before).toBeLessThan(250);
   });
 
   it("stops after its time", () => {
@@ -109,6 +113,6 @@ describe("BoundedTemplate", () => {
   });
 
   it("refuses a source that is too long", () => {
-    expect(failure("x".repeat(JINJA_BOUNDS.source + 1)).message).toContain("more than 250000");
+    expect(failure("x".repeat(JINJA_BOUNDS.source + 1)).message).toContain("more than 65000");
   });
 });
