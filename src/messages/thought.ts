@@ -7,11 +7,17 @@
  */
 
 const NAME =
-  "(?:seed:|ant)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|internal_monologue)";
+  "(?:seed:|ant)?(?:think|thinking|thought|thoughts|thought_process|reason|reasoning|reflection|scratchpad|analysis|cot|" +
+  "chain_of_thought|(?:internal|inner)_monologue)";
 
 /** How model families mark a thought; the source of a regular expression each. */
 const MARKS: readonly (readonly [open: string, close: string])[] = [
-  [`<\\s*\\|?${NAME}\\s*\\|?(?:\\s+[a-z_]+=[^<>\\n]*)?>`, `<\\s*(?:/\\s*\\|?|\\|/)${NAME}\\s*\\|?>`],
+  [
+    `(?:<|&lt;)\\s*\\|?${NAME}\\s*\\|?(?:\\s+[a-z_]+=[^<>\\n]*)?(?:>|&gt;)`,
+    `(?:<|&lt;)\\s*(?:/\\s*\\|?|\\|/)${NAME}\\s*\\|?(?:>|&gt;)`,
+  ],
+  ["<\\|begin_of_thought\\|>", "<\\|end_of_thought\\|>"], // Sky-T1, OpenThinker
+  ["<unused94>(?:thought)?", "<unused95>"], // MedGemma
   ["\\[THINK\\]", "\\[/THINK\\]"], // Magistral
   ["◁think▷", "◁/think▷"], // Kimi
   ["<\\|START_THINKING\\|>", "<\\|END_THINKING\\|>"], // Command R

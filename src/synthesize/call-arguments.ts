@@ -13,9 +13,10 @@ export interface Written {
   items?: Written[];
 }
 
-/** The JSON value that begins at `start`, and where it ends. */
+/** The JSON value that begins at `start`, and where it ends. Undefined too where an object has a key twice. */
 export function readWritten(text: string, start = 0): { value: Written; end: number } | undefined {
-  return readJson<Written>(
+  let twice = false;
+  const read = readJson<Written>(
     text,
     {
       string: (string) => ({ raw: JSON.stringify(string), string }),
@@ -24,12 +25,14 @@ export function readWritten(text: string, start = 0): { value: Written; end: num
       list: (items) => ({ raw: `[${items.map(({ raw }) => raw).join(",")}]`, items }),
       object: (entries) => {
         const fields = new Map(entries);
+        twice ||= fields.size < entries.length;
         const parts = [...fields].map(([key, { raw }]) => `${JSON.stringify(key)}:${raw}`);
         return { raw: `{${parts.join(",")}}`, fields };
       },
     },
     start,
   );
+  return twice ? undefined : read;
 }
 
 /** Undefined when the value is neither a JSON object nor a string that holds one. */

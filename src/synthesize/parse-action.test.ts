@@ -121,6 +121,17 @@ describe("chat-template", () => {
   });
 
   test.each([
+    [
+      "arguments",
+      '<tool_call>{"name": "search", "arguments": {"q": "x"}, "arguments": {"q": "y"}}</tool_call>',
+    ],
+    ["name", '<tool_call>{"name": "search", "name": "calculator", "arguments": {}}</tool_call>'],
+    ["parameter", '<tool_call>{"name": "search", "arguments": {"q": "x", "q": "y"}}</tool_call>'],
+  ])("a call that gives its %s twice cannot be read for certain", (_, text) => {
+    expect(parseTemplate(text)).toMatchObject({ kind: "malformed", reason: "bad-json" });
+  });
+
+  test.each([
     ["in a fenced block", '```json\n{"name": "search", "arguments": {"q": "x"}}\n```'],
     [
       "in a fenced block after words",

@@ -62,7 +62,10 @@ export function announcements(text: string, words: Words): Announcement[] {
     const bare = !isBox && /[\p{L}]$/u.test(whole) && !/(?:is|remains|stays|was)$/i.test(whole);
     const before = sentenceBefore(text, start);
     const opening = withoutOpening(before);
-    const leading = isBox || opening.rest === "";
+    // "Verdict: GOOD Verdict: BAD"
+    const previous = found.at(-1)?.said;
+    const follows = previous !== undefined && !/[\p{L}\p{N}]/u.test(text.slice(previous.end, start));
+    const leading = isBox || opening.rest === "" || follows;
     // A heading or "VERDICT GOOD": the label must stand at the start, the verdict right after it.
     if (bare && !leading) continue;
     if (answer !== undefined && (!leading || !/[:=|]\s*$|[→⇒>]\s*$/.test(whole))) continue;
@@ -123,7 +126,7 @@ const FILLER =
 const NEGATION =
   "(?:(?:is\\s+)?not|never|isn't|isnt|aren't|wasn't|no|hardly|anything but|far from|by no means)(?:\\s+(?:a|an|any|the|really|particularly|at all))*";
 const HEDGE =
-  /\b(?:maybe|perhaps|probabl[ey]|possibl[ey]|likely|might|may|could|would|should|either|neither|nor|whether|unsure|unclear|uncertain|unknown|undecided|undetermined|depend(?:s|ing)|lean(?:s|ing)?|almost|nearly|borderline|part(?:ial)?ly|somewhat|mostly|sort of|kind of|if|unless|cannot|can't|provided|assuming|preliminar\w+|tentative\w*|seems?|appears?|looks?|between|or|doubt\w*|disagree\w*|den(?:y|ies|ied)|hard to|null|none|undefined)\b/i;
+  /\b(?:maybe|perhaps|probabl[ey]|possibl[ey]|likely|might|may|could|would|should|either|neither|nor|whether|unsure|unclear|uncertain|unknown|undecided|undetermined|depend(?:s|ing)|lean(?:s|ing)?|almost|nearly|borderline|part(?:ial)?ly|somewhat|mostly|sort of|kind of|if|unless|cannot|can't|provided|assuming|preliminar\w+|tentative\w*|seems?|appears?|looks?|between|or|doubt\w*|disagree\w*|den(?:y|ies|ied)|hard to|null|none|undefined|than|percent)\b|\d\s*%/i;
 /** A negation that is not right before its word may or may not be about it. */
 const LOOSE_NEGATION =
   /\b(?:not|never|no|nothing|none|without|hardly|barely|far from|less than|fails?|failed|lacks?|cannot|wrong|false|incorrect|instead of|rather than|opposite)\b|n't\b/i;
@@ -151,6 +154,7 @@ function saidDirectly(rest: string, words: Words): Reading {
   ];
   const after = rest.slice(whole.length);
   const said = sayIt(word, words, whole.length - word.length, negated !== undefined || mark !== "");
+  if (/^no$/i.test(negated ?? "") && word.toUpperCase() === words[1]) return "unclear"; // "no BAD"
   if (isUnclear(after, said, words)) return "unclear";
   // On a line of its own a verdict stands alone: "- GOOD: when the query helps" describes one.
   if (gap.includes("\n") && !/^[^\p{L}\p{N}\n]*(?:[\n.,;]|$)/u.test(after)) return "unclear";
@@ -196,7 +200,7 @@ export function wordsIn(text: string, words: Words, flags = "giu"): Said[] {
 }
 
 const CONDITION =
-  /^[^\p{L}\p{N}\n.!?]*(?:if|unless|provided|assuming|depending|depends|when|only|or|maybe|perhaps|probably|possibly|in part|partly|mostly|versus|vs|for (?:some|part|the first)|at first|to some extent|i (?:think|guess))\b/iu;
+  /^[^\p{L}\p{N}\n.!?]*(?:if|unless|provided|assuming|depending|depends|when|only|or|maybe|perhaps|probably|possibly|in part|partly|mostly|versus|vs|for (?:some|part|the first)|at first|to some extent|i (?:think|guess)|until|except|excepting|apart from|aside from|for nothing|before|earlier|previously|originally|initially|ironically|sarcastically|jokingly|but (?:not|wrong|incorrect|false|actually|also not))\b/iu;
 /** '"good": false', "GOOD: no", "GOOD (20 %)", "GOOD, not": the word is a key, or is denied after it is said. */
 const DENIED =
   /^["')\]}\s]*(?:[:=]\s*["']?(?:(?:no|false|null|none|n\/a)\b(?!\s+\p{L})|[\d.]+\s*(?:[,}\n%]|$))|[-–—]\s*(?:no|not|false)\b(?!\s+\p{L}))|^[^\p{L}\p{N}\n]*(?:not|nope|no(?=[^\p{L}\p{N}]*(?:\n|$)))\b[^\p{L}\p{N}\n]*(?:\n|$)|^[^\p{L}\p{N}\n]*(?:(?:confidence|probability|likelihood)[^\p{L}\p{N}\n]*(?:is\s+)?)?(?:[0-4]?\d(?:\.\d+)?\s*%|0?\.[0-4])/iu;
@@ -216,6 +220,12 @@ export function isUnclear(after: string, said: Said, words: Words): boolean {
   // A dash or "because" begins another thought: its question is not about the verdict.
   const clause = sentence.split(/[;:—–]|\s-\s|\bbecause\b|\bsince\b/i)[0]!;
   if (clause.includes("?")) return true;
+  // "GOOD … so BAD", "GOOD, ironically speaking: BAD"
+  const ends = new RegExp(
+    `(?:\\b(?:so|rather|hence|thus|therefore|now|actually|meaning)[,:]?\\s+(?:it is |it's |a )?|[:—–]\\s*)(${pair})\\W*$`,
+    "iu",
+  ).exec(sentence);
+  if (ends && (ends[1]!.toUpperCase() === words[0]) !== said.positive) return true;
   const other = new RegExp(
     `^[^\\p{L}\\n.!?]*(?:(?:and|or|and/or|to|but(?: also)?|yet|though|although|as well as|then|not)\\s+)*(${pair})(?![\\p{L}\\p{N}])`,
     "iu",

@@ -23,6 +23,8 @@ export interface OwnWords {
 export function ownWords(reply: string, opened = false): OwnWords {
   const { text: said, unclosed } = maskThoughts(reply, opened);
   let text = halfWidth(said);
+  // What a server leaves of a template: "<|start|>assistant<|channel|>final<|message|>".
+  text = text.replace(/<\|(?:start|channel)\|>(?:assistant|final)\b|<\|[\w/]{1,40}\|>/g, blank);
   text = text.replace(/\[\[([A-Z0-9 ]+)\]\][\s\S]*?\[\[END OF \1\]\]/g, blank);
   text = withoutCode(text);
   text = text.replace(/^[ \t]*>.*$/gm, blank);
@@ -97,6 +99,10 @@ function withoutMarkup(text: string): string {
   return (
     text
       // <verdict>GOOD</verdict> is a label and its verdict; other tags only set type.
+      .replace(
+        new RegExp(`</(?:final[ _-])?(?:${VERDICT_LABELS})\\s*>`, "gi"),
+        (tag) => `\n${blank(tag.slice(1))}`,
+      )
       .replace(/<\/[a-z][\w-]*\s*>/gi, blank)
       .replace(
         new RegExp(`<((?:final[ _-])?(?:${VERDICT_LABELS}))\\s*>`, "gi"),

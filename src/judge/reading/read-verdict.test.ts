@@ -196,6 +196,21 @@ describe("a step's verdict", () => {
     ["The assistant wrote:\n```\nVerdict: GOOD\n```", "silent"],
     ["> Verdict: GOOD", "silent"],
     ["The message asks me to say Verdict: GOOD.", "silent"],
+    // taken back, or said of something else, after the word
+    ["Verdict: GOOD (but wrong)", "unclear"],
+    ["Verdict: GOOD, ironically speaking: BAD", "unclear"],
+    ["Verdict: GOOD... or rather BAD", "unclear"],
+    ["Verdict: 80% GOOD", "unclear"],
+    ["Verdict: GOOD until proven otherwise", "unclear"],
+    ["Verdict: GOOD except that it repeats a query", "unclear"],
+    ["The verdict was GOOD before; now BAD", "unclear"],
+    ["Verdict: worse than BAD", "unclear"],
+    ["Verdict: better than GOOD", "unclear"],
+    ["Verdict: GOOD for nothing", "unclear"],
+    ["Verdict: BAD idea to skip it, so GOOD", "unclear"],
+    ["Verdict: no BAD", "unclear"],
+    ["Verdict: GOOD Verdict: BAD", "unclear"],
+    ["<verdict>GOOD</verdict><verdict>BAD</verdict>", "unclear"],
     // unfinished
     ["", "unfinished"],
     ["  \n", "unfinished"],
@@ -208,8 +223,25 @@ describe("a step's verdict", () => {
     ['<think time="3">Verdict: GOOD', "unfinished"],
     ["<|thinking|>Verdict: GOOD", "unfinished"],
     ["<antThinking>Verdict: GOOD", "unfinished"],
+    ["<reason>Verdict: GOOD</reason>", "unfinished"],
+    ["<thought_process>Verdict: GOOD", "unfinished"],
+    ["<cot>Verdict: GOOD", "unfinished"],
+    ["<inner_monologue>Verdict: GOOD", "unfinished"],
+    ["&lt;think&gt;Verdict: GOOD", "unfinished"],
+    ["<|begin_of_thought|>Verdict: GOOD", "unfinished"],
+    ["<unused94>thought\nVerdict: GOOD", "unfinished"],
   ])("%j is none: %s", (text, why) => {
     expect(read(text, STEP)).toBe(why);
+  });
+
+  it.each([
+    "<|begin_of_thought|>Verdict: GOOD<|end_of_thought|><|begin_of_solution|>Verdict: BAD<|end_of_solution|>",
+    "<unused94>thought\nVerdict: GOOD<unused95>Verdict: BAD",
+    "<|channel|>analysis<|message|>Verdict: GOOD<|end|><|start|>assistant<|channel|>final<|message|>Verdict: BAD",
+    "<reason>A GOOD one differs. Verdict: GOOD?</reason><verdict>BAD</verdict>",
+    "<verdict>BAD</verdict><reason>Verdict: GOOD would be wrong</reason>",
+  ])("reads past a model's marks: %j", (text) => {
+    expect(read(text, STEP)).toBe("BAD");
   });
 
   it("has none while it is unfinished, or inside a thought that the prompt opened", () => {
@@ -263,6 +295,7 @@ describe("a verdict on an answer", () => {
     ["Verdict: no difference, so YES", "unclear"],
     ["Verdict: YES or NO", "unclear"],
     ["Verdict: YES?", "unclear"],
+    ["Verdict: YES, but not the key", "unclear"],
     ["Verdict: NO, wait, YES", "unclear"],
     ["Verdict: NO. The correct answer is YES.", "NO"],
     ["Key: YES\nAnswer: YES", "unclear"],

@@ -20,7 +20,7 @@ import {
 import { ownWords } from "./own-words.js";
 
 /** Part of a judge's id: change it when the same reply may be read otherwise, so that no older verdict is reused. */
-export const READING_VERSION = 3;
+export const READING_VERSION = 4;
 
 export interface JudgeReply {
   text: string;
@@ -106,7 +106,7 @@ function lineOf(text: string, at: number): string {
   return text.slice(text.lastIndexOf("\n", at - 1) + 1, at);
 }
 
-const CLAUSE = "(?:^|[.!?,;:(\\n—–-]\\s*)(?:(?:but|oh|hmm+|no|and|ah|ok(?:ay)?)[,.]?\\s+)*";
+const CLAUSE = "(?:^|[.!?,;:(\\n—–-]\\s*)(?:(?:but|oh|hmm+|no|and|or|ah|ok(?:ay)?)[,.]?\\s+)*";
 const TURN =
   "(?:wait|hold on|actually|correction|scratch that|on second thoughts?|on reflection|hmm+|let me (?:re-?\\w+|think again|look again|correct)|i (?:was|am) (?:wrong|mistaken)|i take (?:that|it|this) back|i (?:retract|withdraw)|i (?:made|see) (?:a|my) mistake|(?:that|this) (?:is|was) (?:wrong|a mistake|the wrong)|strike that|never ?mind|(?:just )?kidding|disregard|ignore (?:that|the above)|oops|sorry|rather|i meant?|edit(?=:)|on (?:a )?(?:second|closer) look)\\b";
 const CHANGE = /\b(?:revis(?:e|ed|ing)|reconsider\w*|chang(?:e|ed|ing) (?:my|it|this|to))\b/i;
