@@ -158,6 +158,9 @@ export {
   wilsonInterval,
 } from "./statistics/interval.js";
 
+// Trackers: TensorBoard, MLflow, Weights & Biases, Trackio
+export * from "./trackers/index.js";
+
 // Runs: their folders, reports, and the crash-safe files they are made of
 export type { RunPaths } from "./run-directory/layout.js";
 export type { Manifest, ManifestInput, ManifestSession } from "./run-directory/manifest.js";

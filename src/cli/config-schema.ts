@@ -13,6 +13,7 @@ import { parseOptions } from "../options/parse-options.js";
 import { rolloutShape } from "../synthesize/rollout-options.js";
 import { synthesizeSchema } from "../synthesize/synthesize.js";
 import { embeddingIndexSchema } from "../tools/search/embedding-index.js";
+import { TRACKERS, trackingSchema } from "../trackers/tracker.js";
 import { partShape } from "../train/reward-parts.js";
 import { sftSchema } from "../train/sft.js";
 import { trainSchema } from "../train/train-options.js";
@@ -94,12 +95,16 @@ const rewardSchema = z.strictObject({ kind: z.enum(["judge", "outcome"]), ...par
 
 const sections = {
   rollout: z.strictObject(rolloutShape),
+  /** The run directory is their folder; each stage is a run of its own. */
+  tracking: trackingSchema.pick({ project: true, name: true, samples: true, samplesEvery: true }),
   sft: sftSchema
     .omit({
       policy: true,
       trajectories: true,
       checkpoints: true,
       metricsFile: true,
+      trackers: true,
+      tracking: true,
       seed: true,
       onStep: true,
       onProgress: true,
@@ -126,6 +131,8 @@ const sections = {
       reward: true,
       checkpoints: true,
       metricsFile: true,
+      trackers: true,
+      tracking: true,
       validate: true,
       maxNewTokens: true,
       judgeConcurrency: true,
@@ -164,6 +171,14 @@ const rootSchema = z.strictObject({
   threads: z.int().min(0).default(0),
   memoryBudget: z.int().min(0).default(0),
   profile: z.boolean().default(false),
+  /** Names, as a list or as one text with commas. */
+  trackers: z
+    .preprocess(
+      (value) => (typeof value === "string" ? value.split(",").map((name) => name.trim()) : value),
+      z.array(z.enum(TRACKERS)),
+    )
+    .default([]),
+  tracking: z.unknown().optional(),
   seed: z.int().min(0).default(0),
   task: z.unknown().optional(),
   questions: z.unknown().optional(),
@@ -188,6 +203,7 @@ export function parseConfig(raw: RawConfig) {
   const judge = root.judge === undefined ? undefined : judgeOf(root.judge, "config judge");
   return {
     ...root,
+    tracking: parseOptions(sections.tracking, root.tracking, "config tracking"),
     task: root.task === undefined ? undefined : (byKind(taskKinds, root.task, "config task") as TaskConfig),
     questions: parseOptions(questionSetsSchema, root.questions, "config questions"),
     rollout: parseOptions(sections.rollout, root.rollout, "config rollout"),

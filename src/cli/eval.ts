@@ -6,7 +6,8 @@ import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { testQuestions } from "./sections.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
-import { subcommand } from "./subcommand.js";
+import { subcommand, TRACKERS_FLAG } from "./subcommand.js";
+import { trackingOf } from "./tracking.js";
 import { type Weights, weightsOption } from "./weights.js";
 
 export const evalCommand = () =>
@@ -32,6 +33,7 @@ export const evalCommand = () =>
         kind: "json",
         help: "questions at once (default: 16)",
       },
+      TRACKERS_FLAG,
     ],
     customize: (command) => command.addOption(weightsOption()),
     resume: "Run the same command again: questions that are done are kept.",
@@ -101,6 +103,7 @@ export async function evaluateStage(session: Session, weights: Weights): Promise
     judge: open.judge,
     seed: config.seed,
     output,
+    ...trackingOf(session, `evaluate-${weights}`),
     signal,
     onProgress: ({ done, total, correct, decided, notice }) => {
       if (notice) session.say(notice);

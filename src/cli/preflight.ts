@@ -22,6 +22,7 @@ import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { checkVocabulary } from "../tokenizer/vocabulary.js";
 import { calculator } from "../tools/calculator/index.js";
 import { EmbeddingIndex, search } from "../tools/search/index.js";
+import { checkTrackers } from "../trackers/tracking.js";
 import { checkSftOptions } from "../train/sft.js";
 import { resolveTrainOptions } from "../train/train-options.js";
 import { requireGold } from "../trajectory/question.js";
@@ -32,6 +33,7 @@ import { openDemonstrations, openQuestions } from "./open-questions.js";
 import { embeddingOptions } from "./open-task.js";
 import { sftSection, testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
+import { trackingOf } from "./tracking.js";
 import { trainRewards } from "./train-rewards.js";
 
 export type Work = "sft" | "synthesize" | "judge" | "filter" | "train" | "evaluate" | "solve" | "logprobs";
@@ -98,8 +100,10 @@ class Preflight {
     return klWeight > 0 ? (reference ?? this.#model) : undefined;
   }
 
-  options(): void {
+  async options(): Promise<void> {
     const { config } = this.#session;
+    if (config.trackers.length > 0 && this.#does("sft", "train", "evaluate"))
+      await checkTrackers({ stage: "train", ...trackingOf(this.#session, "train") });
     if (this.#does("sft")) checkSftOptions(sftSection(this.#session));
     if (this.#does("train")) {
       const { checkpoints: _, reference: __, klWeight, rewards: ___, ...options } = config.train;

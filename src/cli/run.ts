@@ -17,7 +17,7 @@ import { mayChange, type StageName } from "./run-config.js";
 import { testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
 import { sftStage } from "./sft.js";
-import { subcommand } from "./subcommand.js";
+import { subcommand, TRACKERS_FLAG } from "./subcommand.js";
 import { synthesizeStage } from "./synthesize.js";
 import { table } from "./table.js";
 import { trainStage } from "./train.js";
@@ -28,6 +28,7 @@ export const runCommand = () =>
     name: "run",
     summary: "the whole loop: sft, synthesize, judge, filter, train, evaluate before and after",
     details: "Examples of configs: examples/gsm8k and examples/hotpotqa. Every key: docs/configuration.md.",
+    flags: [TRACKERS_FLAG],
     resume: "Run the same command again: every stage resumes where it stopped.",
     run: (invocation) =>
       executeSubcommand(invocation, {

@@ -8,7 +8,8 @@ import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { sftSection } from "./sections.js";
 import { loadPolicy, required, type Session } from "./session.js";
-import { PROFILE_FLAG, subcommand } from "./subcommand.js";
+import { PROFILE_FLAG, subcommand, TRACKERS_FLAG } from "./subcommand.js";
+import { trackingOf } from "./tracking.js";
 
 export const sftCommand = () =>
   subcommand({
@@ -30,6 +31,7 @@ export const sftCommand = () =>
       },
       { flags: "--lr <rate>", path: "sft.lr", kind: "json", help: "peak learning rate (default: 2e-5)" },
       PROFILE_FLAG,
+      TRACKERS_FLAG,
     ],
     resume: "Run the same command again: it resumes from the newest checkpoint.",
     run: (invocation) =>
@@ -75,6 +77,7 @@ export async function sftStage(session: Session) {
     seed: config.seed,
     checkpoints: { ...defined(checkpoints), folder: paths.sftCheckpoints },
     metricsFile: paths.sftMetrics,
+    ...trackingOf(session, "sft"),
     signal,
     onProgress: ({ step, totalSteps, phase }) =>
       bar.update(step, totalSteps, phase === "update" ? undefined : phase),

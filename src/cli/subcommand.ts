@@ -33,6 +33,12 @@ export const PROFILE_FLAG: Flag = {
   help: "print where the engine's time went, and save it as profile.json",
 };
 
+export const TRACKERS_FLAG: Flag = {
+  flags: "--trackers <names>",
+  path: "trackers",
+  help: "show the metrics in tensorboard, wandb, mlflow, trackio, jsonl as well; names with commas",
+};
+
 export interface Invocation {
   /** The config file, if one was given. */
   config: string | undefined;

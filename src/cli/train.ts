@@ -6,7 +6,8 @@ import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
-import { PROFILE_FLAG, subcommand } from "./subcommand.js";
+import { PROFILE_FLAG, subcommand, TRACKERS_FLAG } from "./subcommand.js";
+import { trackingOf } from "./tracking.js";
 
 export const trainCommand = () =>
   subcommand({
@@ -50,6 +51,7 @@ export const trainCommand = () =>
         help: "none, running, group, leave-one-out, reinforce++ (default: the loss's, else leave-one-out)",
       },
       PROFILE_FLAG,
+      TRACKERS_FLAG,
     ],
     resume: "Run the same command again: it resumes from the newest checkpoint.",
     run: (invocation) =>
@@ -117,6 +119,7 @@ export async function trainStage(session: Session) {
     seed: config.seed,
     checkpoints: { ...defined(checkpoints), folder: paths.checkpoints },
     metricsFile: paths.metrics,
+    ...trackingOf(session, "train"),
     signal,
     onProgress: ({ step, totalSteps, phase, done, total }) =>
       bar.update(step, totalSteps, `${phase} ${done}/${total}${note}`),

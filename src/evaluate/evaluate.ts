@@ -29,9 +29,19 @@ import { rollout } from "../synthesize/rollout.js";
 import { type RolloutOptions, rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Task } from "../synthesize/task.js";
+import {
+  type TrackedEnd,
+  type Tracker,
+  type TrackerName,
+  type TrackingOptions,
+  trackersSchema,
+  trackingSchema,
+} from "../trackers/tracker.js";
+import { Tracking } from "../trackers/tracking.js";
 import { type Question, requireGold, requireQuestion } from "../trajectory/question.js";
 import { stepViews } from "../trajectory/step-views.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
+import { evaluationMetrics, TRAJECTORY_COLUMNS, trajectoryRows } from "./evaluation-metrics.js";
 import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
 import { type EvaluationSummary, summarize } from "./summary.js";
 
@@ -85,6 +95,10 @@ export interface EvaluateOptions extends RolloutOptions {
    * @default 16
    */
   maxFailuresInARow?: number | undefined;
+  /** Where the results are shown as well: by name, or trackers of your own. docs/trackers.md. */
+  trackers?: (TrackerName | Tracker)[] | undefined;
+  /** What the trackers are told about this evaluation. */
+  tracking?: TrackingOptions | undefined;
   /** Ends the run with code ABORTED. */
   signal?: AbortSignal | undefined;
   /** Called after each question. */
@@ -101,6 +115,8 @@ export const evaluateSchema = z.strictObject({
   concurrency: z.int().min(1).max(4096).default(16),
   output: z.string().min(1).optional(),
   maxFailuresInARow: z.int().min(1).default(16),
+  trackers: trackersSchema.optional(),
+  tracking: trackingSchema.optional(),
   signal: signalSchema.optional(),
   onProgress: callback<EvaluateProgress>("onProgress").optional(),
   ...rolloutShape,
@@ -130,7 +146,8 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const parsed = parseOptions(evaluateSchema, options, "evaluate");
-  const { policy, task, judge, concurrency, output, maxFailuresInARow, signal, onProgress, ...rest } = parsed;
+  const { policy, task, judge, concurrency, output, maxFailuresInARow, signal, onProgress, ...more } = parsed;
+  const { trackers, tracking, ...rest } = more;
   const matcher = parsed.matcher ?? task.matcher;
   const setup = rolloutSetup(policy, task, rest);
   const asked = await distinctQuestions(questions);
@@ -171,7 +188,17 @@ export async function evaluate(
       take(before);
     }
   }
+  let tracked: Tracking | undefined;
+  let end: TrackedEnd = "failed";
   try {
+    tracked = await Tracking.open({
+      stage: "evaluate",
+      trackers,
+      tracking,
+      config: { ...rest, policy: policy.id, task: task.name, judge: judge?.id, questions: asked.length },
+      resumedFrom: 0,
+      note,
+    });
     const evaluated = mapConcurrent(
       remaining(),
       concurrency,
@@ -183,11 +210,21 @@ export async function evaluate(
       take(record);
       guard.see(record.trajectory);
     }
+    records.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
+    const summary = summarize(records);
+    tracked.log(0, evaluationMetrics(summary));
+    tracked.table(
+      "trajectories",
+      0,
+      TRAJECTORY_COLUMNS,
+      trajectoryRows(records.slice(0, tracked.samplesAt(0))),
+    );
+    end = "finished";
+    return { summary, records };
   } finally {
     await writer?.close();
+    await tracked?.close(signal?.aborted ? "aborted" : end);
   }
-  records.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
-  return { summary: summarize(records), records };
 }
 
 async function distinctQuestions(

@@ -1,6 +1,7 @@
 /** Options that train and sft share: the optimizer, its schedule, memory, checkpoints and logs. Units in the names. */
 import { z } from "zod";
 import { positiveFloat32, zeroOrFloat32 } from "../options/float32.js";
+import type { Tracker, TrackerName, TrackingOptions } from "../trackers/tracker.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { SCHEDULES } from "./schedules.js";
 
@@ -40,6 +41,10 @@ export interface OptimizerRunOptions {
   checkpoints?: CheckpointInput | undefined;
   /** JSONL file that gets one record per update. */
   metricsFile?: string | undefined;
+  /** Where the metrics are shown as well: by name, or trackers of your own. docs/trackers.md. */
+  trackers?: (TrackerName | Tracker)[] | undefined;
+  /** What the trackers are told about this run. */
+  tracking?: TrackingOptions | undefined;
   /** Receives notes that need no action: a checkpoint that was passed over, a skipped update. */
   onNote?: ((note: string) => void) | undefined;
   /** Stops the run at the next safe point; the call rejects with code ABORTED. */
@@ -119,6 +124,8 @@ export const FREE_KEYS = new Set([
   "maxSkippedUpdates",
   "checkpoints",
   "metricsFile",
+  "trackers",
+  "tracking",
   "validate",
   "onStep",
   "onProgress",

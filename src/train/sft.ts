@@ -17,6 +17,7 @@ import { callback, signalSchema } from "../options/schemas.js";
 import { joinTokens } from "../policy/join-tokens.js";
 import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
 import { STREAM } from "../random/counter-random.js";
+import { trackersSchema, trackingSchema } from "../trackers/tracker.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
 import { stepsInEpochs } from "./batches.js";
 import {
@@ -45,6 +46,8 @@ export const sftSchema = z.strictObject({
   lr: z.number().positive().default(2e-5),
   checkpoints: checkpointsSchema.optional(),
   metricsFile: z.string().min(1).optional(),
+  trackers: trackersSchema.optional(),
+  tracking: trackingSchema.optional(),
   onStep: callback<UpdateRecord>("onStep").optional(),
   onProgress: callback<SftProgress>("onProgress").optional(),
   onNote: callback<string>("onNote").optional(),

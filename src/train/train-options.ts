@@ -14,6 +14,7 @@ import { softmaxTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
+import { trackersSchema, trackingSchema } from "../trackers/tracker.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { type Baseline, comparesActions } from "./advantages.js";
 import { lossShape, refuse, resolveLoss } from "./loss-options.js";
@@ -81,6 +82,8 @@ export const trainSchema = z.strictObject({
   ...optimizerShape,
   checkpoints: checkpointsSchema.optional(),
   metricsFile: z.string().min(1).optional(),
+  trackers: trackersSchema.optional(),
+  tracking: trackingSchema.optional(),
   /**
    * Called after every `every` updates; its numbers join the step's record under `validation/…`. A value that is no
    * finite number ends the run with a CONFIG error.

@@ -17,6 +17,7 @@ import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
 import type { LossOptions } from "../policy/training-options.js";
+import type { Tracking } from "../trackers/tracking.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
 import { groupBy, stepsInEpochs } from "./batches.js";
 import { type JudgedActions, judgedActions } from "./judged-actions.js";
@@ -190,6 +191,8 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       if (options.validate && step % options.validate.every === 0)
         Object.assign(record, await validation(options.validate.run, policy, step));
       await run.record(record);
+      const rows = run.tracking.samplesAt(step);
+      if (rows > 0) run.tracking.table(...sampledActions(step, batchStates, judged, rows));
     }
     await run.save();
   } catch (error) {
@@ -209,6 +212,28 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
     treeTokens,
     last: run.last,
   };
+}
+
+/** Some of an update's actions with their rewards, for the trackers: the first states, all actions of each. */
+function sampledActions(
+  step: number,
+  states: readonly TrainingState[],
+  { actions, rewards, parts }: JudgedActions,
+  count: number,
+): Parameters<Tracking["table"]> {
+  const names = parts.size > 1 ? [...parts.keys()] : [];
+  const rows = actions.flatMap((row, i) =>
+    row.map((action, j) => [
+      states[i]!.view.question,
+      states[i]!.step + 1,
+      action.text.text,
+      action.tokens.length,
+      rewards[i]![j] ?? null,
+      ...names.map((name) => parts.get(name)![i]![j] ?? null),
+    ]),
+  );
+  const columns = ["question", "action number", "completion", "tokens", "reward", ...names];
+  return ["completions", step, columns, rows.slice(0, count)];
 }
 
 async function collectStates(

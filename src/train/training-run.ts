@@ -10,6 +10,8 @@ import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { lockFolder } from "../files/lock.js";
 import type { NativePolicy } from "../policy/native-policy.js";
+import type { TrackedEnd, Tracker, TrackerName, TrackingOptions } from "../trackers/tracker.js";
+import { Tracking } from "../trackers/tracking.js";
 import { type Batch, type BatchOptions, batchesFrom } from "./batches.js";
 import { MetricsLog } from "./metrics-log.js";
 import type { CheckpointOptions } from "./optimizer-options.js";
@@ -24,6 +26,8 @@ export interface TrainingRunOptions<Logged extends UpdateRecord> {
   maxSkippedUpdates: number;
   checkpoints?: CheckpointOptions | undefined;
   metricsFile?: string | undefined;
+  trackers?: readonly (TrackerName | Tracker)[] | undefined;
+  tracking?: TrackingOptions | undefined;
   onStep?: ((record: Logged) => void | Promise<void>) | undefined;
   onProgress?:
     | ((progress: {
@@ -46,6 +50,9 @@ export class TrainingRun<Logged extends UpdateRecord> {
   readonly #options: TrainingRunOptions<Logged>;
   readonly #lock: AsyncDisposable | undefined;
   readonly #log: MetricsLog | undefined;
+  readonly tracking: Tracking;
+  /** How the run ends, if it ends now. */
+  #end: TrackedEnd = "finished";
   #progress: TrainingProgress;
   #savedStep: number;
   #weightsMatchProgress = true;
@@ -55,11 +62,13 @@ export class TrainingRun<Logged extends UpdateRecord> {
     progress: TrainingProgress,
     lock: AsyncDisposable | undefined,
     log: MetricsLog | undefined,
+    tracking: Tracking,
   ) {
     this.#options = options;
     this.#progress = progress;
     this.#lock = lock;
     this.#log = log;
+    this.tracking = tracking;
     this.resumedFrom = progress.step;
     this.#savedStep = progress.step;
   }
@@ -70,15 +79,25 @@ export class TrainingRun<Logged extends UpdateRecord> {
   ): Promise<TrainingRun<Logged>> {
     const { policy, checkpoints, metricsFile, totalSteps, note } = options;
     const lock = checkpoints && (await lockFolder(checkpoints.folder));
+    let log: MetricsLog | undefined;
     try {
       let progress = newProgress(stage, options.setup);
       if (checkpoints) {
         options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
         progress = await resumeProgress(policy, progress, checkpoints, note);
       }
-      const log = metricsFile === undefined ? undefined : await MetricsLog.open(metricsFile, progress.step);
-      return new TrainingRun(options, progress, lock, log);
+      log = metricsFile === undefined ? undefined : await MetricsLog.open(metricsFile, progress.step);
+      const tracking = await Tracking.open({
+        stage,
+        trackers: options.trackers,
+        tracking: options.tracking,
+        config: { ...options.setup, totalSteps },
+        resumedFrom: progress.step,
+        note,
+      });
+      return new TrainingRun(options, progress, lock, log, tracking);
     } catch (error) {
+      await log?.close();
       await lock?.[Symbol.asyncDispose]();
       throw error;
     }
@@ -113,6 +132,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
     const { checkpoints, maxSkippedUpdates, onStep } = this.#options;
     const { stage, step, skippedUpdates } = this.#progress;
     await this.#log?.append({ ...(record as UpdateRecord) });
+    this.tracking.log(step, record);
     await onStep?.(record);
     this.last = record;
     if (skippedUpdates > maxSkippedUpdates) throw tooManySkipped(stage, skippedUpdates, maxSkippedUpdates);
@@ -133,6 +153,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
   async stopped(error: unknown): Promise<unknown> {
     const { signal } = this.#options;
     const known = SwirlError.isInstance(error);
+    this.#end = signal?.aborted ? "aborted" : "failed";
     const interrupted = signal?.aborted || (known && error.code === "ENDPOINT");
     if (interrupted && this.#weightsMatchProgress) await this.save();
     return signal?.aborted && !known ? abortedError(signal) : error;
@@ -141,6 +162,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
   async close(): Promise<void> {
     try {
       await this.#log?.close();
+      await this.tracking.close(this.#end);
     } finally {
       await this.#lock?.[Symbol.asyncDispose]();
     }

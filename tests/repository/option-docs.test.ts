@@ -30,6 +30,7 @@ import { rolloutSchema } from "../../src/synthesize/rollout-options.js";
 import { synthesizeSchema } from "../../src/synthesize/synthesize.js";
 import { embeddingEndpointSchema } from "../../src/tools/search/embedding-endpoint.js";
 import { searchSchema } from "../../src/tools/search/search.js";
+import { trackingSchema } from "../../src/trackers/tracker.js";
 import { sftSchema } from "../../src/train/sft.js";
 import { trainSchema } from "../../src/train/train-options.js";
 
@@ -52,6 +53,7 @@ const FOLDERS = [
   "synthesize",
   "tokenizer",
   "tools",
+  "trackers",
   "trajectory",
 ];
 
@@ -79,6 +81,7 @@ const SCHEMAS: Record<string, z.ZodObject> = {
   SftOptions: sftSchema,
   SolveOptions: solveSchema,
   SynthesizeOptions: synthesizeSchema,
+  TrackingOptions: trackingSchema,
   TrainOptions: trainSchema,
 };
 
