@@ -69,6 +69,13 @@ EngineOptions read_engine_options(const Argument& options) {
   o.threads = static_cast<int32_t>(options["threads"].integer(0, 4096));
   o.memory_budget = static_cast<uint64_t>(options["memoryBudget"].integer(0, kSafeInteger));
   o.trainable = options["trainable"].boolean();
+  const Argument recompute = options["recompute"];
+  if (!recompute.absent()) {
+    o.recompute = recompute.choice<Recompute>({{"auto", Recompute::kAuto},
+                                               {"none", Recompute::kNone},
+                                               {"mlp", Recompute::kMlp},
+                                               {"layers", Recompute::kLayers}});
+  }
   const Argument profile = options["profile"];
   o.profile = !profile.absent() && profile.boolean();
   return o;

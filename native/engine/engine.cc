@@ -81,7 +81,7 @@ std::vector<std::vector<float>> Engine::logprobs(const std::vector<Sequence>& se
     const Batch& batch = run.schedule.batches[b];
     const BatchLists& part = run.parts[b];
     const Rows rows = upload(part, s.device, s.lists);
-    const Activations a = s.model.above(run.workspace.activations, batch.base, run.keep);
+    const Activations a = s.model.above(run.workspace.activations, batch.base);
     s.model.forward(rows, a, nullptr, check);
     const Head::Result result = s.head.run(part, a, run.workspace.head, temperature, nullptr, false);
     for (int32_t i = 0; i < part.labels(); ++i) logprob[part.label[i]] = result.logprob[i];
@@ -112,11 +112,7 @@ std::vector<std::vector<Completion>> Engine::generate(const std::vector<Prompt>&
 }
 
 Estimate Engine::estimate(int64_t tree_tokens, int64_t labels) const {
-  const bool backward = state_->options.trainable;
-  const int64_t rows = std::min<int64_t>(tree_tokens, state_->device.info().batch_rows);
-  const Keep keep = backward ? Keep::kAll : Keep::kKeys;
-  return {state_->fixed_bytes(backward) + state_->tree_bytes(tree_tokens, rows, labels, keep),
-          state_->budget};
+  return state_->estimate(tree_tokens, labels);
 }
 
 uint64_t Engine::bytes() const { return state_->device.bytes(); }

@@ -45,7 +45,8 @@ Engine::State::Workspace Engine::State::plan(Arena& arena, int64_t stack, int64_
                                              Keep keep) const {
   Workspace w;
   w.activations = model.plan(arena, static_cast<int32_t>(stack), static_cast<int32_t>(rows), keep);
-  w.head = head.plan(arena, static_cast<int32_t>(rows), static_cast<int32_t>(labels), keep == Keep::kAll);
+  w.head =
+      head.plan(arena, static_cast<int32_t>(rows), static_cast<int32_t>(labels), keeps_for_backward(keep));
   return w;
 }
 
@@ -73,9 +74,33 @@ int32_t Engine::State::stack_that_fits(uint64_t fixed, Keep keep) const {
   return low;
 }
 
-void Engine::State::cut(Run& run, int32_t stack, int32_t rows, bool backward) const {
-  run.schedule = schedule(run.tree, stack, rows > 0 ? rows : device.info().batch_rows);
-  run.keep = backward ? Keep::kAll : run.schedule.nested ? Keep::kKeys : Keep::kNothing;
+std::vector<Keep> Engine::State::keep_levels(bool backward) const {
+  if (!backward) return {Keep::kKeys};
+  switch (options.recompute) {
+    case Recompute::kAuto:
+      return {Keep::kAll, Keep::kAllButMlp, Keep::kLayers};
+    case Recompute::kNone:
+      return {Keep::kAll};
+    case Recompute::kMlp:
+      return {Keep::kAllButMlp};
+    case Recompute::kLayers:
+      break;
+  }
+  return {Keep::kLayers};
+}
+
+Estimate Engine::State::estimate(int64_t tree_tokens, int64_t labels) const {
+  const bool backward = options.trainable;
+  const int64_t rows = std::min<int64_t>(tree_tokens, device.info().batch_rows);
+  const auto bytes = [&](Keep keep) {
+    return fixed_bytes(backward) + tree_bytes(tree_tokens, rows, labels, keep);
+  };
+  return {bytes(choose_keep(backward, [&](Keep keep) { return bytes(keep) <= budget; })), budget};
+}
+
+void Engine::State::cut(Run& run, int32_t stack, int32_t rows, Keep most) const {
+  run.schedule = schedule(run.tree, stack, rows);
+  run.keep = most != Keep::kKeys || run.schedule.nested ? most : Keep::kNothing;
   run.parts.clear();
   run.lists_bytes = 0;
   run.labels = 0;
@@ -90,33 +115,36 @@ void Engine::State::cut(Run& run, int32_t stack, int32_t rows, bool backward) co
 
 Engine::State::Run Engine::State::prepare(const Sequences& sequences, const std::vector<int32_t>& order,
                                           bool share, int32_t rows, bool backward, const char* op) {
-  const Keep most = backward ? Keep::kAll : Keep::kKeys;
+  if (rows <= 0) rows = device.info().batch_rows;
   const uint64_t fixed = std::max(fixed_bytes(backward), parameters.bytes());
-  const int32_t fit = stack_that_fits(fixed, most);
   int64_t longest = 1;
-  for (const Sequence* s : sequences) {
-    const auto needed = static_cast<int64_t>(s->tokens.size()) - 1;
-    longest = std::max(longest, needed);
-    if (needed <= fit) continue;
+  for (const Sequence* s : sequences) longest = std::max(longest, static_cast<int64_t>(s->tokens.size()) - 1);
+  Run run;
+  run.tree = build_tree(sequences, order, share);
+  // Above the longest path there should be room for batches of some size: small ones take as long as large ones.
+  const int64_t enough = std::min<int64_t>(run.tree.rows(), longest + rows / 4);
+  const Keep most = choose_keep(backward, [&](Keep keep) { return stack_that_fits(fixed, keep) >= enough; });
+  const int32_t fit = stack_that_fits(fixed, most);
+  if (longest > fit) {
     throw Error("MEMORY", op,
-                "one sequence of " + std::to_string(needed + 1) + " tokens needs " +
-                    memory_text(fixed + tree_bytes(needed, needed, needed, most)) + " (" +
+                "one sequence of " + std::to_string(longest + 1) + " tokens needs " +
+                    memory_text(fixed + tree_bytes(longest, longest, longest, most)) + " (" +
                     memory_text(fixed) + " of it weights" +
                     (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
                     memory_text(budget),
-                "raise memoryBudget, use dtype: \"bfloat16\", or shorten the sequences");
+                std::string("raise memoryBudget, ") +
+                    (most == Keep::kAll || most == Keep::kAllButMlp ? "use recompute: \"auto\" or " : "use ") +
+                    "dtype: \"bfloat16\", or shorten the sequences");
   }
   const auto positions = static_cast<int32_t>(longest + 1);
-  Run run;
-  run.tree = build_tree(sequences, order, share);
-  cut(run, fit, rows, backward);
+  cut(run, fit, rows, most);
   // A tree of many branches takes longer lists than a plain one: it has a lower stack then.
   const auto all = [&] {
     return fixed + model.table_bytes(positions) + run.workspace_bytes + run.lists_bytes;
   };
   for (int64_t stack = std::min(fit, run.schedule.stack_rows); all() > budget && stack > longest;) {
     stack = std::max(longest, stack * 7 / 8);
-    cut(run, static_cast<int32_t>(stack), rows, backward);
+    cut(run, static_cast<int32_t>(stack), rows, most);
   }
   make_room([&] {
     const auto growth = [](uint64_t need, uint64_t held) { return need > held ? need - held : 0; };

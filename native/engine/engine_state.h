@@ -53,6 +53,7 @@ struct Engine::State {
   uint64_t fixed_bytes(bool backward) const;
   // Additional bytes for a tree, as if it did not branch: an upper bound.
   uint64_t tree_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;
+  Estimate estimate(int64_t tree_tokens, int64_t labels) const;
 
   // Frees caches until `more()` further bytes fit into the budget, the cheapest to rebuild first: packed matrices,
   // the workspace, the KV cache. If that is not enough, the later allocation fails.
@@ -83,8 +84,18 @@ struct Engine::State {
   uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;
   // Maximum rows of the stack that fit into the budget, assuming that one batch holds them all.
   int32_t stack_that_fits(uint64_t fixed, Keep) const;
+  // The first of keep_levels that fits(level) accepts, or the last.
+  template <class Fits>
+  Keep choose_keep(bool backward, const Fits& fits) const {
+    const std::vector<Keep> levels = keep_levels(backward);
+    for (const Keep level : levels)
+      if (fits(level)) return level;
+    return levels.back();
+  }
+  // What a pass may keep, the most first.
+  std::vector<Keep> keep_levels(bool backward) const;
   // Schedules the tree on a stack of at most `stack` rows, and computes the bytes that this needs.
-  void cut(Run&, int32_t stack, int32_t rows, bool backward) const;
+  void cut(Run&, int32_t stack, int32_t rows, Keep most) const;
 };
 
 }  // namespace swirl

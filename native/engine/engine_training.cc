@@ -107,7 +107,7 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
     const Batch& part_batch = run.schedule.batches[step.batch];
     const BatchLists& part = run.parts[step.batch];
     const Rows rows = upload(part, device, lists);
-    const Activations a = model.above(run.workspace.activations, part_batch.base, run.keep);
+    const Activations a = model.above(run.workspace.activations, part_batch.base);
     if (step.backward) {
       model.backward(rows, a, check);
       done += part_batch.rows;

@@ -25,49 +25,51 @@ Model::Model(Device& device, const ModelConfig& config, swirl_dtype dtype, Param
 
 Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) const {
   const size_t t = rows, d = size_of(dtype_);
-  const size_t kept = keep == Keep::kAll ? stack : rows;
-  const auto lay_out = [&](LayerActivations& a) {
-    a.input = arena.take<float>(kept * c_.width);
-    if (c_.qk_norm) {
-      a.qk_raw = arena.take<float>(kept * (c_.q_width() + c_.kv_width()));
-      a.q_rstd = arena.take<float>(kept * c_.heads);
-      a.k_rstd = arena.take<float>(kept * c_.kv_heads);
-    }
-    a.attention = arena.take_bytes(kept * c_.q_width() * d);
-    a.lse = arena.take<float>(kept * c_.heads);
-    if (c_.post_norms) {
-      a.attention_out = arena.take<float>(kept * c_.width);
-      a.mlp_out = arena.take<float>(kept * c_.width);
-    }
-    a.middle = arena.take<float>(kept * c_.width);
-    a.gate_up = arena.take_bytes(kept * 2 * c_.intermediate * d);
-  };
-  const auto lay_out_keys = [&](LayerActivations& a) {
-    a.qkv = a.stack_qkv = arena.take_bytes((keep == Keep::kNothing ? t : size_t(stack)) * c_.qkv_width() * d);
-  };
+  const bool backward = keeps_for_backward(keep);
+  // Rows of what is kept from this level on.
+  const auto kept = [&](Keep level) { return keep >= level ? size_t(stack) : t; };
+  const size_t input = kept(Keep::kLayers), most = kept(Keep::kAllButMlp), gate_up = kept(Keep::kAll);
 
   Activations a;
+  a.keep = keep;
   a.layers.resize(c_.layers);
-  lay_out(a.layers[0]);
-  lay_out_keys(a.layers[0]);
-  for (int32_t l = 1; l < c_.layers; ++l) {
-    a.layers[l] = a.layers[0];
-    if (keep == Keep::kAll) lay_out(a.layers[l]);
-    if (keep != Keep::kNothing) lay_out_keys(a.layers[l]);
+  for (int32_t l = 0; l < c_.layers; ++l) {
+    LayerActivations& x = a.layers[l];
+    if (l > 0) x = a.layers[0];  // what follows takes its own
+    if (l == 0 || backward) x.input = arena.take<float>(input * c_.width);
+    if (l == 0 || keep >= Keep::kAllButMlp) {
+      if (c_.qk_norm) {
+        x.qk_raw = arena.take<float>(most * (c_.q_width() + c_.kv_width()));
+        x.q_rstd = arena.take<float>(most * c_.heads);
+        x.k_rstd = arena.take<float>(most * c_.kv_heads);
+      }
+      x.attention = arena.take_bytes(most * c_.q_width() * d);
+      x.lse = arena.take<float>(most * c_.heads);
+      if (c_.post_norms) {
+        x.attention_out = arena.take<float>(most * c_.width);
+        x.mlp_out = arena.take<float>(most * c_.width);
+      }
+      x.middle = arena.take<float>(most * c_.width);
+    }
+    if (l == 0 || keep == Keep::kAll) x.gate_up = arena.take_bytes(gate_up * 2 * c_.intermediate * d);
+    if (l == 0 || keep != Keep::kNothing) {
+      x.qkv = x.stack_qkv =
+          arena.take_bytes((keep == Keep::kNothing ? t : size_t(stack)) * c_.qkv_width() * d);
+    }
   }
   a.normed = arena.take_bytes(t * c_.width * d);
   a.gated = arena.take_bytes(t * c_.intermediate * d);
   a.rstd = arena.take<float>(t);
   a.wide = arena.take<float>(t * c_.width);
-  a.output = keep == Keep::kAll ? arena.take<float>(t * c_.width) : a.layers[0].input;
-  if (keep == Keep::kAll) {
+  a.output = backward ? arena.take<float>(t * c_.width) : a.layers[0].input;
+  if (backward) {
     for (LayerActivations& x : a.layers) {
-      x.key_gradient = arena.take<float>(kept * c_.kv_width());
-      x.value_gradient = arena.take<float>(kept * c_.kv_width());
+      x.key_gradient = arena.take<float>(size_t(stack) * c_.kv_width());
+      x.value_gradient = arena.take<float>(size_t(stack) * c_.kv_width());
     }
-    a.gradient = arena.take<float>(kept * c_.width);
+    a.gradient = arena.take<float>(size_t(stack) * c_.width);
     a.gradient_d = arena.take_bytes(t * c_.width * d);
-    a.dgate_up = arena.take_bytes(t * 2 * c_.intermediate * d);
+    a.dgate_up = keep == Keep::kAll ? arena.take_bytes(t * 2 * c_.intermediate * d) : a.layers[0].gate_up;
     a.dgated = arena.take_bytes(t * c_.intermediate * d);
     a.dqkv = arena.take_bytes(t * c_.qkv_width() * d);
     a.dattention = arena.take_bytes(t * c_.q_width() * d);
@@ -75,9 +77,9 @@ Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) co
   return a;
 }
 
-Activations Model::above(const Activations& from, int32_t base, Keep keep) const {
+Activations Model::above(const Activations& from, int32_t base) const {
   Activations a = from;
-  if (base == 0 || keep == Keep::kNothing) return a;
+  if (base == 0 || a.keep == Keep::kNothing) return a;
   const auto rise = [&](auto*& pointer, int64_t width) {
     if (!pointer) return;
     if constexpr (std::is_same_v<decltype(pointer), float*&>) {
@@ -88,8 +90,9 @@ Activations Model::above(const Activations& from, int32_t base, Keep keep) const
   };
   for (LayerActivations& x : a.layers) {
     rise(x.qkv, c_.qkv_width());
-    if (keep == Keep::kKeys) continue;
+    if (a.keep == Keep::kKeys) continue;
     rise(x.input, c_.width);
+    if (a.keep == Keep::kLayers) continue;
     rise(x.qk_raw, c_.q_width() + c_.kv_width());
     rise(x.q_rstd, c_.heads);
     rise(x.k_rstd, c_.kv_heads);
@@ -97,8 +100,8 @@ Activations Model::above(const Activations& from, int32_t base, Keep keep) const
     rise(x.lse, c_.heads);
     rise(x.attention_out, c_.width);
     rise(x.middle, c_.width);
-    rise(x.gate_up, 2 * int64_t(c_.intermediate));
     rise(x.mlp_out, c_.width);
+    if (a.keep == Keep::kAll) rise(x.gate_up, 2 * int64_t(c_.intermediate));
   }
   rise(a.gradient, c_.width);
   return a;

@@ -23,8 +23,12 @@ struct CacheView {
 enum class Keep {
   kNothing,  // layers share memory; keys and values go to the KV cache, or only this pass uses them
   kKeys,     // keys and values of every layer, for the rows above on the stack
-  kAll,      // everything the backward needs
+  // For a backward, which computes the rest again, with the same kernels from the same inputs: to the bit.
+  kLayers,     // q, k, v and the input of every layer
+  kAllButMlp,  // everything but gate_up, the largest: 2 · intermediate per row and layer
+  kAll,
 };
+inline bool keeps_for_backward(Keep keep) { return keep >= Keep::kLayers; }
 
 // Activations of one layer. T: rows of the pass, S: rows of the stack, D: in the compute dtype. Pointers that a model
 // family does not need are null.
@@ -47,7 +51,8 @@ struct LayerActivations {
 };
 
 struct Activations {
-  std::vector<LayerActivations> layers;
+  Keep keep = Keep::kNothing;
+  std::vector<LayerActivations> layers;  // what is not kept is one piece of memory for all
   float* gradient = nullptr;  // [T, width] of the residual stream, from the head down; backward only
 
   // Shared by all passes, one at a time.
@@ -57,7 +62,7 @@ struct Activations {
   float* rstd = nullptr;       // [T]
   float* wide = nullptr;       // [T, width]
   void* gradient_d = nullptr;  // [T, width] D; this and the rest for the backward only
-  void* dgate_up = nullptr;    // [T, 2 · intermediate] D
+  void* dgate_up = nullptr;    // [T, 2 · intermediate] D; gate_up itself where that is not kept
   void* dgated = nullptr;      // [T, intermediate] D
   void* dqkv = nullptr;        // [T, qkv] D
   void* dattention = nullptr;  // [T, heads · head_dim] D
@@ -70,7 +75,7 @@ class Model {
   // Lays out activations for a stack of `stack` rows and passes of at most `rows` rows.
   Activations plan(Arena&, int32_t stack, int32_t rows, Keep) const;
   // The same for a pass whose first row has `base` rows of the stack below it.
-  Activations above(const Activations&, int32_t base, Keep) const;
+  Activations above(const Activations&, int32_t base) const;
 
   // Called between layers; an exception from it ends the pass. May be empty.
   using BetweenLayers = std::function<void()>;
@@ -114,7 +119,14 @@ class Model {
   void norm_backward(int32_t rows, const float* x, int64_t weight, float* rstd, const void* dy,
                      swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate);
   void attention_block(int32_t l, const Rows&, const Activations&, const CacheView*);
+  void project_qkv(int32_t l, const Rows&, const Activations&);               // input to qkv
+  void attend(int32_t l, const Rows&, const Activations&, const CacheView*);  // qkv to middle
   void mlp_block(int32_t l, const Rows&, const Activations&, float* output);
+  void project_gate_up(int32_t l, const Rows&, const Activations&);  // middle to gate_up
+  void project_down(int32_t l, const Rows&, const Activations&,
+                    float* out);  // gate_up to out; accumulates without post norms
+  // Computes again what a backward of this layer needs and the forward did not keep.
+  void recompute(int32_t l, const Rows&, const Activations&);
   void attention_backward(int32_t l, const Rows&, const Activations&);
   void mlp_backward(int32_t l, const Rows&, const Activations&);
   swirl_attention_shape attention_shape(int32_t l) const;

@@ -1,4 +1,4 @@
-// The hand-written backward: norms and gated activations are computed again, everything else was kept.
+// The hand-written backward. Norms and gated activations are always computed again; what else is, Keep says.
 #include "model.h"
 
 namespace swirl {
@@ -18,12 +18,23 @@ void Model::begin_gradient(const Rows& r, const Activations& a) {
 void Model::backward(const Rows& r, const Activations& a, const BetweenLayers& between_layers) {
   for (int32_t l = c_.layers - 1; l >= 0; --l) {
     if (between_layers) between_layers();
+    recompute(l, r, a);
     mlp_backward(l, r, a);
     attention_backward(l, r, a);
   }
   device_.check(device_.kernels().embedding_backward(device_.handle(), r.rows, c_.width, r.host_token,
                                                      a.gradient, c_.embed_scale, p_.gradient(p_.embedding())),
                 "embedding backward");
+}
+
+void Model::recompute(int32_t l, const Rows& r, const Activations& a) {
+  if (a.keep == Keep::kAll) return;
+  if (a.keep == Keep::kLayers) {
+    if (c_.qk_norm) project_qkv(l, r, a);  // for q and k before their norms
+    attend(l, r, a, nullptr);
+  }
+  project_gate_up(l, r, a);
+  if (a.keep == Keep::kLayers && c_.post_norms) project_down(l, r, a, a.layers[l].mlp_out);
 }
 
 void Model::mlp_backward(int32_t l, const Rows& r, const Activations& a) {

@@ -17,6 +17,11 @@ void Model::forward(const Rows& r, const Activations& a, const CacheView* cache,
 }
 
 void Model::attention_block(int32_t l, const Rows& r, const Activations& a, const CacheView* cache) {
+  project_qkv(l, r, a);
+  attend(l, r, a, cache);
+}
+
+void Model::project_qkv(int32_t l, const Rows& r, const Activations& a) {
   const swirl_kernels& k = device_.kernels();
   swirl_device* device = device_.handle();
   const LayerActivations& x = a.layers[l];
@@ -53,6 +58,14 @@ void Model::attention_block(int32_t l, const Rows& r, const Activations& a, cons
   device_.check(k.rope(device, t, c_.heads + c_.kv_heads, c_.head_dim, x.qkv, qkv, dtype_, r.position,
                        cosine(l), sine(l), 0),
                 "rope");
+}
+
+void Model::attend(int32_t l, const Rows& r, const Activations& a, const CacheView* cache) {
+  const swirl_kernels& k = device_.kernels();
+  swirl_device* device = device_.handle();
+  const LayerActivations& x = a.layers[l];
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t t = r.rows, qkv = c_.qkv_width(), q = c_.q_width(), kv = c_.kv_width();
 
   void* keys = at(x.stack_qkv, q);
   void* values = at(x.stack_qkv, q + kv);
@@ -92,22 +105,31 @@ void Model::mlp_block(int32_t l, const Rows& r, const Activations& a, float* out
   const swirl_kernels& k = device_.kernels();
   swirl_device* device = device_.handle();
   const LayerActivations& x = a.layers[l];
-  const LayerOffsets& w = p_.layer(l);
-  const int32_t t = r.rows, inner = c_.intermediate;
+  const int32_t t = r.rows;
 
-  norm(t, x.middle, w.mlp_norm, a.normed, dtype_, a.rstd);
-  times_weight(t, 2 * inner, c_.width, a.normed, w.gate_up, 0, x.gate_up, 2 * inner, dtype_,
-               "gate and up projection");
-  device_.check(k.gated_forward(device, c_.activation, t, inner, x.gate_up, a.gated, dtype_),
-                "gated activation");
+  project_gate_up(l, r, a);
   device_.check(k.copy(device, output, x.middle, size_t(t) * c_.width * sizeof(float)), "copy");
-  float* out = c_.post_norms ? x.mlp_out : output;
-  times_weight(t, c_.width, inner, a.gated, w.down, c_.post_norms ? 0.f : 1.f, out, c_.width, SWIRL_FLOAT32,
-               "down projection");
+  project_down(l, r, a, c_.post_norms ? x.mlp_out : output);
   if (c_.post_norms) {
-    norm(t, out, w.mlp_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);
+    norm(t, x.mlp_out, p_.layer(l).mlp_post_norm, a.wide, SWIRL_FLOAT32, a.rstd);
     device_.check(k.add(device, size_t(t) * c_.width, a.wide, output), "add");
   }
+}
+
+void Model::project_gate_up(int32_t l, const Rows& r, const Activations& a) {
+  const LayerOffsets& w = p_.layer(l);
+  const int32_t wide = 2 * c_.intermediate;
+  norm(r.rows, a.layers[l].middle, w.mlp_norm, a.normed, dtype_, a.rstd);
+  times_weight(r.rows, wide, c_.width, a.normed, w.gate_up, 0, a.layers[l].gate_up, wide, dtype_,
+               "gate and up projection");
+}
+
+void Model::project_down(int32_t l, const Rows& r, const Activations& a, float* out) {
+  device_.check(device_.kernels().gated_forward(device_.handle(), c_.activation, r.rows, c_.intermediate,
+                                                a.layers[l].gate_up, a.gated, dtype_),
+                "gated activation");
+  times_weight(r.rows, c_.width, c_.intermediate, a.gated, p_.layer(l).down, c_.post_norms ? 0.f : 1.f, out,
+               c_.width, SWIRL_FLOAT32, "down projection");
 }
 
 }  // namespace swirl

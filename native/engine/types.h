@@ -12,6 +12,14 @@
 
 namespace swirl {
 
+// Which activations the backward computes again instead of keeping them: the same bits in less memory.
+enum class Recompute {
+  kAuto,  // the least with which the batch fits into the budget
+  kNone,
+  kMlp,     // the gated activation's input
+  kLayers,  // everything but q, k, v and the input of every layer
+};
+
 struct EngineOptions {
   ModelConfig config;
   std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
@@ -19,6 +27,7 @@ struct EngineOptions {
   int32_t threads = 0;         // 0 = all cores
   uint64_t memory_budget = 0;  // total bytes; 0 = 80 % of the free memory
   bool trainable = true;
+  Recompute recompute = Recompute::kAuto;
   bool profile = false;  // time every kernel; see Engine::profile
 };
 

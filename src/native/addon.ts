@@ -57,6 +57,8 @@ export interface EngineOptions {
   threads: number; // 0 = physical cores
   memoryBudget: number; // bytes of weights, activations and cache, never exceeded; 0 = 80 % of what is free
   trainable: boolean; // false: no master weights, gradients or optimizer state (a reference policy)
+  /** Activations that the backward computes again instead of keeping them: the same bits in less memory. Default "auto". */
+  recompute?: "auto" | "none" | "mlp" | "layers";
   profile?: boolean; // times every kernel; read the result with profile()
 }
 
