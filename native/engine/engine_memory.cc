@@ -95,7 +95,12 @@ Estimate Engine::State::estimate(int64_t tree_tokens, int64_t labels) const {
   const auto bytes = [&](Keep keep) {
     return fixed_bytes(backward) + tree_bytes(tree_tokens, rows, labels, keep);
   };
-  return {bytes(choose_keep(backward, [&](Keep keep) { return bytes(keep) <= budget; })), budget};
+  uint64_t needed = 0;
+  for (const Keep keep : keep_levels(backward)) {
+    needed = bytes(keep);
+    if (needed <= budget) break;
+  }
+  return {needed, budget};
 }
 
 void Engine::State::cut(Run& run, int32_t stack, int32_t rows, Keep most) const {
@@ -121,30 +126,35 @@ Engine::State::Run Engine::State::prepare(const Sequences& sequences, const std:
   for (const Sequence* s : sequences) longest = std::max(longest, static_cast<int64_t>(s->tokens.size()) - 1);
   Run run;
   run.tree = build_tree(sequences, order, share);
-  // Above the longest path there should be room for batches of some size: small ones take as long as large ones.
-  const int64_t enough = std::min<int64_t>(run.tree.rows(), longest + rows / 4);
-  const Keep most = choose_keep(backward, [&](Keep keep) { return stack_that_fits(fixed, keep) >= enough; });
-  const int32_t fit = stack_that_fits(fixed, most);
-  if (longest > fit) {
-    throw Error("MEMORY", op,
-                "one sequence of " + std::to_string(longest + 1) + " tokens needs " +
-                    memory_text(fixed + tree_bytes(longest, longest, longest, most)) + " (" +
-                    memory_text(fixed) + " of it weights" +
-                    (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
-                    memory_text(budget),
-                std::string("raise memoryBudget, ") +
-                    (most == Keep::kAll || most == Keep::kAllButMlp ? "use recompute: \"auto\" or " : "use ") +
-                    "dtype: \"bfloat16\", or shorten the sequences");
-  }
   const auto positions = static_cast<int32_t>(longest + 1);
-  cut(run, fit, rows, most);
-  // A tree of many branches takes longer lists than a plain one: it has a lower stack then.
   const auto all = [&] {
     return fixed + model.table_bytes(positions) + run.workspace_bytes + run.lists_bytes;
   };
-  for (int64_t stack = std::min(fit, run.schedule.stack_rows); all() > budget && stack > longest;) {
-    stack = std::max(longest, stack * 7 / 8);
-    cut(run, static_cast<int32_t>(stack), rows, most);
+  // Above the longest path there should be room for batches of some size: small ones take as long as large ones.
+  const int64_t enough = std::min<int64_t>(run.tree.rows(), longest + rows / 4);
+  const std::vector<Keep> levels = keep_levels(backward);
+  for (const Keep most : levels) {
+    const bool last = most == levels.back();
+    const int32_t fit = stack_that_fits(fixed, most);
+    if (fit < enough && !last) continue;
+    if (fit < longest) {
+      throw Error(
+          "MEMORY", op,
+          "one sequence of " + std::to_string(longest + 1) + " tokens needs " +
+              memory_text(fixed + tree_bytes(longest, longest, longest, most)) + " (" + memory_text(fixed) +
+              " of it weights" + (backward ? ", gradients and optimizer state" : "") + "); the budget is " +
+              memory_text(budget),
+          std::string("raise memoryBudget, ") +
+              (most == Keep::kAll || most == Keep::kAllButMlp ? "use recompute: \"auto\" or " : "use ") +
+              "dtype: \"bfloat16\", or shorten the sequences");
+    }
+    cut(run, fit, rows, most);
+    // A tree of many branches takes longer lists than a plain one: it has a lower stack then.
+    for (int64_t stack = std::min(fit, run.schedule.stack_rows); all() > budget && stack > longest;) {
+      stack = std::max(longest, stack * 7 / 8);
+      cut(run, static_cast<int32_t>(stack), rows, most);
+    }
+    if (all() <= budget) break;
   }
   make_room([&] {
     const auto growth = [](uint64_t need, uint64_t held) { return need > held ? need - held : 0; };

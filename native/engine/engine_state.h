@@ -84,15 +84,7 @@ struct Engine::State {
   uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;
   // Maximum rows of the stack that fit into the budget, assuming that one batch holds them all.
   int32_t stack_that_fits(uint64_t fixed, Keep) const;
-  // The first of keep_levels that fits(level) accepts, or the last.
-  template <class Fits>
-  Keep choose_keep(bool backward, const Fits& fits) const {
-    const std::vector<Keep> levels = keep_levels(backward);
-    for (const Keep level : levels)
-      if (fits(level)) return level;
-    return levels.back();
-  }
-  // What a pass may keep, the most first.
+  // What a pass may keep, the most first: the first that fits is taken.
   std::vector<Keep> keep_levels(bool backward) const;
   // Schedules the tree on a stack of at most `stack` rows, and computes the bytes that this needs.
   void cut(Run&, int32_t stack, int32_t rows, Keep most) const;
