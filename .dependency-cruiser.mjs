@@ -9,6 +9,7 @@ const LAYERS = [
   ["tools"],
   ["answers"],
   ["synthesize", "judge"],
+  ["voting"],
   ["filter", "solve", "evaluate", "run-directory"],
   ["train", "report"],
   ["index.ts"],

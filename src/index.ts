@@ -126,6 +126,9 @@ export type { CompletionMetrics, RewardMetrics } from "./train/reward-metrics.js
 
 // Stage 3: solve and evaluate
 export { type SolveOptions, solve } from "./solve/solve.js";
+export { type SolveByVoteOptions, solveByVote } from "./solve/solve-by-vote.js";
+export type { AnswerVotes } from "./voting/majority.js";
+export type { VoteOptions, VoteResult } from "./voting/vote.js";
 export {
   type EvaluateOptions,
   type EvaluateProgress,

@@ -221,3 +221,58 @@ test("questions and matchers of another shape are errors that show the one wante
   const plain = { id: "mine", match: () => true as never };
   expect((await evaluate([first!], options({ matcher: plain }))).records[0]!.correct).toBe(true);
 });
+
+test("several trajectories per question: the chosen one counts, the votes are recorded, a second run resumes", async () => {
+  const output = join(dir, "votes.jsonl");
+  // Two of three trajectories of a question are right; greedy decoding would be the first, wrong one.
+  let made = 0;
+  const guessing = new ScriptedPolicy((context) => {
+    const n = Number(/Twice (\d+)/.exec(context.messages[0]!.content)![1]);
+    return `<answer>${made++ % 3 === 0 ? 99 : 2 * n}</answer>`;
+  });
+  const voting = { policy: guessing, votes: 3, temperature: 0.7, output, concurrency: 1 };
+  const { summary, records } = await evaluate(questions.slice(0, 2), options(voting));
+  expect(summary.accuracy.value).toBe(1);
+  expect(records[1]).toMatchObject({
+    sampled: 3,
+    select: "majority",
+    votes: [
+      { answer: "2", count: 2 },
+      { answer: "99", count: 1 },
+    ],
+    trajectory: { sample: 1 },
+  });
+  const again = await evaluate(questions.slice(0, 2), options(voting));
+  expect(made).toBe(6);
+  expect(again.records).toEqual(records);
+  await expect(evaluate(questions, options({ ...voting, votes: 4 }))).rejects.toThrow(
+    /its votes are 3, here/,
+  );
+  await expect(evaluate(questions, options({ ...voting, select: "judge", judge }))).rejects.toThrow(
+    /another run/,
+  );
+});
+
+test("best of n by the judge; where every verdict fails, the question is undecided and done again", async () => {
+  let down = true;
+  const picky: Judge = {
+    id: "picky",
+    judge: async (step) =>
+      down
+        ? { status: "failed", error: "judge down" }
+        : { status: "ok", good: true, score: step.action.includes("0") ? 1 : 0.5, votes: 1 },
+  };
+  let made = 0;
+  const guessing = new ScriptedPolicy(() => `<answer>${made++ % 2 === 0 ? 7 : 0}</answer>`);
+  const output = join(dir, "best.jsonl");
+  const best = { policy: guessing, votes: 2, select: "judge", temperature: 1, judge: picky, output } as const;
+  const first = await evaluate(questions.slice(0, 1), options(best));
+  expect(first.records[0]).toMatchObject({
+    correct: null,
+    undecided: "selection failed",
+    error: expect.stringContaining("judge down"),
+  });
+  down = false;
+  const second = await evaluate(questions.slice(0, 1), options(best));
+  expect(second.records[0]).toMatchObject({ correct: true, trajectory: { answer: "0" } });
+});

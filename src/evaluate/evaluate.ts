@@ -25,7 +25,6 @@ import { redact } from "../secrets/redact.js";
 import { differsFrom } from "../synthesize/differs-from.js";
 import { FailureGuard } from "../synthesize/failure-guard.js";
 import { noQuestions } from "../synthesize/no-questions.js";
-import { rollout } from "../synthesize/rollout.js";
 import { type RolloutOptions, rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Task } from "../synthesize/task.js";
@@ -40,7 +39,7 @@ import {
 import { Tracking } from "../trackers/tracking.js";
 import { type Question, requireGold, requireQuestion } from "../trajectory/question.js";
 import { stepViews } from "../trajectory/step-views.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
+import { checkVote, type VoteOptions, type VoteResult, vote, voteShape } from "../voting/vote.js";
 import { evaluationMetrics, TRAJECTORY_COLUMNS, trajectoryRows } from "./evaluation-metrics.js";
 import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
 import { type EvaluationSummary, summarize } from "./summary.js";
@@ -64,7 +63,7 @@ export interface EvaluateProgress {
 }
 
 /** Options of {@link evaluate}. */
-export interface EvaluateOptions extends RolloutOptions {
+export interface EvaluateOptions extends RolloutOptions, VoteOptions {
   /** The policy to evaluate. */
   policy: Policy;
   /** Prompt, tools, call limit and matcher: `searchTask(tool)`, `calculatorTask(tool)` or `defineTask({ … })`. */
@@ -120,6 +119,7 @@ export const evaluateSchema = z.strictObject({
   signal: signalSchema.optional(),
   onProgress: callback<EvaluateProgress>("onProgress").optional(),
   ...rolloutShape,
+  ...voteShape,
 });
 
 /** Result of {@link evaluate}. */
@@ -131,7 +131,8 @@ export interface Evaluation {
 }
 
 /**
- * Answers every question once, checks the answers, and summarizes the results with 95 % intervals.
+ * Answers every question once, checks the answers, and summarizes the results with 95 % intervals. With `votes`, each
+ * question is rolled out several times and one of the trajectories counts.
  *
  * All questions are read first. Without a judge, at least one question needs an accepted answer.
  *
@@ -149,6 +150,8 @@ export async function evaluate(
   const { policy, task, judge, concurrency, output, maxFailuresInARow, signal, onProgress, ...more } = parsed;
   const { trackers, tracking, ...rest } = more;
   const matcher = parsed.matcher ?? task.matcher;
+  checkVote(parsed, "evaluate");
+  const choice = { votes: parsed.votes, select: parsed.select, judge };
   const setup = rolloutSetup(policy, task, rest);
   const asked = await distinctQuestions(questions);
   if (!judge) requireGold(asked, "evaluate");
@@ -162,7 +165,9 @@ export async function evaluate(
   };
   const finished = new Map<string, EvaluationRecord>();
   const note = (notice: string) => onProgress?.({ ...progress, notice });
-  const writer = output ? await openOutput(output, setup, matcher, judge, finished, note) : undefined;
+  const writer = output
+    ? await openOutput(output, { setup, matcher, judge, choice }, finished, note)
+    : undefined;
 
   const order = new Map(asked.map(({ id }, at) => [id, at]));
   const records: EvaluationRecord[] = [];
@@ -202,7 +207,8 @@ export async function evaluate(
     const evaluated = mapConcurrent(
       remaining(),
       concurrency,
-      async (question, inner) => check(await rollout(question, 0, setup, inner), matcher, judge, inner),
+      async (question, inner) =>
+        check(await vote(question, setup, choice, inner), choice, matcher, judge, inner),
       signal,
     );
     for await (const record of evaluated) {
@@ -243,18 +249,29 @@ async function distinctQuestions(
   return asked;
 }
 
+/** What makes two evaluations the same run. */
+interface RunIdentity {
+  setup: RolloutSetup;
+  matcher: AnswerMatcher;
+  judge: Judge | undefined;
+  choice: Choice;
+}
+
+interface Choice {
+  votes: number;
+  select?: "majority" | "judge" | undefined;
+}
+
 function openOutput(
   file: string,
-  setup: RolloutSetup,
-  matcher: AnswerMatcher,
-  judge: Judge | undefined,
+  run: RunIdentity,
   finished: Map<string, EvaluationRecord>,
   note: (notice: string) => void,
 ): Promise<JsonlWriter> {
   return resumeJsonl<EvaluationRecord>(file, {
     read: readEvaluations,
     keep: (record) => {
-      const difference = differs(record, setup, matcher.id, judge);
+      const difference = differs(record, run);
       if (difference) throw otherRun(file, difference);
       if (!isComplete(record) || finished.has(record.id)) return false;
       finished.set(record.id, record);
@@ -266,7 +283,8 @@ function openOutput(
 }
 
 async function check(
-  trajectory: Trajectory,
+  { chosen: trajectory, votes, verdicts, undecided: unselected }: VoteResult,
+  choice: Choice,
   matcher: AnswerMatcher,
   judge: Judge | undefined,
   signal: AbortSignal,
@@ -283,6 +301,11 @@ async function check(
     f1: against((accepted) => f1(answer!, accepted)),
     numeric: against((accepted) => numericEqual(answer!, accepted)) === 1,
     toolCalls: trajectory.steps.filter((step) => step.kind === "call" && step.observation).length,
+    ...(choice.votes > 1 && {
+      votes: votes.map(({ answer, samples }) => ({ answer, count: samples.length })),
+      sampled: choice.votes,
+      select: choice.select ?? "majority",
+    }),
     trajectory,
   };
   const undecided = (why: NonNullable<EvaluationRecord["undecided"]>, error?: string) => {
@@ -291,6 +314,7 @@ async function check(
     if (error !== undefined) record.error = error;
   };
   if (trajectory.end === "failed") undecided("rollout failed", trajectory.error);
+  else if (unselected !== undefined) undecided("selection failed", unselected);
   else if (gold.length === 0) undecided("no gold answer");
   else if (answer !== undefined) {
     const verdict = await matchAnswer(matcher, trajectory, signal);
@@ -300,7 +324,7 @@ async function check(
   if (judge) {
     record.judge = judge.id;
     record.verdicts = redact(
-      await Promise.all(stepViews(trajectory).map((view) => askJudge(judge, view, signal))),
+      verdicts ?? (await Promise.all(stepViews(trajectory).map((view) => askJudge(judge, view, signal)))),
     );
   }
   return record;
@@ -308,17 +332,19 @@ async function check(
 
 /** Whether a repetition could not change the record: nothing in it failed. */
 function isComplete(record: EvaluationRecord): boolean {
-  const retried = record.undecided === "rollout failed" || record.undecided === "answer check failed";
+  const retried = record.undecided !== undefined && record.undecided !== "no gold answer";
   return !retried && !record.verdicts?.some((verdict) => verdict.status === "failed");
 }
 
 function differs(
   record: EvaluationRecord,
-  setup: RolloutSetup,
-  matcher: string,
-  judge: Judge | undefined,
+  { setup, matcher, judge, choice }: RunIdentity,
 ): string | undefined {
-  if (record.matcher !== matcher) return `its matcher is ${record.matcher}, this one is ${matcher}`;
+  if (record.matcher !== matcher.id) return `its matcher is ${record.matcher}, this one is ${matcher.id}`;
+  if ((record.sampled ?? 1) !== choice.votes)
+    return `its votes are ${record.sampled ?? 1}, here they are ${choice.votes}`;
+  if (choice.votes > 1 && record.select !== (choice.select ?? "majority"))
+    return `it was selected by ${record.select}, here by ${choice.select ?? "majority"}`;
   if (record.judge !== judge?.id)
     return `its judge is ${record.judge ?? "none"}, this one is ${judge?.id ?? "none"}`;
   return differsFrom(record.trajectory, setup);

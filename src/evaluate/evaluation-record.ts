@@ -20,8 +20,8 @@ export interface EvaluationRecord {
   /** Whether the matcher accepts the answer. Null when that is unknown: see `undecided`. */
   correct: boolean | null;
   /** Why `correct` is null. */
-  undecided?: "no gold answer" | "answer check failed" | "rollout failed" | undefined;
-  /** What failed, when the rollout or the answer check did. */
+  undecided?: "no gold answer" | "answer check failed" | "rollout failed" | "selection failed" | undefined;
+  /** What failed, when the rollout, the answer check or the selection did. */
   error?: string | undefined;
   /** Whether the answer matches an accepted one exactly, after normalization. False without an answer. */
   exact: boolean;
@@ -35,7 +35,13 @@ export interface EvaluationRecord {
   judge?: string | undefined;
   /** One verdict per step, in order. Absent when steps were not judged. */
   verdicts?: Verdict[] | undefined;
-  /** The rollout. */
+  /** With several trajectories per question: how many each answer has, most first. Their sum is `sampled` at most. */
+  votes?: { answer: string; count: number }[] | undefined;
+  /** Trajectories that were rolled out, when several were. */
+  sampled?: number | undefined;
+  /** How the trajectory was chosen, when several were rolled out. */
+  select?: "majority" | "judge" | undefined;
+  /** The rollout; of several, the chosen one. */
   trajectory: Trajectory;
 }
 
@@ -44,7 +50,9 @@ export const evaluationSchema = z.strictObject({
   id: z.string(),
   matcher: z.string(),
   correct: z.boolean().nullable(),
-  undecided: z.enum(["no gold answer", "answer check failed", "rollout failed"]).optional(),
+  undecided: z
+    .enum(["no gold answer", "answer check failed", "rollout failed", "selection failed"])
+    .optional(),
   error: z.string().optional(),
   exact: z.boolean(),
   f1: z.number(),
@@ -52,6 +60,9 @@ export const evaluationSchema = z.strictObject({
   toolCalls: z.int().min(0),
   judge: z.string().optional(),
   verdicts: z.array(verdictSchema).optional(),
+  votes: z.array(z.strictObject({ answer: z.string(), count: z.int().min(1) })).optional(),
+  sampled: z.int().min(2).optional(),
+  select: z.enum(["majority", "judge"]).optional(),
   trajectory: trajectorySchema,
 });
 

@@ -9,6 +9,7 @@ export {
   type LabelledStep,
   type Rate,
 } from "./calibration.js";
+export { type CombinedJudgeOptions, combinedJudge } from "./combined-judge.js";
 export {
   type JournaledJudge,
   type JournaledJudgeOptions,

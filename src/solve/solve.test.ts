@@ -4,6 +4,7 @@ import { lastMessage, ScriptedPolicy, turnsTaken } from "../../tests/support/scr
 import { calculatorTask } from "../synthesize/tasks.js";
 import { tool } from "../tools/tool.js";
 import { solve } from "./solve.js";
+import { solveByVote } from "./solve-by-vote.js";
 
 const halves = tool({
   name: "calculator",
@@ -39,4 +40,33 @@ test("names a wrong option, and stops on abort", async () => {
   await expect(solve("?", { policy: policy(), task, signal: AbortSignal.abort() })).rejects.toMatchObject({
     code: "ABORTED",
   });
+});
+
+test("solves by vote: all trajectories at once, each reported, the majority's answer chosen", async () => {
+  const answers = ["24", "24.0", "25"];
+  let next = 0;
+  const task = calculatorTask(halves);
+  const guessing = new ScriptedPolicy(() => `<answer>${answers[next++]}</answer>`);
+  const seen: (string | undefined)[] = [];
+  const result = await solveByVote("Half of 48?", {
+    policy: guessing,
+    task,
+    votes: 3,
+    onTrajectory: ({ answer }) => seen.push(answer),
+  });
+  expect(result.chosen.answer).toBe("24");
+  expect(result.votes).toEqual([
+    { answer: "24", samples: [0, 1] },
+    { answer: "25", samples: [2] },
+  ]);
+  expect(seen.sort()).toEqual(["24", "24.0", "25"]);
+});
+
+test.each([
+  [{ temperature: 0 }, /8 votes at temperature 0/],
+  [{ select: "judge" }, /needs a judge/],
+  [{ votes: 1 }, /votes/],
+])("refuses a vote that cannot be one: %j", async (more, message) => {
+  const asked = solveByVote("?", { policy: policy(), task: calculatorTask(halves), ...more } as never);
+  await expect(asked).rejects.toThrow(message);
 });

@@ -13,8 +13,9 @@ import { rollout } from "../synthesize/rollout.js";
 import { type RolloutOptions, rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
 import { rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Task } from "../synthesize/task.js";
-import { type Question, requireQuestion } from "../trajectory/question.js";
+import type { Question } from "../trajectory/question.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
+import { askedQuestion } from "./asked-question.js";
 
 /** Options of {@link solve}. */
 export interface SolveOptions extends RolloutOptions {
@@ -60,9 +61,5 @@ export const solveSchema = z.strictObject({
  */
 export async function solve(question: string | Question, options: SolveOptions): Promise<Trajectory> {
   const { policy, task, signal, onStep, ...rest } = parseOptions(solveSchema, options, "solve");
-  const asked =
-    typeof question === "string"
-      ? { id: "question", question, answers: [] }
-      : requireQuestion(question, "solve");
-  return rollout(asked, 0, rolloutSetup(policy, task, rest), signal, onStep);
+  return rollout(askedQuestion(question, "solve"), 0, rolloutSetup(policy, task, rest), signal, onStep);
 }
