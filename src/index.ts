@@ -82,6 +82,7 @@ export {
   demonstrate,
   type RejectedDemonstration,
 } from "./synthesize/demonstrations.js";
+export { fewShotTask } from "./synthesize/few-shot.js";
 export * from "./judge/index.js";
 export type { FilterKind, FilterReason } from "./filter/filter-reasons.js";
 export { type FilterRow, type FilterTable, formatFilterTable } from "./filter/filter-table.js";

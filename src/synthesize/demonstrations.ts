@@ -16,10 +16,11 @@ import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.j
 import type { Action, Context, Policy } from "../policy/policy.js";
 import type { Demonstration } from "../trajectory/demonstration.js";
 import type { Question } from "../trajectory/question.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
+import type { RecordedCall, Trajectory } from "../trajectory/trajectory.js";
 import { rollout } from "./rollout.js";
 import { type RolloutOptions, rolloutShape, taskSchema } from "./rollout-options.js";
 import { type RolloutSetup, rolloutSetup } from "./rollout-setup.js";
+import { argumentsOf } from "./run-call.js";
 import type { Task } from "./task.js";
 
 /** A demonstration that {@link demonstrate} left out. */
@@ -72,7 +73,11 @@ export async function* demonstrate(
     const setup = rolloutSetup(script, task, { ...rest, temperature: 1, seed: 0 });
     script.start(setup);
     const trajectory = await rollout(demonstration.question, 0, setup, inner);
-    return { question: demonstration.question, trajectory, problem: problemOf(demonstration, trajectory) };
+    return {
+      question: demonstration.question,
+      trajectory,
+      problem: demonstrationProblem(demonstration, trajectory),
+    };
   };
   for await (const { question, trajectory, problem } of mapConcurrent(demonstrations, 1, replay, signal)) {
     if (problem === undefined) yield trajectory;
@@ -122,12 +127,12 @@ class Script implements Policy {
 
   #write(index: number): Action {
     const { steps, conclusion = "", answer } = this.demonstration;
-    const { format } = this.#setup!;
+    const { format, task } = this.#setup!;
     const step = steps[index];
-    if (!step) return this.#spoken(said(conclusion, format.answerTag, answer));
+    if (!step) return this.#spoken(taggedText(conclusion, format.answerTag, answer));
     if (format.kind === "tags")
-      return this.#spoken(said(step.thought, format.callTags[step.call.name]!, step.call.input));
-    const calls: ToolCall[] = [step.call];
+      return this.#spoken(taggedText(step.thought, format.callTags[step.call.name]!, step.call.input));
+    const calls: ToolCall[] = [templateCall(task, step.call)];
     const tokens = this.policy.tokenizer.chat.renderAction({ content: step.thought, toolCalls: calls });
     return { text: step.thought, toolCalls: calls, tokens, logprobs: certain(tokens), finishReason: "eos" };
   }
@@ -139,7 +144,14 @@ class Script implements Policy {
   }
 }
 
-function said(thought: string, tag: string, input: string): string {
+/** A demonstration's call as a chat template writes it: arguments are JSON there. */
+export function templateCall({ tools }: Task, call: RecordedCall): ToolCall {
+  const tool = tools.find(({ name }) => name === call.name);
+  return tool ? { ...call, input: argumentsOf(tool, call.input) } : call;
+}
+
+/** A thought, if there is one, and then the input between tags. */
+export function taggedText(thought: string, tag: string, input: string): string {
   const before = thought.trim();
   return `${before}${before === "" ? "" : " "}<${tag}>${input}</${tag}>`;
 }
@@ -149,7 +161,10 @@ function certain(tokens: Int32Array): Float32Array {
 }
 
 /** Why a replay is rejected; undefined when it is accepted. */
-function problemOf(demonstration: Demonstration, trajectory: Trajectory): string | undefined {
+export function demonstrationProblem(
+  demonstration: Demonstration,
+  trajectory: Trajectory,
+): string | undefined {
   if (trajectory.end !== "answer") {
     const at = trajectory.steps.at(-1);
     return (

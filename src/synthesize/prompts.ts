@@ -79,6 +79,11 @@ export function taskPrompt({ question, tools, format, callLimit, wording }: Task
   return [{ role: "user", content: lines.join("\n") }];
 }
 
+/** A further question in a conversation that began with {@link taskPrompt}. */
+export function followUp(question: string): Message[] {
+  return [{ role: "user", content: `Question: ${question}` }];
+}
+
 function callRule(tool: AnyTool, tag: string): string {
   const what = tool.description.trim().replace(/\.?$/, ".");
   return `Tool ${tool.name}: ${what} To use it, write the input between <${tag}> and </${tag}>.`;

@@ -92,6 +92,22 @@ function onlyStringField(tool: AnyTool): string | undefined {
   return fields.length === 1 ? fields[0]![0] : undefined;
 }
 
+/**
+ * A call's input as the arguments of a chat template's call: JSON stays as it is; the text of a tag becomes what the tool
+ * reads from it.
+ */
+export function argumentsOf(tool: AnyTool, input: string): string {
+  try {
+    const value: unknown = JSON.parse(input);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return input;
+  } catch {
+    // text, as between tags
+  }
+  if (tool.parse) return JSON.stringify(tool.parse(input));
+  const field = onlyStringField(tool);
+  return field === undefined ? input : JSON.stringify({ [field]: input });
+}
+
 /** @throws SwirlError CONFIG when text between tags cannot become this tool's input. */
 export function requireTagInput(tool: AnyTool): void {
   if (tool.parse || onlyStringField(tool) !== undefined || tool.inputSchema.safeParse("text").success) return;

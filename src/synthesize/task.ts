@@ -10,7 +10,7 @@ import type { Message } from "../messages/message.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";
-import { type PromptWording, taskPrompt } from "./prompts.js";
+import { followUp, type PromptWording, taskPrompt } from "./prompts.js";
 
 /** How questions of one kind are solved and checked. Made by {@link defineTask}, {@link searchTask}, {@link calculatorTask}. */
 export interface Task {
@@ -26,6 +26,8 @@ export interface Task {
   readonly matcher: AnswerMatcher;
   /** The messages of the first state. */
   prompt(question: string, format: ActionFormat, callLimit: number): Message[];
+  /** The messages that ask a further question where the rules have been given already; see {@link fewShotTask}. */
+  followUp?(question: string): Message[];
 }
 
 /** Options of {@link defineTask}. */
@@ -88,6 +90,7 @@ export function defineTask(options: TaskOptions): Task {
       callLimit,
       answerTag,
       matcher,
+      ...(prompt ? {} : { followUp }),
       prompt:
         prompt ??
         ((question, format, limit) =>
