@@ -56,6 +56,26 @@ describe("parseConfig", () => {
     ).toMatch(/apiKey/);
   });
 
+  it("reads several judges as one, each checked as a judge of its own", () => {
+    const judges = [{ kind: "rules" }, { model: "/m", mode: "logprobs" }];
+    expect(parseConfig({ judge: { kind: "combined", judges } }).rewardJudge).toMatchObject({
+      require: "all",
+      judges: [{ kind: "rules" }, { kind: "prompted", model: "/m", mode: "logprobs", votes: 1 }],
+    });
+    expect(
+      message({ judge: { kind: "combined", judges: [{ kind: "rules" }, { kind: "prompted" }] } }),
+    ).toMatch(/config judge\.judges\[1\]: .*needs a model or an endpoint/);
+    expect(message({ judge: { kind: "combined", judges: [{ kind: "rules" }] } })).toMatch(/judges/);
+  });
+
+  it("samples at 0.7 where several trajectories vote, and greedily where one does", () => {
+    expect(parseConfig({ evaluate: { votes: 4 } }).evaluate).toMatchObject({ temperature: 0.7 });
+    expect(parseConfig({ evaluate: { votes: 4, temperature: 1 } }).evaluate).toMatchObject({
+      temperature: 1,
+    });
+    expect(parseConfig({}).evaluate).toMatchObject({ votes: 1, temperature: 0 });
+  });
+
   it("takes a judge with a model for a prompted one", () => {
     expect(parseConfig({ judge: { model: "/m" } }).judge).toMatchObject({ kind: "prompted", votes: 1 });
     expect(parseConfig({ judge: {} }).judge).toEqual({ kind: "rules" });

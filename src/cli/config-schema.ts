@@ -17,6 +17,7 @@ import { TRACKERS, trackingSchema } from "../trackers/tracker.js";
 import { partShape } from "../train/reward-parts.js";
 import { sftSchema } from "../train/sft.js";
 import { trainSchema } from "../train/train-options.js";
+import { voteShape, voteTemperature } from "../voting/vote.js";
 import type { RawConfig } from "./load-config.js";
 
 const path = z.string().min(1);
@@ -45,8 +46,15 @@ const embeddingSchema = embeddingIndexSchema
   .omit({ apiKey: true, headers: true, cacheFile: true })
   .extend(secretVariables);
 
+/** Solved examples in the prompt, from a dataset with annotated solutions. */
+const examplesSchema = questionsSchema.extend({ limit: z.int().min(1).max(64).default(4) });
+
 const taskKinds = {
-  calculator: z.strictObject({ kind: z.literal("calculator"), callLimit: z.int().min(1).default(10) }),
+  calculator: z.strictObject({
+    kind: z.literal("calculator"),
+    callLimit: z.int().min(1).default(10),
+    examples: examplesSchema.optional(),
+  }),
   search: z.strictObject({
     kind: z.literal("search"),
     callLimit: z.int().min(1).default(5),
@@ -58,6 +66,7 @@ const taskKinds = {
     maxCharacters: z.int().min(20).default(2000),
     /** Ranks by the embeddings of a server instead of BM25. */
     embedding: embeddingSchema.optional(),
+    examples: examplesSchema.optional(),
   }),
 };
 
@@ -82,6 +91,15 @@ const judgeKinds = {
     concurrency: z.int().min(1).default(16),
   }),
 };
+
+/** Several judges as one; the combination is not nested. */
+const combinedSchema = z.strictObject({
+  kind: z.literal("combined"),
+  judges: z.array(z.unknown()).min(2).max(64),
+  require: z.enum(["all", "any", "mean"]).default("all"),
+  weights: z.array(z.number().positive()).optional(),
+  threshold: z.number().gt(0).max(1).optional(),
+});
 
 /** Where a stage saves is the run directory's business; how often is the config's. */
 const checkpointsSchema = z.strictObject({
@@ -159,7 +177,8 @@ const sections = {
     /** Questions in flight. */
     concurrency: z.int().min(1).default(16),
     /** 0 = greedy. */
-    temperature: samplingTemperature.default(0),
+    temperature: samplingTemperature.optional(),
+    ...voteShape,
   }),
 } as const;
 
@@ -194,7 +213,12 @@ const rootSchema = z.strictObject({
 
 export type Config = ReturnType<typeof parseConfig>;
 export type TaskConfig = z.output<typeof taskKinds.calculator> | z.output<typeof taskKinds.search>;
-export type JudgeConfig = z.output<typeof judgeKinds.rules> | z.output<typeof judgeKinds.prompted>;
+export type SingleJudgeConfig = z.output<typeof judgeKinds.rules> | z.output<typeof judgeKinds.prompted>;
+export type PromptedJudgeConfig = z.output<typeof judgeKinds.prompted>;
+export type CombinedJudgeConfig = Omit<z.output<typeof combinedSchema>, "judges"> & {
+  judges: SingleJudgeConfig[];
+};
+export type JudgeConfig = SingleJudgeConfig | CombinedJudgeConfig;
 export type QuestionsConfig = z.output<typeof questionsSchema>;
 
 /** The config with every default filled in. `task`, `questions`, `sft` stay undefined where the file has none. */
@@ -222,7 +246,7 @@ export function parseConfig(raw: RawConfig) {
       withAggregation(parseOptions(sections.train, root.train, "config train")),
       "train",
     ),
-    evaluate: parseOptions(sections.evaluate, root.evaluate, "config evaluate"),
+    evaluate: withTemperature(parseOptions(sections.evaluate, root.evaluate, "config evaluate")),
   };
 }
 
@@ -236,6 +260,10 @@ function withAggregation(train: z.output<typeof sections.train>) {
   const { loss, aggregation } = train;
   const own = typeof loss === "string" ? lossDefinition(loss).aggregation : undefined;
   return { ...train, aggregation: aggregation ?? own };
+}
+
+function withTemperature(evaluate: z.output<typeof sections.evaluate>) {
+  return { ...evaluate, temperature: evaluate.temperature ?? voteTemperature(evaluate.votes) };
 }
 
 function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Section, name: string) {
@@ -252,13 +280,28 @@ function judgeOf(value: unknown, where: string): JudgeConfig {
   const given = value as { kind?: unknown; model?: unknown; endpoint?: unknown };
   // A model or an endpoint says which kind it is: `--judge-model DIR` is enough.
   const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");
-  const judge = byKind(judgeKinds, { ...given, kind }, where) as JudgeConfig;
+  if (kind === "combined") {
+    const { judges, ...combined } = parseOptions(combinedSchema, value, where);
+    return { ...combined, judges: judges.map((one, i) => singleJudgeOf(one, `${where}.judges[${i}]`)) };
+  }
+  return singleJudgeOf({ ...given, kind }, where);
+}
+
+function singleJudgeOf(value: unknown, where: string): SingleJudgeConfig {
+  const given = (value ?? {}) as { kind?: unknown; model?: unknown; endpoint?: unknown };
+  const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");
+  const judge = byKind(judgeKinds, { ...given, kind }, where) as SingleJudgeConfig;
   if (judge.kind === "prompted" && (judge.model === undefined) === (judge.endpoint === undefined))
     throw new SwirlError("CONFIG", `${where}: a prompted judge needs a model or an endpoint, one of them`, {
       remedy: 'give "model": a model folder, or "endpoint": { "baseURL": …, "model": … }',
       details: { field: where },
     });
   return judge;
+}
+
+/** The judges that a config's judge consists of. */
+export function judgeParts(judge: JudgeConfig): readonly SingleJudgeConfig[] {
+  return judge.kind === "combined" ? judge.judges : [judge];
 }
 
 /** Picks the schema that `kind` names, so that an unknown key is told for that kind. */

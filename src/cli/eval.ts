@@ -34,6 +34,17 @@ export const evalCommand = () =>
         help: "questions at once (default: 16)",
       },
       TRACKERS_FLAG,
+      {
+        flags: "--votes <n>",
+        path: "evaluate.votes",
+        kind: "json",
+        help: "trajectories per question, one of which counts (default: 1); needs evaluate.temperature above 0",
+      },
+      {
+        flags: "--select <how>",
+        path: "evaluate.select",
+        help: "which of them counts: majority (default) or judge (best of n)",
+      },
     ],
     customize: (command) => command.addOption(weightsOption()),
     resume: "Run the same command again: questions that are done are kept.",

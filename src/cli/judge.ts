@@ -4,6 +4,8 @@ import { inRunDirectory } from "./in-run-directory.js";
 import type { Session } from "./session.js";
 import { subcommand } from "./subcommand.js";
 
+const JUDGES = { rules: "the task's rules", prompted: "a prompted judge", combined: "several judges as one" };
+
 export const judgeCommand = () =>
   subcommand({
     name: "judge",
@@ -23,12 +25,12 @@ export const judgeCommand = () =>
       },
     ],
     details:
-      'The judge is set by the config key "judge": { "kind": "rules" } (default) or { "kind": "prompted", … }; see docs/configuration.md.',
+      'The judge is set by the config key "judge": { "kind": "rules" } (default), { "kind": "prompted", … } or { "kind": "combined", … }; see docs/configuration.md.',
     resume: "Run the same command again: verdicts are kept.",
     run: (invocation) =>
       executeSubcommand(invocation, {
         plan: ({ config, paths }) => [
-          `judge every step of ${paths.trajectories} with ${config.judge.kind === "rules" ? "the task's rules" : "a prompted judge"}`,
+          `judge every step of ${paths.trajectories} with ${JUDGES[config.judge.kind]}`,
           `append to ${paths.verdicts}, skipping steps that have a verdict`,
         ],
         check,

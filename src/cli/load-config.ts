@@ -12,7 +12,7 @@ import type { Invocation } from "./subcommand.js";
 
 export type RawConfig = Record<string, unknown>;
 
-/** Places that hold a path; `*` is any key. */
+/** Places that hold a path; `*` is any key, or any place of a list. */
 const PATHS = [
   "model",
   "output",
@@ -20,8 +20,11 @@ const PATHS = [
   "sft.demonstrations.file",
   "sft.trajectories",
   "task.corpus",
+  "task.examples.file",
   "judge.model",
+  "judge.judges.*.model",
   "rewardJudge.model",
+  "rewardJudge.judges.*.model",
   "train.reference",
 ].map((path) => path.split("."));
 

@@ -1,11 +1,12 @@
 /** The judge a config describes, remembering its verdicts in the run directory. Disposing it frees its model. */
+import { combinedJudge } from "../judge/combined-judge.js";
 import { type JournaledJudge, journaledJudge } from "../judge/journaled-judge.js";
 import type { Judge } from "../judge/judge.js";
 import { PromptedJudge } from "../judge/prompted-judge.js";
 import { ruleJudges } from "../judge/rules/rule-judges.js";
 import { EndpointPolicy } from "../policy/endpoint-policy.js";
 import type { Policy } from "../policy/policy.js";
-import type { JudgeConfig } from "./config-schema.js";
+import { type CombinedJudgeConfig, judgeParts, type PromptedJudgeConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
 import { endpointSecrets } from "./secret.js";
 import { loadPolicy, required, type Session } from "./session.js";
@@ -22,26 +23,43 @@ const RULES_CONCURRENCY = 16;
 export async function openJudge(session: Session, which: "judge" | "rewardJudge"): Promise<OpenJudge> {
   const config = session.config[which];
   const task = required(session.config, "task");
-  const policy = config.kind === "prompted" ? await judgePolicy(session, config, which) : undefined;
-  const concurrency = config.kind === "prompted" ? config.concurrency : RULES_CONCURRENCY;
-  const inner: Judge =
-    config.kind === "prompted"
-      ? prompted(config, policy!, task.kind, session.config.seed)
-      : ruleJudges[task.kind]();
-  const judge = await journaledJudge(inner, session.paths.verdicts, { concurrency });
-  return {
-    judge,
-    concurrency,
-    async [Symbol.asyncDispose]() {
-      await judge.close();
-      await policy?.dispose();
-    },
+  const parts = judgeParts(config);
+  const policies = new Map<string, Policy>(); // a model that judges twice is loaded once
+  const dispose = async () => {
+    for (const policy of policies.values()) await policy.dispose();
   };
+  try {
+    const judges: Judge[] = [];
+    for (const part of parts) {
+      if (part.kind === "rules") {
+        judges.push(ruleJudges[task.kind]());
+        continue;
+      }
+      const source = JSON.stringify(part.model ?? part.endpoint);
+      const policy = policies.get(source) ?? (await judgePolicy(session, part, which));
+      policies.set(source, policy);
+      judges.push(prompted(part, policy, task.kind, session.config.seed));
+    }
+    const concurrency = Math.min(
+      ...parts.map((part) => (part.kind === "prompted" ? part.concurrency : RULES_CONCURRENCY)),
+    );
+    const inner = config.kind === "combined" ? combined(config, judges) : judges[0]!;
+    const judge = await journaledJudge(inner, session.paths.verdicts, { concurrency });
+    return {
+      judge,
+      concurrency,
+      async [Symbol.asyncDispose]() {
+        await judge.close();
+        await dispose();
+      },
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
 }
 
-type PromptedConfig = Extract<JudgeConfig, { kind: "prompted" }>;
-
-async function judgePolicy(session: Session, config: PromptedConfig, which: string): Promise<Policy> {
+async function judgePolicy(session: Session, config: PromptedJudgeConfig, which: string): Promise<Policy> {
   if (config.model !== undefined) return loadPolicy(session, config.model, { trainable: false });
   return connectJudge(session, config, which);
 }
@@ -49,7 +67,7 @@ async function judgePolicy(session: Session, config: PromptedConfig, which: stri
 /** Asks the judge's server for a token, unless its `probe` is false. */
 export async function connectJudge(
   session: Session,
-  config: PromptedConfig,
+  config: PromptedJudgeConfig,
   which: string,
 ): Promise<EndpointPolicy> {
   const { apiKeyVariable, headerVariables, ...endpoint } = config.endpoint!;
@@ -66,8 +84,13 @@ export async function connectJudge(
   return policy;
 }
 
+/** @throws SwirlError CONFIG for weights or a threshold that have no effect. */
+export function combined({ require, weights, threshold }: CombinedJudgeConfig, judges: Judge[]): Judge {
+  return combinedJudge({ judges, require, ...defined({ weights, threshold }) });
+}
+
 function prompted(
-  config: PromptedConfig,
+  config: PromptedJudgeConfig,
   policy: Policy,
   task: "calculator" | "search",
   seed: number,

@@ -33,12 +33,13 @@ const DEMONSTRATIONS = { gsm8k: readGsm8kDemonstrations, hotpotqa: readHotpotqaD
 export async function openDemonstrations(
   session: Session,
   source: QuestionsConfig,
+  field: "sft.demonstrations" | "task.examples",
 ): Promise<Demonstration[]> {
   const { dataset, file, skip, limit, shuffle } = source;
   if (dataset !== "gsm8k" && dataset !== "hotpotqa")
-    throw new SwirlError("CONFIG", `config sft.demonstrations: ${dataset} has no annotated solutions`, {
-      remedy: `use ${Object.keys(DEMONSTRATIONS).join(" or ")}, or sft.trajectories`,
-      details: { field: "sft.demonstrations.dataset" },
+    throw new SwirlError("CONFIG", `config ${field}: ${dataset} has no annotated solutions`, {
+      remedy: `use ${Object.keys(DEMONSTRATIONS).join(" or ")}${field === "task.examples" ? "" : ", or sft.trajectories"}`,
+      details: { field: `${field}.dataset` },
     });
   const all: Demonstration[] = [];
   const bounded = shuffle || limit === undefined ? {} : { limit };

@@ -2,18 +2,28 @@
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { readPassages } from "../data/read-passages.js";
 import { makeFolder } from "../files/make-folder.js";
+import { fewShotTask } from "../synthesize/few-shot.js";
 import type { Task } from "../synthesize/task.js";
 import { calculatorTask, searchTask } from "../synthesize/tasks.js";
 import { calculator } from "../tools/calculator/index.js";
 import { Bm25Index, EmbeddingIndex, search } from "../tools/search/index.js";
 import type { TaskConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
+import { openDemonstrations } from "./open-questions.js";
 import { endpointSecrets } from "./secret.js";
 import { required, type Session } from "./session.js";
 
 type EmbeddingConfig = NonNullable<Extract<TaskConfig, { kind: "search" }>["embedding"]>;
 
 export async function openTask(session: Session): Promise<Task> {
+  const { examples } = required(session.config, "task");
+  const plain = await openPlainTask(session);
+  if (!examples) return plain;
+  const demonstrations = await openDemonstrations(session, examples, "task.examples");
+  return await fewShotTask(plain, demonstrations, { signal: session.signal });
+}
+
+async function openPlainTask(session: Session): Promise<Task> {
   const task = required(session.config, "task");
   const { callLimit } = task;
   if (task.kind === "calculator") return calculatorTask(calculator(), { callLimit });

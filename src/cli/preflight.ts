@@ -27,8 +27,10 @@ import { checkSftOptions } from "../train/sft.js";
 import { resolveTrainOptions } from "../train/train-options.js";
 import { requireGold } from "../trajectory/question.js";
 import { readTrajectories } from "../trajectory/store.js";
+import { checkVote } from "../voting/vote.js";
+import { judgeParts } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { connectJudge } from "./open-judge.js";
+import { combined, connectJudge } from "./open-judge.js";
 import { openDemonstrations, openQuestions } from "./open-questions.js";
 import { embeddingOptions } from "./open-task.js";
 import { sftSection, testQuestions, trainQuestions } from "./sections.js";
@@ -89,10 +91,10 @@ class Preflight {
     ];
   }
 
-  /** The folder of the judge's model, where it has one. */
-  #judgeModel(which: "judge" | "rewardJudge"): string | undefined {
-    const judge = this.#session.config[which];
-    return judge.kind === "prompted" ? judge.model : undefined;
+  /** The folders of the judge's models, each once. */
+  #judgeModels(which: "judge" | "rewardJudge"): string[] {
+    const parts = judgeParts(this.#session.config[which]);
+    return [...new Set(parts.flatMap((part) => (part.kind === "prompted" ? (part.model ?? []) : [])))];
   }
 
   get #referenceModel(): string | undefined {
@@ -105,6 +107,15 @@ class Preflight {
     if (config.trackers.length > 0 && this.#does("sft", "train", "evaluate"))
       await checkTrackers({ stage: "train", ...trackingOf(this.#session, "train") });
     if (this.#does("sft")) checkSftOptions(sftSection(this.#session));
+    if (this.#does("evaluate")) checkVote({ ...config.evaluate, judge: ANY_JUDGE }, "config evaluate");
+    for (const which of this.#judges) {
+      const judge = config[which];
+      if (judge.kind === "combined")
+        combined(
+          judge,
+          judge.judges.map(() => ANY_JUDGE),
+        );
+    }
     if (this.#does("train")) {
       const { checkpoints: _, reference: __, klWeight, rewards: ___, ...options } = config.train;
       resolveTrainOptions({
@@ -148,7 +159,7 @@ class Preflight {
       requireGold(await openQuestions(this.#session, testQuestions(this.#session)), "evaluation");
     if (this.#does("sft")) {
       const { demonstrations, trajectories } = sftSection(this.#session);
-      if (demonstrations) await openDemonstrations(this.#session, demonstrations);
+      if (demonstrations) await openDemonstrations(this.#session, demonstrations, "sft.demonstrations");
       if (trajectories)
         await this.#requireTrajectory(trajectories, "give a file of trajectories as sft.trajectories");
     }
@@ -163,6 +174,8 @@ class Preflight {
         "run `swirl filter` with this config first; its table says why it keeps what",
       );
     const { task } = config;
+    if (task?.examples && this.#does("sft", "synthesize", "evaluate", "solve"))
+      await openDemonstrations(this.#session, task.examples, "task.examples");
     if (task?.kind === "search" && this.#does("sft", "synthesize", "evaluate", "solve"))
       for (const file of [task.corpus].flat()) await this.#firstPassage(file);
   }
@@ -197,11 +210,9 @@ class Preflight {
     const { reference } = this.#session.config.train;
     const all: [field: string, folder: string | undefined, text: boolean][] = [
       ["model", this.#model, texts],
-      ...this.#judges.map((which): [string, string | undefined, boolean] => [
-        `${which}.model`,
-        this.#judgeModel(which),
-        true,
-      ]),
+      ...this.#judges.flatMap((which) =>
+        this.#judgeModels(which).map((folder): [string, string, boolean] => [`${which}.model`, folder, true]),
+      ),
       ["train.reference", this.#does("train") && this.#referenceModel ? reference : undefined, false],
     ];
     return all.flatMap(([field, folder, text]) => (folder === undefined ? [] : [{ field, folder, text }]));
@@ -274,13 +285,13 @@ class Preflight {
       work,
       folders:
         work === "train"
-          ? held(true, this.#referenceModel, this.#judgeModel("rewardJudge"))
+          ? held(true, this.#referenceModel, ...this.#judgeModels("rewardJudge"))
           : work === "sft"
             ? held(true)
             : work === "evaluate"
-              ? held(false, this.#judgeModel("judge"))
+              ? held(false, ...this.#judgeModels("judge"))
               : work === "judge" || work === "filter"
-                ? held(false, this.#judgeModel("judge")).filter(({ folder }) => folder !== model)
+                ? held(false, ...this.#judgeModels("judge")).filter(({ folder }) => folder !== model)
                 : held(false),
     }));
   }
@@ -288,11 +299,12 @@ class Preflight {
   async endpoints(): Promise<void> {
     const asked = new Set<string>();
     for (const which of this.#judges) {
-      const judge = this.#session.config[which];
-      if (judge.kind !== "prompted" || !judge.endpoint) continue;
-      const key = JSON.stringify(judge.endpoint);
-      if (!asked.has(key)) await (await connectJudge(this.#session, judge, which)).dispose();
-      asked.add(key);
+      for (const judge of judgeParts(this.#session.config[which])) {
+        if (judge.kind !== "prompted" || !judge.endpoint) continue;
+        const key = JSON.stringify(judge.endpoint);
+        if (!asked.has(key)) await (await connectJudge(this.#session, judge, which)).dispose();
+        asked.add(key);
+      }
     }
     const { task } = this.#session.config;
     if (task?.kind !== "search" || !task.embedding || !this.#does("sft", "synthesize", "evaluate", "solve"))

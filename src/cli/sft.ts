@@ -103,7 +103,7 @@ async function replay(
   ]);
   const { config, paths, signal } = session;
   const task = await openTask(session);
-  const demonstrations = await openDemonstrations(session, source);
+  const demonstrations = await openDemonstrations(session, source, "sft.demonstrations");
   const bar = session.progress("replay");
   const trajectories: Trajectory[] = [];
   const rejected: string[] = [];

@@ -1,6 +1,7 @@
 /** `swirl solve`: one question, live tools, each step as it happens. */
 import { Argument } from "commander";
 import { SwirlError } from "../errors/swirl-error.js";
+import type { SolveByVoteOptions } from "../solve/solve-by-vote.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
 import { defined } from "./defined.js";
 import { newest } from "./eval.js";
@@ -16,6 +17,17 @@ export const solveCommand = () =>
     flags: [
       { flags: "--task <kind>", path: "task.kind", help: "calculator or search" },
       { flags: "--corpus <file>", path: "task.corpus", kind: "path", help: "passages to search in" },
+      {
+        flags: "--votes <n>",
+        path: "evaluate.votes",
+        kind: "json",
+        help: "solve the question n times and choose an answer (default: 1)",
+      },
+      {
+        flags: "--select <how>",
+        path: "evaluate.select",
+        help: "how to choose: majority (default) or judge (best of n)",
+      },
     ],
     customize: (command) =>
       command.addArgument(new Argument("<question>", "the question, in quotes")).addOption(weightsOption()),
@@ -36,12 +48,19 @@ export const solveCommand = () =>
           await check(session);
           return await solveStage(session, question, weights ?? newest(session));
         },
-        format: (trajectory) => trajectory.answer ?? `no answer: ${trajectory.error ?? trajectory.end}`,
+        format: ({ answer, end, error, votes }) =>
+          [
+            answer ?? `no answer: ${error ?? end}`,
+            ...(votes ? [votes.map(({ answer, count }) => `${count} × ${answer}`).join(", ")] : []),
+          ].join("\n"),
       });
     },
   });
 
-async function solveStage(session: Session, question: string, weights: Weights): Promise<Trajectory> {
+/** The trajectory; of several, the chosen one and how many gave each answer. */
+type Solved = Trajectory & { votes?: { answer: string; count: number }[] };
+
+async function solveStage(session: Session, question: string, weights: Weights): Promise<Solved> {
   if (question === "")
     throw new SwirlError("INPUT", "the question is empty", { remedy: 'swirl solve "What is …?"' });
   const [{ solve }, { openTask }] = await Promise.all([
@@ -52,15 +71,45 @@ async function solveStage(session: Session, question: string, weights: Weights):
   const task = await openTask(session);
   await using policy = await loadPolicy(session, weightsFolder(session, weights), { trainable: false });
   const { config, signal } = session;
-  return await solve(question, {
+  const options = {
     ...defined(config.rollout),
     policy,
     task,
     temperature: config.evaluate.temperature,
     seed: config.seed,
     signal,
-    onStep: (step) => session.say(stepText(step)),
+  };
+  if (config.evaluate.votes > 1) return await voteStage(session, question, options);
+  return await solve(question, { ...options, onStep: (step) => session.say(stepText(step)) });
+}
+
+async function voteStage(session: Session, question: string, options: SolveByVoteOptions): Promise<Solved> {
+  const [{ solveByVote }, { openJudge }] = await Promise.all([
+    import("../solve/solve-by-vote.js"),
+    import("./open-judge.js"),
+  ]);
+  const { votes, select = "majority" } = session.config.evaluate;
+  await using open = select === "judge" ? await openJudge(session, "judge") : undefined;
+  const bar = session.progress("solve");
+  bar.update(0, votes);
+  let done = 0;
+  const result = await solveByVote(question, {
+    ...options,
+    votes,
+    select,
+    ...(open && { judge: open.judge }),
+    onTrajectory: () => bar.update(++done, votes),
   });
+  bar.stop();
+  if (result.undecided !== undefined)
+    throw new SwirlError("ENDPOINT", result.undecided, {
+      remedy: "check the judge, or use --select majority",
+    });
+  for (const step of result.chosen.steps) session.say(stepText(step));
+  return {
+    ...result.chosen,
+    votes: result.votes.map(({ answer, samples }) => ({ answer, count: samples.length })),
+  };
 }
 
 function stepText({ text, observation }: Step): string {

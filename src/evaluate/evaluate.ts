@@ -39,7 +39,14 @@ import {
 import { Tracking } from "../trackers/tracking.js";
 import { type Question, requireGold, requireQuestion } from "../trajectory/question.js";
 import { stepViews } from "../trajectory/step-views.js";
-import { checkVote, type VoteOptions, type VoteResult, vote, voteShape } from "../voting/vote.js";
+import {
+  checkVote,
+  type VoteOptions,
+  type VoteResult,
+  vote,
+  voteShape,
+  voteTemperature,
+} from "../voting/vote.js";
 import { evaluationMetrics, TRAJECTORY_COLUMNS, trajectoryRows } from "./evaluation-metrics.js";
 import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
 import { type EvaluationSummary, summarize } from "./summary.js";
@@ -72,10 +79,7 @@ export interface EvaluateOptions extends RolloutOptions, VoteOptions {
   matcher?: AnswerMatcher | undefined;
   /** Judges every step, for the mean process label. Default: steps are not judged. */
   judge?: Judge | undefined;
-  /**
-   * Sampling temperature, 0 or more. 0 = greedy.
-   * @default 0
-   */
+  /** Sampling temperature, 0 or more; 0 = greedy. Default: 0, or 0.7 for several votes. */
   temperature?: number | undefined;
   /**
    * Seed of all sampling, an integer.
@@ -109,7 +113,7 @@ export const evaluateSchema = z.strictObject({
   task: taskSchema,
   matcher: matcherSchema.optional(),
   judge: judgeSchema.optional(),
-  temperature: samplingTemperature.default(0), // 0 = greedy
+  temperature: samplingTemperature.optional(),
   seed: z.int().default(0),
   concurrency: z.int().min(1).max(4096).default(16),
   output: z.string().min(1).optional(),
@@ -146,7 +150,8 @@ export async function evaluate(
   questions: Iterable<Question> | AsyncIterable<Question>,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const parsed = parseOptions(evaluateSchema, options, "evaluate");
+  const given = parseOptions(evaluateSchema, options, "evaluate");
+  const parsed = { ...given, temperature: given.temperature ?? voteTemperature(given.votes) };
   const { policy, task, judge, concurrency, output, maxFailuresInARow, signal, onProgress, ...more } = parsed;
   const { trackers, tracking, ...rest } = more;
   const matcher = parsed.matcher ?? task.matcher;

@@ -31,6 +31,12 @@ export interface SolveByVoteOptions extends RolloutOptions, VoteOptions {
    */
   votes?: number | undefined;
   /**
+   * Which trajectory is taken. "majority": one with the answer that most of them give. "judge": the one whose steps the
+   * judge rates highest on average (best of n).
+   * @default "majority"
+   */
+  select?: "majority" | "judge" | undefined;
+  /**
    * Sampling temperature, above 0.
    * @default 0.7
    */

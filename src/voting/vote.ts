@@ -15,14 +15,13 @@ import { type AnswerVotes, countVotes } from "./majority.js";
 /** Options of a vote. {@link solve} and {@link evaluate} share them. */
 export interface VoteOptions {
   /**
-   * Trajectories per question, 1 to 1024. Several need a temperature above 0.
+   * Trajectories per question, 1 to 1024.
    * @default 1
    */
   votes?: number | undefined;
   /**
-   * Which of several trajectories is taken. "majority": one with the answer that most of them give. "judge": the one
-   * whose steps the judge rates highest on average (best of n).
-   * @default "majority"
+   * Which of several trajectories is taken. "majority", the default: one with the answer that most of them give. "judge":
+   * the one whose steps the judge rates highest on average (best of n).
    */
   select?: "majority" | "judge" | undefined;
 }
@@ -31,6 +30,11 @@ export const voteShape = {
   votes: z.int().min(1).max(1024).default(1),
   select: z.enum(["majority", "judge"]).optional(),
 };
+
+/** The temperature where none is given: greedy for one trajectory, 0.7 for several. */
+export function voteTemperature(votes: number): number {
+  return votes > 1 ? 0.7 : 0;
+}
 
 /** @throws SwirlError CONFIG for options of a vote that contradict each other. */
 export function checkVote(

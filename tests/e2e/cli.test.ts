@@ -221,6 +221,18 @@ describe("swirl run", () => {
       "--json",
     ]);
     expect(JSON.parse(solved.out)).toMatchObject({ question: "What is 2 + 2?", tools: ["calculator"] });
+    const voted = await swirl([
+      "solve",
+      "-c",
+      "config.json",
+      "--output",
+      "whole",
+      "--votes",
+      "3",
+      "What is 2 + 2?",
+      "--json",
+    ]);
+    expect(JSON.parse(voted.out)).toMatchObject({ question: "What is 2 + 2?", votes: expect.any(Array) });
   }, 180_000);
 });
 
