@@ -133,6 +133,7 @@ describe("docs/configuration.md", () => {
         "filter",
         "train",
         "evaluate",
+        "tracking",
       ],
     ],
     ["`task`", 0, calculator, []],
@@ -147,6 +148,7 @@ describe("docs/configuration.md", () => {
     ["`train`", 0, config.train, ["checkpoints"]],
     ["`sft.checkpoints`", 0, config.train.checkpoints, []],
     ["`evaluate`", 0, config.evaluate, []],
+    ["`tracking`", 0, config.tracking, []],
   ])("has every default of %s, table %i", (heading, table, value, given: string[]) => {
     const expected = Object.entries(value as object).filter(
       ([key, item]) => !given.includes(key) && item !== undefined,
