@@ -28,7 +28,7 @@ import type {
   TensorKind,
 } from "./addon.js";
 import { fromNative } from "./from-native.js";
-import { loadAddon } from "./load-addon.js";
+import { buildCommand, loadAddon } from "./load-addon.js";
 import { selectDevice } from "./select-device.js";
 
 function guard<T>(work: () => T): T {
@@ -83,7 +83,14 @@ export class Engine implements NativeEngine, AsyncDisposable {
   }
 
   addAdapter(name: string, options: NativeAdapterOptions): Promise<void> {
-    return guardAsync(undefined, () => this.#native.addAdapter(name, options));
+    return guardAsync(undefined, () => {
+      // An addon of an earlier version lacks it, and installs are not always whole.
+      if (typeof this.#native.addAdapter !== "function")
+        throw new SwirlError("DEVICE", "the engine that is built here has no adapters (LoRA)", {
+          remedy: `build it again: ${buildCommand()}`,
+        });
+      return this.#native.addAdapter(name, options);
+    });
   }
 
   removeAdapter(name: string): Promise<void> {

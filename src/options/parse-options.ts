@@ -7,6 +7,7 @@ import type { z } from "zod";
 import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { redactText } from "../secrets/redact.js";
+import { nearestName } from "./nearest-names.js";
 
 export function parseOptions<Schema extends z.ZodObject>(
   schema: Schema,
@@ -26,7 +27,7 @@ export function parseOptions<Schema extends z.ZodObject>(
     if (issue.code !== "unrecognized_keys")
       return [`${path || "options"}: ${issue.message}${given(options, issue.path)}`];
     return issue.keys.map((key) => {
-      const near = issue.path.length === 0 ? nearest(key, known) : undefined;
+      const near = issue.path.length === 0 ? nearestName(key, known) : undefined;
       return `${path ? `${path}.` : ""}${key}: unknown option${near ? ` (did you mean ${near}?)` : ""}`;
     });
   });
@@ -47,24 +48,4 @@ function given(options: unknown, path: readonly PropertyKey[]): string {
   if (typeof value === "object" || typeof value === "function") return "";
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return ` (got ${redactText(text).slice(0, 80)})`;
-}
-
-function nearest(key: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  const best = ranked[0];
-  return best && best.distance <= Math.max(2, key.length / 3) ? best.name : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

@@ -43,7 +43,9 @@ export type {
 } from "../native/addon.js";
 export { type ChoiceOptions, type ChoiceResult, type ChoiceScorer, scoresChoices } from "./choice-scorer.js";
 export { type ConnectOptions, EndpointPolicy, type EndpointStats } from "./endpoint-policy.js";
+export type { LoraOptions } from "./lora/lora-options.js";
 export type {
+  AdapterOptions,
   GenerateOptions,
   LoadOptions,
   LogprobsOptions,

@@ -9,6 +9,9 @@ import { basename, dirname, join, resolve } from "node:path";
 import { requirePath } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 
+/** Of an adapter's folder, which counts as a model's here. */
+const ADAPTER_CONFIG = "adapter_config.json";
+
 /** @throws SwirlError CHECKPOINT where no folder with a model is meant. */
 export async function modelFolder(given: string): Promise<string> {
   requirePath("a model", given);
@@ -41,7 +44,11 @@ async function snapshotOf(given: string, root: string): Promise<string> {
   const folder = (commit: string) => join(root, "snapshots", commit);
   const commits: string[] = [];
   for (const name of await readdir(join(root, "snapshots")))
-    if (await isFile(join(folder(name), "config.json"))) commits.push(name);
+    if (
+      (await isFile(join(folder(name), "config.json"))) ||
+      (await isFile(join(folder(name), ADAPTER_CONFIG)))
+    )
+      commits.push(name);
   const main = (await readFile(join(root, "refs/main"), "utf8").catch(() => "")).trim();
   if (commits.includes(main)) return folder(main);
   if (commits.length === 1) return folder(commits[0]!);

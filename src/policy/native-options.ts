@@ -6,6 +6,7 @@ import type { LossFunction } from "../losses/loss-function.js";
 import { LOSS_NAMES } from "../losses/named-losses.js";
 import { LARGEST_FLOAT32, positiveFloat32, softmaxTemperature, zeroOrFloat32 } from "../options/float32.js";
 import { signalSchema } from "../options/schemas.js";
+import { type LoraOptions, loraSchema } from "./lora/lora-options.js";
 import { samplingFields } from "./sampling.js";
 import { watching } from "./watching.js";
 
@@ -34,6 +35,15 @@ export interface LoadOptions extends WatchOptions {
   memoryBudget?: number | undefined;
   /** false: no gradients and no optimizer state, for a judge or the reference of a KL penalty. @default true */
   trainable?: boolean | undefined;
+  /**
+   * A new low-rank adapter on the model, which is then frozen: held once in `dtype`, without gradients or optimizer state.
+   * `trainable` is about the adapter. See docs/lora.md.
+   */
+  lora?: LoraOptions | undefined;
+  /** Folder of a PEFT adapter of this model, trainable like a new one. Instead of `lora`. */
+  adapter?: string | undefined;
+  /** Where the folder is an adapter's and its config names no folder here: the model it was trained on. */
+  base?: string | undefined;
   /** Times every kernel; read the result with `profile()`. @default false */
   profile?: boolean | undefined;
   /** Completions sampled in one engine call when concurrent `act` calls are merged, at least 1. @default 64 */
@@ -42,6 +52,18 @@ export interface LoadOptions extends WatchOptions {
   chatTemplate?: string | undefined;
   /** Further variables of the chat template, such as `enable_thinking`. */
   templateVariables?: Record<string, unknown> | undefined;
+}
+
+/** Options of `NativePolicy.adapter`: one of `lora` and `adapter`. */
+export interface AdapterOptions {
+  /** A new adapter. */
+  lora?: LoraOptions | undefined;
+  /** Folder of a PEFT adapter of this base. */
+  adapter?: string | undefined;
+  /** false: no gradients and no optimizer state. @default true */
+  trainable?: boolean | undefined;
+  /** Ends the call with code ABORTED. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of `NativePolicy.logprobs`. */
@@ -80,7 +102,7 @@ export interface GenerateOptions extends WatchOptions {
 
 /** Options of `NativePolicy.save`. */
 export interface SaveOptions {
-  /** Format of the stored weights. Default: each tensor keeps the format it was loaded with. */
+  /** Format of the stored weights. Default: each tensor keeps the format it was loaded with; float32 for an adapter. */
   dtype?: "float32" | "bfloat16" | undefined;
 }
 
@@ -101,11 +123,21 @@ export const loadOptionsSchema = z.strictObject({
   threads: z.int().min(0).max(4096).default(0),
   memoryBudget: z.int().min(0).default(0),
   trainable: z.boolean().default(true),
+  lora: loraSchema.optional(),
+  adapter: z.string().min(1).optional(),
+  base: z.string().min(1).optional(),
   profile: z.boolean().default(false),
   maxBatch: z.int().min(1).default(64),
   chatTemplate: z.string().min(1).optional(),
   templateVariables: z.record(z.string(), z.unknown()).optional(),
   ...watched,
+});
+
+export const adapterOptionsSchema = z.strictObject({
+  lora: loraSchema.optional(),
+  adapter: z.string().min(1).optional(),
+  trainable: z.boolean().default(true),
+  signal: signalSchema.optional(),
 });
 
 export const logprobsOptionsSchema = z.strictObject({

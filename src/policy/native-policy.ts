@@ -6,8 +6,6 @@
  * Rejects with SwirlErrors only; everything after dispose rejects with code "DISPOSED".
  */
 
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
 import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -19,15 +17,17 @@ import type {
   ParameterInfo,
   TensorKind,
 } from "../native/addon.js";
-import { Engine } from "../native/engine.js";
+import type { EngineView } from "../native/engine-view.js";
 import { parseOptions } from "../options/parse-options.js";
-import { Tokenizer } from "../tokenizer/tokenizer.js";
-import { checkVocabulary } from "../tokenizer/vocabulary.js";
-import { type Checkpoint, loadWeights, openCheckpoint } from "./checkpoint/checkpoint.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
+import { LoadedModel, type Weights } from "./loaded-model.js";
+import { resolveWeights } from "./lora/resolve-weights.js";
 import { modelFolder } from "./model-folder.js";
 import { chooseNatively } from "./native-choice.js";
 import {
+  type AdapterOptions,
+  adapterOptionsSchema,
   type GenerateOptions,
   generateOptionsSchema,
   type LoadOptions,
@@ -74,74 +74,116 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   readonly dtype: Dtype;
   readonly trainable: boolean;
 
-  readonly #engine: Engine;
-  readonly #checkpoint: Checkpoint;
+  /** Name of the adapter that is on; undefined = all weights are the policy's own. */
+  readonly adapterName: string | undefined;
+
+  readonly #model: LoadedModel;
+  readonly #engine: EngineView;
   readonly #tokens: TokenEngine;
   readonly #text: TextPolicy;
   readonly #state: PolicyState;
+  /** The one that `load` returned: the model ends with it. */
+  readonly #owns: boolean;
+  #base: NativePolicy | undefined;
   #disposed = false;
 
-  private constructor(
-    engine: Engine,
-    checkpoint: Checkpoint,
-    tokenizer: Tokenizer | undefined,
-    hash: string,
-    options: { dtype: Dtype; trainable: boolean; maxBatch: number },
-  ) {
-    this.#engine = engine;
-    this.#checkpoint = checkpoint;
-    this.#tokens = new TokenEngine(engine);
-    this.#text = new TextPolicy(engine, this.#tokens, checkpoint, tokenizer, options.maxBatch);
-    this.#state = new PolicyState(engine, this.#tokens, checkpoint, hash);
+  private constructor(model: LoadedModel, weights: Weights, options: { trainable: boolean; owns: boolean }) {
+    const { engine, checkpoint, tokenizer } = model;
+    this.#model = model;
+    this.#engine = weights.view;
+    this.#owns = options.owns;
+    this.#tokens = new TokenEngine(weights.view);
+    this.#text = new TextPolicy(weights.view, this.#tokens, checkpoint, tokenizer, model.options.maxBatch);
+    this.#state = new PolicyState(model, weights, this.#tokens);
     this.device = engine.device;
     this.note = engine.note;
-    this.dtype = options.dtype;
+    this.dtype = model.options.dtype;
     this.trainable = options.trainable;
+    this.adapterName = weights.adapter?.name;
   }
 
   /**
-   * `dir` is a Hugging Face model folder. Rejects with code "CHECKPOINT" (naming file, field or tensor), "DEVICE",
-   * "MEMORY" or "CONFIG". A folder without tokenizer.json loads; begin, act and stop strings then reject.
+   * `dir` is a Hugging Face model folder, or the folder of a PEFT adapter. Rejects with code "CHECKPOINT" (naming file,
+   * field or tensor), "DEVICE", "MEMORY" or "CONFIG". A folder without tokenizer.json loads; begin, act and stop strings
+   * then reject.
    */
   static async load(dir: string, options: LoadOptions = {}): Promise<NativePolicy> {
     return await ofArgumentsAsync("Policy.load", "(folder, options)", async () => {
-      const { signal, onProgress, chatTemplate, templateVariables, maxBatch, ...engineOptions } =
-        parseOptions(loadOptionsSchema, options, "Policy.load");
-      const folder = await modelFolder(dir);
-      const checkpoint = await openCheckpoint(folder);
-      const config = checkpoint.config.model;
-      const tokenizer = await loadTokenizer(folder, {
-        ...(chatTemplate === undefined ? {} : { chatTemplate }),
-        ...(templateVariables === undefined ? {} : { templateVariables }),
-      });
-      if (tokenizer) checkVocabulary(tokenizer, config.vocab);
-      const engine = await Engine.open({ ...engineOptions, config });
+      const { signal, onProgress, lora, adapter, base, trainable, ...modelOptions } = parseOptions(
+        loadOptionsSchema,
+        options,
+        "Policy.load",
+      );
+      const found = await resolveWeights(dir, { lora, adapter, base });
+      const frozen = found.adapter !== undefined;
+      const model = await LoadedModel.open(
+        found.model,
+        { ...modelOptions, trainable: trainable && !frozen },
+        call(signal, onProgress),
+      );
       try {
-        const hash = await loadWeights(checkpoint, engine, {
-          ...(signal === undefined ? {} : { signal }),
-          ...(onProgress === undefined ? {} : { onProgress }),
-        });
-        return new NativePolicy(engine, checkpoint, tokenizer, hash, { ...engineOptions, maxBatch });
+        const weights = found.adapter
+          ? await model.addAdapter("default", found.adapter, { trainable, signal })
+          : model.base;
+        return new NativePolicy(model, weights, { trainable, owns: true });
       } catch (error) {
-        engine.dispose();
+        model.dispose();
         throw error;
       }
     });
   }
 
+  // Adapters
+
+  /**
+   * The base with every adapter off, for the reference of a KL penalty: the same weights in memory. It ends with the
+   * policy that `load` returned. Throws code "CONFIG" for a policy that trains all weights, whose base moves with it.
+   */
+  get base(): NativePolicy {
+    if (this.#model.options.trainable) throw this.#noAdapters("base");
+    this.#base ??= new NativePolicy(this.#model, this.#model.base, { trainable: false, owns: false });
+    return this.#base;
+  }
+
+  /**
+   * A further adapter on the same base: a policy of its own that samples, scores and learns beside this one, with no
+   * second copy of the base. Disposing it frees the adapter alone; it ends with the policy that `load` returned.
+   *
+   * @throws SwirlError INPUT for a name in use, CONFIG for a policy that trains all weights; as `load` for the rest.
+   * @example
+   * await using judge = await policy.adapter("judge", { adapter: "adapters/judge", trainable: false });
+   */
+  async adapter(name: string, options: AdapterOptions): Promise<NativePolicy> {
+    const { lora, adapter, trainable, signal } = parseOptions(adapterOptionsSchema, options, "adapter");
+    if (this.#model.options.trainable) throw this.#noAdapters("adapter");
+    if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name))
+      throw new SwirlError("INPUT", `adapter: the name ${JSON.stringify(name)} is none`, {
+        remedy: "use 1 to 64 letters, digits, _, - and .",
+        details: { field: "name" },
+      });
+    if ((lora === undefined) === (adapter === undefined))
+      throw new SwirlError("CONFIG", "adapter: needs lora or adapter, one of them", {
+        remedy: "give lora: {} for a new adapter, or adapter: FOLDER",
+        details: { field: "lora" },
+      });
+    const source = lora ? { lora } : { folder: await modelFolder(adapter!) };
+    const weights = await this.#model.addAdapter(name, source, { trainable, signal });
+    return new NativePolicy(this.#model, weights, { trainable, owns: false });
+  }
+
   /** Folder name, hash of the weights as loaded, and the optimizer steps taken since they were new. */
   get id(): string {
-    const step = this.#disposed ? 0 : this.#engine.optimizerStep();
+    const step = this.#disposed || this.#model.disposed ? 0 : this.#engine.optimizerStep();
     return step === 0 ? this.#state.name : `${this.#state.name}+${step}`;
   }
 
   get contextLength(): number {
-    return this.#checkpoint.config.model.maxPositions;
+    return this.#model.checkpoint.config.model.maxPositions;
   }
 
   /** Rows of the embedding: token ids are below it. */
   get vocabSize(): number {
-    return this.#checkpoint.config.model.vocab;
+    return this.#model.checkpoint.config.model.vocab;
   }
 
   /** Over the policy's life: prompt tokens computed, prompt tokens found in the cache, tokens sampled. */
@@ -245,6 +287,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
 
   async writeParameter(name: string, values: ArrayLike<number>, kind: TensorKind = "weight"): Promise<void> {
     if (kind !== "weight") this.#requireTrainable("writeParameter");
+    if (!this.#owns && this.adapterName === undefined) throw this.#frozenBase();
     await this.#state.write(name, values, kind);
   }
 
@@ -275,12 +318,12 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     /** Bytes that the engine may use. */
     budget: number;
   } {
-    return this.#engine.memory();
+    return this.#model.engine.memory();
   }
 
   /** Where the time of every call so far went. Rejects with code "CONFIG" unless loaded with `profile: true`. */
   async profile(): Promise<PolicyProfile> {
-    return await this.#engine.profile();
+    return await this.#model.engine.profile();
   }
 
   /** A Hugging Face folder in the layout the model was loaded from; whole or absent. */
@@ -305,15 +348,37 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#text.close(
-      new SwirlError("DISPOSED", `the policy ${this.#state.name} was disposed`, { remedy: "load it again" }),
-    );
-    this.#engine.dispose();
+    const error = new SwirlError("DISPOSED", `the policy ${this.#state.name} was disposed`, {
+      remedy: "load it again",
+    });
+    this.#text.close(error);
+    if (this.#owns) return this.#model.dispose();
+    this.#engine.close(error);
+    if (this.adapterName !== undefined && !this.#model.disposed)
+      await this.#model.removeAdapter(this.adapterName);
   }
 
   /** Same as {@link dispose}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  #noAdapters(what: string): SwirlError {
+    return new SwirlError("CONFIG", `${what}: the policy ${this.#state.name} trains all weights`, {
+      remedy: "load it with lora or adapter, or with trainable: false, so that its base stays as it is",
+      details: { field: what },
+    });
+  }
+
+  #frozenBase(): SwirlError {
+    return new SwirlError(
+      "CONFIG",
+      `writeParameter: ${this.#state.name} is the base of adapters, and frozen`,
+      {
+        remedy: "write the parameters of the adapter, or load the model by itself",
+        details: { field: "name" },
+      },
+    );
   }
 
   #requireTrainable(what: string): void {
@@ -327,17 +392,6 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
       },
     );
   }
-}
-
-async function loadTokenizer(
-  dir: string,
-  options: { chatTemplate?: string; templateVariables?: Record<string, unknown> },
-): Promise<Tokenizer | undefined> {
-  const there = await stat(join(dir, "tokenizer.json")).then(
-    () => true,
-    () => false,
-  );
-  return there ? await Tokenizer.load(dir, options) : undefined;
 }
 
 function call(signal?: AbortSignal, onProgress?: (done: number, total: number) => void) {

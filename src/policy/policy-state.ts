@@ -1,11 +1,11 @@
 /** What a native policy is made of and can be restored from: weights, gradients, moments, step; and its name. */
-import { basename, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Dtype, ParameterInfo, TensorKind } from "../native/addon.js";
-import type { Engine } from "../native/engine.js";
-import type { Checkpoint } from "./checkpoint/checkpoint.js";
+import type { EngineView } from "../native/engine-view.js";
 import { saveCheckpoint } from "./checkpoint/save-checkpoint.js";
 import { elements, engineParts, joined } from "./checkpoint/tensor-parts.js";
+import type { LoadedModel, Weights } from "./loaded-model.js";
+import { saveAdapter } from "./lora/save-adapter.js";
 import { loadOptimizerState, saveOptimizerState } from "./optimizer-state.js";
 import { toFloats } from "./sequences.js";
 import type { TokenEngine } from "./token-engine.js";
@@ -14,15 +14,17 @@ export class PolicyState {
   /** Folder name and hash of the weights as loaded. */
   readonly name: string;
 
-  readonly #engine: Engine;
+  readonly #engine: EngineView;
   readonly #tokens: TokenEngine;
-  readonly #checkpoint: Checkpoint;
+  readonly #model: LoadedModel;
+  readonly #weights: Weights;
 
-  constructor(engine: Engine, tokens: TokenEngine, checkpoint: Checkpoint, hash: string) {
-    this.#engine = engine;
+  constructor(model: LoadedModel, weights: Weights, tokens: TokenEngine) {
+    this.#engine = weights.view;
     this.#tokens = tokens;
-    this.#checkpoint = checkpoint;
-    this.name = `${basename(resolve(checkpoint.folder))}@${hash.slice(0, 12)}`;
+    this.#model = model;
+    this.#weights = weights;
+    this.name = weights.name;
   }
 
   parameters(): ParameterInfo[] {
@@ -52,7 +54,10 @@ export class PolicyState {
   }
 
   async save(dir: string, dtype: Dtype | undefined): Promise<void> {
-    await saveCheckpoint(this.#checkpoint, dir, this.#engine, dtype === undefined ? {} : { dtype });
+    const { checkpoint: base, hash: baseHash } = this.#model;
+    const { adapter } = this.#weights;
+    if (adapter) await saveAdapter({ ...adapter, base, baseHash }, dir, this.#engine, dtype ?? "float32");
+    else await saveCheckpoint(base, dir, this.#engine, dtype === undefined ? {} : { dtype });
   }
 
   async saveOptimizer(file: string): Promise<void> {

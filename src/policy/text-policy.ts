@@ -9,7 +9,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { maskThoughts, thoughtSpans } from "../messages/thought.js";
 import type { NativeCompletion, NativeGenerateOptions, NativePrompt } from "../native/addon.js";
-import type { Engine } from "../native/engine.js";
+import type { EngineView } from "../native/engine-view.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { ActQueue } from "./act-queue.js";
@@ -30,7 +30,7 @@ export class TextPolicy {
   /** Tokens that end a turn. */
   readonly stopTokens: Int32Array;
 
-  readonly #engine: Engine;
+  readonly #engine: EngineView;
   readonly #checkpoint: Checkpoint;
   readonly #tokenizer: Tokenizer | undefined;
   readonly #queue: ActQueue;
@@ -38,7 +38,7 @@ export class TextPolicy {
 
   /** `maxBatch`: completions sampled in one engine call when concurrent `act` calls are merged. */
   constructor(
-    engine: Engine,
+    engine: EngineView,
     tokens: TokenEngine,
     checkpoint: Checkpoint,
     tokenizer: Tokenizer | undefined,

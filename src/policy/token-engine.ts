@@ -17,7 +17,7 @@ import type {
   NativeTrainSequence,
   NativeUpdateMetrics,
 } from "../native/addon.js";
-import type { Engine } from "../native/engine.js";
+import type { EngineView } from "../native/engine-view.js";
 import { applyLoss } from "./apply-loss.js";
 import type { AdamwOptions } from "./native-options.js";
 import { gradientNorms, resolveGroups } from "./parameter-groups.js";
@@ -30,14 +30,14 @@ export class TokenEngine {
   /** Over the engine's life: prompt tokens computed, prompt tokens found in the cache, tokens sampled. */
   readonly stats: NativeGenerateStats = { prefillTokens: 0, cachedTokens: 0, decodedTokens: 0 };
 
-  readonly #engine: Engine;
+  readonly #engine: EngineView;
   readonly #sampled = new SampledLogprobs();
   /** Changes of the weights that were asked for so far. The engine runs calls in the order they are made. */
   #version = 0;
   /** False where the log-probs of a training pass may differ from the sampler's, or were found to. */
   #exact: boolean;
 
-  constructor(engine: Engine) {
+  constructor(engine: EngineView) {
     this.#engine = engine;
     this.#exact = engine.exact;
   }

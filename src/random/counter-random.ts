@@ -7,7 +7,7 @@
  */
 
 /** The purposes of draws. Two purposes never share a number. */
-export const STREAM = { shuffle: 1, action: 2, sft: 3, reward: 4, redraw: 5 } as const;
+export const STREAM = { shuffle: 1, action: 2, sft: 3, reward: 4, redraw: 5, lora: 6 } as const;
 
 /** Where in a run a number belongs. All parts are unsigned 32-bit integers. */
 export interface Counter {

@@ -18,7 +18,9 @@ import { judgeStepsSchema } from "../../src/judge/judge-steps.js";
 import { noisyJudgeSchema } from "../../src/judge/noisy-judge.js";
 import { promptedJudgeSchema } from "../../src/judge/prompted-judge.js";
 import { ruleJudgeSchema } from "../../src/judge/rule-judge.js";
+import { loraSchema } from "../../src/policy/lora/lora-options.js";
 import {
+  adapterOptionsSchema,
   generateOptionsSchema,
   loadOptionsSchema,
   logprobsOptionsSchema,
@@ -77,6 +79,8 @@ const SCHEMAS: Record<string, z.ZodObject> = {
   RolloutOptions: rolloutSchema.omit({ temperature: true, seed: true }),
   RuleJudgeOptions: ruleJudgeSchema,
   SaveOptions: saveOptionsSchema,
+  AdapterOptions: adapterOptionsSchema,
+  LoraOptions: loraSchema,
   SearchOptions: searchSchema,
   SftOptions: sftSchema,
   SolveOptions: solveSchema,

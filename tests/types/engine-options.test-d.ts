@@ -3,16 +3,20 @@ import { expectTypeOf, it } from "vitest";
 import type { z } from "zod";
 import type { endpointOptionsSchema } from "../../src/endpoint/endpoint-options.js";
 import type {
+  AdapterOptions,
   EmbeddingEndpointOptions,
   EmbeddingIndexSettings,
   EndpointOptions,
   GenerateOptions,
   LoadOptions,
   LogprobsOptions,
+  LoraOptions,
   SaveOptions,
   SearchOptions,
 } from "../../src/index.js";
+import type { loraSchema } from "../../src/policy/lora/lora-options.js";
 import type {
+  adapterOptionsSchema,
   generateOptionsSchema,
   loadOptionsSchema,
   logprobsOptionsSchema,
@@ -25,6 +29,8 @@ import type { searchSchema } from "../../src/tools/search/search.js";
 it("options of policies and endpoints equal their schemas", () => {
   expectTypeOf<EndpointOptions>().toEqualTypeOf<z.input<typeof endpointOptionsSchema>>();
   expectTypeOf<LoadOptions>().toEqualTypeOf<z.input<typeof loadOptionsSchema>>();
+  expectTypeOf<AdapterOptions>().toEqualTypeOf<z.input<typeof adapterOptionsSchema>>();
+  expectTypeOf<LoraOptions>().toEqualTypeOf<z.input<typeof loraSchema>>();
   expectTypeOf<LogprobsOptions>().toEqualTypeOf<z.input<typeof logprobsOptionsSchema>>();
   expectTypeOf<GenerateOptions>().toEqualTypeOf<z.input<typeof generateOptionsSchema>>();
   expectTypeOf<SaveOptions>().toEqualTypeOf<z.input<typeof saveOptionsSchema>>();

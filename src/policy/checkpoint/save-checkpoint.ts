@@ -19,6 +19,9 @@ import { type TensorToWrite, writeCheckpointFolder } from "./write-checkpoint.js
 
 export type WeightReader = Pick<NativeEngine, "readTensor">;
 
+/** What makes a folder an adapter's (../lora/adapter-config.ts). */
+const ADAPTER = { file: "adapter_config.json", means: "an adapter's" };
+
 const carriedFiles = [
   "generation_config.json",
   "tokenizer.json",
@@ -67,6 +70,7 @@ export async function saveCheckpoint(
   await writeCheckpointFolder(target, {
     files,
     sharded: source.weights.sharded,
+    foreign: ADAPTER,
     beside: {
       "config.json": { text: options.dtype ? withDtype(text, options.dtype) : text },
       ...(await carried(source.folder)),
@@ -100,6 +104,7 @@ export async function saveNewCheckpoint(
     ([name, content]) => [name, { text: content }] as const,
   );
   await writeCheckpointFolder(target, {
+    foreign: ADAPTER,
     files: [{ name: SINGLE, metadata: { format: "pt" }, tensors }],
     sharded: false,
     beside: { ...Object.fromEntries(beside), "config.json": { text } },

@@ -22,9 +22,13 @@ export interface TensorToWrite {
 }
 
 export interface FolderToWrite {
-  /** One file, or shards with an index. Files are named as given; a single one is `model.safetensors`. */
+  /** One file, or shards with an index. Files are named as given; a single one is `model.safetensors` (or `single`). */
   files: { name: string; tensors: TensorToWrite[]; metadata: Record<string, string> }[];
   sharded: boolean;
+  /** What the folder holds, where that is no model: the name of its weights, and of the file without which they cannot be loaded. */
+  instead?: { single: string; last: string };
+  /** A file that makes the folder something else: it is refused where it is there. */
+  foreign?: { file: string; means: string };
   /** Small files by name, possibly in a subfolder ("a/b.txt"): text, or the path of a file to copy. */
   beside: Record<string, { text: string } | { copyOf: string }>;
 }
@@ -36,6 +40,7 @@ export async function writeCheckpointFolder(target: string, content: FolderToWri
     `.${basename(folder)}.saving-${process.pid}-${randomBytes(4).toString("hex")}`,
   );
   try {
+    await refuseForeign(folder, content);
     await makeFolder(dirname(folder));
     await mkdir(stage);
     await writeStage(stage, content);
@@ -55,11 +60,20 @@ export async function writeCheckpointFolder(target: string, content: FolderToWri
   }
 }
 
-async function writeStage(stage: string, { files, sharded, beside }: FolderToWrite): Promise<void> {
+/** Two kinds of weights in one folder would be read as one of them. */
+async function refuseForeign(folder: string, { foreign }: FolderToWrite): Promise<void> {
+  if (!foreign || !(await stat(join(folder, foreign.file)).catch(() => undefined))) return;
+  throw new SwirlError("CHECKPOINT", `${folder}: it holds ${foreign.file}, so it is ${foreign.means}`, {
+    remedy: "choose another folder",
+    details: { file: join(folder, foreign.file) },
+  });
+}
+
+async function writeStage(stage: string, { files, sharded, beside, instead }: FolderToWrite): Promise<void> {
   const weightMap: Record<string, string> = {};
   let totalBytes = 0;
   for (const file of files) {
-    const name = sharded ? file.name : SINGLE;
+    const name = sharded ? file.name : (instead?.single ?? SINGLE);
     totalBytes += await writeSafetensors(join(stage, name), file.tensors, file.metadata);
     for (const tensor of file.tensors) weightMap[tensor.name] = name;
   }
@@ -115,7 +129,7 @@ export async function writeSafetensors(
 async function moveIntoPlace(
   stage: string,
   folder: string,
-  { files, sharded }: FolderToWrite,
+  { files, sharded, instead }: FolderToWrite,
 ): Promise<void> {
   const parent = dirname(folder);
   const existing = await stat(folder).catch(() => undefined);
@@ -123,8 +137,9 @@ async function moveIntoPlace(
     await rename(stage, folder);
     return syncPath(parent);
   }
-  const last = sharded ? INDEX : SINGLE;
+  const last = instead?.last ?? (sharded ? INDEX : SINGLE);
   // Without its index a half-replaced set of shards cannot be loaded by mistake.
+  if (instead) await rm(join(folder, last), { force: true });
   await rm(join(folder, INDEX), { force: true });
   if (sharded) await rm(join(folder, SINGLE), { force: true });
   await syncPath(folder);

@@ -1,0 +1,227 @@
+/**
+ * A model folder in an engine: its weights are there once, however many policies see them. A frozen one can have
+ * adapters, each with its own name in the engine and its own tensors.
+ */
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { SwirlError } from "../errors/swirl-error.js";
+import type { Dtype } from "../native/addon.js";
+import { Engine } from "../native/engine.js";
+import { EngineView } from "../native/engine-view.js";
+import { Tokenizer } from "../tokenizer/tokenizer.js";
+import { checkVocabulary } from "../tokenizer/vocabulary.js";
+import { type Checkpoint, loadWeights, openCheckpoint } from "./checkpoint/checkpoint.js";
+import { checkpointError } from "./checkpoint/checkpoint-error.js";
+import { writeEngineParts } from "./checkpoint/tensor-parts.js";
+import { ADAPTER_WEIGHTS, adapterParts, openAdapter, type StoredAdapter } from "./lora/adapter-folder.js";
+import { type AdapterModule, newModules } from "./lora/adapter-modules.js";
+import { requireSameTokenizer } from "./lora/adapter-tokenizer.js";
+import { initialA } from "./lora/initial-adapter.js";
+import { projectionsOf } from "./lora/projections.js";
+import type { AdapterSource } from "./lora/resolve-weights.js";
+
+export interface ModelOptions {
+  device: string;
+  dtype: Dtype;
+  threads: number;
+  memoryBudget: number;
+  /** Of the base's own weights. */
+  trainable: boolean;
+  profile: boolean;
+  maxBatch: number;
+  chatTemplate?: string | undefined;
+  templateVariables?: Record<string, unknown> | undefined;
+}
+
+/** A set of weights that a policy can be: the base, or the base with an adapter on. */
+export interface Weights {
+  view: EngineView;
+  /** Names them in records: folders with content hashes. */
+  name: string;
+  adapter?: LoadedAdapter;
+}
+
+export interface LoadedAdapter {
+  /** In the engine. */
+  name: string;
+  modules: readonly AdapterModule[];
+  rsLora: boolean;
+}
+
+export class LoadedModel {
+  readonly engine: Engine;
+  readonly checkpoint: Checkpoint;
+  /** SHA-256 of the weights as loaded. */
+  readonly hash: string;
+  readonly options: ModelOptions;
+  readonly base: Weights;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly #adapters = new Set<string>();
+  #disposed = false;
+
+  private constructor(
+    engine: Engine,
+    checkpoint: Checkpoint,
+    tokenizer: Tokenizer | undefined,
+    hash: string,
+    options: ModelOptions,
+  ) {
+    this.engine = engine;
+    this.checkpoint = checkpoint;
+    this.hash = hash;
+    this.options = options;
+    const name = `${basename(resolve(checkpoint.folder))}@${hash.slice(0, 12)}`;
+    this.base = { view: new EngineView(engine), name };
+    this.tokenizer = tokenizer;
+  }
+
+  /** `folder`: of a model. Throws CHECKPOINT, DEVICE, MEMORY. */
+  static async open(
+    folder: string,
+    options: ModelOptions,
+    call: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void },
+  ): Promise<LoadedModel> {
+    const checkpoint = await openCheckpoint(folder);
+    const config = checkpoint.config.model;
+    const tokenizer = await loadTokenizer(folder, options);
+    if (tokenizer) checkVocabulary(tokenizer, config.vocab);
+    const { device, dtype, threads, memoryBudget, trainable, profile } = options;
+    const engine = await Engine.open({ device, dtype, threads, memoryBudget, trainable, profile, config });
+    try {
+      const hash = await loadWeights(checkpoint, engine, call);
+      return new LoadedModel(engine, checkpoint, tokenizer, hash, options);
+    } catch (error) {
+      engine.dispose();
+      throw error;
+    }
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Adds an adapter: whole, or nothing of it. Throws CONFIG, CHECKPOINT, INPUT, MEMORY. */
+  async addAdapter(
+    name: string,
+    source: AdapterSource,
+    options: { trainable: boolean; signal?: AbortSignal | undefined },
+  ): Promise<Weights> {
+    const { model } = this.checkpoint.config;
+    const stored = "folder" in source ? await this.#openAdapter(source.folder) : undefined;
+    const modules = "lora" in source ? newModules(source.lora, model) : stored!.modules;
+    if (this.#adapters.has(name))
+      throw new SwirlError("INPUT", `there is an adapter ${JSON.stringify(name)} already`, {
+        remedy: "give it another name, or dispose of the first",
+        details: { field: "name" },
+      });
+    await this.engine.addAdapter(name, {
+      modules: modules.map(({ name: module, rank, scale }) => ({ name: module, rank, scale })),
+      trainable: options.trainable,
+    });
+    this.#adapters.add(name);
+    const view = new EngineView(this.engine, name);
+    const hash = createHash("sha256");
+    try {
+      for (const { name: module, rank, scale } of modules) hash.update(`${module} ${rank} ${scale}\n`);
+      if (stored) await writeStored(stored, view, hash, options.signal);
+      else if ("lora" in source) await this.#writeNew(modules, source.lora.seed, view, hash);
+    } catch (error) {
+      await this.removeAdapter(name).catch(() => {});
+      throw error;
+    }
+    const label = stored ? basename(resolve(stored.folder)) : "lora";
+    return {
+      view,
+      name: `${this.base.name}+${label}@${hash.digest("hex").slice(0, 12)}`,
+      adapter: {
+        name,
+        modules,
+        rsLora: "lora" in source ? source.lora.rsLora : stored!.config.rsLora,
+      },
+    };
+  }
+
+  async removeAdapter(name: string): Promise<void> {
+    await this.engine.removeAdapter(name);
+    this.#adapters.delete(name);
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.engine.dispose();
+  }
+
+  async #openAdapter(folder: string): Promise<StoredAdapter> {
+    const stored = await openAdapter(folder, this.checkpoint.config.model);
+    if (stored.baseHash === undefined || stored.baseHash === this.hash) {
+      const ownTemplate = this.options.chatTemplate !== undefined;
+      await requireSameTokenizer(folder, this.checkpoint.folder, ownTemplate);
+      return stored;
+    }
+    throw checkpointError(
+      join(folder, ADAPTER_WEIGHTS),
+      `is of a base with the hash ${stored.baseHash.slice(0, 12)}; ${this.checkpoint.folder} has ${this.hash.slice(0, 12)}`,
+      `load it on the base it was trained on${stored.config.base ? `, ${stored.config.base}` : ""}`,
+      { field: "base_model_name_or_path", value: stored.config.base },
+    );
+  }
+
+  /** A drawn from the seed; B is zero in a new adapter. */
+  async #writeNew(
+    modules: readonly AdapterModule[],
+    seed: number,
+    view: EngineView,
+    hash: { update(data: Uint8Array): unknown },
+  ): Promise<void> {
+    const index = new Map(projectionsOf(this.checkpoint.config.model).map(({ name }, i) => [name, i]));
+    for (const module of modules) {
+      const values = initialA(module, index.get(module.name)!, module.rank, seed);
+      const bytes = new Uint8Array(values.buffer);
+      hash.update(bytes);
+      await view.writeTensor(`${module.name}.lora_A.weight`, "weight", "float32", bytes);
+    }
+  }
+}
+
+async function writeStored(
+  { tensors }: StoredAdapter,
+  view: EngineView,
+  hash: { update(data: Uint8Array): unknown },
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const [name, tensor] of tensors) {
+    const dtype = tensor.entry.dtype === "BF16" ? "bfloat16" : "float32";
+    async function* parts() {
+      for await (const part of adapterParts(tensor)) {
+        if (signal?.aborted) throw new SwirlError("ABORTED", `loading ${tensor.file.path} was aborted`);
+        hash.update(part);
+        yield part;
+      }
+    }
+    await writeEngineParts(view, { name, kind: "weight", dtype }, parts()).catch((cause) => {
+      if (!SwirlError.isInstance(cause) || cause.code !== "NUMERICS") throw cause;
+      throw checkpointError(
+        tensor.file.path,
+        `tensor ${tensor.entry.name} holds a weight that is not finite (${cause.details.value})`,
+        "the run that saved it had diverged: load an earlier one",
+        { tensor: tensor.entry.name },
+      );
+    });
+  }
+}
+
+async function loadTokenizer(
+  folder: string,
+  { chatTemplate, templateVariables }: Pick<ModelOptions, "chatTemplate" | "templateVariables">,
+): Promise<Tokenizer | undefined> {
+  const there = await stat(join(folder, "tokenizer.json")).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return undefined;
+  return await Tokenizer.load(folder, {
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(templateVariables === undefined ? {} : { templateVariables }),
+  });
+}
