@@ -180,5 +180,5 @@ function readTime(text: string): number {
 
 function wholeNumber(flag: string, text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
-  throw new SwirlError("CONFIG", `${flag}: ${JSON.stringify(text)} is no whole number`);
+  throw new SwirlError("CONFIG", `${flag}: ${JSON.stringify(text)} is not a whole number`);
 }

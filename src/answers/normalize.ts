@@ -8,7 +8,7 @@ import { ofArguments } from "../errors/arguments.js";
 
 /** Python's string.punctuation, which both use, and the punctuation of other scripts. */
 const PUNCTUATION = /[\p{P}$+<=>^`|~]/gu;
-/** A sign before a number, and what stands between its digits. Separators of thousands are none of it. */
+/** A sign before a number, and what stands between its digits. Thousands separators are not among them. */
 const SIGN = /(?<=^|[\s([{"'$=:])-\s?(?=[\p{Sc}.]{0,2}\d)/gu;
 const DASH = /[\u2010-\u2015\u2212]/g;
 const THOUSANDS = /(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])/g;

@@ -27,7 +27,7 @@ export async function* mapConcurrent<Item, Result>(
       const waiting = [...(pulling ? [pulling] : []), ...inFlight.values()];
       if (waiting.length === 0) return;
       const event = await Promise.race(waiting).catch((error) => {
-        throwIfAborted(signal); // whatever form the call gave to the abort
+        throwIfAborted(signal); // whichever error the call threw for the abort
         throw error;
       });
       if ("result" in event) {
@@ -62,7 +62,7 @@ export function abortedError(signal: AbortSignal): SwirlError {
   return new SwirlError("ABORTED", "stopped by its AbortSignal", { cause: signal.reason });
 }
 
-/** @throws SwirlError INPUT when what a stage is to go through is no array, iterable or async iterable. */
+/** @throws SwirlError INPUT when a stage's input is not an array, iterable or async iterable. */
 export function requireIterable(source: unknown): void {
   const object = Object(source) as Partial<AsyncIterable<unknown> & Iterable<unknown>>;
   if (object[Symbol.asyncIterator] || (object[Symbol.iterator] && typeof source === "object")) return;
@@ -70,7 +70,7 @@ export function requireIterable(source: unknown): void {
     "INPUT",
     `the stage's input is ${inspect(source, { depth: 0 }).slice(0, 80)}, which cannot be iterated`,
     {
-      remedy: "pass an array or an (async) iterable, as the readers give it",
+      remedy: "pass an array or an (async) iterable, such as the result of readQuestions",
     },
   );
 }

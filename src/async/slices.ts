@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 
 export type Sliced<T> = Generator<void, T, void>;
 
-/** Milliseconds of a slice: a pause that nobody notices, and little lost between two. */
+/** Milliseconds of a slice: short enough that nobody notices it, and long enough that switching costs little. */
 const SLICE_MS = 8;
 
 /** Runs the work without a pause. */
@@ -17,7 +17,7 @@ export function atOnce<T>(work: Sliced<T>): T {
   }
 }
 
-/** Runs the work, letting other events in between its slices. */
+/** Runs the work, letting other events run between its slices. */
 export async function inSlices<T>(work: Sliced<T>): Promise<T> {
   for (;;) {
     const until = performance.now() + SLICE_MS;

@@ -1,8 +1,8 @@
 import { abortedError } from "./map-concurrent.js";
 
 /**
- * The promise's own outcome, or ABORTED as soon as the signal fires, whatever the promise does then (it may never
- * settle). `onAbort` is called once in that case. A later rejection of the promise is ignored.
+ * The promise's own outcome, or ABORTED as soon as the signal fires, even if the promise never settles. `onAbort` is
+ * called once in that case. A later rejection of the promise is ignored.
  */
 export async function untilAborted<T>(
   promise: Promise<T>,

@@ -29,8 +29,8 @@ describe("parseConfig", () => {
   });
 
   it.each([null, "rules", 5, []])("refuses %j as a judge", (value) => {
-    expect(message({ judge: value })).toContain("is no judge");
-    expect(message({ rewardJudge: value })).toContain("is no judge");
+    expect(message({ judge: value })).toContain("is not a judge");
+    expect(message({ rewardJudge: value })).toContain("is not a judge");
   });
 
   it("names an unknown key at any depth and suggests the nearest", () => {
@@ -50,7 +50,7 @@ describe("parseConfig", () => {
   it("says what a value should have been", () => {
     expect(message({ train: { lr: -1 } })).toMatch(/config train: lr: .*got -1/);
     expect(message({ task: { kind: "chess" } })).toMatch(/kind is "chess"[\s\S]*calculator, search/);
-    expect(message({ judge: { kind: "prompted" } })).toMatch(/needs a model or an endpoint/);
+    expect(message({ judge: { kind: "prompted" } })).toMatch(/needs either a model or an endpoint/);
     expect(
       message({ judge: { kind: "prompted", endpoint: { baseURL: "http://x/v1", model: "m", apiKey: "k" } } }),
     ).toMatch(/apiKey/);

@@ -101,14 +101,17 @@ const combinedSchema = z.strictObject({
   threshold: z.number().gt(0).max(1).optional(),
 });
 
-/** Where a stage saves is the run directory's business; how often is the config's. */
+/** The run directory decides where a stage saves; the config decides how often. */
 const checkpointsSchema = z.strictObject({
   every: z.int().min(1).default(20),
   keep: z.int().min(1).default(2),
   dtype: z.enum(["float32", "bfloat16"]).optional(),
 });
 
-/** "judge": the reward judge. "outcome": right or wrong in the end; a fresh action is played on to its end. */
+/**
+ * "judge": the reward judge. "outcome": whether the final answer is right; a rollout continues each fresh action to its
+ * end.
+ */
 const rewardSchema = z.strictObject({ kind: z.enum(["judge", "outcome"]), ...partShape });
 
 const sections = {
@@ -169,7 +172,7 @@ const sections = {
       checkpoints: z.unknown().optional(),
     }),
   evaluate: z.strictObject({
-    /** Which weights `swirl run` evaluates: the config's model, the one RL starts from, the trained one. */
+    /** Which weights `swirl run` evaluates: "base", "start" or "trained" (see weights.ts). */
     at: z
       .array(z.enum(["base", "start", "trained"]))
       .min(1)
@@ -255,7 +258,7 @@ const questionSetsSchema = z.strictObject({
   test: questionsSchema.optional(),
 });
 
-/** Written out, as config.resolved.json has always had it. */
+/** config.resolved.json holds the value even where it is the default. */
 function withAggregation(train: z.output<typeof sections.train>) {
   const { loss, aggregation } = train;
   const own = typeof loss === "string" ? lossDefinition(loss).aggregation : undefined;
@@ -273,12 +276,12 @@ function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Sec
 
 function judgeOf(value: unknown, where: string): JudgeConfig {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new SwirlError("CONFIG", `${where}: ${JSON.stringify(value)} is no judge`, {
+    throw new SwirlError("CONFIG", `${where}: ${JSON.stringify(value)} is not a judge`, {
       remedy: 'write an object such as { "kind": "rules" }, or leave the key out',
       details: { field: where },
     });
   const given = value as { kind?: unknown; model?: unknown; endpoint?: unknown };
-  // A model or an endpoint says which kind it is: `--judge-model DIR` is enough.
+  // A model or an endpoint implies the kind, so `--judge-model DIR` is enough.
   const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");
   if (kind === "combined") {
     const { judges, ...combined } = parseOptions(combinedSchema, value, where);
@@ -292,7 +295,7 @@ function singleJudgeOf(value: unknown, where: string): SingleJudgeConfig {
   const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");
   const judge = byKind(judgeKinds, { ...given, kind }, where) as SingleJudgeConfig;
   if (judge.kind === "prompted" && (judge.model === undefined) === (judge.endpoint === undefined))
-    throw new SwirlError("CONFIG", `${where}: a prompted judge needs a model or an endpoint, one of them`, {
+    throw new SwirlError("CONFIG", `${where}: a prompted judge needs either a model or an endpoint`, {
       remedy: 'give "model": a model folder, or "endpoint": { "baseURL": …, "model": … }',
       details: { field: where },
     });
@@ -304,7 +307,7 @@ export function judgeParts(judge: JudgeConfig): readonly SingleJudgeConfig[] {
   return judge.kind === "combined" ? judge.judges : [judge];
 }
 
-/** Picks the schema that `kind` names, so that an unknown key is told for that kind. */
+/** Picks the schema that `kind` names, so that the error for an unknown key lists that kind's keys. */
 function byKind(kinds: Record<string, z.ZodObject>, value: unknown, where: string): unknown {
   const kind = (value as { kind?: unknown } | null)?.kind;
   const schema = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;

@@ -61,7 +61,7 @@ export const demoCommand = () =>
 
 function wholeNumber(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError(`${JSON.stringify(text)} is no whole number.`);
+  throw new InvalidArgumentError(`${JSON.stringify(text)} is not a whole number.`);
 }
 
 function withoutRecords({ before, after, ...rest }: DemoResult) {
@@ -102,7 +102,7 @@ function format(result: DemoResult): string {
   ].join("\n");
 }
 
-/** The first question that was wrong and is right, as both policies went about it. */
+/** The first question that was wrong before and is right after, with the steps of both policies. */
 function example(before: readonly EvaluationRecord[], after: readonly EvaluationRecord[]): string[] {
   const later = new Map(after.map((record) => [record.id, record]));
   const was = before.find((record) => record.correct === false && later.get(record.id)?.correct);

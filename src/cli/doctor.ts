@@ -25,18 +25,18 @@ export interface DoctorReport {
   cores: number;
   memoryBytes: number;
   memoryFreeBytes: number;
-  /** Null when the native engine did not load; then `error` says why. */
+  /** Null when the native engine did not load; then `error` holds the reason. */
   addon: {
     path: string;
     build: "install" | "cmake" | "SWIRL_ADDON";
     version: string;
     kernelsVersion: number;
-    /** What matrix products can come from; SWIRL_MATRIX chooses, each device says which runs. */
+    /** Available matrix libraries. SWIRL_MATRIX chooses one; each device reports the one in use. */
     matrixLibraries: string[];
   } | null;
   error?: string;
   devices: DeviceInfo[];
-  /** Why a device is not there, by name. */
+  /** Why a device is not available, by name. */
   missingDevices: Record<string, string>;
   /** What could be better here, and how. Empty when there is nothing to do. */
   findings: DoctorFinding[];

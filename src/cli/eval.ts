@@ -131,7 +131,7 @@ function estimate(
   name: string,
   { value, low, high, n }: { value: number; low: number; high: number; n: number },
 ): string {
-  if (n === 0) return `${name.padEnd(20)} none: no question has a gold answer that was compared`;
+  if (n === 0) return `${name.padEnd(20)} none: no answer could be compared with a gold answer`;
   return `${name.padEnd(20)} ${percent(value).padStart(7)}  95 % [${percent(low)}, ${percent(high)}], n = ${n}`;
 }
 

@@ -1,4 +1,4 @@
-/** How a command with a config runs: resolve, plan, check (--dry-run stops here), do, print. */
+/** How a command with a config runs: resolve, plan, check (--dry-run stops here), execute, print. */
 import { print } from "./output.js";
 import { stopProgress } from "./progress-bar.js";
 import type { Session } from "./session.js";

@@ -1,6 +1,6 @@
 /**
- * How a command of one stage works in a run directory: it holds the lock meanwhile (one process there at a time),
- * refuses a config that is not the run's, and checks what it will need before it begins.
+ * How a command of one stage works in a run directory: it holds the directory's lock, refuses a config that differs
+ * from the run's, and checks what it will need before it begins.
  */
 import { lockFolder } from "../files/lock.js";
 import { requireRunConfig, type StageName } from "./run-config.js";

@@ -1,7 +1,7 @@
 /**
  * From a config file and flags to one object: JSON read, ${NAME} in texts replaced from the environment, paths made
- * absolute (those of the file against its folder, those of flags against the working directory), overrides put in
- * their places. What the keys mean is config-schema.ts's business.
+ * absolute (those of the file against its folder, those of flags against the working directory), overrides applied.
+ * config-schema.ts defines what the keys mean.
  */
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -54,21 +54,21 @@ async function readConfig(file: string): Promise<RawConfig> {
       "CONFIG",
       `${file}: ${missing ? "there is no such file" : (error as Error).message}`,
       {
-        remedy: missing ? "check --config" : "it has to be JSON, without comments",
+        remedy: missing ? "check --config" : "it must be JSON, without comments",
         details: { file },
         cause: error,
       },
     );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new SwirlError("CONFIG", `${file}: it has to hold one JSON object`, { details: { file } });
+    throw new SwirlError("CONFIG", `${file}: it must hold one JSON object`, { details: { file } });
   return value as RawConfig;
 }
 
 interface Expansion {
   environment: NodeJS.ProcessEnv;
   file: string;
-  /** Places that a flag replaces: what they would need does not matter. */
+  /** Paths that a flag replaces: variables in them need not be set. */
   replaced: ReadonlySet<string>;
 }
 
@@ -112,7 +112,7 @@ function resolvePaths(config: RawConfig, path: readonly string[], base: string):
   }
 }
 
-/** Names that lead to an object's prototype: no key of a config, and a way to change every object there is. */
+/** Names that lead to an object's prototype. They are not config keys, and setting them would change every object. */
 const PROTOTYPES = new Set(["__proto__", "prototype", "constructor"]);
 
 function put(config: RawConfig, path: readonly string[], value: unknown): void {
@@ -120,7 +120,7 @@ function put(config: RawConfig, path: readonly string[], value: unknown): void {
   if (PROTOTYPES.has(key!) || key === "")
     throw new SwirlError(
       "CONFIG",
-      `${JSON.stringify(path.join("."))}: ${JSON.stringify(key)} is no key of a config`,
+      `${JSON.stringify(path.join("."))}: ${JSON.stringify(key)} is not a key of the config`,
       {
         remedy: "write --set path=value, such as train.lr=1e-5; see docs/configuration.md",
         details: { field: key! },
@@ -132,9 +132,13 @@ function put(config: RawConfig, path: readonly string[], value: unknown): void {
   }
   const inner = Object.hasOwn(config, key!) ? config[key!] : undefined;
   if (inner !== undefined && (typeof inner !== "object" || inner === null))
-    throw new SwirlError("CONFIG", `${path.join(".")}: ${key} is ${JSON.stringify(inner)}, it has no keys`, {
-      details: { field: key! },
-    });
+    throw new SwirlError(
+      "CONFIG",
+      `${path.join(".")}: ${key} is ${JSON.stringify(inner)}, which has no keys`,
+      {
+        details: { field: key! },
+      },
+    );
   const next = (inner ?? {}) as RawConfig;
   config[key!] = next;
   put(next, rest, value);

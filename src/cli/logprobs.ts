@@ -46,7 +46,7 @@ export const logprobsCommand = () =>
     },
   });
 
-/** A model takes a while to load: not for a file that is not there. */
+/** Checked first, since loading a model for a missing file would waste time. */
 async function requireInput(file: string): Promise<void> {
   if (file === "-") return;
   await access(file, constants.R_OK).catch((cause: Error) => {
@@ -85,7 +85,7 @@ async function* batches(
     if (SwirlError.isInstance(cause)) throw cause;
     throw cannotRead(file, cause as Error);
   }
-  throwIfAborted(signal); // it ends the input as well
+  throwIfAborted(signal); // an abort ends the input as well
   if (sequences.length > 0) yield { lines, sequences };
 }
 
@@ -106,7 +106,7 @@ function parseLine(text: string, file: string, line: number): Sequence {
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) return fail(`unknown key ${JSON.stringify(unknown)}`);
   if (!Array.isArray(tokens) || !tokens.every((token) => Number.isInteger(token)))
-    return fail("tokens is no array of token ids");
+    return fail("tokens is not an array of token ids");
   if (
     !Number.isInteger(actionStart) ||
     (actionStart as number) < 1 ||
@@ -118,7 +118,7 @@ function parseLine(text: string, file: string, line: number): Sequence {
   return { tokens: tokens as number[], actionStart: actionStart as number };
 }
 
-/** The engine names sequences by their place in the call; a person wants the line. */
+/** The engine's errors name a sequence's place in the call; the message needs the line. */
 function withLine(file: string, lines: readonly number[]) {
   return (error: unknown): never => {
     if (!SwirlError.isInstance(error)) throw error;

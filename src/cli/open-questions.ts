@@ -27,7 +27,7 @@ export async function openQuestions(session: Session, source: QuestionsConfig): 
   return questions;
 }
 
-/** The datasets whose rows tell how they are solved, step by step. */
+/** The datasets whose rows hold annotated solutions, step by step. */
 const DEMONSTRATIONS = { gsm8k: readGsm8kDemonstrations, hotpotqa: readHotpotqaDemonstrations } as const;
 
 export async function openDemonstrations(

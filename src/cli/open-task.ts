@@ -34,7 +34,7 @@ async function openPlainTask(session: Session): Promise<Task> {
   return searchTask(search(index, { topK, maxCharacters }), { callLimit });
 }
 
-/** The vectors stay in the run directory: a corpus is embedded once a run. */
+/** The vectors are cached in the run directory: a corpus is embedded once per run. */
 async function embeddings(
   session: Session,
   corpus: string | string[],

@@ -1,11 +1,11 @@
 /**
- * stdout and stderr of the command, and what happens when nobody reads them any more.
+ * stdout and stderr of the command, and what happens when their reader is gone.
  *
  * A closed stderr loses messages, never the run. A closed stdout (`| head`) stops the command at its next safe point:
- * its results have nobody to go to. Both end the process with an unhandled "error" event where nothing listens.
+ * nobody reads its results. Without the listeners here, both would end the process with an unhandled "error" event.
  */
 export interface OutputProblem {
-  /** EPIPE: the reader is gone. Otherwise why the results could not be written, ENOSPC for example. */
+  /** EPIPE: the reader is gone. Any other code, such as ENOSPC, is the reason why the results could not be written. */
   code: string;
   message: string;
 }
@@ -38,7 +38,7 @@ export function print(text: string): void {
   if (!problem) process.stdout.write(`${text}\n`);
 }
 
-/** Resolves when what was written has been handed on, or cannot be. */
+/** Resolves when everything written has been flushed, or cannot be. */
 export async function flushOutput(): Promise<void> {
   for (const stream of [process.stdout, process.stderr])
     await new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 /**
- * What a command can know to be wrong before it begins: options that contradict each other, files that are missing or
+ * The mistakes that a command can find before it begins: options that contradict each other, files that are missing or
  * of another kind, models that do not fit into memory, endpoints that do not answer. `--dry-run` checks the same.
  * Nothing is written and no weights are read. The cheap checks come first.
  */
@@ -49,7 +49,7 @@ export async function preflight(session: Session, works: readonly Work[], model?
   }
 }
 
-/** What an options schema asks of a live object: enough to check the options around it, and never called. */
+/** Placeholders for live objects in option schemas: enough to check the other options, and never called. */
 const NEVER = () => {
   throw new SwirlError("INTERNAL", "a preflight check called what it only checks");
 };
@@ -247,7 +247,7 @@ class Preflight {
     return searchTask(search({ search: () => [] }, { topK: task.topK }), { callLimit });
   }
 
-  /** Weights, gradients and AdamW's moments alone, all float32: what a stage holds at the least. */
+  /** Weights, gradients and AdamW's moments alone, all float32: the least that a stage needs. */
   memory(): void {
     const { device, memoryBudget } = this.#session.config;
     if (this.#weights.size === 0 || !selectDevice(device, loadAddon()).device.name.startsWith("cpu")) return;

@@ -83,5 +83,5 @@ test("peaks, the engine's busy time, and the products by shape with their rows r
   expect(text).toContain("the engine was busy for 10.0 s of 20.0 s");
   expect(line(text, "AᵀB float32").slice(1, 4)).toEqual(["8192", "96", "≤ 64"]);
   expect(line(text, "ABᵀ float32").slice(1, 4)).toEqual(["≤ 4096", "96", "64"]);
-  expect(text).toContain("and 2 shapes more");
+  expect(text).toContain("and 2 more shapes");
 });

@@ -51,7 +51,7 @@ function productTable(call: Call): string[] {
   return [
     "",
     table(["matrix products", "m", "n", "k", ...HEAD], rows),
-    ...(rest > 0 ? [`and ${rest} shapes more`] : []),
+    ...(rest > 0 ? [`and ${rest} more shapes`] : []),
   ];
 }
 

@@ -7,7 +7,7 @@
  */
 
 export interface ProgressLine {
-  /** Sets how far it is; `note` follows the bar. Without a total the last one stays; there may be none yet. */
+  /** Sets the progress; `note` follows the bar. Without a total the last one is kept; there may be none yet. */
   update(done: number, total: number | undefined, note?: string): void;
   /** Ends the bar; the line stays. */
   stop(): void;
@@ -35,12 +35,12 @@ export function progressLine(name: string, options: { quiet: boolean }): Progres
 
 /** Writes a line to stderr, above the bar where there is one. */
 export function say(text: string): void {
-  // A terminal may also show a half line of its own there: the ^C that stopped the command.
+  // The terminal may also have echoed the ^C that stopped the command.
   process.stderr.write(`${process.stderr.isTTY ? CLEAR_LINE : ""}${text}\n`);
   current?.draw();
 }
 
-/** Ends the bar that is on the screen, whoever began it. */
+/** Ends the bar that is on the screen, whichever stage began it. */
 export function stopProgress(): void {
   current?.stop();
 }
@@ -79,14 +79,14 @@ function bar(name: string): ProgressLine {
 
 interface ProgressState {
   done: number;
-  /** How far it was at the first update: a resumed stage does not begin at 0. */
+  /** Progress at the first update: a resumed stage does not begin at 0. */
   first: number;
   total: number | undefined;
   note: string;
 }
 
 interface TimedState extends ProgressState {
-  /** Seconds since the beginning, and those left; undefined while nothing is known of the pace. */
+  /** Seconds since the beginning, and the estimate of those left; undefined until there is a pace. */
   elapsed: number;
   left: number | undefined;
 }

@@ -4,7 +4,7 @@ import { redactText } from "../secrets/redact.js";
 
 /** What asked a command to stop before it was done. */
 export interface StoppedBy {
-  /** The exit code that tells of it. */
+  /** The exit code for it. */
   code: number;
   /** Nobody is there to read a message. */
   quiet: boolean;
@@ -15,7 +15,7 @@ export interface ReportOptions {
   resume?: string | undefined;
 }
 
-/** Writes to stderr and returns the exit code. */
+/** Writes the message to stderr and returns the exit code. */
 export function reportError(error: unknown, { stoppedBy, resume }: ReportOptions = {}): number {
   if (stoppedBy && isAbort(error)) {
     if (!stoppedBy.quiet)
@@ -35,7 +35,7 @@ export function reportError(error: unknown, { stoppedBy, resume }: ReportOptions
   return 1;
 }
 
-/** An abort in whatever form the call that was stopped gave to it. */
+/** Whether an error is an abort, in any of the forms that aborted calls give it. */
 function isAbort(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if (cause.name === "AbortError" || (SwirlError.isInstance(cause) && cause.code === "ABORTED"))

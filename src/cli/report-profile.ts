@@ -1,4 +1,6 @@
-/** Where the config asks for a profile: prints the policy's on stderr and keeps it in profile.json, a key a stage. */
+/**
+ * Where the config asks for a profile: prints the policy's on stderr and keeps it in profile.json, one key per stage.
+ */
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Session } from "./session.js";
 
@@ -18,7 +20,7 @@ export async function reportProfile(session: Session, stage: string, policy: Nat
   const file = session.paths.profile;
   const earlier = await readFile(file, "utf8").then(
     (text) => JSON.parse(text) as Record<string, unknown>,
-    () => ({}), // none yet, or not one of ours to add to
+    () => ({}), // no file yet, or not one that this command wrote
   );
   await makeFolder(output);
   const { device, dtype } = policy;

@@ -55,11 +55,11 @@ export function mayChange(paths: RunPaths, key: string): boolean {
 }
 
 /**
- * For a single command in the directory of a `swirl run`: refuses a config that differs in what this command uses and
- * a stage of the run has used. Where nothing has, the directory's config becomes this one.
+ * For a single command in the directory of a `swirl run`: refuses a config that differs in what this command uses and a
+ * stage of the run has used. Where no stage has begun, the directory's config becomes this one.
  */
 export async function requireRunConfig(paths: RunPaths, config: Config, stage: StageName): Promise<void> {
-  if (sizeOf(paths.manifest) === 0) return; // no run: commands of their own
+  if (sizeOf(paths.manifest) === 0) return; // not a run: single commands only
   const before = await readJson(
     paths.config,
     z.record(z.string(), z.unknown()),
@@ -85,7 +85,7 @@ function uses(stage: StageName, key: string): boolean {
   return USES[stage].some((used) => key === used || key.startsWith(`${used}.`) || used.startsWith(`${key}.`));
 }
 
-/** A stage has begun when a file of its own is there and holds something. */
+/** A stage has begun when one of its files exists and is not empty. */
 function begunStages(paths: RunPaths): StageName[] {
   const files: Record<StageName, readonly string[]> = {
     sft: [paths.sftMetrics, `${paths.sftCheckpoints}/latest`],

@@ -1,10 +1,11 @@
 /**
  * `swirl run`: the whole loop into one run directory. (sft) → synthesize → judge → filter → train, and an evaluation
  * of each of the weights that config `evaluate.at` names. Every stage resumes where it stopped; stages.json holds the
- * results of each finished one, so a second run of the same config goes straight to where the first one ended.
+ * results of each finished one, so a second run of the same config skips what the first one finished.
  *
- * What can be known to be wrong with any stage is found before the first one begins (preflight.ts). Where the filter
- * keeps nothing the run ends there with its report: the filter counts as not done, so that another one may be tried.
+ * Mistakes in any stage that can be found in advance are found before the first one begins (preflight.ts). When the
+ * filter keeps nothing, the run ends there with its report. The filter then counts as not done, so that another one may
+ * be tried.
  */
 import { throwIfAborted } from "../async/map-concurrent.js";
 import type { RunDirectory } from "../run-directory/run-directory.js";
@@ -55,7 +56,7 @@ interface Stage {
   run: (session: Session) => Promise<unknown>;
 }
 
-/** Of the stages that are left: the judge of a finished run need not answer any more. */
+/** Only of the stages that are left: the judge of a finished stage need not be reachable. */
 async function check(session: Session): Promise<void> {
   const [{ preflight }, done] = await Promise.all([
     import("./preflight.js"),

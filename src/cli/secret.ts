@@ -8,7 +8,7 @@ export interface SecretVariables {
   headerVariables?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The options of an endpoint that its config leaves to the environment. `field`: where the config names them. */
+/** The options of an endpoint that come from environment variables. `field`: where the config names the variables. */
 export function endpointSecrets(
   { apiKeyVariable, headerVariables = {} }: SecretVariables,
   field: string,

@@ -1,4 +1,7 @@
-/** Sections of the config that a command cannot do without. Each throws CONFIG, with what to give, where it is missing. */
+/**
+ * Sections of the config that a command cannot do without. Each throws CONFIG when the section is missing, with the
+ * keys to add.
+ */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { QuestionsConfig } from "./config-schema.js";
 import type { Session } from "./session.js";
@@ -7,14 +10,13 @@ export function sftSection(session: Session) {
   const { sft } = session.config;
   const fail = (what: string) => {
     throw new SwirlError("CONFIG", `config: sft ${what}`, {
-      remedy:
-        'give "sft": { "demonstrations": { "dataset": …, "file": … } } or { "trajectories": FILE }, one of them',
+      remedy: 'give "sft": { "demonstrations": { "dataset": …, "file": … } } or { "trajectories": FILE }',
       details: { field: "sft" },
     });
   };
   if (!sft) return fail("is missing") as never;
   if ((sft.demonstrations === undefined) === (sft.trajectories === undefined))
-    fail("needs demonstrations or trajectories, one of them");
+    fail("needs either demonstrations or trajectories");
   return sft;
 }
 

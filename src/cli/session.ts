@@ -18,7 +18,7 @@ export interface Session {
   progress(name: string): ProgressLine;
   /** A line on stderr, not with --json. */
   say(text: string): void;
-  /** The same, but a text that was said before is not said again. */
+  /** The same, but each text is written once only. */
   sayOnce(text: string): void;
 }
 

@@ -44,7 +44,7 @@ export const sftCommand = () =>
           return [
             `fine-tune ${required(config, "model")} on ${source}`,
             `${steps ? `${steps} updates` : `${epochs ?? 1} epochs`} of ${batchSize} trajectories, learning rate ${lr}`,
-            `write checkpoints into ${paths.sftCheckpoints}, going on from the newest one there`,
+            `write checkpoints into ${paths.sftCheckpoints}, resuming from the newest one there`,
           ];
         },
         check,
@@ -89,7 +89,7 @@ export async function sftStage(session: Session) {
   return { ...result, model: `${paths.sftCheckpoints}/latest` };
 }
 
-/** Demonstrations as this policy would have written them; kept in demonstrations.jsonl for people to read. */
+/** Demonstrations as this policy would have written them. They are kept in demonstrations.jsonl for people to read. */
 async function replay(
   session: Session,
   policy: NativePolicy,

@@ -25,7 +25,7 @@ export interface Flag {
   kind?: "text" | "json" | "path";
 }
 
-/** For the subcommands that run the engine for a long time. */
+/** For subcommands whose engine work takes long. */
 export const PROFILE_FLAG: Flag = {
   flags: "--profile",
   path: "profile",

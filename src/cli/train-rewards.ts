@@ -1,4 +1,4 @@
-/** What `train` is rewarded by: the reward judge alone, or the parts that config train.rewards names. */
+/** The reward of `train`: the reward judge alone, or the weighted parts that config train.rewards names. */
 
 import type { Judge } from "../judge/judge.js";
 import type { Task } from "../synthesize/task.js";
@@ -9,12 +9,12 @@ import { defined } from "./defined.js";
 
 type Rewards = Pick<TrainOptions, "judge" | "reward" | "rewards">;
 
-/** Whether a reward compares answers, so that the task has to be opened. */
+/** Whether a reward compares answers, which needs the task. */
 export function rewardsOutcome({ train }: Config): boolean {
   return train.rewards?.some(({ kind }) => kind === "outcome") ?? false;
 }
 
-/** `task`: needed where rewardsOutcome. */
+/** `task`: required when rewardsOutcome is true. */
 export function trainRewards({ train, rollout }: Config, judge: Judge, task?: Task): Rewards {
   if (!train.rewards) return { judge };
   const { maxNewTokens: _, ...rolled } = rollout;

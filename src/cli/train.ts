@@ -68,7 +68,7 @@ export const trainCommand = () =>
               samplesPerState: actions === "logged" ? 1 : samplesPerState,
               maxNewTokens: config.rollout.maxNewTokens,
             }),
-            `write checkpoints into ${paths.checkpoints}, going on from the newest one there`,
+            `write checkpoints into ${paths.checkpoints}, resuming from the newest one there`,
           ];
         },
         check,

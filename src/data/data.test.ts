@@ -227,7 +227,7 @@ describe("readQuestions", () => {
 
   it("says what it knows where it cannot tell the dataset", async () => {
     await expect(read([{ text: "no question" }])).rejects.toThrow(
-      /a row of no known dataset[\s\S]*gsm8k, musique/,
+      /a row that fits no known dataset[\s\S]*gsm8k, musique/,
     );
     await expect(read(rows, { format: "squad" as "jsonl" })).rejects.toThrow(/squad|format/);
     await expect(read(rows, { skip: 1 } as object)).rejects.toThrow(/skip: unknown option/);

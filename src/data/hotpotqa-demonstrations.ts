@@ -3,8 +3,8 @@
  * answer. The real search provides the observations. A demonstration whose query does not find its article is rejected
  * when it is replayed.
  *
- * The question alone has to suggest the first query, so it names the article whose title the question mentions most of.
- * Rows whose question mentions no title are left out: a policy could only learn to guess from them.
+ * The question alone has to suggest the first query, so that query is the title of which the question mentions most
+ * words. Rows whose question mentions no title are left out: a policy could only learn to guess from them.
  */
 
 import { z } from "zod";

@@ -76,8 +76,8 @@ describe("readJsonRows", () => {
   });
 
   it.each([
-    ["[{}, {]", /rows.json:1: (not JSON|the array has no end)/],
-    ['[\n{"a": 1},\n{"a": 2', /rows.json:3: the array has no end/],
+    ["[{}, {]", /rows.json:1: (not JSON|the array is not closed)/],
+    ['[\n{"a": 1},\n{"a": 2', /rows.json:3: the array is not closed/],
     ['[\n{"a": 1},\n{"a": nope}\n]', /rows.json:3: not JSON/],
     ['[{"a": 1},]x', undefined],
     ["[,1]", /not JSON/],

@@ -60,7 +60,7 @@ async function* arrayRows(
     skipped = 0; // it lies in the first chunk
     if (splitter.closed) return;
   }
-  throw splitter.error("the array has no end: the file is cut off");
+  throw splitter.error("the array is not closed: the file is cut off");
 }
 
 /** Finds the elements of one array in a stream of bytes, by counting brackets outside of strings. */

@@ -62,7 +62,7 @@ async function* filePassages(file: string): AsyncGenerator<Passage, void, undefi
       yield { title, text: joinSentences(text) };
     }
   } catch (error) {
-    // An object printed over several lines is no JSONL: it may be a map of titles.
+    // An object printed over several lines is not JSONL: it may be a map of titles.
     const map = first ? await readTitleMap(file) : undefined;
     if (!map) throw error;
     yield* titlePassages(map);

@@ -41,7 +41,7 @@ export async function* readRows(
 }
 
 function unrecognised(file: string, line: number): never {
-  throw new SwirlError("RECORD", `${file}:${line}: a row of no known dataset`, {
+  throw new SwirlError("RECORD", `${file}:${line}: a row that fits no known dataset`, {
     remedy: `name its dataset: ${FORMAT_NAMES.join(", ")}; a jsonl row has "question" and "answers"`,
     details: { file, line, field: "question" },
   });

@@ -151,7 +151,7 @@ function firstOperand(plan: LookupPlan | SumPlan): string {
   return plan.kind === "lookup" ? plan.entity : String(plan.start);
 }
 
-/** What the demonstrator takes for the result of a reply: the name after "is", or the number at its end. */
+/** What the demonstrator takes as the result in a reply: the name after "is", or the number at its end. */
 function readResult(question: WorldQuestion, observation: string): string {
   if (question.plan.kind === "sum") return String(lastNumber(observation) ?? question.plan.start);
   return / is ([A-Z][a-z]+ [A-Z][a-z]+)\./.exec(observation)?.[1] ?? question.plan.entity;

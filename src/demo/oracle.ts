@@ -1,9 +1,9 @@
 /**
- * The oracle: knows every question's plan and results, and says of each action whether it is the right next step
- * given what was already found out. It only measures: no filter and no reward ever reads it.
+ * The oracle: knows every question's plan and results, and judges whether an action is the right next step given the
+ * results so far. It only measures: no filter and no reward ever reads it.
  *
- * A step of the plan is done once its call was made and the reply held its result. Right is: the call of the first
- * step not done (the two sides of + and * may be swapped), or, once all are done, the last result as the answer.
+ * A step of the plan is done once its call was made and the reply held its result. The right action is the call of the
+ * first step not done (the two sides of + and * may be swapped), or, once all are done, the last result as the answer.
  */
 import type { StepView } from "../index.js";
 import { expression, factSentence, lookupQuery, type Plan } from "./language.js";

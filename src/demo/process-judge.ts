@@ -3,8 +3,8 @@
  * fact, no plan and no gold answer, and it is fallible on purpose, like a real judge: it does not check in which order
  * relations and numbers are taken, and it does not notice that an earlier step was wrong.
  *
- * A call is good if it is no repeat, continues from the newest result (or from the question, if there is none) and
- * takes something from the question that was not used yet. An answer is good if as many calls were answered as the
+ * A call is good if it is not a repetition, continues from the newest result (or from the question, if there is none)
+ * and takes something from the question that was not used yet. An answer is good if as many calls were answered as the
  * question asks for and it is the newest result.
  */
 import type { StepView } from "../index.js";

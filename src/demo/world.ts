@@ -2,9 +2,9 @@
  * Invented worlds, pure functions of their seed: people, guilds and towns with one short article per fact, questions of
  * several hops over them, and word problems of several operations. `createWorld` makes the demo's: two or three steps.
  *
- * Held out means: held-out lookup questions are about entities no training question, demonstration or state touches
- * (the two halves of the world do not refer to each other; both are in the one index that is searched), and held-out
- * problems use combinations of numbers no training problem uses.
+ * "Held out" means that held-out lookup questions are about entities no training question, demonstration or state
+ * touches (the two halves of the world do not refer to each other; both are in the one index that is searched), and
+ * held-out problems use combinations of numbers that no training problem uses.
  */
 
 import { createRandom, type Question, type Random } from "../index.js";
@@ -232,7 +232,7 @@ function lookup(random: Random, mix: QuestionMix, half: readonly Entity[]): Draw
 
 /**
  * Amounts are whole and have at most two digits, so that each is one token; the numbers of one problem differ, so that
- * a copied one says where it is from.
+ * a copied number shows where it came from.
  */
 function sumQuestion(
   random: Random,

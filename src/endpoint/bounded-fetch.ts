@@ -2,7 +2,8 @@
  * fetch for an endpoint. It keeps the query of the base URL (`?api-version=…`), follows redirects within the origin
  * only, and stops reading a reply after `maxReplyBytes`, counted after decompression.
  *
- * A redirect to another origin would carry prompts and custom key headers there, and take its answer for the server's.
+ * A redirect to another origin would send prompts and custom key headers there, and its answer would pass for the
+ * server's.
  */
 import { SwirlError } from "../errors/swirl-error.js";
 
@@ -24,7 +25,7 @@ export function boundedFetch(baseURL: URL, maxReplyBytes: number): typeof fetch 
       if (method !== "GET" && ![307, 308].includes(response.status))
         throw refused(
           `${url.origin} answers ${method} with status ${response.status}, a redirect to ${next.pathname}`,
-          "such a redirect drops the request's body: set baseURL to where the server lies now",
+          "such a redirect drops the request's body: set baseURL to the server's current address",
         );
       if (redirects === MAX_REDIRECTS)
         throw refused(
@@ -40,7 +41,7 @@ function redirectTarget(from: URL, location: string): URL {
   try {
     return new URL(location, from);
   } catch {
-    throw refused(`${from.origin} redirects to something that is no URL`, "check baseURL and the server");
+    throw refused(`${from.origin} redirects to something that is not a URL`, "check baseURL and the server");
   }
 }
 
@@ -68,7 +69,10 @@ function limited(response: Response, maxBytes: number): Response {
   return new Response(response.body.pipeThrough(counter), { status, statusText, headers });
 }
 
-/** Servers that report an error without OpenAI's `error` field (FastAPI, Mistral, Gemini) get one: the client reads no other. */
+/**
+ * Servers that report an error without OpenAI's `error` field (FastAPI, Mistral, Gemini) get one, since the client
+ * reads only that.
+ */
 async function withErrorBody(response: Response): Promise<Response> {
   if (response.ok) return response;
   const text = await response.text();
@@ -95,7 +99,7 @@ function tooLong(maxBytes: number): SwirlError {
   );
 }
 
-/** `final`: another attempt would meet the same. */
+/** `final`: another attempt would fail the same way. */
 function refused(message: string, remedy: string, details: Record<string, unknown> = {}): SwirlError {
   return new SwirlError("ENDPOINT", message, { remedy, details: { ...details, final: true } });
 }

@@ -4,7 +4,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import { AttemptTimeout, type Disposition, retryAfterMs } from "./retry.js";
 
 const RETRIED_STATUS = new Set([408, 409, 425, 429]);
-/** Characters of the server's words that an error shows, and that are searched for secrets before. */
+/** Maximum characters of the server's message that an error shows, after secrets are removed. */
 const SHOWN = 300;
 const READ = 20_000;
 
@@ -26,7 +26,7 @@ export function classifyEndpointError(error: unknown): Disposition {
   return { retry: false };
 }
 
-/** The error that a reply of status 200 holds, of code ENDPOINT; undefined where it holds none. */
+/** The error in a reply of status 200, with code ENDPOINT; undefined when there is none. */
 export function errorInReply(reply: Readonly<Record<string, unknown>>): SwirlError | undefined {
   const error = reply.error || (reply.object === "error" ? reply : undefined);
   if (!error) return undefined;
@@ -54,7 +54,9 @@ export interface EndpointFailure {
   reason: string;
 }
 
-/** An ENDPOINT error; one of code CONFIG, which every further request would meet, stays as it is but for secrets. */
+/**
+ * An ENDPOINT error. A CONFIG error, which every later request would get too, keeps its code; only secrets are removed.
+ */
 export function endpointError(error: unknown, failure: EndpointFailure): SwirlError {
   const { host, model, redact, attempts } = failure;
   const own = ownError(error);
@@ -88,7 +90,7 @@ function describe(error: unknown): string {
   if (error instanceof AttemptTimeout) return error.message;
   if (error instanceof APIConnectionError) return `no connection: ${rootMessage(error)}`;
   if (error instanceof APIError) return error.message.replace(/^\d{3} /, "");
-  if (error instanceof SyntaxError) return `the reply is not whole JSON: ${error.message}`;
+  if (error instanceof SyntaxError) return `the reply is not complete JSON: ${error.message}`;
   if (error instanceof TypeError)
     return `the connection broke while reading the reply: ${rootMessage(error)}`;
   return error instanceof Error ? error.message : String(error);
@@ -118,7 +120,7 @@ function remedy(
     return `check that baseURL ends in /v1 (or what the server uses) and that it serves "${model}"`;
   if (status === 429) return "lower concurrency, or raise maxRetries and deadlineMs";
   if (status === 400 && isLimitReached(what))
-    return "raise maxNewTokens: the tokens a model thinks with count as well";
+    return "raise maxNewTokens: a model's thinking tokens count as well";
   if (status !== undefined && status < 500)
     return "the server refuses the request; its message says which field or size";
   if (error instanceof APIConnectionError)
@@ -126,7 +128,7 @@ function remedy(
   return "check the server's log; raise maxRetries and deadlineMs if it recovers by itself";
 }
 
-/** OpenAI answers 400 instead of an unfinished reply when a reasoning model used the whole limit up. */
+/** OpenAI answers 400 instead of an unfinished reply when a reasoning model used up the whole limit. */
 export function isLimitReached(message: string): boolean {
   return /could not finish the message/i.test(message);
 }

@@ -2,15 +2,15 @@
 import { REDACTED, rememberSecret } from "../secrets/known-secrets.js";
 import { namesSecret, redactText } from "../secrets/redact.js";
 
-/** Headers whose values are no secrets. */
+/** Headers whose values are not secrets. */
 const PUBLIC_HEADER =
   /^(accept|content|user-agent$|referer$|http-referer$|origin$)|version$|model$|title$|language$/i;
 /** Shorter values occur in every message. */
 const SHORTEST_SHOWN = 4;
 
 /**
- * Remembers the secrets for the whole process and returns what removes them from this server's messages. Values too
- * common to be remembered (the key "EMPTY") are removed from its messages only, never from replies.
+ * Remembers the secrets for the whole process and returns the function that removes them from this server's messages.
+ * Values too common to be remembered (the key "EMPTY") are removed from its messages only, never from replies.
  */
 export function redactorOf(options: {
   url: URL;

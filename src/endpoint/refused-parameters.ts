@@ -3,7 +3,7 @@
  *
  * Model families differ in what they take: OpenAI's reasoning models refuse temperature, top_p, stop, log-probs and
  * max_tokens, Claude temperature together with top_p, Mistral seed, text-generation-inference a top_p of 1. Servers and
- * gateways say so in words of their own, often with the inner server's error as text within theirs.
+ * gateways word this differently, and often quote the inner server's error in their own.
  */
 import { APIError } from "openai";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -49,9 +49,9 @@ export class RefusedParameters {
   }
 
   /**
-   * Sends `body` with `extra` over it, where null leaves a field out. When the server refuses a parameter of `body`,
-   * sends it again without, at once. What `extra` gives is never left out. Rejects with code "CONFIG" when a parameter
-   * is refused that nothing can replace.
+   * Sends `body` overridden by `extra`, where null leaves a field out. When the server refuses a parameter of `body`,
+   * sends the request again without it, at once. What `extra` gives is never left out. Rejects with code "CONFIG" when
+   * a parameter is refused that nothing can replace.
    */
   async send<T>(
     body: Readonly<Record<string, unknown>>,
@@ -85,7 +85,7 @@ export class RefusedParameters {
   }
 }
 
-/** The token limit is never left out: it goes under its other name. */
+/** The token limit is never left out: it is sent under its other name. */
 function without(
   body: Readonly<Record<string, unknown>>,
   refused: ReadonlySet<string>,
@@ -142,7 +142,7 @@ function isNeutral(name: Parameter, sent: Readonly<Record<string, unknown>>): bo
   return name === "top_p" || name === "temperature" ? sent[name] === 1 : false;
 }
 
-/** Everything the server said, errors within errors unescaped. */
+/** The server's whole message, with nested errors unescaped. */
 function serverWords(error: APIError): string {
   return `${error.message} ${JSON.stringify(error.error ?? null)}`.replaceAll("\\", "").slice(0, 20_000);
 }
@@ -156,7 +156,7 @@ function isFieldOf(words: string, name: Parameter): boolean {
 
 function mentions(words: string, name: Parameter): boolean {
   const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-  // "n", "seed" and "stop" are words of English, or none: they count where they are clearly a parameter's name.
+  // "n", "seed" and "stop" also occur in ordinary text: they count only where they are clearly a parameter's name.
   if (name === "n" || name === "seed" || name === "stop") {
     const quoted = `["'\`]${name}["'\`]`;
     const introduced = `\\b(parameters?|arguments?|fields?|property|supplied|on this model|per-request)\\W+${name}\\b`;

@@ -13,16 +13,16 @@ export interface RetryOptions {
   timeoutMs: number; // per attempt, reading the body included
   deadlineMs: number; // over all attempts and waits
   retryBaseMs: number; // first delay; doubles with every retry
-  retryMaxMs: number; // longest delay of our own choosing
+  retryMaxMs: number; // longest delay that the client chooses
 }
 
-/** What an error means for the loop. `afterMs` is the server's own wish. */
+/** What an error means for the loop. `afterMs` is the delay that the server asks for. */
 export type Disposition = { retry: false } | { retry: true; afterMs?: number };
 
 export interface RetryCall<T> {
   attempt: (signal: AbortSignal, index: number) => Promise<T>;
   classify: (error: unknown) => Disposition;
-  /** Turns the last error into the one thrown. `spent` says how often and how long it was tried. */
+  /** Turns the last error into the one thrown. `spent` holds the number of attempts and the total time. */
   fail: (error: unknown, spent: { attempts: number; milliseconds: number; reason: string }) => Error;
   onRetry?: (error: unknown, delayMs: number) => void;
   signal?: AbortSignal;

@@ -2,8 +2,8 @@
 import { type ErrorCode, SwirlError } from "./swirl-error.js";
 
 /**
- * The result of a function of its arguments alone. Nothing but an argument can make such a function fail, so whatever
- * it throws, a getter's own error included, becomes an INPUT error that shows what it takes.
+ * Runs a function that depends on its arguments alone. Only an argument can make such a function fail, so anything that
+ * it throws, including an error from a getter, becomes an INPUT error that shows the expected arguments.
  */
 export function ofArguments<Result>(
   call: string,
@@ -54,7 +54,7 @@ function wrongArguments(call: string, takes: string, cause: unknown, code: Error
   });
 }
 
-/** The same for a generator: what its consumer throws does not pass through it. */
+/** The same for a generator. Errors thrown by its consumer do not pass through it. */
 export async function* ofArgumentsEach<Item>(
   call: string,
   takes: string,

@@ -192,7 +192,7 @@ export async function evaluate(
         continue;
       }
       if (output && before.trajectory.question !== question.question) {
-        throw otherRun(output, `question ${question.id} has another text there`);
+        throw otherRun(output, `question ${question.id} has a different text there`);
       }
       progress.skipped++;
       take(before);
@@ -283,7 +283,7 @@ function openOutput(
       return true;
     },
     onTorn: (torn) =>
-      note(`${torn.file}:${torn.line} was cut off; kept aside in ${torn.keptAt}, evaluated again`),
+      note(`${torn.file}:${torn.line} is incomplete: it was moved to ${torn.keptAt} and is evaluated again`),
   });
 }
 
@@ -335,7 +335,7 @@ async function check(
   return record;
 }
 
-/** Whether a repetition could not change the record: nothing in it failed. */
+/** Whether nothing in the record failed, so that evaluating it again would not change it. */
 function isComplete(record: EvaluationRecord): boolean {
   const retried = record.undecided !== undefined && record.undecided !== "no gold answer";
   return !retried && !record.verdicts?.some((verdict) => verdict.status === "failed");

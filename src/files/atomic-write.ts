@@ -24,7 +24,7 @@ export interface OpenFile {
   write(data: Uint8Array, offset: number, length: number, position: number | null): Promise<WriteResult>;
   /** Forces the content to disk. */
   sync(): Promise<void>;
-  /** Cuts the file to `length` bytes. */
+  /** Truncates the file to `length` bytes. */
   truncate(length: number): Promise<void>;
   /** Closes the file. */
   close(): Promise<void>;
@@ -62,7 +62,7 @@ export async function writeFileAtomic(
 ): Promise<void> {
   requirePath("a file to write", path);
   if (typeof data !== "string" && !(data instanceof Uint8Array))
-    throw new SwirlError("INPUT", `${path}: what is to be written is no text and no bytes`, {
+    throw new SwirlError("INPUT", `${path}: the data is neither text nor bytes`, {
       remedy: "give a string or a Uint8Array",
       details: { file: path },
     });
@@ -138,7 +138,7 @@ export async function syncFolder(
   }
 }
 
-/** Removes what an interrupted write left in `folder`, and returns the names. Nobody may be writing to the folder. */
+/** Removes what an interrupted write left in `folder`, and returns the names. The folder must have no writer. */
 export async function removeTemporaries(folder: string): Promise<string[]> {
   const names = (await fs.readdir(folder)).filter((name) => name.startsWith(".") && name.includes(TEMPORARY));
   for (const name of names) await fs.rm(join(folder, name), { recursive: true, force: true });

@@ -189,7 +189,7 @@ test("the lock of another host is never taken over, and the error says how to en
 test("a lock that does not say whose it is is left alone", async () => {
   await plant("{");
   const error = await refusal();
-  expect(error).toMatchObject({ code: "CONFIG", message: expect.stringContaining("does not say by whom") });
+  expect(error).toMatchObject({ code: "CONFIG", message: expect.stringContaining("does not name the owner") });
   expect(error.remedy).toContain(`delete ${join(folder, ".lock")}`);
 });
 
@@ -266,7 +266,7 @@ test("a folder that cannot be written, or made below one, is an error that says 
     for (const path of [folder, join(folder, "a/b")])
       await expect(lockFolder(path)).rejects.toMatchObject({
         code: "CONFIG",
-        message: expect.stringMatching(/cannot be made or written: .*: it may not be written/),
+        message: expect.stringMatching(/cannot be created or written: .*: it may not be written/),
         remedy: "give a folder that this user may write to",
       });
   } finally {

@@ -90,8 +90,8 @@ async function take(place: Place): Promise<AsyncDisposable> {
 async function requireFile(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found && !found.isFile())
-    throw new SwirlError("CONFIG", `${path} is ${found.isDirectory() ? "a folder" : "no regular file"}`, {
-      remedy: "give the path of a file, one that exists or one that can be made",
+    throw new SwirlError("CONFIG", `${path} is ${found.isDirectory() ? "a folder" : "not a regular file"}`, {
+      remedy: "give the path of a file that exists or can be created",
       details: { file: path },
     });
 }
@@ -102,7 +102,7 @@ function giveAllBack(): void {
       rmSync(file, { force: true });
       rmdirSync(dirname(file));
     } catch {
-      // It stays, as the lock of a killed process does.
+      // The lock stays, like that of a killed process.
     }
   }
 }
@@ -156,7 +156,7 @@ function inUse({ path, kind, lock }: Place, owner: LockOwner | undefined): Swirl
   const other = `use another ${kind}`;
   const details = { file: path, lock, ...(owner && { pid: owner.pid, host: owner.host }) };
   if (owner === undefined)
-    return new SwirlError("CONFIG", `${path} is locked, and ${lock} does not say by whom`, {
+    return new SwirlError("CONFIG", `${path} is locked, and ${lock} does not name the owner`, {
       remedy: `${other}, or delete ${lock} when no run writes there`,
       details,
     });
@@ -184,7 +184,7 @@ function cannotLock({ path, kind, lock }: Place, cause: NodeJS.ErrnoException): 
   return new SwirlError("CONFIG", `${path} cannot be locked against a second run (${cause.message})`, {
     remedy: full
       ? "free disk space"
-      : `use a ${kind} where this user may make and rename folders: the lock is ${lock}`,
+      : `use a ${kind} where this user may create and rename folders: the lock is ${lock}`,
     details: { file: path, lock },
     cause,
   });

@@ -25,8 +25,8 @@ test("what is in the way is named, by the folder itself and by every lock", asyn
   const cases: [string, RegExp][] = [
     ["file", /file is a file\n {2}→ give the path of a folder/],
     ["file/below/it", /cannot be a folder: .*\/file is a file\n/],
-    ["link", /link.*: it is a link that leads nowhere\n {2}→ remove the link/],
-    ["link/below", /link.*: it is a link that leads nowhere\n/],
+    ["link", /link.*: it is a broken link\n {2}→ remove the link/],
+    ["link/below", /link.*: it is a broken link\n/],
     ["n".repeat(300), /ENAMETOOLONG/],
   ];
   for (const [name, message] of cases) {

@@ -29,7 +29,7 @@ export async function makeFolder(path: string): Promise<void> {
     try {
       await mkdir(folder);
     } catch (error) {
-      // Another process may have made it just now. A link that leads nowhere answers EEXIST as well.
+      // Another process may have made it just now. A broken link gives EEXIST as well.
       const there = await stat(folder).catch(() => undefined);
       if (there?.isDirectory()) continue;
       throw there ? inTheWay(path, folder) : cannotMake(path, folder, error as NodeJS.ErrnoException);
@@ -40,7 +40,7 @@ export async function makeFolder(path: string): Promise<void> {
 function inTheWay(path: string, part: string): SwirlError {
   const same = resolve(path) === part;
   return new SwirlError("CONFIG", `${path} ${same ? "is a file" : `cannot be a folder: ${part} is a file`}`, {
-    remedy: "give the path of a folder, one that exists or one that can be made",
+    remedy: "give the path of a folder that exists or can be created",
     details: { file: path },
   });
 }
@@ -54,12 +54,12 @@ export function cannotMake(path: string, part: string, cause: NodeJS.ErrnoExcept
       : code === "EACCES" || code === "EPERM" || code === "EROFS"
         ? ["it may not be written", "give a folder that this user may write to"]
         : code === "EEXIST"
-          ? ["it is a link that leads nowhere", "remove the link, or give another folder"]
+          ? ["it is a broken link", "remove the link, or give another folder"]
           : [
-              code === undefined ? cause.message : `the file system answers ${code}`,
-              "give the path of a folder, one that exists or one that can be made",
+              code === undefined ? cause.message : `the file system reports ${code}`,
+              "give the path of a folder that exists or can be created",
             ];
-  return new SwirlError("CONFIG", `${path} cannot be made or written: ${part}: ${problem}`, {
+  return new SwirlError("CONFIG", `${path} cannot be created or written: ${part}: ${problem}`, {
     remedy,
     details: { file: path, ...(code === undefined ? {} : { errno: code }) },
     cause,

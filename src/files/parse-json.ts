@@ -14,7 +14,7 @@ export function* parseJson(text: string, piece = PIECE): Sliced<unknown> {
   try {
     return yield* value({ text, piece, depth: 0 }, 0, text.length);
   } catch {
-    return JSON.parse(text); // names the place in the whole text
+    return JSON.parse(text); // its error gives the position in the whole text
   }
 }
 
@@ -67,7 +67,7 @@ function* array(source: Source, from: number, to: number): Sliced<unknown[]> {
   return whole;
 }
 
-/** An assignment to "__proto__" would change the object's kind. */
+/** An assignment to "__proto__" would change the object's prototype. */
 function set(object: Record<string, unknown>, key: string, item: unknown): void {
   if (key !== "__proto__") object[key] = item;
   else
@@ -82,7 +82,7 @@ function* groups(source: Source, from: number, to: number): Sliced<[begin: numbe
   let member = from;
   let depth = 0;
   const push = (begin: number, end: number) => {
-    // An empty member is an error that the pieces would not show.
+    // An empty member is an error that parsing the pieces would miss.
     if (text.slice(begin, Math.min(end, begin + piece)).trim() === "") throw new SyntaxError("no member");
     found.push([begin, end]);
   };

@@ -3,7 +3,7 @@ import type { FilterReason, FilterTable } from "./filter-table.js";
 
 const ADVICE: Record<FilterReason, string> = {
   "rollout failed":
-    "most rollouts failed: look at `error` in trajectories.jsonl, then run again, which makes them again",
+    "most rollouts failed: look at `error` in trajectories.jsonl, then run again; failed ones are rolled out again",
   "malformed action judged BAD":
     "the policy does not write the format yet: raise sft.demonstrations.limit, sft.epochs or sft.lr, or rollout.maxNewTokens where actions are cut off",
   "call judged BAD":
@@ -11,14 +11,14 @@ const ADVICE: Record<FilterReason, string> = {
   "answer judged BAD":
     "the judge finds the answers wrong: more sft, more synthesize.samples, or a judge that is less strict (docs/judges.md)",
   "judge failed":
-    "the judge gave no verdicts: look at `error` in verdicts.jsonl, then run again, which asks again",
+    "the judge gave no verdicts: look at `error` in verdicts.jsonl, then run again; the judge is asked again",
   "no answer": "few trajectories reach an answer: raise task.callLimit or rollout.maxNewTokens, or more sft",
   "no gold answer": 'the questions have no answers to compare with: filter.kind "process"',
   "wrong answer": 'the answers are wrong: more synthesize.samples, more sft, or filter.kind "process"',
   "answer check failed": "the answers could not be checked: look at the matcher, then run again",
 };
 
-/** Empty where something is handed on. One line per reason, the most frequent first, then what other filters keep. */
+/** Empty when the filter kept something. One line per reason, the most frequent first, then what other filters keep. */
 export function filterAdvice(table: FilterTable): string[] {
   if (table.handedOn > 0) return [];
   const applied = table.rows.find((row) => row.kind === table.applied);

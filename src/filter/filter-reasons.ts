@@ -38,8 +38,8 @@ export type FilterReason =
   | "answer check failed";
 
 /**
- * Process: every step must be good. The first BAD step names the reason; a judgement that failed only does when no
- * step is BAD, since then nothing is known.
+ * Process: every step must be good. The first BAD step names the reason; a failed judgment names it only when no step
+ * is BAD, since then the step may be good or bad.
  */
 export function processReason(
   trajectory: Trajectory,

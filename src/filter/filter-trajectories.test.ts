@@ -22,12 +22,12 @@ test.each([
   [
     "verdicts of another shape",
     [judged("a", [{ status: "ok", good: "no" } as never], "yes")],
-    /verdicts\.0: .* is no verdict/,
+    /verdicts\.0: .* is not a verdict/,
   ],
   [
     "verdicts without an array",
     [{ ...judged("a", [GOOD], "yes"), verdicts: "GOOD" }],
-    /verdicts: "GOOD" is no verdict/,
+    /verdicts: "GOOD" is not a verdict/,
   ],
   [
     "a trajectory of another shape",
@@ -152,7 +152,7 @@ test("the table counts every trajectory once in every row, with its reason", asy
   });
   const text = formatFilterTable(table);
   expect(text).toContain("both *");
-  expect(text).toContain("9 trajectories; 1 handed on by both");
+  expect(text).toContain("9 trajectories; 1 kept by both");
   expect(
     new Set(
       text

@@ -190,10 +190,14 @@ function requireItem(item: FilterItem): FilterItem {
 
 function noVerdict(trajectory: Trajectory, field: string, value: unknown): SwirlError {
   const shown = JSON.stringify(value)?.slice(0, 80);
-  return new SwirlError("RECORD", `filter: trajectory ${trajectory.id}: ${field}: ${shown} is no verdict`, {
-    remedy: `a verdict is ${VERDICT_SHAPE}; judgeSteps yields one for every step`,
-    details: { field, trajectory: trajectory.id },
-  });
+  return new SwirlError(
+    "RECORD",
+    `filter: trajectory ${trajectory.id}: ${field}: ${shown} is not a verdict`,
+    {
+      remedy: `a verdict is ${VERDICT_SHAPE}; judgeSteps yields one for every step`,
+      details: { field, trajectory: trajectory.id },
+    },
+  );
 }
 
 function requireVerdicts(

@@ -50,7 +50,7 @@ describe("askJudge", () => {
   it.each(WRONG)("refuses %s and shows the shape wanted", async (_, value) => {
     await expect(askJudge(giving(value), view)).rejects.toMatchObject({
       code: "CONFIG",
-      message: expect.stringMatching(/judge\(\) of mine gave .* no verdict[\s\S]*status: "ok", good: true/),
+      message: expect.stringMatching(/judge\(\) of mine returned .* not a verdict[\s\S]*status: "ok", good: true/),
     });
   });
 
@@ -60,14 +60,14 @@ describe("askJudge", () => {
     expect(await askJudge(judge, view)).toMatchObject({ good: true });
     expect(await askJudge(judge, view)).toMatchObject({
       status: "failed",
-      error: expect.stringContaining("gave undefined"),
+      error: expect.stringContaining("returned undefined"),
     });
     expect(await askJudge(judge, view)).toMatchObject({ good: false });
   });
 
   it.each([
-    ["no promise", () => true, /returned true, no promise/],
-    ["nothing", () => undefined, /returned undefined, no promise/],
+    ["not a promise", () => true, /returned true, not a promise/],
+    ["nothing", () => undefined, /returned undefined, not a promise/],
     [
       "an exception at once",
       () => {

@@ -35,7 +35,7 @@ export async function askForVerdict(
   try {
     const promise = ask();
     if (typeof (promise as PromiseLike<unknown> | undefined)?.then !== "function") {
-      throw new SwirlError("INPUT", `${what} of ${source.id} returned ${shown(promise)}, no promise`, {
+      throw new SwirlError("INPUT", `${what} of ${source.id} returned ${shown(promise)}, not a promise`, {
         remedy: `make it an async function that returns ${VERDICT_SHAPE}`,
       });
     }
@@ -52,7 +52,7 @@ export async function askForVerdict(
 
 function wrongShape(source: { readonly id: string }, what: string, value: unknown): SwirlError {
   const code = proven.has(source) ? "INPUT" : "CONFIG";
-  return new SwirlError(code, `${what} of ${source.id} gave ${shown(value)}, which is no verdict`, {
+  return new SwirlError(code, `${what} of ${source.id} returned ${shown(value)}, which is not a verdict`, {
     remedy: `return ${VERDICT_SHAPE}`,
     details: { field: "judge" },
   });

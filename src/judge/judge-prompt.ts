@@ -2,8 +2,8 @@
  * What a prompted judge is asked. The criteria are those the SWiRL paper gives its judge (arXiv 2504.04736, appendix),
  * in our own words; the paper does not publish its wording for mathematics, so "math" is ours throughout.
  *
- * What the judged policy wrote stands between markers that it cannot write itself, and is announced as material: a
- * message that asks to be called GOOD is one more message to judge.
+ * What the judged policy wrote stands between markers that it cannot write itself, and the prompt says that it is only
+ * to be judged: a message that asks to be called GOOD is just another message to judge.
  */
 import type { Message } from "../messages/message.js";
 import type { StepView } from "../trajectory/step-views.js";

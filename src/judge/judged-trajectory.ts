@@ -78,7 +78,7 @@ export interface VerdictCounts {
   failed: number;
 }
 
-/** Counts of nothing: the start of a sum with {@link addVerdicts}. */
+/** Counts that are all 0: the start of a sum with {@link addVerdicts}. */
 export function noVerdicts(): VerdictCounts {
   return { trajectories: 0, steps: 0, good: 0, bad: 0, failed: 0 };
 }

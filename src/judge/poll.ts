@@ -1,6 +1,6 @@
 /**
  * Puts one question with two possible verdicts to a policy: once or with several votes, read from its text or from its
- * log-probs. A reply whose verdict cannot be read for certain is asked for again; a poll that stays without enough
+ * log-probs. A reply whose verdict cannot be read for certain is asked for again; a poll that does not get enough
  * verdicts has failed, which is not a "no".
  */
 import { SwirlError } from "../errors/swirl-error.js";
@@ -47,7 +47,7 @@ const RETRY_TEMPERATURE = 0.7;
 type Unread = Extract<VerdictReading, { status: "unread" }>["why"];
 type Asked = Reply | { unread: Unread; text: string };
 
-/** What one poll asks again and again. */
+/** What one poll asks each time. */
 interface Ballot extends PollOptions {
   context: Context;
   opened: boolean; // the prompt ends inside a thought

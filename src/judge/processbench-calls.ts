@@ -66,7 +66,7 @@ export function equationsIn(text: string): Equation[] {
       .trim();
     const open = expression.split("(").length;
     const closed = expression.split(")").length;
-    // A list's "1." or a bracket of the sentence is no part of it.
+    // A list's "1." or a bracket of the sentence does not belong to it.
     return open === closed && /\d[\s)]*[-+*/]\s*\(*-?\d/.test(expression)
       ? [{ expression, result: result! }]
       : [];

@@ -52,7 +52,7 @@ function dppo(
   };
 }
 
-/** verl's guard against a probability of 1, where the logarithm of what is left does not exist. */
+/** verl's guard against a probability of 1, where log(1 - p) does not exist. */
 const LEFT = 1e-8;
 
 function binaryKl(p: number, q: number): number {

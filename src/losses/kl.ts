@@ -38,7 +38,7 @@ export function klEstimate(estimator: KlEstimator, logprob: number, reference: n
   });
 }
 
-/** The sum over an action's tokens, as it is taken from the action's reward. */
+/** The sum over an action's tokens, which is subtracted from the action's reward. */
 export function sequenceKl(
   estimator: KlEstimator,
   logprobs: ArrayLike<number>,

@@ -1,7 +1,7 @@
 /**
- * The losses by the names users know, each with the options it takes and with what its paper or TRL says of the rest: how
- * token losses are added up, and how rewards become advantages. All of it can be overridden; docs/losses.md has TRL's
- * and verl's name for each option.
+ * The losses by the names users know, each with the options it takes and with the defaults of its paper or of TRL for
+ * the rest: how token losses are summed, and how rewards become advantages. All of it can be overridden; docs/losses.md
+ * has TRL's and verl's name for each option.
  */
 
 import { z } from "zod";
@@ -71,16 +71,16 @@ export const LOSS_PARAMETERS = [
 ] as const satisfies readonly (keyof LossParameters)[];
 
 export interface LossDefinition {
-  /** Of its own; a misspelt or foreign one is an error. */
+  /** The loss's own options. Any other key is an error. */
   options: z.ZodObject;
   /** The loss of a token in ASCII mathematics; `{name}` stands for an option's value. */
   equation: string;
   aggregation: Aggregation;
-  /** Of advantages within the G actions of one state; see src/train/advantages.ts. Absent: as the trainer has it. */
+  /** Of advantages within the G actions of one state; see src/train/advantages.ts. Absent: the trainer's default. */
   advantage?: { baseline: "group"; scaleRewards: "group" | "none" };
   /** What the engine computes itself, in the pass of the gradient; where absent, `create` is called per sequence. */
   fused?: "reinforce" | "ppo-clip";
-  /** Of resolved options. */
+  /** Makes the loss function from resolved options. */
   create: (options: LossParameters) => LossFunction;
 }
 
@@ -224,7 +224,7 @@ export function namedLoss(name: LossName, options: NamedLossOptions = {}): LossT
   });
 }
 
-/** A loss by its name as a function of one sequence, for a loss of one's own to build on. */
+/** A loss by its name as a function of one sequence, to build your own loss on. */
 export function lossFunction(
   name: LossName,
   options: LossParameters & Pick<NamedLossOptions, "correction"> = {},

@@ -1,8 +1,8 @@
 /**
  * REINFORCE (Williams 1992):  ℓ = -A·log π
  *
- * The engine computes it itself under the name "reinforce"; this is the same loss as a function, for a correction or a
- * loss of one's own to build on.
+ * The engine computes it itself under the name "reinforce"; this is the same loss as a function, to build a correction
+ * or your own loss on.
  */
 import type { LossFunction } from "./loss-function.js";
 import { sumOverTokens } from "./token-terms.js";

@@ -1,8 +1,8 @@
-/** What losses share that are a sum over tokens. */
+/** Shared parts of losses that are a sum over tokens. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { LossSequence, LossTerms } from "./loss-function.js";
 
-/** The log-probs that a loss cannot do without. Throws INPUT where the batch gave none. */
+/** The log-probs that a loss requires. Throws INPUT when the batch has none. */
 export function requireLogprobs(
   sequence: LossSequence,
   field: "behaviorLogprobs" | "samplerLogprobs",

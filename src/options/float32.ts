@@ -5,7 +5,7 @@ import { z } from "zod";
 export const LEAST_FLOAT32 = 2 ** -126;
 export const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
 
-/** Below it a softmax is greedy but for rounding, and logits divided by it are soon not finite. */
+/** At lower temperatures a softmax is greedy up to rounding, and logits divided by them soon overflow. */
 export const LEAST_TEMPERATURE = 1e-6;
 
 export const positiveFloat32 = z.number().min(LEAST_FLOAT32).max(LARGEST_FLOAT32);

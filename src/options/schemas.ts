@@ -47,7 +47,7 @@ export function callbackError(name: string, cause: unknown): SwirlError {
   if (SwirlError.isInstance(cause)) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   return new SwirlError("CONFIG", `${name} threw: ${message}`, {
-    remedy: `catch errors inside ${name}, or mend it; the work that was done stays done`,
+    remedy: `catch errors inside ${name}, or fix it; finished work is kept`,
     details: { field: name },
     cause,
   });

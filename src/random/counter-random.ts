@@ -77,7 +77,7 @@ export function seedFor(seed: number, counter: Counter): number {
   return (a >>> 5) * 0x400_0000 + (b >>> 6);
 }
 
-/** `seed + offset` among the whole numbers below 2^53: a sum beyond them would round to another seed's. */
+/** `seed + offset` among the whole numbers below 2^53: a larger sum would round to another seed. */
 export function nextSeed(seed: number, offset: number): number {
   const room = Number.MAX_SAFE_INTEGER - seed;
   return offset <= room ? seed + offset : offset - room - 1;

@@ -95,7 +95,10 @@ async function readStages(dir: string): Promise<EvaluatedStage[]> {
   return stages;
 }
 
-/** One question that changed for the better, one for the worse, one that stayed: the first of each, none chosen by looks. */
+/**
+ * One question that changed for the better, one for the worse, one that stayed: the first of each, so that none is
+ * hand-picked.
+ */
 export function pickSamples(
   first: readonly EvaluationRecord[],
   last: readonly EvaluationRecord[],

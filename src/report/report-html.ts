@@ -66,7 +66,7 @@ function curves({ series }: ReportData): string {
 
 function filter({ filter: filtered }: ReportData): string {
   if (!filtered) return "";
-  const note = `${filtered.handedOn} trajectories were handed on to training. Columns after “kept” say why the others were not.`;
+  const note = `${filtered.handedOn} trajectories were kept for training. Columns after “kept” count the others by reason.`;
   return section("Filter", [table(filterRows(filtered)), `<p class="note">${note}</p>`]);
 }
 

@@ -15,7 +15,7 @@ export function reportMarkdown(data: ReportData): string {
     parts.push(
       "## Filter",
       table(filterRows(data.filter)),
-      `${data.filter.handedOn} trajectories were handed on to training.`,
+      `${data.filter.handedOn} trajectories were kept for training.`,
     );
   }
   if (data.samples.length > 0) {

@@ -114,7 +114,7 @@ function scale(from: number, to: number, start: number, end: number): (value: nu
   return (value) => start + ((value - from) / span) * (end - start);
 }
 
-/** As many decimals as tell neighbouring ticks apart; exponents where the numbers are very small or large. */
+/** As many decimals as distinguish neighboring ticks; exponents where the numbers are very small or large. */
 function formatTick(tick: number, ticks: readonly number[]): string {
   const step = Math.abs((ticks[1] ?? tick + 1) - ticks[0]!);
   const largest = Math.max(...ticks.map(Math.abs));

@@ -168,7 +168,7 @@ async function requireSame(
   const changed = changedKeys(old ?? {}, config).filter((key) => !mayChange(key));
   if (changed.length > 0) {
     throw new SwirlError("CONFIG", `${paths.config} has other values for ${changed.join(", ")}`, {
-      remedy: "stages that have begun keep their config: use another run directory for another one",
+      remedy: "stages that have begun keep their config: use another run directory for a different config",
       details: { file: paths.config, field: changed[0]! },
     });
   }
@@ -201,7 +201,7 @@ function notEmpty(dir: string, names: readonly string[]): SwirlError {
     "CONFIG",
     `${dir} is not a run directory and not empty: it holds ${names.slice(0, 3).join(", ")}`,
     {
-      remedy: "name a folder that does not exist yet, or one of a run to resume",
+      remedy: "name a folder that does not exist yet, or the folder of a run to resume",
       details: { file: dir },
     },
   );

@@ -1,8 +1,9 @@
 /**
- * Takes secrets out of what is recorded: known ones (known-secrets.ts), the values of environment variables that hold
- * keys, credentials and key parameters in URLs, bearer tokens, and in configs every value whose key names a secret.
+ * Removes secrets from everything that is recorded: known ones (known-secrets.ts), the values of environment variables
+ * that hold keys, credentials and key parameters in URLs, bearer tokens, and in configs every value whose key names a
+ * secret.
  *
- * Text is redacted before it is truncated: a secret that the cut splits is not found any more.
+ * Text is redacted before it is truncated: a secret that truncation splits would not be found.
  */
 import { hideSecrets, REDACTED } from "./known-secrets.js";
 
@@ -17,7 +18,7 @@ const SECRET_PARAMETER = /(key|token|secret|passw(or)?d|sig|signature|credential
 /** Shorter values (a "1", a "true") would be removed from innocent text. */
 const SHORTEST_SECRET = 8;
 
-/** A deep copy without secrets. Pure but for the environment it is given and the secrets that are known. */
+/** A deep copy without secrets. Pure except for the given environment and the known secrets. */
 export function redact<T>(value: T, environment: NodeJS.ProcessEnv = process.env): T {
   return redactValue(value, secretsOf(environment), false) as T;
 }

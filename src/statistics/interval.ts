@@ -79,7 +79,7 @@ export function groupedShareInterval(
   const residuals = tried.map((group) => ((group.successes - share * group.trials) * count) / trials);
   const variance =
     count < 2 ? 0 : residuals.reduce((sum, residual) => sum + residual ** 2, 0) / (count - 1) / count;
-  // Equal groups leave a variance that is 0 but for rounding.
+  // Equal groups leave a variance that is 0 up to rounding.
   const seen = variance > 1e-12 && share > 0 && share < 1;
   const effective = seen
     ? Math.min(trials, ((share * (1 - share)) / variance) * (Z / studentQuantile(count - 1)) ** 2)
@@ -174,7 +174,7 @@ export function pairedBootstrap(
   });
 }
 
-/** Bonett and Price: one pair more of either kind that differs. `differences` are -1, 0 or 1. */
+/** Bonett and Price: adds one pair of each kind that differs. `differences` are -1, 0 or 1. */
 function adjustedWald(differences: Float64Array): Interval {
   const pairs = differences.length + 2;
   const lost = (differences.filter((value) => value < 0).length + 1) / pairs;

@@ -10,10 +10,10 @@ export function differsFrom(
 ): string | undefined {
   if (trajectory.policy !== policy.id) return `its policy is ${trajectory.policy}, this one is ${policy.id}`;
   if (trajectory.seed !== trajectorySeed(options.seed, trajectory.questionId, trajectory.sample)) {
-    return `it was made with another seed than ${options.seed}`;
+    return `it was made with a seed other than ${options.seed}`;
   }
   if (trajectory.callLimit !== callLimit)
     return `its callLimit is ${trajectory.callLimit}, this one is ${callLimit}`;
-  if (JSON.stringify(trajectory.format) !== JSON.stringify(format)) return "its action format is another one";
+  if (JSON.stringify(trajectory.format) !== JSON.stringify(format)) return "its action format differs";
   return undefined;
 }

@@ -3,7 +3,7 @@
  *
  * Deterministic in (policy weights, question, sample, seed, options) as far as the tools are. Failures of one rollout
  * (no answer, bad actions, failing tools, a policy that cannot act) are recorded, not thrown. Only an abort is thrown,
- * and errors that every other trajectory would meet as well (configuration, a disposed policy, NaN log-probs).
+ * and errors that would fail every other trajectory too (configuration, a disposed policy, NaN log-probs).
  */
 import { inspect } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -208,7 +208,7 @@ async function act(
   if (typeof action?.text !== "string") {
     throw new SwirlError(
       "CONFIG",
-      `policy ${policy.id}: act() gave ${inspect(actions, { depth: 1 }).slice(0, 200)}`,
+      `policy ${policy.id}: act() returned ${inspect(actions, { depth: 1 }).slice(0, 200)}`,
       {
         remedy: 'act() must resolve to a list of actions: [{ text: "…", finishReason: "stop" }]',
         details: { field: "policy" },
@@ -219,7 +219,7 @@ async function act(
     const said = JSON.stringify(action.finishReason) ?? "missing";
     throw new SwirlError(
       "ENDPOINT",
-      `policy ${policy.id}: finishReason is ${said}: the action may be unfinished`,
+      `policy ${policy.id}: finishReason is ${said}, so the action may be unfinished`,
       {
         remedy: `finishReason must be ${FINISH_REASONS.join(", ")}; act() must reject when the action is incomplete`,
       },

@@ -87,7 +87,7 @@ test("a run stopped anywhere resumes to the same file content, each id once", as
       synthesize(questions, options({ output, onProgress: (event) => progress.push(event) })),
     );
     expect(rest).toHaveLength(18 - stopAfter - 1);
-    expect(progress.some((event) => event.notice?.includes("kept aside"))).toBe(true);
+    expect(progress.some((event) => event.notice?.includes("was moved to"))).toBe(true);
     expect(progress.at(-1)).toMatchObject({ done: 18, total: 18, skipped: stopAfter + 1 });
     expect(content(await collect(readTrajectories(output)))).toEqual(whole);
   }
@@ -173,13 +173,13 @@ test("an output file of another run is refused, and left as it is", async () => 
   const before = await fs.readFile(output);
   const resume = (more: Partial<SynthesizeOptions>, list = questions) =>
     collect(synthesize(list, options({ output, ...more })));
-  await expect(resume({ seed: 9 })).rejects.toMatchObject({ code: "RECORD", message: /another seed than 9/ });
+  await expect(resume({ seed: 9 })).rejects.toMatchObject({ code: "RECORD", message: /a seed other than 9/ });
   await expect(resume({ policy: new ScriptedPolicy(script, { id: "other" }) })).rejects.toThrow(
     /policy is scripted/,
   );
   await expect(resume({ callLimit: 9 })).rejects.toThrow(/callLimit is 3/);
   await expect(resume({ format: "chat-template" })).rejects.toThrow(/action format/);
-  await expect(resume({}, [{ ...questions[0]!, question: "Else?" }])).rejects.toThrow(/another text/);
+  await expect(resume({}, [{ ...questions[0]!, question: "Else?" }])).rejects.toThrow(/a different text/);
   expect(await fs.readFile(output)).toEqual(before);
 });
 

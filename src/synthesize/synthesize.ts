@@ -215,7 +215,8 @@ async function* itemsOf(
         yield { question, sample };
         continue;
       }
-      if (text !== question.question) throw otherRun(file, `question ${question.id} has another text there`);
+      if (text !== question.question)
+        throw otherRun(file, `question ${question.id} has a different text there`);
       onSkip();
     }
   }
@@ -238,7 +239,9 @@ async function openOutput(
       return true;
     },
     onTorn: (torn) =>
-      report(`${torn.file}:${torn.line} was cut off; kept aside in ${torn.keptAt}, rolled out again`),
+      report(
+        `${torn.file}:${torn.line} is incomplete: it was moved to ${torn.keptAt} and is rolled out again`,
+      ),
   });
 }
 

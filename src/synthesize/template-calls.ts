@@ -1,7 +1,7 @@
 /**
  * Finds the tool calls that models write as text, each family in its own way:
  *   Qwen 2.5/3, Hermes, SmolLM    <tool_call>{"name": …, "arguments": {…}}</tool_call>; <tools>, <function_call>, <|tool_call|>
- *   Qwen3-Coder                   <function=name><parameter=key>value</parameter></function>, in <tool_call> or not
+ *   Qwen3-Coder                   <function=name><parameter=key>value</parameter></function>, with or without <tool_call>
  *   Llama 3.1, with a prompt      <function=name>{…}</function>
  *   Mistral                       [TOOL_CALLS][{"name": …, "arguments": {…}}], [TOOL_CALLS]name[ARGS]{…}
  *   Llama 3.x                     <|python_tag|>{"name": …, "parameters": {…}}, with or without the token

@@ -2,7 +2,7 @@
  * Renders a chat template, which comes with a checkpoint and is therefore untrusted, as jinja2 under transformers does.
  *
  * Guarantees: a rendering ends within its bounds of steps, time and memory, since every operation is charged before it
- * works; nothing of the process is reachable; the result says of every character who wrote it. Every failure is a
+ * works; nothing of the process is reachable; the result records who wrote each character. Every failure is a
  * SwirlError of code CHECKPOINT, except that a template which calls raise_exception throws TemplateRefusal.
  */
 import { SwirlError } from "../errors/swirl-error.js";
@@ -26,7 +26,7 @@ import { toText } from "./jinja/write.js";
 
 export { JINJA_BOUNDS, type JinjaBounds };
 
-/** A template that calls raise_exception says which conversations it does not support. */
+/** Thrown when a template calls raise_exception, as templates do for conversations that they do not support. */
 export class TemplateRefusal extends Error {}
 
 export class BoundedTemplate {

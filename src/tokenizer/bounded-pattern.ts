@@ -13,7 +13,7 @@ const MILLISECONDS = 2_000;
 /** Wall time after which a match ends, however little of it a loaded machine gave to this process. */
 const MOST_MILLISECONDS = 60_000;
 
-/** How the large families split words. None of them looks at a character more often than a few times. */
+/** How the large families split words. None of them visits a character more than a few times. */
 const FAST = new Set([
   GPT2_WORDS,
   "\\p{N}",
@@ -100,7 +100,7 @@ interface Question {
 
 type Answer = [number, number][] | string;
 
-/** In plain JavaScript, since it is run from this text. */
+/** In plain JavaScript, since the worker runs this source text. */
 const WORKER = `
 const { workerData: { port, signal } } = require("node:worker_threads");
 port.on("message", ({ source, flags, text }) => {
@@ -127,7 +127,7 @@ function start() {
     resourceLimits: { maxOldGenerationSizeMb: 512 },
     execArgv: [],
   });
-  // Without a listener its end, for want of memory, would be an uncaught error here.
+  // Without a listener, a worker that runs out of memory would be an uncaught error here.
   worker.on("error", () => {});
   worker.unref();
   port.unref();

@@ -1,9 +1,9 @@
 /**
  * Prompts, actions and observation turns as token ids, written by the model's own chat template.
  *
- * Guarantees: what the template writes becomes control tokens, what messages hold never does; nothing that was sampled
- * is tokenized again, since a turn is rendered apart from what precedes it; prompt, action and turn joined are the ids
- * that transformers gives the whole conversation, for templates that write each turn the same wherever it stands.
+ * Guarantees: only text that the template writes becomes control tokens, never the text of a message; sampled tokens
+ * are never tokenized again, since each turn is rendered on its own; prompt, action and turn joined are the ids that
+ * transformers gives the whole conversation, for templates that write each turn the same wherever it stands.
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolCall, ToolSpec } from "../messages/message.js";
@@ -23,7 +23,10 @@ import {
 } from "./jinja/text.js";
 import { Dict, type Value } from "./jinja/values.js";
 
-/** Stands for an assistant's turn while a template is asked what follows one. It is found by its mark, not its text. */
+/**
+ * Placeholder for an assistant's turn, to learn what a template writes after one. It is found by its mark, not its
+ * text.
+ */
 const PROBE_TEXT = "probe";
 const QUESTION: Message = { role: "user", content: "question" };
 /** Nine characters, since Mistral's templates check. */
@@ -112,14 +115,16 @@ export class ChatTemplate {
     const reply: Message = message.toolCalls?.length
       ? { role: "tool", content: "reply", toolCallId: id }
       : { role: "user", content: "reply" };
-    // As it stands inside a conversation, unless that leaves out what was written (a thought); then as its last turn.
+    // As it is rendered inside a conversation. If that leaves out part of it (a thought), as the last turn.
     const written = this.#written([action, reply]) ?? this.#written([action]);
     if (written) return this.tokenizer.encodePieces(written, true);
     if (!message.toolCalls?.length) return this.#bareAction(message.content);
     throw this.#unsupported("does not write an assistant's tool calls after its generation prompt");
   }
 
-  /** What the template writes of the first of `turns`, if it continues the generation prompt and holds its text. */
+  /**
+   * How the template renders the first of `turns`, if it continues the generation prompt and contains the turn's text.
+   */
   #written(turns: readonly [Message, ...Message[]]): Piece[] | undefined {
     try {
       const before = this.#render([QUESTION], undefined, true);
@@ -186,8 +191,8 @@ export class ChatTemplate {
   }
 
   /**
-   * What is wrong when rendering failed with `error`: the content (INPUT, which concerns this conversation only), where
-   * `plain` renders the same turns with a plain word in each; else the template (CHECKPOINT).
+   * The error to report when rendering failed with `error`. If `plain`, the same turns with a plain word in each,
+   * renders, the content is at fault (INPUT, for this conversation only); else the template is (CHECKPOINT).
    */
   #blame(error: unknown, what: string, plain: () => unknown): unknown {
     if (!SwirlError.isInstance(error)) return error;
@@ -197,7 +202,7 @@ export class ChatTemplate {
       return error;
     }
     return new SwirlError("INPUT", `${what} cannot be rendered: ${error.message}`, {
-      remedy: "look at the text for what the chat template treats in a special way",
+      remedy: "look for text that the chat template treats specially",
       details: { file: this.#file },
       cause: error,
     });
@@ -275,14 +280,14 @@ export class ChatTemplate {
   #unsupported(what: string, cause?: unknown): SwirlError {
     return new SwirlError("CHECKPOINT", `chat template ${this.#file} ${what}`, {
       remedy:
-        "pass a template that can as `chatTemplate`, or show observations as the role the template knows (user)",
+        "pass another template as `chatTemplate`, or give observations a role that this one supports (user)",
       details: { file: this.#file, field: "chat_template" },
       cause,
     });
   }
 }
 
-/** Templates without a system role get it as the beginning of the first user turn. */
+/** For templates without a system role, the system message is put at the beginning of the first user turn. */
 function foldSystem(messages: readonly Message[]): Message[] | undefined {
   const [system, user, ...rest] = messages;
   if (system?.role !== "system" || user?.role !== "user") return undefined;

@@ -31,7 +31,7 @@ export function spaceSymbol(decoder: unknown): string | undefined {
   return undefined;
 }
 
-/** Llama 2's and Mistral's decoders take away the space that their encoders put first. */
+/** Llama 2's and Mistral's decoders remove the space that their encoders prepend. */
 export function stripsFirstSpace(decoder: unknown): boolean {
   return steps(decoder).some(
     (step) =>

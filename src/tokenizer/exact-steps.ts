@@ -1,6 +1,6 @@
 /**
- * Steps of a pre-tokenizer whose JavaScript version treats some characters unlike the Rust one, written as an equivalent
- * Split, which treats them alike:
+ * Steps of a pre-tokenizer whose JavaScript version treats some characters differently from the Rust one, rewritten as
+ * a Split, which treats them the same:
  *   Digits      means every numeric character (½, ², Ⅻ) in Rust, only decimal digits in JavaScript
  *   ByteLevel   splits at white space as Unicode has it in Rust; JavaScript's \s has U+FEFF and lacks U+0085
  */
@@ -23,7 +23,7 @@ export function exactPreTokenizer(step: unknown): unknown {
     return { ...step, pretokenizers: pretokenizers.map(exactPreTokenizer) };
   }
   if (type === "Digits") return split(individual_digits ? "\\p{N}" : "\\p{N}+");
-  // A prefix space is put before the words are split, so there the step stays whole.
+  // A prefix space is added before the words are split, so such a step is kept as it is.
   if (type === "ByteLevel" && use_regex && !add_prefix_space) {
     return { type: "Sequence", pretokenizers: [split(GPT2_WORDS), { ...step, use_regex: false }] };
   }

@@ -7,7 +7,7 @@ import { hiddenName, SECTION } from "./control-tokens.js";
 import { exactPreTokenizer } from "./exact-steps.js";
 import type { TokenizerFiles } from "./tokenizer-files.js";
 
-/** What the package's BPE model looks things up in. */
+/** The lookup tables of the package's BPE model. */
 interface BpeTables {
   vocab: string[];
   tokens_to_ids: Map<string, number>;

@@ -48,7 +48,7 @@ function pieceBytes(content: string, options: TokenBytesOptions): Uint8Array {
   return encoder.encode(options.spaceSymbol ? content.replaceAll(options.spaceSymbol, " ") : content);
 }
 
-/** GPT-2's alphabet: printable bytes are themselves, the others are moved to U+0100 and on. */
+/** GPT-2's alphabet: printable bytes are themselves, the others are moved to U+0100 and above. */
 const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
   const printable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);

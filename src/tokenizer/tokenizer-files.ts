@@ -10,10 +10,10 @@ import { parseJson } from "../files/parse-json.js";
 
 const MAX_BYTES = 256 * 1024 * 1024;
 const MAX_ID = 1 << 22;
-/** Characters of an added token: looking for one takes as long at every place of a text. */
+/** Maximum characters of an added token. Searching for one costs as much at every position of a text. */
 const MAX_ADDED = 512;
 
-/** What a model folder says about its tokenizer. {@link Tokenizer.load} reads it. */
+/** The tokenizer files of a model folder. {@link Tokenizer.load} reads it. */
 export interface TokenizerFiles {
   /** Folder, for error messages. */
   dir: string;
@@ -122,7 +122,7 @@ function* checkTokenizer(value: Record<string, unknown>, file: string): Sliced<T
     throw invalid(
       file,
       "model.type",
-      `is ${JSON.stringify(type)}; BPE is supported, as all decoders here use`,
+      `is ${JSON.stringify(type)}; only BPE is supported, which all supported models use`,
     );
   }
   yield* checkBpe(model, file);

@@ -274,7 +274,7 @@ describe("broken tokenizer files", () => {
     ["truncated", { "tokenizer.json": '{"model": {' }, /is not JSON/],
     ["a list", { "tokenizer.json": "[]" }, /must hold a JSON object/],
     ["no model", { "tokenizer.json": {} }, /model is missing/],
-    ["WordPiece", { "tokenizer.json": bad((t) => (t.model.type = "WordPiece")) }, /"WordPiece"; BPE is/],
+    ["WordPiece", { "tokenizer.json": bad((t) => (t.model.type = "WordPiece")) }, /"WordPiece"; only BPE is/],
     [
       "an id that is no id",
       { "tokenizer.json": bad((t) => (t.model.vocab.a = -1)) },

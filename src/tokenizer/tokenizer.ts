@@ -76,7 +76,7 @@ export class Tokenizer {
   }
 
   /**
-   * A tokenizer of files that were read; use {@link Tokenizer.load}.
+   * Makes a tokenizer from files that were read. Use {@link Tokenizer.load} instead.
    *
    * @internal
    * @param prepared Made without blocking by {@link Tokenizer.load}. When left out it is made here, which takes up to a

@@ -55,7 +55,7 @@ export function tool<Input>(definition: Tool<Input>): Tool<Input> {
       typeof description === "string" &&
       typeof inputSchema?.safeParse === "function" &&
       typeof execute === "function";
-    if (!whole) throw new TypeError("one of them is missing, or of another kind");
+    if (!whole) throw new TypeError("one of them is missing or has the wrong type");
     return definition;
   });
 }

@@ -290,7 +290,7 @@ describe("train", () => {
   it("refuses a judge or a reward that gives no verdicts, and what is no trajectory", async () => {
     const judge = { id: "mine", judge: async () => ({ good: true }) } as unknown as Judge;
     expect((await problem(run({ judge }))).message).toMatch(
-      /judge\(\) of mine gave \{ good: true \}, which is no verdict/,
+      /judge\(\) of mine returned \{ good: true \}, which is not a verdict/,
     );
     const reward = { id: "mine", score: async () => "GOOD" } as unknown as Reward;
     expect((await problem(run({ judge: undefined, reward }))).message).toMatch(

@@ -55,7 +55,7 @@ export function stepViews(trajectory: Trajectory): StepView[] {
   });
 }
 
-/** Every action before an answer uses one call up: a malformed one as well. */
+/** Every action before an answer uses up one call, even a malformed one. */
 function callsLeftAfter(trajectory: Trajectory, step: number): number {
   const used = trajectory.steps.slice(0, step + 1).filter((s) => s.kind !== "answer").length;
   return Math.max(0, trajectory.callLimit - used);

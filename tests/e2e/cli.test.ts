@@ -329,7 +329,7 @@ describe("swirl logprobs", () => {
   it.each([
     ['{"tokens":[5,6],"actionStart":0}', /:2: actionStart is 0; with 2 tokens it is 1 … 1/],
     ['{"tokens":[5,6],"actionStart":2}', /:2: actionStart is 2/],
-    ['{"tokens":[5,6.5],"actionStart":1}', /:2: tokens is no array of token ids/],
+    ['{"tokens":[5,6.5],"actionStart":1}', /:2: tokens is not an array of token ids/],
     ['{"tokens":[5,1000000],"actionStart":1}', /:2: .*1000000/],
     ["{", /:2: not JSON/],
     ['{"tokens":[5,6],"actionStart":1,"x":1}', /:2: unknown key "x"/],

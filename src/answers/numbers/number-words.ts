@@ -67,7 +67,7 @@ export const DENOMINATORS = new Map<string, { value: number; plural: boolean }>(
   ),
 ]);
 
-/** "k" and "M" right after the digits. "m" is metres or millions, and stands for neither. */
+/** "k" and "M" right after the digits. "m" could be meters or millions, so it is read as neither. */
 export const SUFFIXES = new Map<string, number>([
   ["k", 1e3],
   ["K", 1e3],
@@ -75,7 +75,9 @@ export const SUFFIXES = new Map<string, number>([
   ["B", 1e9],
 ]);
 
-/** Units that are written right after the digits. Other letters there make a name ("2x", "18th", "3D"), no number. */
+/**
+ * Units that are written right after the digits. Other letters there make a name ("2x", "18th", "3D"), not a number.
+ */
 export const ATTACHED_UNITS = new Set(
   (
     "km cm mm nm um μm kg g mg lb lbs oz h hr hrs min mins sec secs ms l L ml mL cl dl mph kmh kph ft in yd yds mi " +

@@ -1,10 +1,10 @@
 /**
- * The number that a final answer stands for. Nothing is guessed: where the text shows several numbers, or one that
- * something next to it changes ("18 or 19", "3-4", "3:30", "2x", "18th"), there is no number.
+ * The number that a final answer stands for. Nothing is guessed: a text with several numbers, or with a number that
+ * something next to it changes ("18 or 19", "3-4", "3:30", "2x", "18th"), has no number.
  *
- * An answer may be announced ("#### 18", "\boxed{18}", "the answer is 18"); then only the announced part counts.
- * A calculation next to the number has to agree with it: "18 = 9 * 2" and "9 * 2 = 18" are 18, "9 * 2 = 19" and "9 * 2"
- * are none. A number that is repeated in another clause or in parentheses has to be the same one.
+ * An answer may be announced ("#### 18", "\boxed{18}", "the answer is 18"); then only the announced part counts. A
+ * calculation next to the number has to agree with it: "18 = 9 * 2" and "9 * 2 = 18" are 18; "9 * 2 = 19" and "9 * 2"
+ * are not numbers. A number that is repeated in another clause or in parentheses has to be the same one.
  */
 import { calculate } from "../../tools/calculator/index.js";
 import { plainText } from "./plain-text.js";
@@ -21,7 +21,7 @@ export interface NumberReading {
   unit: string | undefined;
 }
 
-/** A factorial or a number called out; a negative amount as accountants write it, or one in parentheses. */
+/** A factorial or an exclamation; a negative amount as accountants write it, or one in parentheses. */
 const AMBIGUOUS = /^[^\p{L}\p{N}]*[\d.,]+\s*!|^\s*\(\s*\p{Sc}\s*[\d.,]+\s*\)\s*$|\d \. \d/u;
 
 /** What a part of an answer shows: nothing, one number, a calculation's result, or something that cannot be read. */

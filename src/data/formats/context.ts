@@ -1,6 +1,6 @@
 /**
  * The context of HotpotQA and its successors: a list of [title, sentences] as released, { title: […], sentences: […] }
- * as the Hugging Face hub has it, or either printed as JSON.
+ * as on the Hugging Face hub, or either printed as JSON.
  */
 import { z } from "zod";
 import type { Passage } from "../passage.js";
@@ -18,7 +18,7 @@ export function fromJsonText(value: unknown): unknown {
   }
 }
 
-/** Two lists side by side as pairs; anything else as it is. */
+/** Turns two parallel lists into pairs; anything else is returned as it is. */
 function zipped(value: unknown, second: readonly string[]): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const { title, ...rest } = value as Record<string, unknown>;

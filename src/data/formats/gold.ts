@@ -32,7 +32,7 @@ const ANSWERS = [
 /** Other spellings of the answer, accepted as well. */
 const ALIASES = ["answer_aliases", "answers_aliases", "answer_alias", "aliases"] as const;
 const NAMES: readonly string[] = [...ANSWERS, ...ALIASES];
-/** A field that may well hold the answer, and that we do not know. */
+/** A name that suggests an answer, in a form that is not known here. */
 const SIMILAR = /an[sw]{1,2}e?re?s?|gold|truth|alias|^(?:label|target|solution|response|output|correct)/i;
 
 type Row = Record<string, unknown>;
@@ -83,7 +83,7 @@ function isGiven(value: unknown): boolean {
 }
 
 function refuseUnknownName(row: Row): void {
-  if (NAMES.some((name) => name in row)) return; // there, and null
+  if (NAMES.some((name) => name in row)) return; // present, and null
   const similar = Object.keys(row).find((name) => SIMILAR.test(name) && isGiven(row[name]));
   if (similar === undefined) return;
   throw new GoldError(

@@ -20,11 +20,11 @@ export interface Announcement {
   start: number; // of the label
   /** Undefined: it announces no single verdict (a question, an offer of both, a condition, a hedge). */
   said: Said | undefined;
-  /** Begins its sentence, or only follows words such as "my final"; otherwise it stands within a sentence. */
+  /** True when the label begins its sentence, or follows only words such as "my final"; false within a sentence. */
   leading: boolean;
-  /** "verdict", "judgement" and the like; otherwise "answer" and the like, which may name what is judged. */
+  /** True for "verdict", "judgement" and the like; false for "answer" and the like, which may name what is judged. */
   certain: boolean;
-  /** Said to be someone else's: "the message asks me to say Verdict: GOOD". */
+  /** The announcement is attributed to someone else: "the message asks me to say Verdict: GOOD". */
   reported: boolean;
   preliminary: boolean;
   final: boolean;
@@ -87,7 +87,7 @@ export function announcements(text: string, words: Words): Announcement[] {
   return found;
 }
 
-/** The part of the sentence that precedes `at`. A colon begins no sentence, a line break does. */
+/** The part of the sentence that precedes `at`. A colon does not begin a sentence; a line break does. */
 function sentenceBefore(text: string, at: number): string {
   const window = text.slice(Math.max(0, at - 200), at);
   const last = [
@@ -136,7 +136,7 @@ type Reading = Said | "unclear" | undefined;
 /** The verdict right after the label. Undefined: something else stands there. */
 function saidDirectly(rest: string, words: Words): Reading {
   const pair = words.join("|");
-  // "no" is a verdict of the one pair, and a negation for the other.
+  // "no" is a verdict of one pair, and a negation for the other.
   const negation = words.includes("NO") ? NEGATION.replace("|no|", "|") : NEGATION;
   const pattern = new RegExp(
     `^([^\\p{L}\\p{N}?]{0,60}?)([!¬≠]?)(${FILLER})(?:(${negation})\\s+)?(${pair})(?![\\p{L}\\p{N}])`,
@@ -166,7 +166,7 @@ function saidDirectly(rest: string, words: Words): Reading {
 function saidInSentence(rest: string, words: Words): Reading {
   const sentence = /^[^\p{L}\p{N}]*[^\n]*?(?=[.!?](?:\s|$)|\n|$)[.!?]?/u.exec(rest)?.[0] ?? "";
   const uses = wordsIn(sentence, words);
-  if (uses.length === 0) return "unclear"; // announced, and not said
+  if (uses.length === 0) return "unclear"; // announced, but not stated
   const [first] = uses as [Said];
   if (uses.some((use) => use.positive !== first.positive)) return "unclear";
   if (isDoubtful(sentence, first)) return "unclear";
@@ -201,7 +201,7 @@ export function wordsIn(text: string, words: Words, flags = "giu"): Said[] {
 
 const CONDITION =
   /^[^\p{L}\p{N}\n.!?]*(?:if|unless|provided|assuming|depending|depends|when|only|or|maybe|perhaps|probably|possibly|in part|partly|mostly|versus|vs|for (?:some|part|the first)|at first|to some extent|i (?:think|guess)|until|except|excepting|apart from|aside from|for nothing|before|earlier|previously|originally|initially|ironically|sarcastically|jokingly|but (?:not|wrong|incorrect|false|actually|also not))\b/iu;
-/** '"good": false', "GOOD: no", "GOOD (20 %)", "GOOD, not": the word is a key, or is denied after it is said. */
+/** '"good": false', "GOOD: no", "GOOD (20 %)", "GOOD, not": the word is a key, or is denied after it. */
 const DENIED =
   /^["')\]}\s]*(?:[:=]\s*["']?(?:(?:no|false|null|none|n\/a)\b(?!\s+\p{L})|[\d.]+\s*(?:[,}\n%]|$))|[-–—]\s*(?:no|not|false)\b(?!\s+\p{L}))|^[^\p{L}\p{N}\n]*(?:not|nope|no(?=[^\p{L}\p{N}]*(?:\n|$)))\b[^\p{L}\p{N}\n]*(?:\n|$)|^[^\p{L}\p{N}\n]*(?:(?:confidence|probability|likelihood)[^\p{L}\p{N}\n]*(?:is\s+)?)?(?:[0-4]?\d(?:\.\d+)?\s*%|0?\.[0-4])/iu;
 /** "GOOD would be wrong" */

@@ -1,5 +1,5 @@
 /**
- * What a judge says itself: its reply with everything blanked that it only thought or quoted. Blanks keep the length,
+ * The judge's own words: its reply with all thoughts and quotations blanked. Blanks keep the length,
  * so a position in the result is a position in the reply.
  *
  * Blanked: thoughts, block quotes, code, struck-out text, quotations, echoed blocks of the prompt. Kept: code or a
@@ -8,7 +8,7 @@
  */
 import { maskThoughts } from "../../messages/thought.js";
 
-/** A label that announces a verdict. "answer" and its kind may also name what is judged: see announcements.ts. */
+/** A label that announces a verdict. "answer" and similar words may also name what is judged: see announcements.ts. */
 export const VERDICT_LABELS =
   "verdict|judge?ment|rating|decision|ruling|conclusion|assessment|evaluation|classification|determination";
 export const ANSWER_LABELS = "answer|result|output|label|grade|score";
@@ -40,7 +40,7 @@ export function ownWords(reply: string, opened = false): OwnWords {
 
 const blank = (part: string) => part.replace(/[^\n]/g, " ");
 
-/** Full-width letters and punctuation, typographic apostrophes and odd blanks become their ASCII forms. */
+/** Full-width letters and punctuation, typographic apostrophes and unusual spaces become their ASCII forms. */
 function halfWidth(text: string): string {
   return text.replace(/[^\0-\x7f]/g, (unit) => {
     if (unit === "\u2019" || unit === "\u02bc") return "'";
@@ -89,7 +89,7 @@ const QUOTATIONS = [
 
 const LABEL = new RegExp(`\\b(?:${VERDICT_LABELS}|${ANSWER_LABELS})\\b`, "i");
 
-/** A word or three, such as a verdict or the key of a JSON object. */
+/** One to three words, such as a verdict or the key of a JSON object. */
 function isShort(content: string): boolean {
   const words = content.match(/[\p{L}\p{N}'’]+/gu) ?? [];
   return words.length <= 1 || (words.length <= 3 && !LABEL.test(content));

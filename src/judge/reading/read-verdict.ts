@@ -1,11 +1,11 @@
 /**
  * Reads the verdict out of a judge's reply: which of two words it announces, and where.
  *
- * The announced verdict decides ("Verdict: BAD. A GOOD query would …" is BAD). What the judge thought or quoted does
- * not count, nor what it repeats from the text it judges. A reply that announces nothing is read when the word stands
- * alone: the whole reply, its last line, its first sentence in capitals, or a last sentence such as "The query is BAD."
- * What cannot be read for certain (a question, both words, two verdicts without a correction between them, a reply
- * that is not finished) is no verdict.
+ * The announced verdict decides ("Verdict: BAD. A GOOD query would …" is BAD). Thoughts, quotations and repetitions of
+ * the judged text do not count. A reply that announces nothing is read when the word stands alone: the whole reply, its
+ * last line, its first sentence in capitals, or a last sentence such as "The query is BAD." What cannot be read for
+ * certain (a question, both words, two verdicts without a correction between them, a reply that is not finished) is not
+ * a verdict.
  */
 import { maskThoughts } from "../../messages/thought.js";
 import {
@@ -113,7 +113,7 @@ const CHANGE = /\b(?:revis(?:e|ed|ing)|reconsider\w*|chang(?:e|ed|ing) (?:my|it|
 const TAKEN_BACK = new RegExp(`${CLAUSE}${TURN}`, "i");
 const CORRECTION = new RegExp(`${CLAUSE}(?:${TURN}|no[,.—–-])|${CHANGE.source}`, "i");
 
-/** "Verdict: GOOD. Wait, it repeats a query." takes the verdict back and gives no other; so does "No, BAD." */
+/** "Verdict: GOOD. Wait, it repeats a query." retracts the verdict and gives no other; so does "No, BAD." */
 function isTakenBack(after: string, said: Said, words: Words): boolean {
   if (TAKEN_BACK.test(after) || CHANGE.test(after)) return true;
   return sentencesOf(after).some(({ text }) => {

@@ -4,7 +4,7 @@ import { CalculatorError, calculate } from "../../tools/calculator/index.js";
 import type { StepView } from "../../trajectory/step-views.js";
 import { numbersGiven, numbersIn, quantitiesOf, sameNumber } from "./numbers.js";
 
-/** Small counts that any calculation may bring in: one more, one less, a pair. */
+/** Small counts that any calculation may introduce: one more, one less, a pair. */
 const FREE = [0, 1, 2];
 
 /** The calculator can evaluate the expression: nothing is missing, unknown or divided by zero. */
@@ -14,7 +14,7 @@ export function expressionParses(view: StepView): string | undefined {
     calculate(expressionOf(view.call.input));
     return undefined;
   } catch (error) {
-    if (error instanceof CalculatorError) return `the calculator cannot take it: ${error.message}`;
+    if (error instanceof CalculatorError) return `the calculator cannot evaluate it: ${error.message}`;
     throw error;
   }
 }

@@ -10,7 +10,7 @@ export function wellFormed(view: StepView): string | undefined {
   return undefined;
 }
 
-/** Earlier calls are read from the history: what stands between tags there. */
+/** Earlier calls are read from the history, where they stand between tags. */
 export function repeatsNothing(view: StepView): string | undefined {
   if (view.kind !== "call" || view.call === undefined) return undefined;
   const input = plain(view.call.input);

@@ -83,7 +83,7 @@ const UNITS: readonly [RegExp, readonly number[]][] = [
   [/\bnickels?\b/i, [5]],
 ];
 
-/** The numbers written in digits, without their signs. What is no one number ("12,34") gives each of its parts. */
+/** The numbers written in digits, without their signs. An ambiguous one ("12,34") gives each of its parts. */
 export function numbersIn(text: string): number[] {
   return [...plainText(text).matchAll(new RegExp(NUMERAL, "gu"))].flatMap(([numeral]) => {
     const value = numeralValue(numeral);

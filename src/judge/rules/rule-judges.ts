@@ -50,7 +50,7 @@ export const ruleJudges = {
   /** Well-formed, no repeated query, a query on the question's topic, an answer that some result mentions. */
   search: () => judgeByChecks("search.v1", [wellFormed, repeatsNothing, queryOnTopic, answerObserved]),
   /**
-   * Well-formed, no repeated expression, one that parses and calculates something, with numbers that were given, an
+   * Well-formed, no repeated expression, an expression that parses and calculates something from given numbers, an
    * answer that is a result.
    */
   calculator: () =>

@@ -38,7 +38,7 @@ const FUNCTION_WORDS = new Set(
   which when where why how that this these those it its as same first s`.split(/\s+/),
 );
 
-/** Terms as the index has them, so that a query in a script without spaces shares terms with a result. */
+/** Terms as the search index splits them, so that a query in a script without spaces shares terms with a result. */
 function contentWords(text: string): string[] {
   return words(text).filter((word) => !FUNCTION_WORDS.has(word));
 }

@@ -9,7 +9,7 @@ export function markedText(text: string, mark: Mark): Str {
   return marked(sanitize(text), mark);
 }
 
-/** Keys are marked as well: a template may print them, and finds them by their text all the same. */
+/** Keys are marked as well, since a template may print them. Lookups compare their text only. */
 export function toValue(input: unknown, mark: Mark): Value {
   if (input === null || typeof input === "boolean" || typeof input === "bigint") return input;
   if (typeof input === "string") return markedText(input, mark);
@@ -17,7 +17,7 @@ export function toValue(input: unknown, mark: Mark): Value {
   if (input === undefined) return new Undefined("a value of undefined");
   if (input instanceof Callable) return input;
   if (Array.isArray(input)) return input.map((item) => toValue(item, mark));
-  if (typeof input !== "object") throw new TypeError(`a ${typeof input} is no value of a template`);
+  if (typeof input !== "object") throw new TypeError(`a ${typeof input} is not a value of a template`);
   const dict = new Dict();
   for (const [key, item] of Object.entries(input)) {
     if (item !== undefined) dict.set(markedText(key, mark), toValue(item, mark));
@@ -25,7 +25,9 @@ export function toValue(input: unknown, mark: Mark): Value {
   return dict;
 }
 
-/** Whole numbers of any size, the order of keys and 1.0 stay as they are written. Undefined when it is no JSON. */
+/**
+ * Whole numbers of any size, the order of keys and 1.0 stay as they are written. Undefined when the text is not JSON.
+ */
 export function jsonToValue(text: string, mark: Mark): Value | undefined {
   const found = readJson<Value>(text, {
     string: (value) => markedText(value, mark),

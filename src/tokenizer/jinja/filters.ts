@@ -90,9 +90,9 @@ function toInteger(value: Value, args: Arguments): Value {
   return Number.isFinite(number) ? BigInt(Math.trunc(number)) : otherwise;
 }
 
-/** Longer digits are no number that a template writes, and would be slow to read. */
+/** Templates do not write longer numbers, and reading them would be slow. */
 function requireShort(value: Str): void {
-  if (textOf(value).length > 500) throw new TypeFault("a text of more than 500 characters is no number");
+  if (textOf(value).length > 500) throw new TypeFault("a text of more than 500 characters is not a number");
 }
 
 function toFloat(value: Value): number | undefined {
@@ -191,7 +191,7 @@ function unique(value: Value, args: Arguments, budget: Budget): Value {
   });
 }
 
-/** `make` gives what each element becomes: nothing, or some values. */
+/** `make` returns the values that replace an element; there may be none. */
 function generator(value: Value, budget: Budget, make: (item: Value) => Value[]): View {
   return new View("generator", list(value, budget).flatMap(make));
 }
@@ -304,7 +304,7 @@ const FILTERS: Table = {
 };
 FILTERS.d = FILTERS.default!;
 
-/** Those whose arguments name another filter or test. */
+/** Filters whose arguments name another filter or test. */
 function higherOrder(
   name: string,
   value: Value,

@@ -281,7 +281,7 @@ function bound<T>(
   });
 }
 
-/** `'…' % values` with %s, %d, %i, %r-free: what chat templates use. */
+/** `'…' % values` with %s, %d and %i, the ones that chat templates use. */
 export function percentFormat(format: Str, value: Value, budget: Budget): Str {
   const values = value instanceof Tuple ? value.items : [value];
   const parts: Str[] = [];

@@ -132,7 +132,7 @@ function arithmetic(operator: string, left: bigint | number, right: bigint | num
     }
     case "**": {
       const result = a ** b;
-      if (!Number.isFinite(result)) throw new TypeFault("the power is no finite number");
+      if (!Number.isFinite(result)) throw new TypeFault("the power is not a finite number");
       return result;
     }
   }

@@ -113,7 +113,7 @@ export function split(
     from = end;
   }
   const rest = slice(value, from);
-  // A split at white space that was limited leaves no blanks at the far end of the part that is left.
+  // After a limited split at white space, the remainder has no blanks at its far end.
   parts.push(rest);
   if (separator === undefined && limit >= 0) {
     if (fromRight) parts[0] = strip(parts[0]!, "right", undefined);

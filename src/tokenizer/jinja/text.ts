@@ -1,5 +1,5 @@
 /**
- * A template's string, which knows of every character whether the template wrote it or who else did.
+ * A template's string, which records who wrote each character: the template itself or someone else.
  *
  * Marks travel next to the text, never in it: a template sees exactly the text it is given, and what it makes of it
  * (slices, joins, JSON) keeps the marks of each character. A string without marks is the template's own.

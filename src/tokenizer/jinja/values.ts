@@ -24,8 +24,9 @@ export class Tuple {
 }
 
 /**
- * What Python makes without making a list of it: `range`, a dict's `items()`, `keys()`, `values()`, and a generator
- * (`map`, `select`), which is true even when it is empty, has no length and is empty once it was iterated over.
+ * Python's values that are iterated over without being lists: `range`, a dict's `items()`, `keys()`, `values()`, and a
+ * generator (`map`, `select`), which is true even when it is empty, has no length and is empty once it was iterated
+ * over.
  */
 export class View {
   #items: readonly Value[];
@@ -215,7 +216,7 @@ function orderTexts(a: string, b: string): number {
   return (a.codePointAt(at) ?? -1) - (b.codePointAt(at) ?? -1);
 }
 
-/** What a `for` goes over. */
+/** The elements that a `for` iterates over. */
 export function iterate(value: Value, characters: (text: Str) => Value[]): Value[] {
   if (value instanceof Undefined) return [];
   if (value instanceof Dict) return value.entries().map(([key]) => key);

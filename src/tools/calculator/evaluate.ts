@@ -1,5 +1,5 @@
 /**
- * Evaluates an arithmetic expression: precedence climbing over a grammar of its own, no code is ever run.
+ * Evaluates an arithmetic expression: precedence climbing over its own grammar; no code is ever run.
  *
  *   sum      product (("+" | "-") product)*
  *   product  unary (("*" | "/" | "//" | "%" | "of" | "x") unary)*

@@ -155,7 +155,7 @@ export function isNegative(a: Value): boolean {
   return isExact(a) ? a.numerator < 0n : a < 0;
 }
 
-/** The whole number that a double misses only by rounding. */
+/** The whole number that a double misses only by rounding error. */
 function snap(value: number): number {
   const near = Math.round(value);
   return Math.abs(value - near) <= 1e-9 * Math.max(1, Math.abs(value)) ? near : value;

@@ -43,7 +43,7 @@ const replySchema = z.object({
 });
 
 export class EmbeddingEndpoint {
-  /** Names host, model and size: vectors of different ids do not compare. */
+  /** Names host, model and size: vectors of different ids cannot be compared. */
   readonly id: string;
   readonly #options: z.output<typeof embeddingEndpointSchema>;
   readonly #endpoint: EndpointClient;
@@ -128,7 +128,7 @@ function readReply(raw: unknown, count: number): Float32Array[] {
   const vectors: (Float32Array | undefined)[] = new Array(count).fill(undefined);
   for (const [position, { index = numbered ? -1 : position, embedding }] of data.entries()) {
     if (index < 0 || index >= count || vectors[index] !== undefined)
-      throw bad(`numbers its embeddings wrongly: data.${position}.index is ${data[position]!.index}`, true);
+      throw bad(`has a wrong index: data.${position}.index is ${data[position]!.index}`, true);
     vectors[index] = unit(embedding);
   }
   const missing = vectors.indexOf(undefined);

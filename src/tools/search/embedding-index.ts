@@ -105,9 +105,13 @@ export class EmbeddingIndex implements Retriever {
     const vector = await this.#queryVector(`${this.queryPrefix}${query}`, options);
     const size = vector.length;
     if (size * this.passages.length !== this.vectors.length) {
-      throw new SwirlError("ENDPOINT", `a query's embedding has ${size} numbers, the passages' have others`, {
-        remedy: "did the server change its model? build the index again",
-      });
+      throw new SwirlError(
+        "ENDPOINT",
+        `a query's embedding has a different size (${size}) from the passages' embeddings`,
+        {
+          remedy: "did the server change its model? build the index again",
+        },
+      );
     }
     const scored = this.passages.map((passage, i) => {
       let score = 0;

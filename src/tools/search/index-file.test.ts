@@ -102,7 +102,7 @@ describe("a hostile index", () => {
     await writeFile(outside, await readFile(join(dir, value.passages.file)));
     await rm(join(dir, value.passages.file));
     await symlink(outside, join(dir, value.passages.file));
-    await expect(loadIndex(dir)).rejects.toThrow(/is no regular file/);
+    await expect(loadIndex(dir)).rejects.toThrow(/is not a regular file/);
     await rm(outside);
   });
 

@@ -153,7 +153,7 @@ async function readListed(folder: string, listed: z.infer<typeof file>, field: s
 async function readBounded(path: string, limit: number): Promise<Buffer> {
   try {
     const stats = await lstat(path);
-    if (!stats.isFile()) throw damaged(path, "file", "is no regular file");
+    if (!stats.isFile()) throw damaged(path, "file", "is not a regular file");
     if (stats.size > limit) throw damaged(path, "file", `has ${stats.size} bytes, more than ${limit}`);
     return await readFile(path);
   } catch (cause) {

@@ -32,7 +32,7 @@ export interface SearchInput {
 
 /**
  * A search tool named `search`, with the tag `search_query`, over any {@link Retriever}. Its result has one line per
- * passage, "Title: text", or says that no passage was found.
+ * passage, "Title: text", or reports that no passage was found.
  *
  * @throws SwirlError CONFIG for bad options.
  * @example

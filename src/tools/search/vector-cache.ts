@@ -25,7 +25,7 @@ export class VectorCache {
 
   private constructor(private readonly file: string | undefined) {}
 
-  /** Without a file the cache lives in memory. @throws SwirlError RECORD when the file is no such cache. */
+  /** Without a file the cache lives in memory. @throws SwirlError RECORD when the file is not such a cache. */
   static async open(file: string | undefined): Promise<VectorCache> {
     const cache = new VectorCache(file);
     if (file !== undefined) await cache.#load(file);
@@ -50,7 +50,7 @@ export class VectorCache {
     return this.#vectors.get(key);
   }
 
-  /** @throws SwirlError ENDPOINT when a vector has another length than those before it. */
+  /** @throws SwirlError ENDPOINT when a vector's length differs from those before it. */
   async add(entries: readonly (readonly [key: string, vector: Float32Array])[]): Promise<void> {
     const records: Buffer[] = [];
     for (const [key, vector] of entries) {

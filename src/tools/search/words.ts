@@ -4,9 +4,9 @@
  * Words of scripts that put spaces between them: runs of letters and digits in lower case, without accents ("Alû" is
  * found by "alu", "Łódź" by "lodz"), a possessive 's dropped. Not stemmed. Stop words are Lucene's classic list.
  *
- * Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese: each pair of neighboring characters, as Lucene's CJK analyzer
- * has it, and each Chinese character and Korean syllable alone. Pairs need no dictionary, so that an index is the same
- * on every version of Node. Korean has spaces, but its particles stick to the words.
+ * Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese: each pair of neighboring characters, as in Lucene's CJK
+ * analyzer, and each Chinese character and Korean syllable alone. Pairs need no dictionary, so that an index is the
+ * same on every version of Node. Korean has spaces, but its particles stick to the words.
  */
 const UNSPACED =
   "(?=[\\p{L}\\p{N}])[\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Hangul}\\p{scx=Bopomofo}\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}]\\p{M}*";
@@ -18,7 +18,7 @@ const ALONE = /[\p{scx=Han}\p{scx=Hangul}]/u;
 /** Accents, vowel points and other marks that writers leave out. Vowel signs of Indic and Thai words are letters. */
 const MARKS =
   /(?<=[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Arabic}\p{Script=Hebrew}])\p{M}+/gu;
-/** Letters that Unicode does not take apart, as Lucene's ASCIIFoldingFilter spells them. */
+/** Letters that Unicode does not decompose, as Lucene's ASCIIFoldingFilter spells them. */
 const FOLDED: Readonly<Record<string, string>> = {
   ł: "l",
   đ: "d",
@@ -44,7 +44,7 @@ const STOP_WORDS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-/** Longer runs are no words anyone searches for. */
+/** Longer runs are not words that anyone searches for. */
 const MAX_LENGTH = 64;
 
 export function words(text: string): string[] {
