@@ -1,8 +1,9 @@
 /** `swirl demo`: the whole method on a small invented world, in minutes, with nothing to download. */
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
+import type { DemoProgress } from "../demo/demo-run.js";
 import type { DemoEvaluation } from "../demo/measure-policy.js";
-import type { DemoProgress, DemoResult } from "../demo/run-demo.js";
+import type { DemoResult } from "../demo/run-demo.js";
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
 import type { Estimate } from "../evaluate/summary.js";
 import { print } from "./output.js";

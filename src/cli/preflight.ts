@@ -30,6 +30,7 @@ import { readTrajectories } from "../trajectory/store.js";
 import { checkVote } from "../voting/vote.js";
 import { judgeParts } from "./config-schema.js";
 import { defined } from "./defined.js";
+import { requireMemory, type StageModels } from "./model-memory.js";
 import { combined, connectJudge } from "./open-judge.js";
 import { openDemonstrations, openQuestions } from "./open-questions.js";
 import { embeddingOptions } from "./open-task.js";
@@ -247,35 +248,14 @@ class Preflight {
     return searchTask(search({ search: () => [] }, { topK: task.topK }), { callLimit });
   }
 
-  /** Weights, gradients and AdamW's moments alone, all float32: the least that a stage needs. */
   memory(): void {
-    const { device, memoryBudget } = this.#session.config;
+    const { device } = this.#session.config;
     if (this.#weights.size === 0 || !selectDevice(device, loadAddon()).device.name.startsWith("cpu")) return;
-    const free = process.availableMemory();
-    for (const { work, folders } of this.#held()) {
-      const models = folders.map(({ folder, trained }) => {
-        const bytes = 4 * (trained ? 4 : 1) * (this.#weights.get(folder) ?? 0);
-        return { text: `${folder}${trained ? ", trained" : ""}: ${gibibytes(bytes)}`, bytes };
-      });
-      const all = models.reduce((sum, { bytes }) => sum + bytes, 0);
-      const list = models.map(({ text }) => text).join("; ");
-      const beyond = memoryBudget > 0 && models.some(({ bytes }) => bytes > memoryBudget);
-      if (!beyond && all <= free) continue;
-      throw new SwirlError(
-        "MEMORY",
-        `${work} needs ${gibibytes(all)} for its models alone (${list}); ${
-          beyond ? `memoryBudget is ${gibibytes(memoryBudget)}` : `${gibibytes(free)} are free`
-        }`,
-        {
-          remedy: "use a smaller model or more memory; in train, klWeight 0 needs no reference model",
-          details: { field: "memoryBudget", bytes: all, free },
-        },
-      );
-    }
+    for (const stage of this.#held()) requireMemory(stage, this.#weights, this.#session.config.memoryBudget);
   }
 
   /** The models that each stage has in memory at once. */
-  #held(): { work: Work; folders: { folder: string; trained: boolean }[] }[] {
+  #held(): StageModels[] {
     const model = this.#model;
     const held = (trained: boolean, ...others: (string | undefined)[]) => [
       ...(model === undefined ? [] : [{ folder: model, trained }]),
@@ -327,5 +307,3 @@ class Preflight {
     });
   }
 }
-
-const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;

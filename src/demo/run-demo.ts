@@ -6,68 +6,26 @@
  * All files are in the run directory. An interrupted run resumes where it stopped.
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import {
   type Estimate,
   type FilterTable,
   filterTrajectories,
   improvement,
-  type Judge,
   journaledJudge,
   judgeSteps,
-  NativePolicy,
-  packageVersion,
-  RunDirectory,
+  type NativePolicy,
   readTrajectories,
   sft,
   synthesize,
-  type Task,
   type Trajectory,
   train,
   writeJson,
   writeReport,
 } from "../index.js";
+import { type Demo, type DemoOptions, type DemoStage, openDemo, openRun } from "./demo-run.js";
 import { demonstratingPolicy } from "./demonstrating-policy.js";
-import { DEMONSTRATION_MISTAKES } from "./demonstrator.js";
-import { processJudge } from "./judges.js";
 import { type DemoEvaluation, measurePolicy } from "./measure-policy.js";
-import { MODEL_CONFIG, writePolicyFolder } from "./policy-folder.js";
-import { DEMO_SETTINGS, type DemoSettings } from "./settings.js";
-import { demoTask } from "./task.js";
-import { createWorld, type World } from "./world.js";
-
-/** A part of the demo; "before" and "after" are evaluations. */
-export type DemoStage = "demonstrate" | "sft" | "before" | "synthesize" | "judge" | "train" | "after";
-
-/** Progress of {@link runDemo}. */
-export interface DemoProgress {
-  /** The part that is running. */
-  stage: DemoStage;
-  /** Rollouts, trajectories or steps done in it. */
-  done: number;
-  /** How many it will have; undefined when unknown. */
-  total: number | undefined;
-  /** A number of interest, such as the loss. */
-  note?: string;
-}
-
-/** Options of {@link runDemo}. */
-export interface DemoOptions {
-  /** The run directory: a new one, or that of an interrupted demo. */
-  output: string;
-  /** Seed of the world, the policy and all sampling; an integer. @default 0 */
-  seed?: number;
-  /** "auto", "cpu", "cuda" or "cuda:N". @default "cpu" */
-  device?: string;
-  /** CPU threads; 0 = every core. @default 0 */
-  threads?: number;
-  /** Sizes and hyperparameters. @default DEMO_SETTINGS */
-  settings?: DemoSettings;
-  /** Ends the demo with code ABORTED; it can be resumed. */
-  signal?: AbortSignal;
-  /** Called as the work proceeds. */
-  onProgress?: (progress: DemoProgress) => void;
-}
+import { writePolicyFolder } from "./policy-folder.js";
 
 /** An improvement of the demo's policy: after − before, on the same questions. */
 export interface DemoImprovement {
@@ -131,68 +89,6 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     improvement: { sampled: gain("records"), greedy: gain("greedyRecords") },
     filter,
     seconds,
-  };
-}
-
-type Report = (done: number, total: number | undefined, note?: string) => void;
-
-/** What all parts of a demo share. */
-interface Demo {
-  run: RunDirectory;
-  seed: number;
-  settings: DemoSettings;
-  world: World;
-  task: Task;
-  judge: Judge;
-  /** The options that all rollouts share. */
-  rollouts: { task: Task; maxNewTokens: number; concurrency: number; seed: number; signal?: AbortSignal };
-  stopping: { signal?: AbortSignal };
-  seconds: DemoResult["seconds"];
-  file: (name: string) => string;
-  load: (folder: string, trainable: boolean) => Promise<NativePolicy>;
-  timed: <T>(stage: DemoStage, work: (report: Report) => Promise<T>) => Promise<T>;
-}
-
-function openRun(options: DemoOptions): Promise<RunDirectory> {
-  const { output, seed = 0, device = "cpu", settings = DEMO_SETTINGS } = options;
-  return RunDirectory.open(output, {
-    config: { demo: { seed, settings, model: MODEL_CONFIG, mistakes: DEMONSTRATION_MISTAKES } },
-    seeds: { demo: seed },
-    addon: packageVersion, // the loader accepts no other
-    device,
-  });
-}
-
-async function openDemo(run: RunDirectory, options: DemoOptions): Promise<Demo> {
-  const { seed = 0, device = "cpu", threads = 0, settings = DEMO_SETTINGS, signal } = options;
-  const file = (name: string) => join(run.dir, name);
-  const world = createWorld(seed, settings.world);
-  await writeJson(file("world.json"), world);
-  const { maxNewTokens, concurrency, callLimit } = settings;
-  const task = await demoTask(world.articles, callLimit);
-  const stopping = signal ? { signal } : {};
-  const seconds: DemoResult["seconds"] = {};
-  return {
-    run,
-    seed,
-    settings,
-    world,
-    task,
-    judge: processJudge(),
-    rollouts: { task, maxNewTokens, concurrency, seed, ...stopping },
-    stopping,
-    seconds,
-    file,
-    load: (folder, trainable) =>
-      NativePolicy.load(folder, { device, threads, trainable, maxBatch: 1024, ...stopping }),
-    async timed(stage, work) {
-      const started = performance.now();
-      const result = await work((done, total, note) =>
-        options.onProgress?.({ stage, done, total, ...(note === undefined ? {} : { note }) }),
-      );
-      seconds[stage] = (performance.now() - started) / 1000;
-      return result;
-    },
   };
 }
 

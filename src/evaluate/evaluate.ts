@@ -8,20 +8,17 @@
  */
 import { z } from "zod";
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
-import { bestOver, exactMatch, f1, numericEqual } from "../answers/index.js";
-import { matchAnswer, matcherSchema } from "../answers/match-answer.js";
+import { matcherSchema } from "../answers/match-answer.js";
 import { mapConcurrent, requireIterable } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { JsonlWriter } from "../files/jsonl-writer.js";
 import { resumeJsonl } from "../files/resume.js";
-import { askJudge } from "../judge/ask-judge.js";
 import type { Judge } from "../judge/judge.js";
 import { judgeSchema } from "../judge/judge.js";
 import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { type Policy, policySchema } from "../policy/policy.js";
-import { redact } from "../secrets/redact.js";
 import { differsFrom } from "../synthesize/differs-from.js";
 import { FailureGuard } from "../synthesize/failure-guard.js";
 import { noQuestions } from "../synthesize/no-questions.js";
@@ -38,17 +35,10 @@ import {
 } from "../trackers/tracker.js";
 import { Tracking } from "../trackers/tracking.js";
 import { type Question, requireGold, requireQuestion } from "../trajectory/question.js";
-import { stepViews } from "../trajectory/step-views.js";
-import {
-  checkVote,
-  type VoteOptions,
-  type VoteResult,
-  vote,
-  voteShape,
-  voteTemperature,
-} from "../voting/vote.js";
+import { checkVote, type VoteOptions, vote, voteShape, voteTemperature } from "../voting/vote.js";
+import { type Choice, checkTrajectory } from "./check-trajectory.js";
 import { evaluationMetrics, TRAJECTORY_COLUMNS, trajectoryRows } from "./evaluation-metrics.js";
-import { EVALUATION_VERSION, type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
+import { type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
 import { type EvaluationSummary, summarize } from "./summary.js";
 
 /** Progress of {@link evaluate}. */
@@ -213,7 +203,7 @@ export async function evaluate(
       remaining(),
       concurrency,
       async (question, inner) =>
-        check(await vote(question, setup, choice, inner), choice, matcher, judge, inner),
+        checkTrajectory(await vote(question, setup, choice, inner), choice, matcher, judge, inner),
       signal,
     );
     for await (const record of evaluated) {
@@ -262,11 +252,6 @@ interface RunIdentity {
   choice: Choice;
 }
 
-interface Choice {
-  votes: number;
-  select?: "majority" | "judge" | undefined;
-}
-
 function openOutput(
   file: string,
   run: RunIdentity,
@@ -285,54 +270,6 @@ function openOutput(
     onTorn: (torn) =>
       note(`${torn.file}:${torn.line} is incomplete: it was moved to ${torn.keptAt} and is evaluated again`),
   });
-}
-
-async function check(
-  { chosen: trajectory, votes, verdicts, undecided: unselected }: VoteResult,
-  choice: Choice,
-  matcher: AnswerMatcher,
-  judge: Judge | undefined,
-  signal: AbortSignal,
-): Promise<EvaluationRecord> {
-  const { answer, gold } = trajectory;
-  const against = (score: (gold: string) => number | boolean) =>
-    answer === undefined ? 0 : bestOver(gold, score);
-  const record: EvaluationRecord = {
-    version: EVALUATION_VERSION,
-    id: trajectory.questionId,
-    matcher: matcher.id,
-    correct: false,
-    exact: against((accepted) => exactMatch(answer!, accepted)) === 1,
-    f1: against((accepted) => f1(answer!, accepted)),
-    numeric: against((accepted) => numericEqual(answer!, accepted)) === 1,
-    toolCalls: trajectory.steps.filter((step) => step.kind === "call" && step.observation).length,
-    ...(choice.votes > 1 && {
-      votes: votes.map(({ answer, samples }) => ({ answer, count: samples.length })),
-      sampled: choice.votes,
-      select: choice.select ?? "majority",
-    }),
-    trajectory,
-  };
-  const undecided = (why: NonNullable<EvaluationRecord["undecided"]>, error?: string) => {
-    record.correct = null;
-    record.undecided = why;
-    if (error !== undefined) record.error = error;
-  };
-  if (trajectory.end === "failed") undecided("rollout failed", trajectory.error);
-  else if (unselected !== undefined) undecided("selection failed", unselected);
-  else if (gold.length === 0) undecided("no gold answer");
-  else if (answer !== undefined) {
-    const verdict = await matchAnswer(matcher, trajectory, signal);
-    if (verdict.status === "ok") record.correct = verdict.correct;
-    else undecided("answer check failed", verdict.error);
-  }
-  if (judge) {
-    record.judge = judge.id;
-    record.verdicts = redact(
-      verdicts ?? (await Promise.all(stepViews(trajectory).map((view) => askJudge(judge, view, signal)))),
-    );
-  }
-  return record;
 }
 
 /** Whether nothing in the record failed, so that evaluating it again would not change it. */

@@ -189,7 +189,10 @@ test("the lock of another host is never taken over, and the error says how to en
 test("a lock that does not say whose it is is left alone", async () => {
   await plant("{");
   const error = await refusal();
-  expect(error).toMatchObject({ code: "CONFIG", message: expect.stringContaining("does not name the owner") });
+  expect(error).toMatchObject({
+    code: "CONFIG",
+    message: expect.stringContaining("does not name the owner"),
+  });
   expect(error.remedy).toContain(`delete ${join(folder, ".lock")}`);
 });
 

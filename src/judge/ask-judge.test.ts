@@ -50,7 +50,9 @@ describe("askJudge", () => {
   it.each(WRONG)("refuses %s and shows the shape wanted", async (_, value) => {
     await expect(askJudge(giving(value), view)).rejects.toMatchObject({
       code: "CONFIG",
-      message: expect.stringMatching(/judge\(\) of mine returned .* not a verdict[\s\S]*status: "ok", good: true/),
+      message: expect.stringMatching(
+        /judge\(\) of mine returned .* not a verdict[\s\S]*status: "ok", good: true/,
+      ),
     });
   });
 

@@ -5,29 +5,20 @@
  * (no answer, bad actions, failing tools, a policy that cannot act) are recorded, not thrown. Only an abort is thrown,
  * and errors that would fail every other trajectory too (configuration, a disposed policy, NaN log-probs).
  */
-import { inspect } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Message, ToolCall } from "../messages/message.js";
+import type { Message } from "../messages/message.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import { redactText } from "../secrets/redact.js";
 import { rebuildStates } from "../trajectory/decompose.js";
 import type { Question } from "../trajectory/question.js";
 import { type Step, TRAJECTORY_VERSION, type Trajectory } from "../trajectory/trajectory.js";
-import { stopStrings } from "./action-format.js";
 import { nextTurn } from "./next-turn.js";
 import { type ParsedAction, parseAction } from "./parse-action.js";
-import { notices } from "./prompts.js";
+import { type Calls, callKey, respond } from "./respond.js";
 import type { RolloutSetup } from "./rollout-setup.js";
-import { runCall, toolSpec } from "./run-call.js";
-import { truncate } from "./truncate.js";
-
-/** The environment's reply to an action: an observation, or the end. */
-type Reply =
-  | { observation: NonNullable<Step["observation"]>; end?: Trajectory["end"] }
-  | { end: Trajectory["end"] };
-
-const FINISH_REASONS: readonly Action["finishReason"][] = ["stop", "eos", "length"];
+import { toolSpec } from "./run-call.js";
+import { sampleAction } from "./sample-action.js";
 
 export async function rollout(
   question: Question,
@@ -117,12 +108,6 @@ export async function continueRollout(
   return trajectory;
 }
 
-interface Calls {
-  used: number;
-  made: Set<string>;
-  askedForAnswer: boolean;
-}
-
 /** Appends steps to the trajectory until it ends, and sets `end`. */
 async function play(
   trajectory: Trajectory,
@@ -146,7 +131,7 @@ async function play(
     const stepStart = performance.now();
     const action =
       given ??
-      (await act(
+      (await sampleAction(
         setup,
         context,
         Math.min(room, setup.options.maxNewTokens),
@@ -187,57 +172,6 @@ export function trajectorySeed(seed: number, questionId: string, sample: number)
   return deriveSeed(seed, questionId, sample);
 }
 
-async function act(
-  { policy, format, options }: RolloutSetup,
-  context: Context,
-  maxNewTokens: number,
-  seed: number,
-  signal: AbortSignal | undefined,
-): Promise<Action> {
-  const actions: unknown = await policy.act(context, {
-    n: 1,
-    maxNewTokens,
-    temperature: options.temperature,
-    topK: options.topK,
-    topP: options.topP,
-    stop: stopStrings(format),
-    seed,
-    ...(signal && { signal }),
-  });
-  const action = Array.isArray(actions) ? (actions[0] as Action | null | undefined) : undefined;
-  if (typeof action?.text !== "string") {
-    throw new SwirlError(
-      "CONFIG",
-      `policy ${policy.id}: act() returned ${inspect(actions, { depth: 1 }).slice(0, 200)}`,
-      {
-        remedy: 'act() must resolve to a list of actions: [{ text: "…", finishReason: "stop" }]',
-        details: { field: "policy" },
-      },
-    );
-  }
-  if (!FINISH_REASONS.includes(action.finishReason)) {
-    const said = JSON.stringify(action.finishReason) ?? "missing";
-    throw new SwirlError(
-      "ENDPOINT",
-      `policy ${policy.id}: finishReason is ${said}, so the action may be unfinished`,
-      {
-        remedy: `finishReason must be ${FINISH_REASONS.join(", ")}; act() must reject when the action is incomplete`,
-      },
-    );
-  }
-  const bad = action.logprobs?.findIndex((logprob) => !Number.isFinite(logprob)) ?? -1;
-  if (bad >= 0) {
-    throw new SwirlError(
-      "NUMERICS",
-      `policy ${policy.id}: the log-prob of sampled token ${bad} is ${action.logprobs![bad]}`,
-      {
-        remedy: "its weights hold NaN or Inf: load an earlier checkpoint",
-      },
-    );
-  }
-  return action;
-}
-
 function recordStep(
   turn: { keep: number; append: number[] },
   action: Action,
@@ -257,53 +191,6 @@ function recordStep(
   if (parsed.kind === "call") step.call = parsed.call;
   if (parsed.kind === "malformed") step.problem = parsed.reason;
   return step;
-}
-
-/** The environment's half of a step. Every action except an answer uses one call. */
-async function respond(
-  { task, format, callLimit, options }: RolloutSetup,
-  parsed: Exclude<ParsedAction, { kind: "answer" }>,
-  calls: Calls,
-  signal: AbortSignal | undefined,
-): Promise<Reply> {
-  const notice = (text: string): Reply => ({ observation: { text, error: true, milliseconds: 0 } });
-  if (parsed.kind === "malformed") {
-    if (parsed.reason === "cut-off") return { end: "length" };
-    if (options.malformed === "end") return { end: "malformed" };
-  }
-  if (calls.askedForAnswer) return { end: "limit" };
-  if (calls.used >= callLimit) {
-    if (options.atLimit === "end") return { end: "limit" };
-    calls.askedForAnswer = true;
-    return notice(notices.limit(format));
-  }
-  calls.used++;
-  if (parsed.kind === "malformed")
-    return notice(notices.malformed(parsed.message, format, callLimit - calls.used));
-
-  const { name, input } = parsed.call;
-  const key = callKey(parsed.call);
-  if (calls.made.has(key)) {
-    if (options.repeatedCall === "end") return { end: "malformed" };
-    if (options.repeatedCall === "tell") return notice(notices.repeated(input));
-  }
-  calls.made.add(key);
-  const tool = task.tools.find((candidate) => candidate.name === name)!;
-  const result = await runCall(tool, input, { kind: format.kind, timeoutMs: options.toolTimeoutMs, signal });
-  const text = truncate(result.error ? `error: ${result.text}` : result.text, options.maxObservationChars);
-  const shown =
-    format.kind === "chat-template"
-      ? text
-      : tool.format && !result.error
-        ? tool.format(input, text)
-        : `${input} -> ${text}`;
-  const observation = { text: shown, error: result.error, milliseconds: result.milliseconds };
-  return result.error && options.toolError === "end" ? { observation, end: "tool-error" } : { observation };
-}
-
-/** Calls that differ only in case and spacing are the same. */
-function callKey({ name, input }: ToolCall): string {
-  return JSON.stringify([name, input.trim().toLowerCase().replace(/\s+/g, " ")]);
 }
 
 function roomLeft(policy: Policy, context: Context): number {

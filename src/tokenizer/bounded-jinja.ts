@@ -7,7 +7,8 @@
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import { BoundError, Budget, JINJA_BOUNDS, type JinjaBounds } from "./jinja/budget.js";
-import { Evaluator, Scope } from "./jinja/evaluate.js";
+import { Evaluator } from "./jinja/evaluate.js";
+import { Scope } from "./jinja/scope.js";
 import { type Node, parseTemplate } from "./jinja/syntax.js";
 import { type Str, textOf } from "./jinja/text.js";
 import {

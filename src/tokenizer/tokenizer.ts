@@ -6,15 +6,15 @@
  */
 
 import { join } from "node:path";
-import { atOnce, inSlices, type Sliced, sliced } from "../async/slices.js";
+import { atOnce, inSlices } from "../async/slices.js";
 import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { ChatTemplate } from "./chat-template.js";
-import { type AddedToken, ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
+import { ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
 import { hasStep, spaceSymbol, stripsFirstSpace } from "./decoder-steps.js";
-import { plainTokenizer } from "./plain-tokenizer.js";
+import { type Encoder, type Prepared, prepareTokenizer } from "./prepare-tokenizer.js";
 import { type TokenBytes, tokenBytes } from "./token-bytes.js";
-import { readTokenizerFiles, type TokenizerFiles, type TokenizerJson } from "./tokenizer-files.js";
+import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.js";
 
 /** Options of {@link Tokenizer.load}. */
 export interface TokenizerOptions {
@@ -71,7 +71,7 @@ export class Tokenizer {
   static async load(dir: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
     return await ofArgumentsAsync("Tokenizer.load", "(folder, options)", async () => {
       const files = await readTokenizerFiles(dir);
-      return new Tokenizer(files, options, await inSlices(prepare(files, options)));
+      return new Tokenizer(files, options, await inSlices(prepareTokenizer(files, options.chatTemplate)));
     });
   }
 
@@ -86,7 +86,7 @@ export class Tokenizer {
   constructor(
     files: TokenizerFiles,
     options: TokenizerOptions = {},
-    prepared: Prepared = atOnce(prepare(files, options)),
+    prepared: Prepared = atOnce(prepareTokenizer(files, options.chatTemplate)),
   ) {
     this.file = join(files.dir, "tokenizer.json");
     this.#files = files;
@@ -288,71 +288,6 @@ export class Tokenizer {
       this.#control,
     );
   }
-}
-
-/** What we use of the library's tokenizer. Its own type stays out of ours: strict projects cannot compile it. */
-interface Encoder {
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
-}
-
-/** @internal */
-export interface Prepared {
-  added: AddedToken[];
-  control: AddedToken[];
-  written: ReadonlySet<string>; // by a template
-  contents: (string | undefined)[];
-  plain: Encoder;
-}
-
-/** The parts of a tokenizer that take long to make. */
-function* prepare(files: TokenizerFiles, options: TokenizerOptions): Sliced<Prepared> {
-  const json = files.tokenizer;
-  const templates = options.chatTemplate
-    ? [options.chatTemplate]
-    : files.templates.map((template) => template.source);
-  const added = json.added_tokens.map(
-    (token): AddedToken => ({
-      id: token.id,
-      content: token.content,
-      special: token.special === true,
-      lstrip: token.lstrip === true,
-      rstrip: token.rstrip === true,
-      normalized: token.normalized === true,
-    }),
-  );
-  const written = writtenBy(templates, added);
-  const control = added.filter((token) => token.special || written.has(token.content));
-  const contents = yield* contentsById(json, added);
-  try {
-    const plain = yield* plainTokenizer(files, control, contents.length);
-    return { added, control, written, contents, plain };
-  } catch (cause) {
-    const file = join(files.dir, "tokenizer.json");
-    throw new SwirlError("CHECKPOINT", `${file} cannot be used: ${(cause as Error).message}`, {
-      remedy: "save the tokenizer with a current version of transformers",
-      details: { file },
-      cause,
-    });
-  }
-}
-
-/** Added tokens that a template writes, such as `<tool_call>`; blanks and single characters are text. */
-function writtenBy(templates: readonly string[], added: readonly AddedToken[]): Set<string> {
-  const visible = added.filter(({ content }) => content.trim().length > 2 && !/^[\s▁]+$/.test(content));
-  const tokens = new ControlTokens(visible);
-  return new Set(templates.flatMap((template) => [...tokens.within(template)]));
-}
-
-function* contentsById(json: TokenizerJson, added: readonly AddedToken[]): Sliced<(string | undefined)[]> {
-  const { vocab } = json.model;
-  const contents: (string | undefined)[] = [];
-  const put = (content: string, id: number) => {
-    while (contents.length <= id) contents.push(undefined);
-    contents[id] = content;
-  };
-  yield* sliced(Object.keys(vocab), (content) => put(content, vocab[content]!));
-  for (const token of added) put(token.content, token.id);
-  return contents;
 }
 
 /** A token in a config is a string or an object with `content`. */

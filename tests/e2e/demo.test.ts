@@ -5,7 +5,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
-import { type DemoProgress, runDemo } from "../../src/demo/run-demo.js";
+import type { DemoProgress } from "../../src/demo/demo-run.js";
+import { runDemo } from "../../src/demo/run-demo.js";
 import { DEMO_SETTINGS, type DemoSettings } from "../../src/demo/settings.js";
 import { readEvaluations } from "../../src/evaluate/evaluation-record.js";
 import { temporaryFolder } from "../support/temporary-folder.js";

@@ -4,12 +4,22 @@ import { applyFilter } from "./filters.js";
 import { attribute, sliced, subscript } from "./lookup.js";
 import { binary, unary } from "./operators.js";
 import { passes } from "./predicates.js";
-import type { Call, CallStatement, For, Identifier, Macro, Node, Parameter, SetNode } from "./syntax.js";
-import { characters, concat, isStr, type Str, textOf } from "./text.js";
+import { Loop, LoopControl, Output, Scope } from "./scope.js";
+import {
+  type Call,
+  type CallStatement,
+  type For,
+  type Identifier,
+  type Macro,
+  mentions,
+  type Node,
+  type Parameter,
+  type SetNode,
+} from "./syntax.js";
+import { characters, isStr, type Str, textOf } from "./text.js";
 import {
   Callable,
   Dict,
-  isEqual,
   isTrue,
   iterate,
   Namespace,
@@ -21,40 +31,6 @@ import {
   type Value,
 } from "./values.js";
 import { toText } from "./write.js";
-
-/** Names of one block; those of the blocks around it are looked up through `outer`. */
-export class Scope {
-  readonly #names = new Map<string, Value>();
-  constructor(readonly outer?: Scope) {}
-
-  get(name: string): Value {
-    for (let scope: Scope | undefined = this; scope; scope = scope.outer) {
-      const value = scope.#names.get(name);
-      if (value !== undefined) return value;
-    }
-    return new Undefined(JSON.stringify(name));
-  }
-
-  set(name: string, value: Value): void {
-    this.#names.set(name, value);
-  }
-}
-
-class LoopControl extends Error {
-  constructor(readonly stops: boolean) {
-    super(stops ? "break outside of a loop" : "continue outside of a loop");
-  }
-}
-
-/** Text of a block that `break` or `continue` leaves early still counts. */
-class Output {
-  text: Str = "";
-  constructor(readonly budget: Budget) {}
-  add(piece: Str): void {
-    this.budget.append(textOf(this.text).length, textOf(piece).length);
-    this.text = concat(this.text, piece);
-  }
-}
 
 export class Evaluator {
   /** Whether a macro's body reads its further arguments. */
@@ -325,53 +301,4 @@ export class Evaluator {
     }
     return { args, named };
   }
-}
-
-/** The `loop` variable. */
-class Loop {
-  #changed: Value | undefined;
-  constructor(
-    readonly list: readonly Value[],
-    readonly budget: Budget,
-  ) {}
-
-  at(index: number): Namespace {
-    const { length } = this.list;
-    return new Namespace(
-      new Map<string, Value>([
-        ["index", BigInt(index + 1)],
-        ["index0", BigInt(index)],
-        ["revindex", BigInt(length - index)],
-        ["revindex0", BigInt(length - index - 1)],
-        ["first", index === 0],
-        ["last", index === length - 1],
-        ["length", BigInt(length)],
-        ["previtem", or(this.list[index - 1], new Undefined("the item before the first"))],
-        ["nextitem", or(this.list[index + 1], new Undefined("the item after the last"))],
-        [
-          "cycle",
-          new Callable("cycle", (args) => or(args[index % args.length], new Undefined("an empty cycle"))),
-        ],
-        ["changed", new Callable("changed", (args) => this.#isChanged(new Tuple(args)))],
-      ]),
-    );
-  }
-
-  #isChanged(value: Value): boolean {
-    const changed = this.#changed === undefined || !isEqual(this.#changed, value, this.budget);
-    this.#changed = value;
-    return changed;
-  }
-}
-
-/** Whether a body reads `name`; a macro takes further arguments only then. */
-function mentions(body: readonly Node[], name: "varargs" | "kwargs"): boolean {
-  return body.some((node) => holdsIdentifier(node, name));
-}
-
-function holdsIdentifier(part: unknown, name: string): boolean {
-  if (typeof part !== "object" || part === null) return false;
-  if ((part as Node).type === "Identifier") return (part as Identifier).value === name;
-  const children = part instanceof Map ? [...part].flat() : Object.values(part);
-  return children.some((child) => holdsIdentifier(child, name));
 }

@@ -1,22 +1,33 @@
 /** The filters of Jinja that chat templates use, with `tojson` as transformers defines it (json.dumps without escapes). */
 import { Arguments } from "./arguments.js";
 import type { Budget } from "./budget.js";
+import {
+  dictsort,
+  edge,
+  extreme,
+  type Filter,
+  generator,
+  getter,
+  ignoringCase,
+  list,
+  reverse,
+  sorted,
+  sum,
+  unique,
+} from "./list-filters.js";
 import { attributePath } from "./lookup.js";
 import { dictItems, joined, textLength } from "./methods.js";
-import { binary } from "./operators.js";
+import { round, toFloat, toInteger } from "./number-filters.js";
 import { passes } from "./predicates.js";
 import * as strings from "./strings.js";
-import { characters, concat, isStr, type Str, textOf } from "./text.js";
+import { concat, isStr, type Str, textOf } from "./text.js";
 import {
   Dict,
   isNumeric,
   isTrue,
   items,
-  iterate,
   or,
-  order,
   plainNumber,
-  type Tuple,
   TypeFault,
   typeName,
   Undefined,
@@ -25,7 +36,6 @@ import {
 } from "./values.js";
 import { toJson, toText } from "./write.js";
 
-type Filter = (value: Value, args: Arguments, budget: Budget) => Value;
 type Table = Record<string, [names: string[], filter: Filter]>;
 
 const text =
@@ -36,89 +46,12 @@ const text =
     return change(written, args, budget);
   };
 
-function list(value: Value, budget: Budget): Value[] {
-  const out = iterate(value, (string) => {
-    budget.list(textOf(string).length);
-    return characters(string);
-  });
-  budget.list(out.length);
-  return out;
-}
-
 function length(value: Value, budget: Budget): bigint {
   if (isStr(value)) return textLength(value, budget);
   if (value instanceof Undefined) return 0n;
   const size = value instanceof Dict || value instanceof View ? value.size : items(value)?.length;
   if (size === undefined) throw new TypeFault(`a ${typeName(value)} has no length`);
   return BigInt(size);
-}
-
-function getter(args: Arguments, budget: Budget, name = "attribute"): (item: Value) => Value {
-  const attribute = args.value(name);
-  if (attribute === undefined || attribute === null) return (item) => item;
-  return (item) => attributePath(item, attribute, budget);
-}
-
-function ignoringCase(value: Value, budget: Budget): Value {
-  if (!isStr(value)) return value;
-  budget.make(textOf(value).length);
-  return strings.lower(value);
-}
-
-function sorted(values: Value[], key: (item: Value) => Value, reverse: boolean, budget: Budget): Value[] {
-  const keyed = values.map((item) => ({ item, key: key(item) }));
-  // Python keeps the order of equal elements, also in reverse.
-  keyed.sort((a, b) => (reverse ? order(b.key, a.key, budget) : order(a.key, b.key, budget)));
-  return keyed.map(({ item }) => item);
-}
-
-function toInteger(value: Value, args: Arguments): Value {
-  const otherwise = or(args.value("default"), 0n);
-  if (isStr(value)) {
-    requireShort(value);
-    const digits = textOf(value)
-      .trim()
-      .replace(/(?<=\d)_(?=\d)/g, "");
-    if (args.integer("base", 10) !== 10) throw new TypeFault("int(): only base 10 is supported");
-    if (/^[+-]?\d+$/.test(digits)) return BigInt(digits.replace(/^\+/, ""));
-    const number = toFloat(value);
-    return number === undefined || !Number.isFinite(number) ? otherwise : BigInt(Math.trunc(number));
-  }
-  if (!isNumeric(value)) return otherwise;
-  const number = plainNumber(value);
-  if (typeof number === "bigint") return number;
-  return Number.isFinite(number) ? BigInt(Math.trunc(number)) : otherwise;
-}
-
-/** Templates do not write longer numbers, and reading them would be slow. */
-function requireShort(value: Str): void {
-  if (textOf(value).length > 500) throw new TypeFault("a text of more than 500 characters is not a number");
-}
-
-function toFloat(value: Value): number | undefined {
-  if (isNumeric(value)) return Number(plainNumber(value));
-  if (!isStr(value)) return undefined;
-  requireShort(value);
-  const digits = textOf(value).trim();
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(digits) ? Number(digits) : undefined;
-}
-
-/** Half to even, as Python rounds. */
-function round(value: Value, args: Arguments): number {
-  const number = toFloat(value);
-  if (number === undefined || isStr(value)) throw new TypeFault(`a ${typeName(value)} cannot be rounded`);
-  const precision = args.integer("precision", 0);
-  if (precision < 0 || precision > 15) throw new TypeFault("round(): precision must be 0 to 15");
-  const method = args.plain("method") ?? "common";
-  const scale = 10 ** precision;
-  if (method === "ceil") return Math.ceil(number * scale) / scale;
-  if (method === "floor") return Math.floor(number * scale) / scale;
-  const rounded = Number(number.toFixed(precision));
-  const isTie = /^50*$/.test(number.toFixed(precision + 60).slice(-60));
-  if (!isTie) return rounded;
-  const floor = Math.floor(number * scale);
-  const even = (floor % 2 === 0 ? floor : floor + 1) / scale;
-  return even === 0 && number < 0 ? -0 : even;
 }
 
 function indent(value: Str, args: Arguments, budget: Budget): Str {
@@ -166,73 +99,9 @@ function tojson(value: Value, args: Arguments, budget: Budget): Str {
   );
 }
 
-function extreme(sign: number): Filter {
-  return (value, args, budget) => {
-    const get = getter(args, budget);
-    const key = (item: Value) => (args.flag("case_sensitive") ? get(item) : ignoringCase(get(item), budget));
-    let best: Value | undefined;
-    for (const item of list(value, budget)) {
-      if (best === undefined || order(key(item), key(best), budget) * sign > 0) best = item;
-    }
-    return or(best, new Undefined("the extreme of an empty list"));
-  };
-}
-
-function unique(value: Value, args: Arguments, budget: Budget): Value {
-  const get = getter(args, budget);
-  const seen = new Dict();
-  const keyOf = (item: Value) => (args.flag("case_sensitive") ? get(item) : ignoringCase(get(item), budget));
-  return generator(value, budget, (item) => {
-    const key = keyOf(item);
-    if (isStr(key)) budget.read(textOf(key).length);
-    if (seen.has(key)) return [];
-    seen.set(key, true);
-    return [item];
-  });
-}
-
-/** `make` returns the values that replace an element; there may be none. */
-function generator(value: Value, budget: Budget, make: (item: Value) => Value[]): View {
-  return new View("generator", list(value, budget).flatMap(make));
-}
-
-function reverse(value: Value, _: Arguments, budget: Budget): Value {
-  if (isStr(value)) {
-    budget.make(textOf(value).length);
-    return joined(characters(value).reverse(), "", budget);
-  }
-  return new View("generator", [...list(value, budget)].reverse());
-}
-
 function replace(value: Str, args: Arguments, budget: Budget): Str {
   const [old, replacement] = [toText(args.required("old"), budget), toText(args.required("new"), budget)];
   return strings.replace(value, old, replacement, args.integer("count", -1), budget);
-}
-
-function edge(last: boolean): Filter {
-  return (value, _, budget) => {
-    if (value instanceof Dict && !last) budget.list(value.size);
-    if (value instanceof Dict && !last)
-      return or(value.entries()[0]?.[0], new Undefined("the first element"));
-    return or(list(value, budget).at(last ? -1 : 0), new Undefined(`the ${last ? "last" : "first"} element`));
-  };
-}
-
-function sum(value: Value, args: Arguments, budget: Budget): Value {
-  const get = getter(args, budget);
-  const start: Value = or(args.value("start"), 0n);
-  return list(value, budget).reduce<Value>((total, item) => binary("+", total, get(item), budget), start);
-}
-
-function dictsort(value: Value, args: Arguments, budget: Budget): Value {
-  if (!(value instanceof Dict)) throw new TypeFault(`dictsort needs a dict, not a ${typeName(value)}`);
-  const by = args.plain("by") ?? "key";
-  if (by !== "key" && by !== "value") throw new TypeFault('dictsort(): by must be "key" or "value"');
-  const key = (pair: Value) => {
-    const side = (pair as Tuple).items[by === "key" ? 0 : 1]!;
-    return args.flag("case_sensitive") ? side : ignoringCase(side, budget);
-  };
-  return sorted(dictItems(value, budget), key, args.flag("reverse"), budget);
 }
 
 const FILTERS: Table = {

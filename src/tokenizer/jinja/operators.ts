@@ -1,6 +1,6 @@
 /** Binary and unary operators, with Python's types and results. */
 import { BoundError, type Budget } from "./budget.js";
-import { percentFormat } from "./methods.js";
+import { percentFormat } from "./percent-format.js";
 import { concat, isStr, textOf } from "./text.js";
 import {
   Dict,

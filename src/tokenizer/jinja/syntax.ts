@@ -100,3 +100,15 @@ function normalize(source: string): string {
     .replace(/^[ \t]+(?=\{[#%](?!\+))/gm, "")
     .replace(/([#%]\})\n/g, "$1");
 }
+
+/** Whether a body reads `name`; a macro takes further arguments only then. */
+export function mentions(body: readonly Node[], name: "varargs" | "kwargs"): boolean {
+  return body.some((node) => holdsIdentifier(node, name));
+}
+
+function holdsIdentifier(part: unknown, name: string): boolean {
+  if (typeof part !== "object" || part === null) return false;
+  if ((part as Node).type === "Identifier") return (part as Identifier).value === name;
+  const children = part instanceof Map ? [...part].flat() : Object.values(part);
+  return children.some((child) => holdsIdentifier(child, name));
+}
