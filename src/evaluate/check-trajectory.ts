@@ -6,7 +6,7 @@ import { askJudge } from "../judge/ask-judge.js";
 import type { Judge } from "../judge/judge.js";
 import { redact } from "../secrets/redact.js";
 import { stepViews } from "../trajectory/step-views.js";
-import type { VoteOptions, VoteResult } from "../voting/vote.js";
+import type { VoteResult } from "../voting/vote.js";
 import { EVALUATION_VERSION, type EvaluationRecord } from "./evaluation-record.js";
 
 /** How the answer of a question is chosen among its rollouts. */
