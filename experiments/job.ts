@@ -84,6 +84,8 @@ export interface MeasureWork {
   /** 0: greedy. */
   temperature: number;
   keepThoughts: boolean;
+  /** Trajectories per question, of which one is chosen; absent: one. */
+  votes?: { count: number; select: "majority" | "judge" };
 }
 export type JobWork = ImitateWork | SynthesizeWork | SelectWork | SftWork | SwirlWork | MeasureWork;
 

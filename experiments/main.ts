@@ -1,5 +1,5 @@
 /**
- * `npm run experiments -- miniature | gsm8k | hotpotqa`: runs a study to its end, going on where an earlier run stopped,
+ * `npm run experiments -- miniature | gsm8k | gsm8k-judged | hotpotqa`: runs a study to its end, going on where an earlier run stopped,
  * and writes its report.
  */
 import { availableParallelism } from "node:os";
@@ -25,9 +25,10 @@ const USAGE = `usage: npm run experiments -- ${STUDY_NAMES.join(" | ")} [options
   --time-budget TIME   stop after that long, such as 40m or 2h; run again to resume
   --report-only        compute nothing
   --smoke              tiny sizes, to see that everything runs
-  --model FOLDER       of gsm8k and hotpotqa: the model (default: $SWIRL_MODEL)
-  --data FOLDER        of gsm8k and hotpotqa: holds gsm8k/, hotpotqa/ (default: $SWIRL_DATA)
-  --device NAME        of gsm8k and hotpotqa: auto, cpu, cuda (default: auto)
+  --model FOLDER       of all but miniature: the model (default: $SWIRL_MODEL)
+  --judge-model FOLDER of gsm8k-judged: the model that judges (default: $SWIRL_JUDGE_MODEL)
+  --data FOLDER        of all but miniature: holds gsm8k/, hotpotqa/ (default: $SWIRL_DATA)
+  --device NAME        of all but miniature: auto, cpu, cuda (default: auto)
 `;
 
 try {
@@ -132,6 +133,7 @@ function readFlags(args: string[]): Flags | undefined {
       "report-only": { type: "boolean", default: false },
       smoke: { type: "boolean", default: false },
       model: { type: "string" },
+      "judge-model": { type: "string" },
       data: { type: "string" },
       device: { type: "string", default: "auto" },
       help: { type: "boolean", default: false },
@@ -143,6 +145,7 @@ function readFlags(args: string[]): Flags | undefined {
     return undefined;
   }
   const model = values.model ?? process.env.SWIRL_MODEL;
+  const judgeModel = values["judge-model"] ?? process.env.SWIRL_JUDGE_MODEL;
   const data = values.data ?? process.env.SWIRL_DATA;
   return {
     study: {
@@ -151,6 +154,7 @@ function readFlags(args: string[]): Flags | undefined {
       device: values.device,
       ...(values.threads === undefined ? {} : { threads: wholeNumber("--threads", values.threads) }),
       ...(model === undefined ? {} : { model: resolve(model) }),
+      ...(judgeModel === undefined ? {} : { judgeModel: resolve(judgeModel) }),
       ...(data === undefined ? {} : { data: resolve(data) }),
     },
     seeds: values.seeds === undefined ? undefined : readSeeds(values.seeds),

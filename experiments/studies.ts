@@ -9,11 +9,11 @@ import { MINIATURE, MINIATURE_SMOKE } from "./miniature/settings.js";
 import { openMiniature } from "./miniature/testbed.js";
 import { realJobs } from "./real/jobs.js";
 import { realReport } from "./real/report.js";
-import { GSM8K, HOTPOTQA, type RealSettings } from "./real/settings.js";
+import { GSM8K, GSM8K_JUDGED, HOTPOTQA, type RealSettings } from "./real/settings.js";
 import { openReal } from "./real/testbed.js";
 import type { Study } from "./study.js";
 
-export const STUDY_NAMES = ["miniature", "gsm8k", "hotpotqa"] as const;
+export const STUDY_NAMES = ["miniature", "gsm8k", "gsm8k-judged", "hotpotqa"] as const;
 export type StudyName = (typeof STUDY_NAMES)[number];
 
 export interface StudyOptions {
@@ -25,12 +25,16 @@ export interface StudyOptions {
   device: string;
   /** For studies of a published model. */
   model?: string;
+  /** For studies whose judge is a model. */
+  judgeModel?: string;
   data?: string;
 }
 
+const REAL = { gsm8k: GSM8K, "gsm8k-judged": GSM8K_JUDGED, hotpotqa: HOTPOTQA } as const;
+
 export function openStudy(options: StudyOptions): Study {
   if (options.name === "miniature") return miniature(options);
-  return real(options, options.name === "gsm8k" ? GSM8K : HOTPOTQA);
+  return real(options, REAL[options.name]);
 }
 
 function miniature({ smoke, threads = 1 }: StudyOptions): Study {
@@ -55,27 +59,33 @@ function miniature({ smoke, threads = 1 }: StudyOptions): Study {
   };
 }
 
-function real({ name, smoke, threads = 0, device, model, data }: StudyOptions, full: RealSettings): Study {
+function real(options: StudyOptions, full: RealSettings): Study {
+  const { name, smoke, threads = 0, device, model, judgeModel, data } = options;
   const settings = smoke ? smaller(full) : full;
   for (const [option, path, variable] of [
     ["--model", model, "SWIRL_MODEL"],
     ["--data", data, "SWIRL_DATA"],
+    ...(settings.judge === "rules" ? [] : [["--judge-model", judgeModel, "SWIRL_JUDGE_MODEL"] as const]),
   ] as const) {
     if (path === undefined || !existsSync(path))
       throw new SwirlError("CONFIG", `the study ${name} needs ${option}: ${path ?? "it is not given"}`, {
-        remedy: `give ${option} FOLDER or set ${variable}; examples/${name}/README.md says what belongs there`,
+        remedy: `give ${option} FOLDER or set ${variable}; examples/${settings.dataset}/README.md says what belongs there`,
         details: { field: option },
       });
   }
   return {
     name: smoke ? `${name}-smoke` : name,
-    testbed: { ...testbedOf(settings), model: basename(model!) },
+    testbed: {
+      ...testbedOf(settings),
+      model: basename(model!),
+      ...(settings.judge === "rules" ? {} : { judgeModel: basename(judgeModel!) }),
+    },
     jobs: (seed) => realJobs(seed, settings),
-    open: () => openReal(settings, { model: model!, data: data!, device, threads }),
+    open: () => openReal(settings, { model: model!, judgeModel, data: data!, device, threads }),
     defaultSeeds: [1],
     threads,
     workers: 1,
-    report: (results) => realReport(results, settings),
+    report: (results) => realReport(results, settings, name),
   };
 }
 
@@ -83,7 +93,22 @@ function real({ name, smoke, threads = 0, device, model, data }: StudyOptions, f
 function testbedOf(settings: RealSettings) {
   const { dataset, files, demonstrations, train, test, callLimit, maxNewTokens, rollout, maxCharacters } =
     settings;
-  return { dataset, files, demonstrations, train, test, callLimit, maxNewTokens, rollout, maxCharacters };
+  const { shots, judge, lora } = settings;
+  return {
+    dataset,
+    files,
+    demonstrations,
+    train,
+    test,
+    callLimit,
+    maxNewTokens,
+    rollout,
+    maxCharacters,
+    // Left out where they change nothing, so that jobs of earlier runs keep their keys.
+    ...(shots > 0 ? { shots } : {}),
+    ...(judge === "rules" ? {} : { judge }),
+    ...(lora ? { lora } : {}),
+  };
 }
 
 function smaller(settings: RealSettings): RealSettings {
@@ -94,7 +119,10 @@ function smaller(settings: RealSettings): RealSettings {
     test: { limit: 4 },
     kept: 4,
     fill: true,
-    imitation: { ...settings.imitation, batchSize: 4 },
+    ...(settings.imitation ? { imitation: { ...settings.imitation, batchSize: 4 } } : {}),
+    ...(settings.controls
+      ? { controls: { sft: { ...settings.controls.sft, epochs: 1, batchSize: 4 }, votes: 2 } }
+      : {}),
     swirl: { ...settings.swirl, steps: 1, batchSize: 4 },
   };
 }

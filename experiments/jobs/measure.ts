@@ -13,6 +13,7 @@ export async function measure(work: MeasureWork, context: JobContext): Promise<M
     task,
     judge,
     temperature: work.temperature,
+    ...(work.votes ? { votes: work.votes.count, select: work.votes.select } : {}),
     keepThoughts: work.keepThoughts,
     maxNewTokens,
     ...testbed.rollout,

@@ -4,15 +4,19 @@ import type { JobResult } from "../job.js";
 import { StudyResults } from "../results.js";
 import { realJobs } from "./jobs.js";
 import { realReport } from "./report.js";
-import { HOTPOTQA, type RealSettings } from "./settings.js";
+import { GSM8K_JUDGED, HOTPOTQA, type RealSettings } from "./settings.js";
 
 const settings: RealSettings = { ...HOTPOTQA, test: { limit: 4 } };
 const NOTHING = { process: { count: 0, of: 0 } };
 
 /** A whole study in which `answersOf` gives an arm's answers, one character a question. */
-function study(seeds: number[], answersOf: (arm: string, seed: number) => string): StudyResults {
+function study(
+  seeds: number[],
+  answersOf: (arm: string, seed: number) => string,
+  of: RealSettings = settings,
+): StudyResults {
   const results = seeds.flatMap((seed) =>
-    realJobs(seed, settings).map((job): JobResult => {
+    realJobs(seed, of).map((job): JobResult => {
       const common = { version: 1 as const, ...job, key: "", seconds: 1, processorSeconds: 1 };
       if (job.work.kind !== "measure") {
         const rows = (["none", "process", "outcome", "both"] as const).map((kind) => ({
@@ -34,6 +38,21 @@ function study(seeds: number[], answersOf: (arm: string, seed: number) => string
   );
   return new StudyResults(results, results.length / seeds.length);
 }
+
+describe("realReport of a study that starts from the published model", () => {
+  it("compares every arm and control with that model, and says how they were made", () => {
+    const { imitation: _, ...published } = GSM8K_JUDGED;
+    const judged: RealSettings = { ...published, shots: 4, test: { limit: 4 } };
+    const better = (arm: string) => (arm === "untrained" ? "0000" : "1111");
+    const { page, name } = realReport(study([1], better, judged), judged, "gsm8k-judged");
+    expect(name).toBe("learning-gsm8k-judged");
+    for (const arm of ["process filter", "SFT on the same trajectories", "half of the verdicts", "best of 8"])
+      expect(page).toMatch(new RegExp(`${arm}.* \\| 100\\.0 .*\\*\\*\\+100\\.0`));
+    expect(page).toMatch(/\| untrained, 4 examples in the prompt \| 0\.0 .* \| {2}\|/);
+    expect(page).toContain("a model that reads, which both have to say GOOD");
+    expect(page).toContain("adapters of rank 16");
+  });
+});
 
 describe("realReport", () => {
   const same = (arm: string) => (arm === "swirl/process" ? "1111" : "0000");

@@ -7,34 +7,39 @@ import type { SeedMean } from "../report/over-seeds.js";
 import type { Report } from "../report/report.js";
 import { NOTES } from "../report/write-study-report.js";
 import type { StudyResults } from "../results.js";
-import { OUTCOME_REWARD, REAL_FILTERS, realArms } from "./jobs.js";
+import { OUTCOME_REWARD, REAL_FILTERS, realArms, startOf } from "./jobs.js";
 import type { RealSettings } from "./settings.js";
 
-export function realReport(results: StudyResults, settings: RealSettings): Report {
+export function realReport(
+  results: StudyResults,
+  settings: RealSettings,
+  study: string = settings.dataset,
+): Report {
   return {
-    name: `learning-${settings.dataset}`,
-    page: page(results, settings),
+    name: `learning-${study}`,
+    page: page(results, settings, study),
     figures: { accuracy: accuracyChart(results, settings) },
     data: { settings, seeds: results.seeds, machine: machine() },
   };
 }
 
-function page(results: StudyResults, settings: RealSettings): string {
+function page(results: StudyResults, settings: RealSettings, study: string): string {
   const title = settings.dataset === "gsm8k" ? "GSM8K with the calculator" : "HotpotQA with search";
-  const { swirl, samples, kept } = settings;
+  const { swirl, samples, kept, shots, lora, controls } = settings;
+  const start = settings.imitation ? "Base → format SFT" : `Base with ${shots} examples in the prompt`;
   return `# ${title}
 
-Base → format SFT → SWiRL with the process filter and with the outcome filter${settings.outcomeReward ? ", and rewarded by right answers" : ""}. Written by
-\`npm run experiments -- ${settings.dataset}\`; every number is computed from the jobs in the JSON file next to this page.
+${start} → SWiRL with the process filter and with the outcome filter${settings.outcomeReward ? ", and rewarded by right answers" : ""}. Written by
+\`npm run experiments -- ${study}\`; every number is computed from the jobs in the JSON file next to this page.
 
 - ${settings.test.limit} test questions, greedy. Brackets: 95 % intervals over questions (shares Wilson, differences and means over seeds by a
   bootstrap over questions). Bold: the interval excludes 0.
 - Stage 1: ${settings.train.limit} training questions × ${samples} trajectories; a filter hands on up to ${kept} of them. Stage 2: ${swirl.steps} updates of ${swirl.batchSize} states ×
   ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}.
-- Filter and reward are the task's rule judge ([its error rates](../judges.md)).${settings.outcomeReward ? " *Outcome reward* plays each fresh action to its end instead,\n  with live tools, and asks whether the answer is right." : ""}
+- Filter and reward are the task's rule judge${settings.judge === "rules" ? "" : " and a model that reads, which both have to say GOOD"} ([error rates](../judges.md)).${lora ? `\n- Policies are adapters of rank ${lora.rank} (LoRA).` : ""}${controls ? `\n- Controls: SFT on the process filter's trajectories, verdicts of which half are flipped, and ${controls.votes} trajectories of the base at temperature 0.7.` : ""}${settings.outcomeReward ? " *Outcome reward* plays each fresh action to its end instead,\n  with live tools, and asks whether the answer is right." : ""}
 - Machine: ${machine()}.
 
-![Accuracy](learning-${settings.dataset}/accuracy.svg)
+![Accuracy](learning-${study}/accuracy.svg)
 
 ${results.seeds.length > 1 ? `${seedsTogether(results, settings)}\n\n` : ""}${results.seeds.map((seed) => seedTables(results, settings, seed)).join("\n\n")}
 
@@ -44,13 +49,14 @@ ${NOTES}
 
 /** What the seeds' policies answer right, on average; a question is drawn with all of its answers. */
 function seedsTogether(results: StudyResults, settings: RealSettings): string {
-  const start = questionShares(results, "format SFT");
+  const base = startOf(settings);
+  const start = questionShares(results, base.id);
   const filters = REAL_FILTERS.map((filter) => questionShares(results, `swirl/${filter}`));
   const gains = table(
-    [`mean over ${results.seeds.length} seeds`, "accuracy", "− format SFT"],
+    [`mean over ${results.seeds.length} seeds`, "accuracy", `− ${base.id}`],
     realArms(settings).map(({ id, title }) => {
       const shares = questionShares(results, id);
-      return [title, percent(meanOf(shares)), id === "format SFT" ? "" : bootstrapped(start, shares)];
+      return [title, percent(meanOf(shares)), id === base.id ? "" : bootstrapped(start, shares)];
     }),
   );
   const [process, outcome] = filters;
@@ -70,14 +76,14 @@ function accuracyChart(results: StudyResults, settings: RealSettings): string {
   const bars = arms.map(({ id, title }) => {
     const colour = id.startsWith("swirl")
       ? ("a" as const)
-      : id === "format SFT"
+      : id === startOf(settings).id || id.startsWith("control")
         ? ("b" as const)
         : ("c" as const);
     return { label: title, mean: accuracyOf(results, id), colour };
   });
   const highest = Math.max(...bars.map(({ mean }) => mean.high));
   const full = [0.04, 0.1, 0.2, 0.4].find((edge) => highest <= edge) ?? 1;
-  const reference = bars[arms.findIndex(({ id }) => id === "format SFT")]!.mean.value;
+  const reference = bars[arms.findIndex(({ id }) => id === startOf(settings).id)]!.mean.value;
   return barChart(`Accuracy on ${settings.test.limit} test questions`, bars, reference, full);
 }
 
@@ -92,9 +98,10 @@ function accuracyOf(results: StudyResults, id: string): SeedMean {
 
 function seedTables(results: StudyResults, settings: RealSettings, seed: number): string {
   const measure = (id: string) => results.get(seed, `measure ${id}`, "measure");
-  const start = measure("format SFT").figures.answers;
+  const base = startOf(settings);
+  const start = measure(base.id).figures.answers;
   const arms = table(
-    [`seed ${seed}`, "accuracy", "− format SFT", "mean process label", "calls a question", "evaluation, s"],
+    [`seed ${seed}`, "accuracy", `− ${base.id}`, "mean process label", "calls a question", "evaluation, s"],
     realArms(settings).map(({ id, title }) => {
       const { figures, seconds } = measure(id);
       const { correct, labels, callsPerQuestion, answers } = figures;
@@ -102,7 +109,7 @@ function seedTables(results: StudyResults, settings: RealSettings, seed: number)
       return [
         title,
         withInterval(correct.count / correct.of, wilsonInterval(correct.count, correct.of)),
-        id === "format SFT" ? "" : difference(start, answers),
+        id === base.id ? "" : difference(start, answers),
         label.of === 0 ? "–" : percent(label.count / label.of),
         callsPerQuestion.toFixed(2),
         seconds.toFixed(0),

@@ -1,5 +1,5 @@
 /** The real studies in numbers: a published model, published questions, as much of both as a CPU takes in an hour or two. */
-import type { RolloutOptions } from "swirl-rl";
+import type { LoraOptions, RolloutOptions } from "swirl-rl";
 import type { SftSettings, TrainSettings } from "../job.js";
 
 export interface RealSettings {
@@ -7,6 +7,13 @@ export interface RealSettings {
   /** Files below the data folder. */
   files: { train: string; test: string; demonstrations: string; corpus: readonly string[] };
   demonstrations: { limit: number };
+  /** Solved examples in every prompt, the first of the training file. */
+  shots: number;
+  /**
+   * Who filters and rewards. "rules": the task's rule judge. "rules and model": it and a model that reads; both have to say
+   * GOOD, and the rules alone measure as well.
+   */
+  judge: "rules" | "rules and model";
   train: { skip: number; limit: number };
   test: { limit: number };
   callLimit: number;
@@ -19,10 +26,15 @@ export interface RealSettings {
   /** Characters of a passage that are shown. */
   maxCharacters: number;
   concurrency: number;
-  imitation: SftSettings;
+  /** Format SFT. Absent: SWiRL starts from the published model. */
+  imitation?: SftSettings;
   swirl: TrainSettings;
+  /** Policies are adapters of the published model. Absent: all weights are trained. */
+  lora?: LoraOptions;
   /** Also an arm rewarded by right answers: for a policy that gives enough of them to learn from. */
   outcomeReward: boolean;
+  /** Also what SWiRL has to be better than: SFT on the same trajectories, rewards without signal, votes at inference. */
+  controls?: { sft: SftSettings; votes: number };
 }
 
 const SWIRL: TrainSettings = {
@@ -43,6 +55,8 @@ export const GSM8K: RealSettings = {
     corpus: [],
   },
   demonstrations: { limit: 2000 },
+  shots: 0,
+  judge: "rules",
   train: { skip: 2000, limit: 300 },
   test: { limit: 500 },
   callLimit: 8,
@@ -58,6 +72,25 @@ export const GSM8K: RealSettings = {
   outcomeReward: false,
 };
 
+/**
+ * A policy of half a billion parameters or more, which solves word problems but knows no tags: format SFT on as few
+ * demonstrations as teach them, adapters instead of all weights, and a larger model that reads the steps.
+ */
+export const GSM8K_JUDGED: RealSettings = {
+  ...GSM8K,
+  demonstrations: { limit: 400 },
+  judge: "rules and model",
+  train: { skip: 2000, limit: 200 },
+  maxNewTokens: 128,
+  concurrency: 32,
+  imitation: { epochs: 1, batchSize: 16, lr: 1e-4, schedule: "cosine", warmupSteps: 3 },
+  lora: { rank: 16, alpha: 32 },
+  // The learning rate is ten times that of full training.
+  swirl: { ...SWIRL, steps: 60, batchSize: 24, lr: 2e-4 },
+  outcomeReward: true,
+  controls: { sft: { epochs: 2, batchSize: 16, lr: 1e-4, schedule: "cosine", warmupSteps: 3 }, votes: 8 },
+};
+
 export const HOTPOTQA: RealSettings = {
   dataset: "hotpotqa",
   files: {
@@ -67,6 +100,8 @@ export const HOTPOTQA: RealSettings = {
     corpus: ["hotpotqa/hotpotqa_train_100_corpus.json", "hotpotqa/hotpot_distractor_dev_200.jsonl"],
   },
   demonstrations: { limit: 100 },
+  shots: 0,
+  judge: "rules",
   train: { skip: 0, limit: 100 },
   test: { limit: 200 },
   callLimit: 5,

@@ -1,11 +1,15 @@
-/** A published model with its tools and questions. The judge is the rule judge of the task; there is no oracle. */
+/** A published model with its tools and questions. There is no oracle. */
 import { join } from "node:path";
 import {
   Bm25Index,
   calculator,
   calculatorTask,
+  combinedJudge,
   demonstrate,
+  fewShotTask,
+  type Judge,
   NativePolicy,
+  PromptedJudge,
   type Question,
   readGsm8kDemonstrations,
   readHotpotqaDemonstrations,
@@ -24,6 +28,8 @@ import type { RealSettings } from "./settings.js";
 export interface RealPlaces {
   /** Model folder. */
   model: string;
+  /** Model folder of the judge that reads; for settings that have one. */
+  judgeModel?: string | undefined;
   /** Folder with gsm8k/, hotpotqa/. */
   data: string;
   device: string;
@@ -40,10 +46,12 @@ export async function openReal(settings: RealSettings, places: RealPlaces): Prom
       questions.push(question);
     return questions;
   };
+  const rules = dataset === "gsm8k" ? ruleJudges.calculator() : ruleJudges.search();
+  const reader = settings.judge === "rules" ? undefined : await openReader(settings, places);
   return {
     task,
-    judge: dataset === "gsm8k" ? ruleJudges.calculator() : ruleJudges.search(),
-    measuringJudges: {},
+    judge: reader ? combinedJudge({ judges: [rules, reader] }) : rules,
+    measuringJudges: reader ? { rules } : {},
     maxNewTokens,
     rollout: settings.rollout,
     concurrency,
@@ -72,12 +80,39 @@ export async function openReal(settings: RealSettings, places: RealPlaces): Prom
     },
     load: (folder, trainable, signal) => {
       const { device, threads } = places;
-      return NativePolicy.load(folder, { device, threads, trainable, dtype: "bfloat16", signal });
+      // The published model gets a new adapter where it is trained; what was trained is an adapter's folder.
+      const lora = trainable && folder === places.model ? settings.lora : undefined;
+      const options = { device, threads, trainable, dtype: "bfloat16", signal } as const;
+      return NativePolicy.load(folder, { ...options, ...(lora && { lora }) });
     },
   };
 }
 
+/** A model that reads the steps, by its log-probs: the steps' own tokens cost it a forward pass, and no reasoning. */
+async function openReader({ dataset }: RealSettings, places: RealPlaces): Promise<Judge> {
+  const { judgeModel, device, threads } = places;
+  const policy = await NativePolicy.load(judgeModel!, {
+    device,
+    threads,
+    trainable: false,
+    dtype: "bfloat16",
+  });
+  return new PromptedJudge({
+    policy,
+    criterion: dataset === "gsm8k" ? "math" : "step",
+    mode: "logprobs",
+    maxNewTokens: 160,
+  });
+}
+
 async function taskOf(settings: RealSettings, file: (name: string) => string): Promise<Task> {
+  const task = await plainTask(settings, file);
+  if (settings.shots === 0) return task;
+  const readAll = settings.dataset === "gsm8k" ? readGsm8kDemonstrations : readHotpotqaDemonstrations;
+  return fewShotTask(task, readAll(file(settings.files.demonstrations), { limit: settings.shots }));
+}
+
+async function plainTask(settings: RealSettings, file: (name: string) => string): Promise<Task> {
   const { callLimit, maxCharacters } = settings;
   if (settings.dataset === "gsm8k") return calculatorTask(calculator(), { callLimit });
   const index = await Bm25Index.build(readPassages(settings.files.corpus.map(file)));
