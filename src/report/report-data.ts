@@ -11,6 +11,7 @@ import { evaluationStages } from "../run-directory/evaluations.js";
 import { runPaths } from "../run-directory/layout.js";
 import type { Manifest } from "../run-directory/manifest.js";
 import { readManifest } from "../run-directory/run-directory.js";
+import { type Cost, readCost } from "./report-cost.js";
 
 export interface Series {
   name: string;
@@ -41,6 +42,18 @@ export interface ReportData {
   /** Accuracy of each stage minus that of the stage before it. */
   gains: { from: string; to: string; accuracy: Estimate }[];
   samples: SamplePair[];
+  /** Questions by how their answer changed from the first evaluation to the last; undefined with fewer than two. */
+  changes: Changes | undefined;
+  cost: Cost;
+}
+
+export interface Changes {
+  /** Was wrong, is right. */
+  better: number;
+  /** Was right, is wrong. */
+  worse: number;
+  /** Right both times, or wrong both times. */
+  same: number;
 }
 
 /** Metrics worth a curve, in this order. */
@@ -82,6 +95,8 @@ export async function readReportData(dir: string, title?: string): Promise<Repor
       return gain ? [{ from: stages[i]!.name, to: stage.name, accuracy: gain.accuracy }] : [];
     }),
     samples: stages.length >= 2 ? pickSamples(stages[0]!.records, stages.at(-1)!.records) : [],
+    changes: stages.length >= 2 ? changesOf(stages[0]!.records, stages.at(-1)!.records) : undefined,
+    cost: await readCost(paths, { metrics, sft, stages }),
   };
 }
 
@@ -95,29 +110,45 @@ async function readStages(dir: string): Promise<EvaluatedStage[]> {
   return stages;
 }
 
+/** Samples of each change. */
+const MOST_CHANGED = 5;
+
 /**
- * One question that changed for the better, one for the worse, one that stayed: the first of each, so that none is
- * hand-picked.
+ * Questions that changed, for the better and the worse, then one that stayed right and one that stayed wrong: the first
+ * of each, so that none is hand-picked.
  */
 export function pickSamples(
   first: readonly EvaluationRecord[],
   last: readonly EvaluationRecord[],
 ): SamplePair[] {
   const later = new Map(last.map((record) => [record.id, record]));
-  const find = (what: string, is: (before: boolean, after: boolean) => boolean): SamplePair[] => {
+  const find = (count: number, what: string, is: (before: boolean, after: boolean) => boolean) => {
+    const found: SamplePair[] = [];
     for (const record of first) {
       const other = later.get(record.id);
       if (!other || record.correct === null || other.correct === null) continue;
-      if (is(record.correct, other.correct)) return [{ what, first: record, last: other }];
+      if (is(record.correct, other.correct)) found.push({ what, first: record, last: other });
+      if (found.length === count) break;
     }
-    return [];
+    return found;
   };
   return [
-    ...find("was wrong, is right", (before, after) => !before && after),
-    ...find("was right, is wrong", (before, after) => before && !after),
-    ...find("right both times", (before, after) => before && after),
-    ...find("wrong both times", (before, after) => !before && !after),
+    ...find(MOST_CHANGED, "was wrong, is right", (before, after) => !before && after),
+    ...find(MOST_CHANGED, "was right, is wrong", (before, after) => before && !after),
+    ...find(1, "right both times", (before, after) => before && after),
+    ...find(1, "wrong both times", (before, after) => !before && !after),
   ];
+}
+
+function changesOf(first: readonly EvaluationRecord[], last: readonly EvaluationRecord[]): Changes {
+  const later = new Map(last.map(({ id, correct }) => [id, correct]));
+  const changes: Changes = { better: 0, worse: 0, same: 0 };
+  for (const { id, correct } of first) {
+    const other = later.get(id) ?? null;
+    if (correct === null || other === null) continue;
+    changes[correct === other ? "same" : other ? "better" : "worse"]++;
+  }
+  return changes;
 }
 
 function curve(rows: readonly Record<string, unknown>[], key: string, name: string, title: string): Series[] {

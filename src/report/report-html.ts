@@ -3,6 +3,7 @@
  * escaped. Pure.
  */
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
+import { changesText, costTables } from "./report-cost.js";
 import type { ReportData } from "./report-data.js";
 import { reportStyle } from "./report-style.js";
 import { endTable, filterRows, gainText, manifestRows, resultTable, type Table } from "./report-tables.js";
@@ -10,6 +11,9 @@ import { escapeXml, intervalChart, lineChart } from "./svg-chart.js";
 
 export function reportHtml(data: ReportData): string {
   const title = escapeXml(data.title);
+  const parts = [result(data), curves(data), filter(data), samples(data), cost(data), made(data)].filter(
+    (part) => part !== "",
+  );
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -22,11 +26,21 @@ export function reportHtml(data: ReportData): string {
 <body>
 <main>
 <h1>${title}</h1>
-${[result(data), curves(data), filter(data), samples(data), made(data)].filter((part) => part !== "").join("\n")}
+${contents(parts)}
+${parts.join("\n")}
 </main>
 </body>
 </html>
 `;
+}
+
+/** Links to the sections that are there. */
+function contents(parts: readonly string[]): string {
+  const items = parts.flatMap((part) => {
+    const [, id, heading] = /^<section id="([a-z-]+)"><h2>([^<]*)<\/h2>/.exec(part) ?? [];
+    return id ? [`<li><a href="#${id}">${heading}</a></li>`] : [];
+  });
+  return items.length < 2 ? "" : `<nav aria-label="Contents"><ul>${items.join("")}</ul></nav>`;
 }
 
 function result({ stages, gains }: ReportData): string {
@@ -57,7 +71,8 @@ function curves({ series }: ReportData): string {
     ({ title, points }) =>
       `<figure><figcaption>${escapeXml(title)}</figcaption>${lineChart(points, title)}</figure>`,
   );
-  const note = "Faint: every update. Strong: running mean over a tenth of the run. Across: updates.";
+  const note =
+    "Faint: every update. Strong: running mean over a tenth of the run. Across: updates. Point at a curve for its values.";
   return section("Training", [
     `<div class="grid-of-charts">${figures.join("")}</div>`,
     `<p class="note">${note}</p>`,
@@ -70,16 +85,26 @@ function filter({ filter: filtered }: ReportData): string {
   return section("Filter", [table(filterRows(filtered)), `<p class="note">${note}</p>`]);
 }
 
-function samples({ samples: pairs, stages }: ReportData): string {
+function samples({ samples: pairs, stages, changes }: ReportData): string {
   if (pairs.length === 0) return "";
-  return section(
-    "Sample trajectories",
-    pairs.map(({ what, first, last }) => {
+  const note = changes ? `${changesText(changes)}. Those that changed come first.` : "";
+  return section("Sample trajectories", [
+    note === "" ? "" : `<p class="note">${note}</p>`,
+    ...pairs.map(({ what, first, last }) => {
       const { question, gold } = first.trajectory;
       return `<article><h3>${escapeXml(question)}</h3>
 <p class="note">${escapeXml(what)} · accepted: ${escapeXml(gold.join(" | "))}</p>
 <div class="pair">${transcript(first, stages[0]!.name)}${transcript(last, stages.at(-1)!.name)}</div></article>`;
     }),
+  ]);
+}
+
+function cost({ cost: spent }: ReportData): string {
+  const tables = costTables(spent);
+  if (tables.length === 0) return "";
+  return section(
+    "Cost",
+    tables.map((each) => `<h3>${each.title}</h3>${table(each.table)}`),
   );
 }
 
@@ -110,7 +135,8 @@ function made(data: ReportData): string {
 }
 
 function section(heading: string, parts: readonly string[]): string {
-  return `<section><h2>${heading}</h2>\n${parts.filter((part) => part !== "").join("\n")}</section>`;
+  const id = heading.toLowerCase().replaceAll(" ", "-");
+  return `<section id="${id}"><h2>${heading}</h2>\n${parts.filter((part) => part !== "").join("\n")}</section>`;
 }
 
 function table({ head, rows }: Table): string {

@@ -1,11 +1,12 @@
 /** report.md: the figures and sample trajectories of a run, for a terminal or a repository. Pure. */
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
+import { changesText, costTables } from "./report-cost.js";
 import type { ReportData, Series } from "./report-data.js";
 import { endTable, filterRows, gainText, manifestRows, resultTable, type Table } from "./report-tables.js";
 import { runningMean } from "./svg-chart.js";
 
 export function reportMarkdown(data: ReportData): string {
-  const parts = [`# ${data.title}`];
+  const parts = [`# ${inert(data.title)}`];
   if (data.stages.length > 0) {
     parts.push("## Result", table(resultTable(data.stages)), ...data.gains.map(gainText));
     parts.push("## How questions ended", table(endTable(data.stages)));
@@ -20,19 +21,22 @@ export function reportMarkdown(data: ReportData): string {
   }
   if (data.samples.length > 0) {
     parts.push("## Sample trajectories");
+    if (data.changes) parts.push(`${changesText(data.changes)}. Those that changed come first.`);
     for (const { what, first, last } of data.samples) {
       parts.push(
-        `### ${what}: ${oneLine(first.trajectory.question)}`,
-        `Accepted: ${first.trajectory.gold.join(" | ")}`,
+        `### ${what}: ${inert(first.trajectory.question)}`,
+        `Accepted: ${inert(first.trajectory.gold.join(" | "))}`,
       );
       parts.push(
-        `**${data.stages[0]!.name}**`,
+        `**${inert(data.stages[0]!.name)}**`,
         transcript(first),
-        `**${data.stages.at(-1)!.name}**`,
+        `**${inert(data.stages.at(-1)!.name)}**`,
         transcript(last),
       );
     }
   }
+  const cost = costTables(data.cost);
+  if (cost.length > 0) parts.push("## Cost", ...cost.map((each) => table(each.table)));
   const made = manifestRows(data);
   if (made) parts.push("## Made with", table(made));
   return `${parts.join("\n\n")}\n`;
@@ -70,8 +74,16 @@ function transcript({ trajectory, verdicts }: EvaluationRecord): string {
 
 function table({ head, rows }: Table): string {
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    `| ${cells.map((cell) => inert(cell).replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+/** What a dataset or a model wrote, as text of one line: no markup, no link or picture, no HTML. */
+function inert(text: string): string {
+  return oneLine(text)
+    .replace(/[\\`]/g, "\\$&")
+    .replace(/\](?=[([])/g, "]\\")
+    .replace(/[&<]/g, (character) => (character === "&" ? "&amp;" : "&lt;"));
 }
 
 function oneLine(text: string): string {

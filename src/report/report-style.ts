@@ -27,6 +27,12 @@ svg .grid { stroke: var(--line); stroke-width: 1; }
 svg .raw { fill: none; stroke: var(--accent); stroke-opacity: .3; stroke-width: 1; }
 svg .mean { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; }
 svg .dot { fill: var(--accent); }
+svg .at rect { fill: transparent; } svg .at line { stroke: var(--soft); stroke-width: 1; }
+svg .at line, svg .at circle, svg .at text { visibility: hidden; pointer-events: none; } svg .at circle { fill: var(--accent); }
+svg .at text { fill: var(--ink); paint-order: stroke; stroke: var(--page); stroke-width: 4px; }
+svg .at:hover line, svg .at:hover circle, svg .at:hover text { visibility: visible; }
+nav ul { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 12px 0 0; padding: 0; list-style: none; } nav li { margin: 0; }
+a { color: var(--accent); } :target { scroll-margin-top: 12px; }
 svg .whisker { stroke: var(--accent); stroke-opacity: .4; stroke-width: 5; stroke-linecap: round; }
 .transcript { background: var(--panel); border-radius: 8px; padding: 14px 16px; min-width: 0; }
 ol { margin: 0; padding-left: 20px; } li { margin: 0 0 10px; }

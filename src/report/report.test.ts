@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { sampleRun } from "../../tests/support/sample-run.js";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { RunDirectory } from "../run-directory/run-directory.js";
+import { reportMarkdown } from "./report-markdown.js";
 import { intervalChart, lineChart, niceTicks, runningMean, thin } from "./svg-chart.js";
 import { writeReport } from "./write-report.js";
 
@@ -16,12 +17,12 @@ beforeAll(async () => {
   const files = await writeReport(run.dir, { title: "A <sample> run" });
   markdown = await fs.readFile(files.markdown, "utf8");
   html = await fs.readFile(files.html, "utf8");
-});
+}, 60_000);
 
 describe("of a whole run", () => {
   test("result, gain with its interval, training, filter, samples and manifest are all there", () => {
     for (const text of [markdown, html]) {
-      for (const part of ["Result", "Training", "Filter", "Sample trajectories", "Made with"])
+      for (const part of ["Result", "Training", "Filter", "Sample trajectories", "Cost", "Made with"])
         expect(text).toContain(part);
       expect(text).toMatch(
         /start → trained: \+\d+\.\d points of accuracy \[\+\d+\.\d, \+\d+\.\d\] on 60 questions/,
@@ -41,12 +42,65 @@ describe("of a whole run", () => {
   });
 
   test("the page is self-contained: nothing is fetched", () => {
-    expect(html).not.toMatch(/\b(src|href)=|url\(|@import/);
+    expect(html).not.toMatch(/\bsrc=|\bhref="[^#]|url\(|@import|<script/);
+  });
+
+  test("the contents link to every section", () => {
+    const links = [...html.matchAll(/href="#([a-z-]+)"/g)].map(([, id]) => id);
+    const sections = [...html.matchAll(/<section id="([a-z-]+)"/g)].map(([, id]) => id);
+    expect(links).toEqual(["result", "training", "filter", "sample-trajectories", "cost", "made-with"]);
+    expect(sections).toEqual(links);
+  });
+
+  test("curves hold their values, the last one included", () => {
+    expect(html).toMatch(/<text text-anchor="start" x="[\d.]+" y="20">1: 0\.4, mean 0\.4<\/text>/);
+    expect(html).toMatch(/<text text-anchor="end" [^>]*>120: 0\.\d+, mean 0\.\d+<\/text>/);
+  });
+
+  test("what changed sides comes first, with its counts", () => {
+    const kinds = [
+      ...html.matchAll(
+        /<p class="note">(was wrong, is right|was right, is wrong|right both times|wrong both times)/g,
+      ),
+    ].map(([, kind]) => kind!);
+    const stayed = kinds.findIndex((kind) => kind.endsWith("both times"));
+    expect(kinds.slice(0, stayed).length).toBeGreaterThan(1);
+    expect(kinds.slice(stayed).every((kind) => kind.endsWith("both times"))).toBe(true);
+    const [, better, worse, same] =
+      /(\d+) questions were wrong and are right, (\d+) were right and are wrong, (\d+) stayed/
+        .exec(html)!
+        .map(Number);
+    expect(better! + worse! + same!).toBe(60);
+    expect(better).toBeGreaterThan(worse!);
+  });
+
+  test("judgements of the evaluations are counted", () => {
+    expect(markdown).toMatch(/\| evaluation start \| \d+ \| \d+ \| 0 \|/);
+    expect(markdown).toMatch(/\| RL \| 120 \|/);
   });
 
   test("no figure is NaN, Infinity or undefined", () => {
     for (const text of [markdown, html]) expect(text).not.toMatch(/NaN|Infinity|undefined/);
   });
+});
+
+test("report.md shows what others wrote as text, wherever it stands", () => {
+  const hostile =
+    "<img src=x onerror=alert(1)> [go](javascript:alert(1)) ![p](http://evil/p.png) `c`\n# heading\n<script>";
+  const markdownOf = reportMarkdown({
+    title: hostile,
+    manifest: undefined,
+    config: undefined,
+    series: [],
+    filter: undefined,
+    stages: [],
+    gains: [],
+    samples: [],
+    changes: undefined,
+    cost: { stages: [{ name: hostile, seconds: 1 }], training: [], judged: [] },
+  });
+  expect(markdownOf).not.toMatch(/<(img|script)|\]\(|^# heading|(?<!\\)`c/m);
+  expect(markdownOf).toContain("go]\\(javascript");
 });
 
 test("a run that has done nothing yet has a report too", async () => {

@@ -6,6 +6,8 @@
 const WIDTH = 460;
 const HEIGHT = 190;
 const MAX_POINTS = 1000;
+/** Places on a curve that show their values when pointed at. */
+const MAX_TIPS = 100;
 const MARGIN = { left: 46, right: 14, top: 10, bottom: 24 };
 
 /** A curve over training steps: the values in a faint color, their running mean over a tenth of the run in full. */
@@ -41,7 +43,39 @@ export function lineChart(all: readonly { x: number; y: number }[], title: strin
     `<path class="raw" d="${path(ys)}"/>`,
     `<path class="mean" d="${path(mean)}"/>`,
     `<circle class="dot" r="3" cx="${fix(x(xs.at(-1)!))}" cy="${fix(y(last))}"/>`,
+    ...tips(all, smooth, x, y),
   ]);
+}
+
+/** Columns that show update, value and running mean when the pointer is over them. CSS does it: there is no script. */
+function tips(
+  all: readonly { x: number; y: number }[],
+  smooth: readonly number[],
+  x: (value: number) => number,
+  y: (value: number) => number,
+): string[] {
+  const places = thin(
+    all.map((point, i) => ({ ...point, mean: smooth[i]! })),
+    MAX_TIPS,
+  );
+  const height = HEIGHT - MARGIN.bottom - MARGIN.top;
+  return places.map((point, i) => {
+    const at = x(point.x);
+    const left = i === 0 ? MARGIN.left : (x(places[i - 1]!.x) + at) / 2;
+    const right = i === places.length - 1 ? WIDTH - MARGIN.right : (at + x(places[i + 1]!.x)) / 2;
+    const text = `${point.x}: ${short(point.y)}, mean ${short(point.mean)}`;
+    const [anchor, place] = at > WIDTH / 2 ? (["end", at - 6] as const) : (["start", at + 6] as const);
+    return (
+      `<g class="at"><rect x="${fix(left)}" y="${MARGIN.top}" width="${fix(Math.max(0.1, right - left))}" height="${height}"/>` +
+      `<line x1="${fix(at)}" x2="${fix(at)}" y1="${MARGIN.top}" y2="${MARGIN.top + height}"/>` +
+      `<circle r="3" cx="${fix(at)}" cy="${fix(y(point.y))}"/>` +
+      `<text text-anchor="${anchor}" x="${fix(place)}" y="${MARGIN.top + 10}">${text}</text></g>`
+    );
+  });
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(4))).replace("-", "−");
 }
 
 export interface IntervalRow {

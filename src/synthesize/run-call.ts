@@ -2,11 +2,14 @@
  * Executes one call. It never throws for a tool's failure: bad input, an exception and a timeout all become an error
  * to show to the model. Only the caller's own abort is thrown.
  */
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { abortedError } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { ToolSpec } from "../messages/message.js";
 import { redactText } from "../secrets/redact.js";
+import { jsonSchemaInput } from "../tools/json-schema-input.js";
+import { resultText } from "../tools/result-text.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 
@@ -40,7 +43,7 @@ export async function runCall(tool: AnyTool, input: string, options: RunCallOpti
     timer = setTimeout(() => timeout.abort(), options.timeoutMs);
   });
   try {
-    const parsed = readInput(tool, input, options.kind);
+    const parsed = await Promise.race([readInput(tool, input, options.kind), stopped]);
     if (!parsed.success) {
       const issue = parsed.error.issues[0]!;
       return ended(
@@ -48,8 +51,11 @@ export async function runCall(tool: AnyTool, input: string, options: RunCallOpti
         true,
       );
     }
-    const executing = Promise.resolve().then(() => tool.execute(parsed.data, { signal }));
-    return ended(String(await Promise.race([executing, stopped])), false);
+    const context = { signal, abortSignal: signal, toolCallId: randomUUID(), messages: [] };
+    const executing = Promise.resolve().then(async () =>
+      resultText(await tool.execute(parsed.data, context)),
+    );
+    return ended(await Promise.race([executing, stopped]), false);
   } catch (error) {
     if (options.signal?.aborted) throw abortedError(options.signal);
     return ended(redactText(error instanceof Error ? error.message : String(error)), true);
@@ -58,16 +64,16 @@ export async function runCall(tool: AnyTool, input: string, options: RunCallOpti
   }
 }
 
-function readInput(tool: AnyTool, text: string, kind: ActionFormat["kind"]) {
+async function readInput(tool: AnyTool, text: string, kind: ActionFormat["kind"]) {
   if (kind === "chat-template") return readFields(tool, JSON.parse(text));
-  if (tool.parse) return tool.inputSchema.safeParse(tool.parse(text));
+  if (tool.parse) return tool.inputSchema.safeParseAsync(tool.parse(text));
   const field = onlyStringField(tool);
-  return tool.inputSchema.safeParse(field === undefined ? text : { [field]: text });
+  return tool.inputSchema.safeParseAsync(field === undefined ? text : { [field]: text });
 }
 
 /** Calls in XML style hold text only: a field whose schema refuses the text is parsed as JSON. */
-function readFields(tool: AnyTool, input: Record<string, unknown>) {
-  const parsed = tool.inputSchema.safeParse(input);
+async function readFields(tool: AnyTool, input: Record<string, unknown>) {
+  const parsed = await tool.inputSchema.safeParseAsync(input);
   if (parsed.success) return parsed;
   const fields = { ...input };
   for (const { path } of parsed.error.issues) {
@@ -80,15 +86,14 @@ function readFields(tool: AnyTool, input: Record<string, unknown>) {
       return parsed;
     }
   }
-  const read = tool.inputSchema.safeParse(fields);
+  const read = await tool.inputSchema.safeParseAsync(fields);
   return read.success ? read : parsed;
 }
 
 function onlyStringField(tool: AnyTool): string | undefined {
-  if (!(tool.inputSchema instanceof z.ZodObject)) return undefined;
-  const fields = Object.entries(tool.inputSchema.shape).filter(
-    ([, field]) => z.safeParse(field, "text").success,
-  );
+  const schema = tool.parameters ? jsonSchemaInput(tool.parameters) : tool.inputSchema;
+  if (!(schema instanceof z.ZodObject)) return undefined;
+  const fields = Object.entries(schema.shape).filter(([, field]) => z.safeParse(field, "text").success);
   return fields.length === 1 ? fields[0]![0] : undefined;
 }
 
@@ -110,7 +115,7 @@ export function argumentsOf(tool: AnyTool, input: string): string {
 
 /** @throws SwirlError CONFIG when text between tags cannot become this tool's input. */
 export function requireTagInput(tool: AnyTool): void {
-  if (tool.parse || onlyStringField(tool) !== undefined || tool.inputSchema.safeParse("text").success) return;
+  if (tool.parse || onlyStringField(tool) !== undefined || acceptsText(tool)) return;
   throw new SwirlError("CONFIG", `tool ${tool.name}: the text between tags cannot become its input`, {
     remedy:
       'give the tool a parse(text) function, one string field in inputSchema, or use format: "chat-template"',
@@ -118,8 +123,18 @@ export function requireTagInput(tool: AnyTool): void {
   });
 }
 
+function acceptsText(tool: AnyTool): boolean {
+  try {
+    return tool.inputSchema.safeParse("text").success;
+  } catch {
+    return false; // a schema that can only be asked asynchronously
+  }
+}
+
 /** The description of a tool for a chat template or an endpoint. */
 export function toolSpec(tool: AnyTool): ToolSpec {
-  const { $schema: _, ...parameters } = z.toJSONSchema(tool.inputSchema, { io: "input" });
+  const { $schema: _, ...parameters } =
+    (tool.parameters as Record<string, unknown> | undefined) ??
+    z.toJSONSchema(tool.inputSchema, { io: "input" });
   return { name: tool.name, description: tool.description, parameters };
 }

@@ -7,6 +7,7 @@ import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
+import { type AiSdkTool, toolList } from "../tools/ai-sdk-tools.js";
 import type { AnyTool } from "../tools/tool.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
 import { actionFormat } from "./action-format.js";
@@ -34,8 +35,8 @@ export interface Task {
 export interface TaskOptions {
   /** Names the task in errors and records. */
   name: string;
-  /** The tools that the policy may call. Empty only with `callLimit: 0`. */
-  tools: readonly AnyTool[];
+  /** The tools that the policy may call: a list, or a record of AI SDK tools. Empty only with `callLimit: 0`. */
+  tools: readonly AnyTool[] | Readonly<Record<string, AiSdkTool>>;
   /** Tool calls that a trajectory may make: an integer, 0 or more. */
   callLimit: number;
   /** Compares an answer with the accepted ones. */
@@ -61,7 +62,8 @@ export interface TaskOptions {
  */
 export function defineTask(options: TaskOptions): Task {
   return ofArguments("defineTask", "{ name, tools, callLimit, matcher, … }", () => {
-    const { name, tools, callLimit, matcher, answerTag = "answer", wording, prompt } = options;
+    const { name, callLimit, matcher, answerTag = "answer", wording, prompt } = options;
+    const tools = toolList(options.tools);
     const fail = (field: string, what: string, remedy: string): never => {
       throw new SwirlError("CONFIG", `task ${name}: ${what}`, { remedy, details: { field } });
     };

@@ -1,5 +1,8 @@
 /** The tools of the paper, calculator and search, and `tool` to define others. */
+
+export type { AiSdkTool } from "./ai-sdk-tools.js";
 export { CalculatorError, type CalculatorInput, calculate, calculator } from "./calculator/index.js";
+export { type McpClient, type McpToolsOptions, mcpTools } from "./mcp-tools.js";
 export {
   Bm25Index,
   type Bm25Options,

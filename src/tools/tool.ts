@@ -1,5 +1,6 @@
 /**
- * Tools: the shape of the AI SDK's `tool()`, with a name.
+ * Tools: a name, a description, a schema and a function. Those of the AI SDK and of MCP servers become such tools
+ * (ai-sdk-tools.ts, mcp-tools.ts).
  *
  * `execute` may throw. The rollout then records a tool error, shows its message to the model and continues.
  * A result is truncated when it is too long, and can never become a special token.
@@ -12,6 +13,12 @@ import { ofArguments } from "../errors/arguments.js";
 export interface ToolContext {
   /** Aborted when the run ends, or the call takes too long. */
   signal?: AbortSignal;
+  /** The same signal, by the AI SDK's name. */
+  abortSignal?: AbortSignal;
+  /** Unique to the call. */
+  toolCallId?: string;
+  /** Empty: a tool does not see the conversation. */
+  messages?: never[];
 }
 
 /** A function that a policy can call. Make one with {@link tool}. */
@@ -26,8 +33,13 @@ export interface Tool<Input = unknown> {
   tag?: string;
   /** Turns the text between the tags into the input. @default the text as the schema's only string field */
   parse?: (text: string) => unknown;
-  /** Makes the call and returns its result as text. It may throw: the model then sees the message. */
-  execute: (input: Input, context: ToolContext) => Promise<string> | string;
+  /** JSON schema of the input that is shown to the model. @default what inputSchema gives */
+  parameters?: Readonly<Record<string, unknown>>;
+  /**
+   * Makes the call. Its result is text, or becomes JSON text; of an async iterable the last value counts. It may throw:
+   * the model then sees the message.
+   */
+  execute: (input: Input, context: ToolContext) => unknown;
   /** Writes the observation turn. @default `${call} -> ${result}` */
   format?: (call: string, result: string) => string;
 }
