@@ -5,7 +5,6 @@ import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
 import { readJson } from "../files/json-file.js";
 import { readJsonLines } from "../files/jsonl-reader.js";
 import type { RunPaths } from "../run-directory/layout.js";
-import type { Table } from "./report-tables.js";
 
 export interface Cost {
   /** Wall-clock seconds of each finished stage of `swirl run`. */
@@ -23,7 +22,7 @@ export interface Cost {
 }
 
 type Rows = readonly Record<string, unknown>[];
-const PHASES = ["sample", "judge", "reference", "update"];
+export const PHASES = ["sample", "judge", "reference", "update"];
 
 export async function readCost(
   paths: RunPaths,
@@ -100,71 +99,4 @@ async function* journalVerdicts(file: string): AsyncGenerator<unknown> {
   if (!exists) return;
   for await (const { value } of readJsonLines(file, { onTorn: () => {} }))
     yield (value as { verdict?: unknown } | null)?.verdict;
-}
-
-/** Tables of what is known; none for a run of which nothing is. */
-export function costTables({ stages, training, judged }: Cost): { title: string; table: Table }[] {
-  const count = (value: number | undefined) => (value === undefined ? "–" : value.toLocaleString("en-US"));
-  const phases = PHASES.filter((name) =>
-    training.some(({ seconds }) => seconds.some((each) => each.name === name)),
-  );
-  const tables = [
-    {
-      title: "Seconds by stage",
-      table: {
-        head: ["stage", "seconds"],
-        rows: [
-          ...stages.map(({ name, seconds }) => [name, seconds.toFixed(1)]),
-          ["all", stages.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1)],
-        ],
-      },
-      known: stages.length > 0,
-    },
-    {
-      title: "Training",
-      table: {
-        head: [
-          "",
-          "updates",
-          "tokens trained on",
-          "rows computed",
-          ...phases.map((name) => `${name}, seconds`),
-        ],
-        rows: training.map(({ name, updates, tokens, treeTokens, seconds }) => [
-          name,
-          count(updates),
-          count(tokens),
-          count(treeTokens),
-          ...phases.map((phase) => seconds.find((each) => each.name === phase)?.seconds.toFixed(1) ?? "–"),
-        ]),
-      },
-      known: training.length > 0,
-    },
-    {
-      title: "Judgements",
-      table: {
-        head: ["of", "judgements", "replies read", "failed"],
-        rows: judged.map(({ name, verdicts, replies, failed }) => [
-          name,
-          count(verdicts),
-          count(replies),
-          count(failed),
-        ]),
-      },
-      known: judged.length > 0,
-    },
-  ];
-  return tables.flatMap(({ known, title, table }) => (known ? [{ title, table }] : []));
-}
-
-export function changesText({
-  better,
-  worse,
-  same,
-}: {
-  better: number;
-  worse: number;
-  same: number;
-}): string {
-  return `${better} questions were wrong and are right, ${worse} were right and are wrong, ${same} stayed as they were`;
 }

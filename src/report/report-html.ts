@@ -3,10 +3,18 @@
  * escaped. Pure.
  */
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
-import { changesText, costTables } from "./report-cost.js";
 import type { ReportData } from "./report-data.js";
 import { reportStyle } from "./report-style.js";
-import { endTable, filterRows, gainText, manifestRows, resultTable, type Table } from "./report-tables.js";
+import {
+  changesText,
+  costTables,
+  endTable,
+  filterRows,
+  gainText,
+  manifestRows,
+  resultTable,
+  type Table,
+} from "./report-tables.js";
 import { escapeXml, intervalChart, lineChart } from "./svg-chart.js";
 
 export function reportHtml(data: ReportData): string {

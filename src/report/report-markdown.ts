@@ -1,8 +1,16 @@
 /** report.md: the figures and sample trajectories of a run, for a terminal or a repository. Pure. */
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
-import { changesText, costTables } from "./report-cost.js";
 import type { ReportData, Series } from "./report-data.js";
-import { endTable, filterRows, gainText, manifestRows, resultTable, type Table } from "./report-tables.js";
+import {
+  changesText,
+  costTables,
+  endTable,
+  filterRows,
+  gainText,
+  manifestRows,
+  resultTable,
+  type Table,
+} from "./report-tables.js";
 import { runningMean } from "./svg-chart.js";
 
 export function reportMarkdown(data: ReportData): string {

@@ -1,6 +1,7 @@
 /** The tables of a report as rows of cells, one form for Markdown and HTML. Pure. */
 import type { Estimate } from "../evaluate/summary.js";
 import type { FilterReason, FilterTable } from "../filter/filter-table.js";
+import { type Cost, PHASES } from "./report-cost.js";
 import type { EvaluatedStage, ReportData } from "./report-data.js";
 
 export interface Table {
@@ -110,4 +111,71 @@ function share(value: number): string {
 function points(value: number): string {
   const rounded = (100 * value).toFixed(1);
   return value > 0 ? `+${rounded}` : rounded.replace("-", "−");
+}
+
+/** Tables of what is known; none for a run of which nothing is. */
+export function costTables({ stages, training, judged }: Cost): { title: string; table: Table }[] {
+  const count = (value: number | undefined) => (value === undefined ? "–" : value.toLocaleString("en-US"));
+  const phases = PHASES.filter((name) =>
+    training.some(({ seconds }) => seconds.some((each) => each.name === name)),
+  );
+  const tables = [
+    {
+      title: "Seconds by stage",
+      table: {
+        head: ["stage", "seconds"],
+        rows: [
+          ...stages.map(({ name, seconds }) => [name, seconds.toFixed(1)]),
+          ["all", stages.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1)],
+        ],
+      },
+      known: stages.length > 0,
+    },
+    {
+      title: "Training",
+      table: {
+        head: [
+          "",
+          "updates",
+          "tokens trained on",
+          "rows computed",
+          ...phases.map((name) => `${name}, seconds`),
+        ],
+        rows: training.map(({ name, updates, tokens, treeTokens, seconds }) => [
+          name,
+          count(updates),
+          count(tokens),
+          count(treeTokens),
+          ...phases.map((phase) => seconds.find((each) => each.name === phase)?.seconds.toFixed(1) ?? "–"),
+        ]),
+      },
+      known: training.length > 0,
+    },
+    {
+      title: "Judgements",
+      table: {
+        head: ["of", "judgements", "replies read", "failed"],
+        rows: judged.map(({ name, verdicts, replies, failed }) => [
+          name,
+          count(verdicts),
+          count(replies),
+          count(failed),
+        ]),
+      },
+      known: judged.length > 0,
+    },
+  ];
+  return tables.flatMap(({ known, title, table }) => (known ? [{ title, table }] : []));
+}
+
+export function changesText({
+  better,
+  worse,
+  same,
+}: {
+  better: number;
+  worse: number;
+  same: number;
+}): string {
+  return `${better} questions were wrong and are right, ${worse} were right and are wrong, ${same} stayed as they were`;
 }
