@@ -5,7 +5,7 @@ import type { Tree } from "./shape.js";
 
 export function generateBench(bench: Bench, engine: Engine, tree: Tree): void {
   const { G, a } = tree.shape;
-  let seed = 0n; // another seed each time: nothing but the prompts' KV could be reused
+  let seed = 0n; // a new seed each time, so that only the prompts' KV can be reused
   bench.add("generate, all states at once", () =>
     engine.generate(
       tree.states.map((tokens) => ({ tokens, seed: seed++, maxNewTokens: a })),

@@ -1,7 +1,7 @@
 /**
- * What a loss costs: `node scripts/run-ts.mjs bench/losses.ts`. One update after sampling, with each built-in loss and a loss
- * of one's own in TypeScript, in turns with reinforce, on the same states. Goals: a built-in loss within 2 % of
- * reinforce, one's own within 5 %.
+ * What a loss costs: `node scripts/run-ts.mjs bench/losses.ts`. One update after sampling, with each built-in loss and
+ * a user's loss in TypeScript, in turns with reinforce, on the same states. Goals: a built-in loss within 2 % of
+ * reinforce, a user's loss within 5 %.
  *
  * Each timed update has freshly sampled actions (sampling is not timed), as a trainer has: their log-probs are then the
  * current ones, and no loss needs a further forward pass where the engine's bits are the sampler's.

@@ -9,11 +9,11 @@ export interface Machine {
   processor: string;
   cores: number;
   memoryBytes: number;
-  /** Of the ways to multiply bfloat16 matrices: amx_bf16, avx512_bf16, avx512f, avx2. */
+  /** Those that matter for bfloat16 matrices: amx_bf16, avx512_bf16, avx512f, avx2. */
   matrixFlags: string[];
   loadAtStart: number; // of the last minute: other work on the machine
   node: string;
-  /** What the engine computes on. */
+  /** The device that the engine computes on. */
   device: { name: string; description: string; memoryBytes: number };
   engine: { version: string; matrixLibrary: string; isa: string[] };
 }

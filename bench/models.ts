@@ -100,12 +100,12 @@ export async function checkpointOf(name: ModelName): Promise<string> {
   await writeCheckpointFolder(folder, {
     files: [{ name: "model.safetensors", tensors, metadata: { format: "pt" } }],
     sharded: false,
-    beside: { "config.json": { text: `${JSON.stringify(config, null, 2)}\n` } },
+    otherFiles: { "config.json": { text: `${JSON.stringify(config, null, 2)}\n` } },
   });
   return folder;
 }
 
-/** bfloat16 by dropping the lower half: any random weights do. */
+/** bfloat16 by dropping the lower half, which is good enough for random weights. */
 function truncated(values: Float32Array): Uint8Array {
   const halves = new Uint16Array(values.buffer);
   const upper = new Uint16Array(values.length);

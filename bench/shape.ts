@@ -5,8 +5,8 @@
  * observation `o`. Every one of the N·K states of a question is trained on G actions:
  * - G = 1: the logged action itself ("actions: logged"). A trajectory is then one path that carries K actions, and a
  *   tree has P + N·[K·a + (K − 1)·o] tokens.
- * - G > 1: G fresh actions, the logged one is none of them. A tree has P + N·[(K − 1)(a + o) + K·G·a] tokens.
- * Either way there are N·K·G sequences a question, of P + (k − 1)(a + o) + a tokens.
+ * - G > 1: G fresh actions, without the logged one. A tree has P + N·[(K − 1)(a + o) + K·G·a] tokens.
+ * Either way there are N·K·G sequences per question, of P + (k − 1)(a + o) + a tokens.
  */
 import type { ModelName } from "./models.js";
 import { seeded } from "./seeded.js";

@@ -1,4 +1,4 @@
-/** `npm run bench`: our own operations on one question's tree, alone. Beside peers: `npm run bench:peers`. */
+/** `npm run bench`: our own operations on one question's tree, alone. With peers: `npm run bench:peers`. */
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
 import type { Dtype } from "../src/native/addon.js";

@@ -1,6 +1,6 @@
 /**
  * How far can a judge be trusted? The false-positive and false-negative rates of a model, or of the ready-made rules, on
- * labelled steps.
+ * labeled steps.
  *
  *   node examples/calibrate-judge.mjs --model DIR --bench processbench/gsm8k.json --limit 40
  *   node examples/calibrate-judge.mjs --endpoint http://127.0.0.1:8000/v1 --name smollm2
@@ -72,7 +72,7 @@ const result = await calibrate(judge, steps, {
 process.stderr.write("\n");
 const show = ({ count, of, interval }) =>
   of === 0
-    ? "none labelled so"
+    ? "none labeled so"
     : `${count} of ${of}  [${interval.low.toFixed(2)}, ${interval.high.toFixed(2)}]`;
 console.log(`judge            ${result.judge}`);
 console.log(`bad called GOOD  ${show(result.falsePositive)}`);

@@ -1,4 +1,4 @@
-/** How long the rest of a study will take: jobs of one kind are taken to need as long as those that are done. */
+/** How long the rest of a study will take: jobs of one kind are assumed to take as long as those that are done. */
 import type { Job, JobResult } from "./job.js";
 
 export class Estimate {
@@ -16,11 +16,11 @@ export class Estimate {
     }
   }
 
-  /** undefined while there is a kind of which none is done. */
+  /** Undefined while no job of some kind is done. */
   secondsLeft(jobs: readonly Job[], workers: number): number | undefined {
     let sum = 0;
     for (const { id, work } of jobs) {
-      const known = this.#seconds.get(id) ?? this.#seconds.get(work.kind); // the same job of another seed knows best
+      const known = this.#seconds.get(id) ?? this.#seconds.get(work.kind); // the same job of another seed is the best estimate
       if (!known) return undefined;
       sum += known.reduce((a, b) => a + b, 0) / known.length;
     }

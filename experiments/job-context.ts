@@ -1,4 +1,4 @@
-/** What a job is computed with: its seed, the testbed, its own folder and those it builds on. */
+/** The inputs of a job: its seed, the testbed, its own folder and those it builds on. */
 import type { JobFolder } from "./job-folder.js";
 import type { Testbed } from "./testbed.js";
 

@@ -1,6 +1,6 @@
 /**
- * Where a job lies: `<study>/seed-3/swirl-process-0123456789abcdef/`. It is done once it holds result.json, which is
- * written last and atomically; until then the folder holds what an interrupted session left to resume from.
+ * Where a job is stored: `<study>/seed-3/swirl-process-0123456789abcdef/`. It is done once it holds result.json, which
+ * is written last and atomically; until then the folder holds what an interrupted session left to resume from.
  */
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";

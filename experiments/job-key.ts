@@ -1,16 +1,16 @@
 /**
  * What a job's result depends on, as one hash: its work, its seed, what the testbed is made of, the version of the code
- * that computes it, and the keys of the jobs it builds on. So a setting that changes makes anew what depends on it, and
- * nothing else.
+ * that computes it, and the keys of the jobs it builds on. So a changed setting recomputes the jobs that depend on it,
+ * and nothing else.
  */
 import { createHash } from "node:crypto";
 import { SwirlError } from "swirl-rl";
 import { type Job, type JobWork, needsOf } from "./job.js";
 
-/** Raised with every change of src/ or native/ that makes a job come out otherwise than in rounding. */
+/** Raised with every change of src/ or native/ that changes a job's result beyond rounding. */
 export const RESULTS_VERSION = 1;
 
-/** Keys of all jobs of one seed, by id. @throws SwirlError CONFIG: ids that are missing, twice there, or in a circle. */
+/** Keys of all jobs of one seed, by id. @throws SwirlError CONFIG: ids that are missing, repeated, or in a circle. */
 export function jobKeys(jobs: readonly Job[], testbed: unknown): Map<string, string> {
   const byId = new Map(jobs.map((job) => [job.id, job]));
   if (byId.size < jobs.length) throw new SwirlError("CONFIG", "study: two jobs of one seed have the same id");
@@ -31,7 +31,7 @@ export function jobKeys(jobs: readonly Job[], testbed: unknown): Map<string, str
   return keys;
 }
 
-/** Ids of other jobs are stood for by their keys. */
+/** Ids of other jobs are replaced by their keys. */
 function withoutIds(work: JobWork): Record<string, unknown> {
   const { policy, pool: _, selection: __, ...rest } = { policy: "", pool: "", selection: "", ...work };
   return { ...rest, fromStart: policy === null };

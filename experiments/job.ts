@@ -1,6 +1,6 @@
 /**
  * A job is one piece of a study that is computed once and kept: a policy, a pool of trajectories, a selection of them,
- * a measurement. What it computes is plain data, and it names the jobs of the same seed that it builds on.
+ * a measurement. It is described by plain data, which also names the jobs of the same seed that it builds on.
  */
 import type { FilterKind, FilterTable, SftOptions, TrainOptions } from "swirl-rl";
 
@@ -104,7 +104,7 @@ export interface Share {
 export interface TrainingFigures {
   updates: number;
   trajectories: number;
-  /** Of the sequences trained on, and rows really computed for them. */
+  /** Tokens of the sequences trained on, and the rows that were computed for them. */
   tokens: number;
   treeTokens: number;
   firstReward?: number;
@@ -120,7 +120,7 @@ export interface SelectionFigures {
   kept: number;
 }
 export interface MeasureFigures {
-  /** One character a question, in their order: "1" right, "0" wrong, "-" not decided. */
+  /** One character per question, in their order: "1" right, "0" wrong, "-" not decided. */
   answers: string;
   correct: Share;
   /** Steps called GOOD, by judge. "process" is the one that trains. */

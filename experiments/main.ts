@@ -1,6 +1,6 @@
 /**
- * `npm run experiments -- miniature | gsm8k | gsm8k-judged | hotpotqa`: runs a study to its end, going on where an earlier run stopped,
- * and writes its report.
+ * `npm run experiments -- miniature | gsm8k | gsm8k-judged | hotpotqa`: runs a study to its end, resuming where an
+ * earlier run stopped, and writes its report.
  */
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";

@@ -13,7 +13,7 @@ export type ToWorker =
       keys: Record<string, string>;
       threads: number;
     }
-  /** Keep what is done and give the job up. */
+  /** Keep what is done and abandon the job. */
   | { kind: "stop" };
 
 export type FromWorker =

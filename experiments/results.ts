@@ -1,4 +1,4 @@
-/** The results of a study at hand, by seed and id. A seed counts once every job of it is there. */
+/** The available results of a study, by seed and id. A seed counts once every job of it is there. */
 import type { JobResult, JobWork } from "./job.js";
 
 export class StudyResults {

@@ -1,7 +1,7 @@
 /**
  * Runs the jobs of a study that are not done, on worker processes, in an order that their needs allow and that is
  * otherwise the study's own. Stops at once when the signal fires: jobs under way keep what they have. A job that
- * fails, or whose worker dies, ends the run after the others under way; what is done stays done.
+ * fails, or whose worker dies, ends the run once the others under way have ended; finished jobs are kept.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -25,7 +25,7 @@ export interface ScheduleProgress {
   total: number;
   /** The job that was just finished. */
   finished?: JobResult;
-  /** What the workers are at. */
+  /** What the workers are doing. */
   running: readonly { seed: number; id: string; done: number; total: number | undefined }[];
   secondsLeft: number | undefined;
 }
@@ -97,7 +97,7 @@ export async function schedule(options: ScheduleOptions): Promise<{ results: Job
   const idle = new Set<ChildProcess>();
   const wake = () => {
     for (const worker of [...idle]) if (next(worker)) idle.delete(worker);
-    // Nobody works and nobody can begin: the study is done, stopped, or has failed.
+    // No job runs and none can begin: the study is done, stopped, or has failed.
     if (running.size === 0) for (const worker of idle) if (worker.connected) worker.disconnect();
   };
   const stop = () => {

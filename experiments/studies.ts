@@ -18,7 +18,7 @@ export type StudyName = (typeof STUDY_NAMES)[number];
 
 export interface StudyOptions {
   name: StudyName;
-  /** Tiny sizes: that everything runs, in seconds. */
+  /** Tiny sizes, to check in seconds that everything runs. */
   smoke: boolean;
   /** CPU threads of a worker; absent: the study's own. */
   threads?: number;
@@ -89,7 +89,7 @@ function real(options: StudyOptions, full: RealSettings): Study {
   };
 }
 
-/** What jobs do not name themselves. */
+/** Settings that jobs do not name themselves. */
 function testbedOf(settings: RealSettings) {
   const { dataset, files, demonstrations, train, test, callLimit, maxNewTokens, rollout, maxCharacters } =
     settings;

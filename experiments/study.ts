@@ -1,4 +1,4 @@
-/** A study: which jobs there are, what they work on, and what is said about them in the end. */
+/** A study: its jobs, the testbed they work on, and the report about them. */
 import type { Job } from "./job.js";
 import type { Report } from "./report/report.js";
 import type { StudyResults } from "./results.js";

@@ -5,7 +5,7 @@ export interface Testbed {
   task: Task;
   /** The judge that filters and rewards. */
   judge: Judge;
-  /** As good as `judge`, with blind spots of its own; for jobs that filter with another judge than rewards. */
+  /** As good as `judge`, with different blind spots; for jobs that filter with another judge than rewards. */
   otherJudge?: Judge;
   /** Judges that only measure, by name: "oracle", "independent". */
   measuringJudges: Readonly<Record<string, Judge>>;

@@ -1,6 +1,6 @@
 /**
  * A worker process: computes the jobs it is sent, one at a time, and reports. It ends when its parent does, also when
- * the parent is killed; what it has done by then lies in the job's folder.
+ * the parent is killed; what it has done by then is in the job's folder.
  */
 import { SwirlError } from "swirl-rl";
 import type { Job } from "./job.js";

@@ -28,7 +28,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /**
  * Machine code for Ampere (8.0; runs on 8.6 and 8.9 too) and Hopper, and PTX that the driver compiles for anything
- * later. The PTX is Hopper's: what is younger has all that Hopper has in common with its successors.
+ * later. The PTX is Hopper's: newer GPUs run the part that Hopper shares with its successors.
  */
 export const architectures = (process.env.SWIRL_CUDA_ARCHITECTURES ?? "80-real;90a-real;90-virtual")
   .split(/[;, ]+/)
@@ -118,7 +118,7 @@ export function isFresh(out) {
 
 /**
  * Builds the module at `out`; `strict` takes warnings for errors. Returns what ptxas said about the kernels, by source
- * file. Throws with the compiler's own words.
+ * file. Throws an error with the compiler's output.
  */
 export async function compileModule({ nvcc, out, jobs, lineInfo = false, strict = true }) {
   const objects = join(dirname(out), "cuda-objects");
@@ -193,7 +193,7 @@ function readable(names) {
   try {
     text = execFileSync("c++filt", { input: text, encoding: "utf8" });
   } catch {
-    return names; // no binutils: mangled names still tell them apart
+    return names; // no binutils: mangled names still distinguish them
   }
   return text.split("\n").map((name) => {
     const short = name.replaceAll(/swirl::cuda::|\(anonymous namespace\)::/g, "").replace(/^void /, "");
@@ -207,7 +207,7 @@ function readable(names) {
   });
 }
 
-/** Prints one line a kernel with a column of "registers/spills" per target. Returns how many spill too much. */
+/** Prints one line per kernel with a column of "registers/spills" per target. Returns how many spill too much. */
 function printReport(built) {
   const kernels = built.flatMap(kernelsOf);
   const names = readable(kernels.map((kernel) => kernel.name));

@@ -1,5 +1,5 @@
 /**
- * The demo over several seeds: is its gain real? Runs `runDemo` once a seed, one after another, and writes
+ * The demo over several seeds: is its gain real? Runs `runDemo` once per seed, one after another, and writes
  * docs/results/demo.md (machine, command, table) and demo.json next to it (every figure).
  *
  *   node scripts/run-ts.mjs scripts/demo-seeds.ts [--seeds 0,1,2,3,4] [--runs FOLDER] [--threads N] [--out FOLDER]
@@ -197,6 +197,6 @@ ${table(
 
 await mkdir(flags.out, { recursive: true });
 await writeFile(join(flags.out, "demo.md"), page);
-const figures = all.map(({ output: _, report: __, ...rest }) => rest); // where the runs lay is nobody's concern
+const figures = all.map(({ output: _, report: __, ...rest }) => rest); // paths of the runs are left out
 await writeFile(join(flags.out, "demo.json"), `${JSON.stringify(figures, null, 1)}\n`);
 process.stdout.write(`${page}\n`);

@@ -66,7 +66,7 @@ function microseconds(seconds) {
   return us < 10 ? us.toFixed(1) : Math.round(us).toLocaleString("en-US");
 }
 
-/** Times over the floor at the peaks of the same run: what the page's own floors, from the datasheet, are not. */
+/** Multiples of the roofline bound at the peaks of the same run; the page's own bounds come from the datasheet. */
 function shown({ seconds, floor, op }) {
   const text = microseconds(seconds);
   const over = floor > 0 && op !== "head" ? `, ${(seconds / floor).toFixed(1)}× its floor` : "";

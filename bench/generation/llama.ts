@@ -1,6 +1,7 @@
 /**
- * The peer node-llama-cpp: installed by npm into .cache/bench (it is no dependency of the package), with the prebuilt
- * library of this platform alone, and started as a process; and its model files in 16 bits, made from a quantised one.
+ * The peer node-llama-cpp: installed by npm into .cache/bench (it is not a dependency of the package), with the
+ * prebuilt library of this platform alone, and started as a process; and its model files in 16 bits, made from a
+ * quantized one.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:generation`: decoding, in turns with node-llama-cpp, and that a rollout of several turns never
- * computes again what its KV tree holds. Raw numbers go to bench/results/. Options: bench/README.md.
+ * `npm run bench:generation`: decoding, in turns with node-llama-cpp, and the check that a rollout of several turns
+ * never recomputes what its KV tree holds. Raw numbers go to bench/results/. Options: bench/README.md.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** What is decoded: `count` completions of one prefix; `warm`: its keys and values are there already. */
+/** What is decoded: `count` completions of one prefix; `warm`: its keys and values are cached already. */
 interface Job {
   name: string;
   count: number;
@@ -45,7 +45,7 @@ interface Variant {
 
 interface JobResult {
   job: Job;
-  ours: Spread; // tokens a second
+  ours: Spread; // tokens per second
   peers: Record<string, { rate: Spread; ratio: Spread }>; // ratio: ours over its, by round
 }
 
@@ -188,7 +188,7 @@ function promptOf(seed: number): Int32Array {
 
 let seed = 0n;
 
-/** Tokens a second, the prefill of what is not cached included; sampled at temperature 1, with log-probs. */
+/** Tokens per second, including the prefill of what is not cached; sampled at temperature 1, with log-probs. */
 async function ourRate(engine: Engine, prompt: Int32Array, n: number): Promise<number> {
   const start = performance.now();
   const { completions } = await generate(engine, prompt, n);

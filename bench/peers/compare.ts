@@ -1,4 +1,4 @@
-/** One shape: everybody's times of both operations, their ratios, and that they computed the same. */
+/** One shape: everybody's times of both operations, their ratios, and the check that they computed the same. */
 import type { Dtype, ModelConfig } from "../../src/native/addon.js";
 import { type Extent, type Flops, flops, rowsExtent, treeExtent } from "../flops.js";
 import { plainRows } from "../rows.js";
@@ -21,11 +21,11 @@ export interface ShapeResult {
   tree: Extent;
   sequences: Extent;
   ops: Record<Op, OpResult>;
-  /** Largest difference of an action's log-prob to ours, in nats a token, by peer. */
+  /** Largest difference of an action's log-prob to ours, in nats per token, by peer. */
   disagreement: Partial<Record<PeerName, number>>;
 }
 
-/** What two ways to compute the same may differ by, in nats a token. */
+/** The largest difference allowed between two ways to compute the same, in nats per token. */
 const tolerance: Record<Dtype, number> = { bfloat16: 0.1, float32: 1e-3 };
 
 export async function compareShape(

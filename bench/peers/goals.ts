@@ -13,7 +13,7 @@ export interface Goal {
   met: boolean | null; // null: not measured
 }
 
-/** Operations a second of a matrix product, the best that was measured here, by element type. */
+/** Operations per second of a matrix product, the best that was measured here, by element type. */
 export type Peak = Record<"bfloat16" | "float32", number>;
 
 const ops: Op[] = ["logprobs", "update"];
@@ -27,7 +27,7 @@ export function judge(
   return on === "cuda" ? results.flatMap(judgeOnGpu) : judgeOnCpu(results, scaling, peak);
 }
 
-/** Tree tokens a second of an update, by model. */
+/** Tree tokens per second of an update, by model. */
 const throughput: Partial<Record<ModelName, number>> = { "qwen2.5": 175_000, "qwen2.5-1.5b": 65_000 };
 
 function judgeOnGpu({ name, shape: { model, K, G }, dtype, tree, ops: { update } }: ShapeResult): Goal[] {

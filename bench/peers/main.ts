@@ -206,7 +206,7 @@ async function measureShapes(
   return [...found.values()];
 }
 
-/** Ready to be measured; undefined, and said why, where a peer cannot run on the device. */
+/** A participant ready to be measured; undefined, with a message, where a peer cannot run on the device. */
 async function started(
   name: Participant["name"],
   process: PeerProcess,
@@ -237,7 +237,7 @@ async function started(
   return { name, process, stateBytes, baseBytes, rate: {} };
 }
 
-/** Once a run and a library: torch's big product, and the engine's own. */
+/** Once per run and library: torch's big product, and the engine's own. */
 async function measurePeak(name: Participant["name"], process: PeerProcess, run: Run): Promise<void> {
   const size = options.smoke ? 256 : run.turns.on === "cuda" ? 8192 : 4096;
   if (name === "ours") {

@@ -17,7 +17,7 @@ interface Request {
 
 let engine: Engine | undefined;
 let loadedFrom: { folder: string; dtype: Dtype; device: string } | undefined;
-/** Of an update of one label: AdamW and what else does not depend on the batch. */
+/** Of an update of one label: AdamW and everything else that does not depend on the batch. */
 let fixedSeconds = 0;
 
 /** A GPU's kernels are not timed one by one: each would be waited for, and the whole step is what is measured. */

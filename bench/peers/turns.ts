@@ -20,7 +20,7 @@ export interface Participant {
   process: PeerProcess;
   stateBytes: number;
   baseBytes: number;
-  /** Operations a second of the last measurement: what the next one will take. */
+  /** Operations per second of the last measurement, to estimate how long the next one will take. */
   rate: Partial<Record<Op, number>>;
 }
 

@@ -34,7 +34,7 @@ export async function select(work: SelectWork, context: JobContext): Promise<Sel
   const passing = async () => (await filterTrajectories(judged, shared)).kept.length;
   const equalN = work.orAll || work.fill ? Math.min(work.count, await passing()) : work.count;
   const { kept, table } =
-    equalN === 0 // nothing passes, which only a study that can continue without takes
+    equalN === 0 // nothing passes, which only some studies accept
       ? await filterTrajectories(judged, shared)
       : await filterTrajectories(judged, { ...shared, equalN, seed });
   if (work.fill) {
@@ -52,7 +52,7 @@ function filterJudge({ wrong, otherJudge }: SelectWork, { seed, testbed }: JobCo
   return wrong ? noisyJudge(judge, { rate: wrong, seed }) : judge;
 }
 
-/** Of their ids: they were written down as they ended, which is another order every time. */
+/** Sorted by id: they were recorded as they ended, in an order that varies. */
 function inOrder(trajectories: readonly Trajectory[]): Trajectory[] {
   return trajectories.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

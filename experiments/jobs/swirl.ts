@@ -7,7 +7,7 @@ import { policyOf } from "./policy-of.js";
 import { publish } from "./publish.js";
 import { readAll } from "./read-all.js";
 
-/** Every action of an update is judged at once, so that an outcome reward plays them out in one batch. */
+/** Every action of an update is judged at once, so that an outcome reward continues them in one batch. */
 const AT_ONCE = 1024;
 
 export async function swirl(work: SwirlWork, context: JobContext): Promise<TrainingFigures> {

@@ -51,7 +51,7 @@ export function arms(): { id: string; on: readonly HeldOut[]; greedy: boolean }[
 }
 
 export const THOUGHTS = ["kept", "stripped"] as const;
-/** The arm with G actions a state; G = 4 is the default. */
+/** The arm with G actions per state; G = 4 is the default. */
 export function groupArm(size: (typeof GROUP_SIZES)[number]): string {
   return size === 4 ? SWIRL : `swirl/G = ${size}`;
 }
@@ -135,11 +135,11 @@ export function miniatureJobs(seed: number, settings: MiniatureSettings): Job[] 
     ["swirl/30 % wrong, KL weight 0.2", 0.2],
   ] as const)
     learn(name, "kept/30 % wrong", { wrong: 0.3, train: { klWeight } });
-  // What passes the judge that rewards are also the bad steps it overlooks, and it would overlook them again.
+  // The rewarding judge lets the bad steps pass that it overlooks, and would overlook them again.
   select("kept/another judge", { filter: "process", otherJudge: true });
   learn("swirl/filtered by another judge", "kept/another judge");
   learn("swirl/no KL", "kept/process", { train: { klWeight: 0 } });
-  // As many actions an update, whatever G is: fewer states then, or more.
+  // The same number of actions per update for every G, with fewer or more states.
   const actions = swirl.batchSize * swirl.samplesPerState;
   for (const size of GROUP_SIZES) {
     if (size === 4) continue;

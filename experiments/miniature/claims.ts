@@ -2,7 +2,7 @@
  * What the paper (arXiv 2504.04736v2) claims, each as differences that the miniature measures, with the direction it
  * predicts. The rule was fixed before the study ran: reproduced if every interval of a claim lies on the predicted side
  * of 0; the opposite if one lies wholly on the other side; not reproduced otherwise. Afterwards one word was added: mixed,
- * for a claim of several tests of which one says the predicted and another the opposite.
+ * for a claim with several tests of which one shows the predicted direction and another the opposite.
  */
 import type { SeedMean } from "../report/over-seeds.js";
 import { BASE, SWIRL } from "./arms.js";

@@ -12,20 +12,20 @@ export function miniatureFigures(outcomes: Outcomes, settings: MiniatureSettings
   const base = near(BASE);
   const reference = { value: base.value, label: "base" };
   const bars = [
-    { label: "base", mean: base, colour: "c" as const },
+    { label: "base", mean: base, color: "c" as const },
     ...FILTERS.map((filter) => ({
       label: `SFT, ${filter}`,
       mean: near(`sft/${filter}`),
-      colour: "b" as const,
+      color: "b" as const,
     })),
-    { label: "SFT, process, longer", mean: near("sft/process, longer"), colour: "b" as const },
+    { label: "SFT, process, longer", mean: near("sft/process, longer"), color: "b" as const },
     ...FILTERS.map((filter) => ({
       label: `SWiRL, ${filter}`,
       mean: near(`swirl/${filter}`),
-      colour: "a" as const,
+      color: "a" as const,
     })),
-    { label: "SWiRL, process, longer", mean: near("swirl/process, longer"), colour: "a" as const },
-    { label: "SWiRL after SFT, both", mean: near("swirl/after SFT"), colour: "a" as const },
+    { label: "SWiRL, process, longer", mean: near("swirl/process, longer"), color: "a" as const },
+    { label: "SWiRL after SFT, both", mean: near("swirl/after SFT"), color: "a" as const },
   ];
   const rows = ["swirl/search only", "swirl/arithmetic only", SWIRL].map((arm) => ({
     label: arm === SWIRL ? "trained on both" : `trained on ${arm.slice(6).replace(" only", "")}`,

@@ -1,4 +1,4 @@
-/** Accuracies and labels of the miniature's arms, seed by seed, and what is made of them over seeds. */
+/** Accuracies and labels of the miniature's arms, seed by seed, and their summaries over seeds. */
 import type { Share } from "../job.js";
 import { overSeeds, type SeedMean } from "../report/over-seeds.js";
 import type { StudyResults } from "../results.js";

@@ -23,7 +23,7 @@ export interface MiniatureSettings {
   thinkingTrain: number;
   /** Held-out questions of each list. */
   heldOut: number;
-  /** Trajectories that a filter hands on; `fill`: also such as do not pass. */
+  /** Trajectories that a filter keeps; `fill`: if too few pass, fill up with others. */
   kept: number;
   fill: boolean;
   /** Other sizes of the training data; the largest takes all where fewer pass. */

@@ -1,4 +1,4 @@
-/** The page of a real study says what the answers say, over questions and over seeds. */
+/** The page of a real study agrees with the answers, over questions and over seeds. */
 import { describe, expect, it } from "vitest";
 import type { JobResult } from "../job.js";
 import { StudyResults } from "../results.js";

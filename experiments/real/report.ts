@@ -74,12 +74,12 @@ function questionShares(results: StudyResults, id: string): number[] {
 function accuracyChart(results: StudyResults, settings: RealSettings): string {
   const arms = realArms(settings);
   const bars = arms.map(({ id, title }) => {
-    const colour = id.startsWith("swirl")
+    const color = id.startsWith("swirl")
       ? ("a" as const)
       : id === startOf(settings).id || id.startsWith("control")
         ? ("b" as const)
         : ("c" as const);
-    return { label: title, mean: accuracyOf(results, id), colour };
+    return { label: title, mean: accuracyOf(results, id), color };
   });
   const highest = Math.max(...bars.map(({ mean }) => mean.high));
   const full = [0.04, 0.1, 0.2, 0.4].find((edge) => highest <= edge) ?? 1;
@@ -87,7 +87,7 @@ function accuracyChart(results: StudyResults, settings: RealSettings): string {
   return barChart(`Accuracy on ${settings.test.limit} test questions`, bars, reference, full);
 }
 
-/** Over questions: of one seed as Wilson has it, of several as the mean of what each question's seeds give. */
+/** Over questions: Wilson's interval for one seed; for several, the interval of the mean over each question's seeds. */
 function accuracyOf(results: StudyResults, id: string): SeedMean {
   const n = results.seeds.length;
   const shares = questionShares(results, id);

@@ -18,7 +18,7 @@ export interface RealSettings {
   test: { limit: number };
   callLimit: number;
   samples: number;
-  /** Trajectories that a filter hands on; all where fewer pass, and with `fill` also such as do not. */
+  /** Trajectories that a filter keeps: all where fewer pass; with `fill`, filled up with others. */
   kept: number;
   fill: boolean;
   maxNewTokens: number;
@@ -31,7 +31,7 @@ export interface RealSettings {
   swirl: TrainSettings;
   /** Policies are adapters of the published model. Absent: all weights are trained. */
   lora?: LoraOptions;
-  /** Also an arm rewarded by right answers: for a policy that gives enough of them to learn from. */
+  /** Whether an arm is rewarded by right answers, for a policy that gives enough of them to learn from. */
   outcomeReward: boolean;
   /** Also what SWiRL has to be better than: SFT on the same trajectories, rewards without signal, votes at inference. */
   controls?: { sft: SftSettings; votes: number };

@@ -6,7 +6,7 @@ export interface Bar {
   label: string;
   mean: SeedMean;
   /** a: the method, b: the alternative, c: the start. */
-  colour: "a" | "b" | "c";
+  color: "a" | "b" | "c";
 }
 
 const LEFT = 190;
@@ -27,12 +27,12 @@ export function barChart(title: string, bars: readonly Bar[], reference: number,
         text(x(tick), bottom + 18, `${fix(100 * tick)} %`, { anchor: "middle", soft: true }),
       ];
     }),
-    ...bars.flatMap(({ label, mean, colour }, i) => {
+    ...bars.flatMap(({ label, mean, color }, i) => {
       const y = TOP + i * ROW + 4;
       const middle = y + (ROW - 8) / 2;
       return [
         text(LEFT - 8, middle + 4, label, { anchor: "end" }),
-        `<rect class="${colour}" x="${fix(x(0))}" y="${y}" width="${fix(x(mean.value) - x(0))}" height="${ROW - 8}" rx="2"/>`,
+        `<rect class="${color}" x="${fix(x(0))}" y="${y}" width="${fix(x(mean.value) - x(0))}" height="${ROW - 8}" rx="2"/>`,
         line("whisker", x(mean.low), middle, x(mean.high), middle),
         text(WIDTH - RIGHT + 10, middle + 4, (100 * mean.value).toFixed(1)),
       ];

@@ -1,4 +1,4 @@
-/** Gains as a table of coloured squares, the stronger the larger; a dot where the interval excludes 0. Pure. */
+/** Gains as a table of colored squares, stronger colors for larger gains; a dot where the interval excludes 0. Pure. */
 import type { SeedMean } from "./over-seeds.js";
 import { escapeXml, figure, fix, text } from "./svg.js";
 

@@ -1,4 +1,4 @@
-/** What a study says in the end: one page, its figures, and every number behind them. */
+/** The result of a study: one page, its figures, and every number behind them. */
 export interface Report {
   /** Name of the files: learning.md, learning.json, learning/*.svg. */
   name: string;

@@ -38,7 +38,7 @@ export function escapeXml(content: string): string {
   return content.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** From a share to a place; what lies outside is put on the edge. */
+/** From a share to a position; values outside are drawn at the edge. */
 export function scale(low: number, high: number, start: number, end: number): (value: number) => number {
   return (value) => start + Math.min(1, Math.max(0, (value - low) / (high - low))) * (end - start);
 }

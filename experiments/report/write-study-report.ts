@@ -5,7 +5,7 @@ import { writeFileAtomic } from "swirl-rl";
 import type { StudyResults } from "../results.js";
 import type { Report } from "./report.js";
 
-/** Where the page takes in what a person wrote: notes.md next to the figures. */
+/** Where the page includes a person's text: notes.md next to the figures. */
 export const NOTES = "<!-- notes -->";
 
 export async function writeStudyReport(
@@ -32,7 +32,7 @@ export async function writeStudyReport(
   return file;
 }
 
-/** Every job but for what was said to each question, which is too much for a repository. */
+/** Every job, without the answers to each question, which are too much for a repository. */
 function jobRows(results: StudyResults): unknown[] {
   return results.all.map(({ version: _, key: __, work, figures, ...rest }) => {
     const { answers: ___, ...figuresLeft } = { answers: "", ...figures };

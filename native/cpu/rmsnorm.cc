@@ -1,3 +1,5 @@
+// rmsnorm_forward, rmsnorm_backward on the CPU: kernels.h states shapes and what accumulates, rmsnorm.inl has the
+// equations and the loops. Rows are divided among threads; a row's sums have one fixed order.
 #include <cmath>
 
 #include "native/cpu/column_sums.h"

@@ -92,7 +92,7 @@ STORED = {name: "BF16" for name in [*NEW, *OLD]} | {"llama": "F32", "gemma2": "F
 SHARDED = {"llama-old", "gemma3"}
 TORCH_NAMES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
-# Floats that no configuration class mistakes for another layout: what each config.json says beside the above.
+# Floats that no configuration class mistakes for another layout: what each config.json has in addition to the above.
 ARCHITECTURE = {
     "llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM", "gemma2": "Gemma2ForCausalLM", "gemma3_text": "Gemma3ForCausalLM",

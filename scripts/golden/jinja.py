@@ -114,7 +114,7 @@ def render(template):
 
 
 def split_expressions():
-    """Cases stand in a line with ` | ` between them; one that begins with a filter's name goes on with the one before."""
+    """Cases stand in a line with ` | ` between them; one that begins with a filter's name continues the one before."""
     filters = set(_compile_jinja_template("").environment.filters) | {"frobnicate"}
     for line in EXPRESSIONS.strip().split("\n"):
         parts = line.split(" | ")

@@ -61,7 +61,7 @@ export async function measurePolicy(
   const { summary: greedy, records: greedyRecords } = await run(0, greedyFile, questions.length);
 
   const oracle = oracleJudge(questions);
-  const labelled: LabelledStep[] = [];
+  const labeled: LabelledStep[] = [];
   const byOracle: EvaluationRecord[] = [];
   for (const record of records) {
     const views = stepViews(record.trajectory);
@@ -69,14 +69,14 @@ export async function measurePolicy(
     byOracle.push({ ...record, judge: oracle.id, verdicts });
     for (const [i, view] of views.entries()) {
       const verdict = verdicts[i]!;
-      if (verdict.status === "ok") labelled.push({ id: `${record.id}/${i}`, view, good: verdict.good });
+      if (verdict.status === "ok") labeled.push({ id: `${record.id}/${i}`, view, good: verdict.good });
     }
   }
   return {
     sampled,
     greedy,
     oracleLabel: summarize(byOracle).processLabel!,
-    calibration: await calibrate(judge, labelled),
+    calibration: await calibrate(judge, labeled),
     records,
     greedyRecords,
   };

@@ -7,14 +7,15 @@ const ADVICE: Record<FilterReason, string> = {
   "malformed action judged BAD":
     "the policy does not write the format yet: raise sft.demonstrations.limit, sft.epochs or sft.lr, or rollout.maxNewTokens where actions are cut off",
   "call judged BAD":
-    "the judge finds the calls wrong: more sft, more synthesize.samples, or a judge that is less strict (docs/judges.md)",
+    "the judge calls the calls BAD: raise sft.epochs or synthesize.samples, or use a less strict judge (docs/judges.md)",
   "answer judged BAD":
-    "the judge finds the answers wrong: more sft, more synthesize.samples, or a judge that is less strict (docs/judges.md)",
+    "the judge calls the answers BAD: raise sft.epochs or synthesize.samples, or use a less strict judge (docs/judges.md)",
   "judge failed":
     "the judge gave no verdicts: look at `error` in verdicts.jsonl, then run again; the judge is asked again",
-  "no answer": "few trajectories reach an answer: raise task.callLimit or rollout.maxNewTokens, or more sft",
-  "no gold answer": 'the questions have no answers to compare with: filter.kind "process"',
-  "wrong answer": 'the answers are wrong: more synthesize.samples, more sft, or filter.kind "process"',
+  "no answer": "few trajectories reach an answer: raise task.callLimit, rollout.maxNewTokens or sft.epochs",
+  "no gold answer": 'the questions have no answers to compare with: set filter.kind to "process"',
+  "wrong answer":
+    'the answers are wrong: raise synthesize.samples or sft.epochs, or set filter.kind to "process"',
   "answer check failed": "the answers could not be checked: look at the matcher, then run again",
 };
 

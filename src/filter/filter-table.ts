@@ -82,7 +82,7 @@ export function formatFilterTable(table: FilterTable): string {
     const text = lines.map((line) =>
       line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  "),
     );
-    const handedOn = `${table.pool} trajectories; ${table.handedOn} kept by ${table.applied}`;
-    return [...text, handedOn].join("\n");
+    const summary = `${table.pool} trajectories; ${table.handedOn} kept by ${table.applied}`;
+    return [...text, summary].join("\n");
   });
 }

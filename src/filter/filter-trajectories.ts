@@ -105,11 +105,11 @@ export async function filterTrajectories(
   );
   const needsOutcome = kind === "outcome" || kind === "both";
   if (needsOutcome && !outcome)
-    throw missing("outcome", `the ${kind} filter compares answers`, "give a matcher or judge");
+    throw configError("outcome", `the ${kind} filter compares answers`, "give a matcher or judge");
   if (seed !== undefined && equalN === undefined) {
-    throw missing(
+    throw configError(
       "equalN",
-      "seed draws the subsample, and there is none",
+      "seed selects the subsample of equalN, which is not given",
       "give equalN as well, or leave seed out",
     );
   }
@@ -130,18 +130,19 @@ export async function filterTrajectories(
   }
   const applied = table.rows.find((row) => row.kind === kind);
   if (needsOutcome && table.pool > 0 && applied?.dropped["no gold answer"] === table.pool) {
-    throw missing(
+    throw configError(
       "outcome",
       "no trajectory has a gold answer to compare with",
       'use kind: "process", or questions with answers',
     );
   }
-  const chosen = equalN === undefined ? kept : subsample(kept, equalN, seed ?? 0);
-  chosen.sort(byQuestionAndSample);
-  table.handedOn = chosen.length;
-  return { kept: chosen, table };
+  const selected = equalN === undefined ? kept : subsample(kept, equalN, seed ?? 0);
+  selected.sort(byQuestionAndSample);
+  table.handedOn = selected.length;
+  return { kept: selected, table };
 }
 
+/** For each filter that can be computed from what is given: why it drops the item, or "kept". */
 async function reasonsOf(
   item: FilterItem,
   kind: FilterKind,
@@ -152,17 +153,17 @@ async function reasonsOf(
   const failed: FilterReason | undefined = trajectory.end === "failed" ? "rollout failed" : undefined;
   if (!failed) requireVerdicts(trajectory, verdicts, kind);
   const reasons: Partial<Record<FilterKind, FilterReason | "kept">> = { none: failed ?? "kept" };
-  const process = verdicts || failed ? (failed ?? processReason(trajectory, verdicts!)) : undefined;
-  const canProcess = verdicts !== undefined || failed !== undefined;
-  if (canProcess) reasons.process = process ?? "kept";
+  const isJudged = verdicts !== undefined || failed !== undefined;
+  const byProcess = failed ?? (verdicts && processReason(trajectory, verdicts));
+  if (isJudged) reasons.process = byProcess ?? "kept";
   if (matcher) {
     let answer: AnswerVerdict | undefined;
     if (!failed && trajectory.answer !== undefined && trajectory.gold.length > 0) {
       answer = await matchAnswer(matcher, trajectory, signal);
     }
-    const outcome = failed ?? outcomeReason(trajectory, answer);
-    reasons.outcome = outcome ?? "kept";
-    if (canProcess) reasons.both = process ?? outcome ?? "kept";
+    const byOutcome = failed ?? outcomeReason(trajectory, answer);
+    reasons.outcome = byOutcome ?? "kept";
+    if (isJudged) reasons.both = byProcess ?? byOutcome ?? "kept";
   }
   return { trajectory, reasons };
 }
@@ -240,6 +241,6 @@ function byQuestionAndSample(a: Trajectory, b: Trajectory): number {
   return a.questionId < b.questionId ? -1 : a.questionId > b.questionId ? 1 : a.sample - b.sample;
 }
 
-function missing(field: string, what: string, remedy: string): SwirlError {
+function configError(field: string, what: string, remedy: string): SwirlError {
   return new SwirlError("CONFIG", `filter: ${field}: ${what}`, { remedy, details: { field } });
 }

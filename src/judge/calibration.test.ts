@@ -10,7 +10,7 @@ import { RuleJudge } from "./rule-judge.js";
 
 describe("calibrate", () => {
   it("counts false positives among bad steps and false negatives among good ones", async () => {
-    const labelled = Array.from({ length: 10 }, (_, i) => ({
+    const labeled = Array.from({ length: 10 }, (_, i) => ({
       id: String(i),
       good: i < 6,
       view: stepView({ action: String(i) }),
@@ -22,7 +22,7 @@ describe("calibrate", () => {
         return !["0", "1", "6", "7"].includes(action); // wrong on 0, 1 (good) and 8 (bad)
       },
     });
-    expect(await calibrate(judge, labelled)).toMatchObject({
+    expect(await calibrate(judge, labeled)).toMatchObject({
       judge: "rule/x",
       steps: 10,
       falseNegative: { count: 2, of: 6, rate: 1 / 3 },

@@ -26,7 +26,7 @@ export interface Equation {
  * await calibrate(ruleJudges.calculator(), steps);
  */
 export function asCalculatorSteps(steps: readonly LabelledStep[]): LabelledStep[] {
-  return ofArguments("asCalculatorSteps", "labelled steps", () => {
+  return ofArguments("asCalculatorSteps", "labeled steps", () => {
     return steps.flatMap((step): LabelledStep[] => {
       const { view } = step;
       const history = view.history.flatMap(({ action }) => equationsIn(action).map(turn));

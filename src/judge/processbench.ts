@@ -43,7 +43,7 @@ export async function readProcessBench(
     let line = 0; // counts rows: the files are one array on one line
     for await (const { value } of readJsonRows(file)) {
       steps.push(
-        ...labelledSteps(parseRecord(value, rowSchema, { what: "ProcessBench", file, line: ++line })),
+        ...labeledSteps(parseRecord(value, rowSchema, { what: "ProcessBench", file, line: ++line })),
       );
       if (line >= limit) break;
     }
@@ -51,7 +51,7 @@ export async function readProcessBench(
   });
 }
 
-function labelledSteps(row: z.infer<typeof rowSchema>): LabelledStep[] {
+function labeledSteps(row: z.infer<typeof rowSchema>): LabelledStep[] {
   const judged = row.label === -1 ? row.steps : row.steps.slice(0, row.label + 1);
   return judged.map((action, i) => {
     const last = i === row.steps.length - 1;

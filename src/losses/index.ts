@@ -4,7 +4,7 @@ export { dppoKl, dppoTv } from "./dppo.js";
 export { gspo } from "./gspo.js";
 export { gspoToken } from "./gspo-token.js";
 export { type CorrectionOptions, withCorrection } from "./importance-correction.js";
-export { type KlEstimate, klEstimate, sequenceKl } from "./kl.js";
+export { type KlEstimate, type KlEstimator, klEstimate, sequenceKl } from "./kl.js";
 export {
   LOSS_NAMES,
   type LossName,

@@ -10,7 +10,10 @@
  * In the loss the engine computes them (`klWeight`, `klEstimator`). In the reward they are values without a gradient.
  */
 import { ofArguments } from "../errors/arguments.js";
+
+/** Names of the estimators, for schemas. */
 export const KL_ESTIMATORS = ["k1", "k2", "k3", "k3+"] as const;
+/** Estimators of the KL divergence from the sampled token: "k1", "k2", "k3" or "k3+". */
 export type KlEstimator = (typeof KL_ESTIMATORS)[number];
 
 /** One token's estimate of the KL divergence. */

@@ -58,7 +58,6 @@ export type { Sequence, TrainSequence } from "./sequences.js";
 export type { TrainablePolicy } from "./trainable-policy.js";
 export type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
 export type {
-  KlEstimator,
   LossOptions,
   OptimizerOptions,
   ParameterGroup,

@@ -56,6 +56,6 @@ export async function initializePolicy(folder: string, options: InitializeOption
       const part = made.values.slice(first, count === undefined ? undefined : first + count);
       return new Uint8Array(part.buffer);
     };
-    await saveNewCheckpoint(config, folder, { readTensor }, { dtype: "float32", beside: files });
+    await saveNewCheckpoint(config, folder, { readTensor }, { dtype: "float32", otherFiles: files });
   });
 }

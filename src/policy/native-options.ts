@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AGGREGATIONS } from "../losses/aggregation.js";
 import { correctionOptions } from "../losses/importance-correction.js";
+import { KL_ESTIMATORS } from "../losses/kl.js";
 import type { LossFunction } from "../losses/loss-function.js";
 import { LOSS_NAMES } from "../losses/named-losses.js";
 import { LARGEST_FLOAT32, positiveFloat32, softmaxTemperature, zeroOrFloat32 } from "../options/float32.js";
@@ -170,7 +171,7 @@ const lossFields = {
     .strictObject({ sequences: positiveFloat32.optional(), tokens: positiveFloat32.optional() })
     .optional(),
   klWeight: zeroOrFloat32.default(0),
-  klEstimator: z.enum(["k1", "k2", "k3", "k3+"]).default("k3"),
+  klEstimator: z.enum(KL_ESTIMATORS).default("k3"),
   entropyWeight: zeroOrFloat32.default(0),
   temperature: softmaxTemperature.default(1),
   tree: z.boolean().default(true),

@@ -146,7 +146,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   }
 
   /**
-   * A further adapter on the same base: a policy of its own that samples, scores and learns beside this one, with no
+   * A further adapter on the same base: a policy of its own that samples, scores and learns alongside this one, with no
    * second copy of the base. Disposing it frees the adapter alone; it ends with the policy that `load` returned.
    *
    * @throws SwirlError INPUT for a name in use, CONFIG for a policy that trains all weights; as `load` for the rest.

@@ -1,12 +1,10 @@
 /** The options of the calls that train, written out for editors; native-options.ts holds the schemas that check them. */
 import type { Aggregation } from "../losses/aggregation.js";
 import type { CorrectionOptions } from "../losses/importance-correction.js";
+import type { KlEstimator } from "../losses/kl.js";
 import type { LossFunction } from "../losses/loss-function.js";
 import type { LossName, LossParameters } from "../losses/named-losses.js";
 import type { WatchOptions } from "./native-options.js";
-
-/** Estimators of the KL divergence; see {@link LossOptions}. */
-export type KlEstimator = "k1" | "k2" | "k3" | "k3+";
 
 /** What is minimized: loss(sequence) aggregated, + klWeight · KL - entropyWeight · entropy, aggregated the same way. */
 export interface TermOptions extends LossParameters {

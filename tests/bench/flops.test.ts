@@ -18,25 +18,25 @@ const sequence = (state: number[], action: number[]): Sequence => ({
 const forked = [sequence([5, 6], [7, 8]), sequence([5, 6, 7], [9, 9]), sequence([5, 6], [4])];
 
 describe("extents", () => {
-  it("of a tree: every prefix once, a row of several children labelled once", () => {
+  it("of a tree: every prefix once, a row of several children labeled once", () => {
     // Nodes see 1, 2, 3, 4, then 4, 5, then 3 nodes; the actions' tokens come after 6, 7 and the first 9.
-    expect(treeExtent(forked)).toEqual({ tokens: 7, pairs: 22, labelledRows: 3 });
+    expect(treeExtent(forked)).toEqual({ tokens: 7, pairs: 22, labeledRows: 3 });
   });
 
   it("of rows alone, and padded to one length", () => {
-    expect(rowsExtent(plainRows(forked))).toEqual({ tokens: 12, pairs: 10 + 15 + 6, labelledRows: 5 });
-    expect(rowsExtent(plainRows(forked), 6)).toEqual({ tokens: 18, pairs: 3 * 21, labelledRows: 5 });
+    expect(rowsExtent(plainRows(forked))).toEqual({ tokens: 12, pairs: 10 + 15 + 6, labeledRows: 5 });
+    expect(rowsExtent(plainRows(forked), 6)).toEqual({ tokens: 18, pairs: 3 * 21, labeledRows: 5 });
     expect(rowsExtent(plainRows(forked), 2)).toEqual(rowsExtent(plainRows(forked))); // shorter than any
   });
 
   it("of a packed tree: the pairs its mask leaves, one label an action's token", () => {
-    expect(rowsExtent(treeRows(forked, 100))).toEqual({ tokens: 7, pairs: 22, labelledRows: 5 });
+    expect(rowsExtent(treeRows(forked, 100))).toEqual({ tokens: 7, pairs: 22, labeledRows: 5 });
   });
 
   it("of a logged trajectory: its merged row is its tree", () => {
     const { sequences } = makeTree(parseShape("tiny/K4G1N1P7a3o2"), 2 ** 20);
     const tree = treeExtent(sequences);
-    expect(tree).toEqual({ tokens: 7 + 4 * 3 + 3 * 2, pairs: (25 * 26) / 2, labelledRows: 12 });
+    expect(tree).toEqual({ tokens: 7 + 4 * 3 + 3 * 2, pairs: (25 * 26) / 2, labeledRows: 12 });
     expect(rowsExtent(mergedRows(sequences))).toEqual(tree);
   });
 
@@ -60,7 +60,7 @@ describe("extents", () => {
 describe("operations", () => {
   const extent = treeExtent(forked);
 
-  it("forward: two a weight and token, four a pair, head and dimension, two a head's weight and labelled row", () => {
+  it("forward: two a weight and token, four a pair, head and dimension, two a head's weight and labeled row", () => {
     const [products, attention, head] = [2 * 432 * 7, 4 * 3 * 2 * 2 * 22, 2 * 4 * 10 * 3];
     expect(flops(byHand, extent, "logprobs")).toEqual({ products, attention, head, total: 7344 });
   });

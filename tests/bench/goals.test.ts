@@ -33,8 +33,8 @@ function result(shape: string, update: OpResult, logprobs = update): ShapeResult
     name: shape,
     shape: parseShape(shape),
     dtype: "bfloat16",
-    tree: { tokens: 2000, pairs: 0, labelledRows: 0 },
-    sequences: { tokens: 20_000, pairs: 0, labelledRows: 0 },
+    tree: { tokens: 2000, pairs: 0, labeledRows: 0 },
+    sequences: { tokens: 20_000, pairs: 0, labeledRows: 0 },
     ops: { logprobs, update },
     disagreement: {},
   };

@@ -1,6 +1,6 @@
 /**
- * The study's runner, on the smoke sizes: a run that is killed with SIGKILL again and again, its workers with it, comes
- * to the numbers of the run that was left alone; the report has its parts; a folder is one run's at a time.
+ * The study's runner, on the smoke sizes: a run that is killed with SIGKILL again and again, with its workers, reaches
+ * the numbers of an undisturbed run; the report has its parts; one run at a time uses a folder.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, readFile, rm } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
- * Every function and class that src/index.ts exports, called with what no caller should pass: whatever comes out is a
- * SwirlError or a result, never another error. A new export is walked without being named here.
+ * Every function and class that src/index.ts exports, called with arguments that no caller should pass: the outcome is
+ * a SwirlError or a result, never another error. A new export is walked without being named here.
  */
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
@@ -61,7 +61,7 @@ const LEFT_OUT = new Map([
   ]),
 ]);
 
-/** These say that they throw what the file system says. */
+/** These document that they throw the file system's own errors. */
 const FILE_SYSTEM = new Set(["writeFileAtomic", "writeJson"]);
 
 let folder: string;
@@ -101,7 +101,7 @@ function entries(): Entry[] {
   return found;
 }
 
-/** Everything a call gives is asked for: promises are awaited, iterables begun, what can be disposed is. */
+/** Everything a call returns is used: promises are awaited, iterables begun, what can be disposed is. */
 async function use(result: unknown): Promise<void> {
   const value = (await result) as
     | Partial<AsyncIterable<unknown> & AsyncDisposable & { close(): unknown }>
@@ -130,7 +130,7 @@ it.each(entries().map(({ name, call }) => [name, call] as const))(
   "%s answers hostile arguments with a SwirlError or a result",
   async (name_, call) => {
     const cwd = process.cwd();
-    process.chdir(folder); // whatever is written goes there
+    process.chdir(folder); // anything that is written goes there
     const wrong: string[] = [];
     try {
       const good = join(folder, "no-such-folder");

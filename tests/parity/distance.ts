@@ -48,7 +48,7 @@ export function relativeErrors(found: Map<string, Numbers>, truth: Map<string, N
 /**
  * q, k and v biases of a layer as the one vector that they are in the engine. A key bias moves all scores of a query
  * alike, so its gradient is the small rest of sums that cancel (nothing would be left without rotary positions):
- * beside itself it measures float32, not us.
+ * relative to its own size, the error would measure float32, not this engine.
  */
 export function joinBiases(tensors: Map<string, Numbers>): Map<string, Numbers> {
   const out = new Map<string, Numbers>();

@@ -58,7 +58,7 @@ export interface Golden {
   name: string;
   folder: string;
   expected: Expected;
-  /** With the behaviour and reference log-probs of this model. */
+  /** With the behavior and reference log-probs of this model. */
   batch: NativeTrainSequence[];
   /** Truth by label: [labels], sequences one after another. */
   logprobs: Float64Array;

@@ -1,7 +1,7 @@
 /**
  * The token tree gives exactly what the separate sequences give, and so do micro-batches cut from it. The golden
  * batch has depth 4 with forks inside words, forks at the first token, identical siblings, single-token actions and a
- * second root; random trees are drawn beside it.
+ * second root; random trees are drawn as well.
  */
 import { describe, expect, it } from "vitest";
 import type { NativeTrainSequence } from "../../src/native/addon.js";

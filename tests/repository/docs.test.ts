@@ -1,4 +1,6 @@
-/** What the repository's texts point at is there: links, headings, paths, and the pages that `--help` names. */
+/**
+ * Everything that the repository's texts point to exists: links, headings, paths, and the pages that `--help` names.
+ */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize, resolve } from "node:path";

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync } from "node:fs";
 
-/** Runs work; resolves to what it gave and to the longest blockage, in milliseconds. */
+/** Runs work; resolves to its result and to the longest blockage, in milliseconds. */
 export async function blockedTime<T>(work: () => Promise<T>): Promise<{ result: T; milliseconds: number }> {
   const file = openSync(`/proc/${process.pid}/task/${process.pid}/schedstat`, "r");
   const text = Buffer.alloc(64);

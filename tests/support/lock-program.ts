@@ -1,5 +1,5 @@
 /**
- * Takes and gives back locks as its parent tells it, so that a test can race, kill or terminate it. A process of its own
+ * Takes and releases locks on its parent's orders, so that a test can race, kill or terminate it. A process of its own
  * (messages over IPC) or a worker thread.
  */
 import { open, rm } from "node:fs/promises";
@@ -13,7 +13,7 @@ export type LockCommand =
   | { do: "take"; folder: string }
   | { do: "release" }
   | { do: "exit" }
-  /** Takes and gives back so many times, waiting its turn, and looks whether it was alone meanwhile. */
+  /** Takes and releases the lock so many times, waiting its turn, and checks that it was alone meanwhile. */
   | { do: "churn"; folder: string; times: number };
 
 export type LockReply = { held: boolean; refused?: string } | { released: true } | { intruders: number };

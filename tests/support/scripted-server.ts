@@ -1,6 +1,6 @@
 /**
  * A real HTTP server on a free local port that answers chat.completions as a script says, faults included, and counts
- * what it was asked and what it answered whole. Each test owns its server.
+ * requests and complete answers. Each test owns its server.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";

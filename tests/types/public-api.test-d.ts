@@ -1,4 +1,4 @@
-/** What a caller's compiler sees: the names that are fixed, what they take and what they give. */
+/** What a caller's compiler sees: the fixed names, their parameters and their results. */
 import { describe, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import {

@@ -65,12 +65,12 @@ def warm_up() -> None:
             )
         ]
         logprobs([rows], 0)
-        hidden, _, _ = labelled(rows, gradient=True)
+        hidden, _, _ = labeled(rows, gradient=True)
         hidden.sum().backward()
     model.zero_grad()
 
 
-def labelled(rows: list[dict], gradient: bool):
+def labeled(rows: list[dict], gradient: bool):
     """Hidden states that predict an action's tokens, those tokens, and the lengths of the actions."""
     on = torch_device.here
     [row] = rows  # a packed tree is a micro-batch of its own
@@ -87,11 +87,11 @@ def labelled(rows: list[dict], gradient: bool):
 
 def logprobs(batches: list[list[dict]], padTo: int) -> dict:
     with torch.no_grad():
-        return tuned.logprobs(model, batches, lambda rows: labelled(rows, gradient=False), chunk_rows)
+        return tuned.logprobs(model, batches, lambda rows: labeled(rows, gradient=False), chunk_rows)
 
 
 def update(batches: list[list[dict]], padTo: int) -> dict:
-    return tuned.update(model, optimizer, batches, lambda rows: labelled(rows, gradient=True), chunk_rows)
+    return tuned.update(model, optimizer, batches, lambda rows: labeled(rows, gradient=True), chunk_rows)
 
 
 serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)

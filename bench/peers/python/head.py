@@ -1,4 +1,4 @@
-"""The language-model head of the peers tuned by hand: labelled rows only, in chunks of rows."""
+"""The language-model head of the peers tuned by hand: labeled rows only, in chunks of rows."""
 
 import torch
 

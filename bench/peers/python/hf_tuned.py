@@ -5,7 +5,7 @@
   for it is faster than SDPA's kernel, at the price of keeping the probabilities for backward. Rows beyond LONG tokens
   take SDPA, uncompiled: their probabilities would fill the memory. On a GPU attention is SDPA's (flash) throughout.
 - A trajectory's logged steps are one row that carries all their labels.
-- The final hidden states are gathered at labelled rows only; the head runs on them in chunks. REINFORCE's weights are
+- The final hidden states are gathered at labeled rows only; the head runs on them in chunks. REINFORCE's weights are
   known before the forward pass, so the chunk's gradient is formed in the same pass and no logits are kept.
 - Weights, gradients and AdamW's moments in bfloat16 (ours keeps float32 master weights: this is kinder to hf-tuned), the
   fused AdamW, gradients accumulated in place.
@@ -46,12 +46,12 @@ def compile_now() -> None:
         for length in (24, 40):
             batch = [dict(tokens=[3] * length, actions=[dict(start=8, end=length, advantage=0.0)])] * rows
             logprobs([batch], 0)
-            hidden, _, _ = labelled(batch)
+            hidden, _, _ = labeled(batch)
             hidden.sum().backward()
     model.zero_grad()
 
 
-def labelled(rows: list[dict]):
+def labeled(rows: list[dict]):
     """Hidden states that predict an action's tokens, those tokens, and the lengths of the actions."""
     ids = torch.tensor([row["tokens"] for row in rows], device=torch_device.here)  # all of one length
     long = written_out == "eager" and ids.shape[1] > LONG
@@ -65,11 +65,11 @@ def labelled(rows: list[dict]):
 
 def logprobs(batches: list[list[dict]], padTo: int) -> dict:
     with torch.inference_mode():
-        return tuned.logprobs(model, batches, labelled, chunk_rows)
+        return tuned.logprobs(model, batches, labeled, chunk_rows)
 
 
 def update(batches: list[list[dict]], padTo: int) -> dict:
-    return tuned.update(model, optimizer, batches, labelled, chunk_rows)
+    return tuned.update(model, optimizer, batches, labeled, chunk_rows)
 
 
 serve(hello=hello, load=load, logprobs=logprobs, update=update, matrixPeak=matrix_peak)

@@ -160,7 +160,7 @@ it("a new model, and over an old one of another layout", async () => {
   await writeFile(join(target, "mine.txt"), "kept");
   await saveNewCheckpoint(source.checkpoint.config.json, target, source.weights, {
     dtype: "float32",
-    beside: { "tokenizer.json": "{}" },
+    otherFiles: { "tokenizer.json": "{}" },
   });
   expect((await readdir(target)).sort()).toEqual(["config.json", "mine.txt", SINGLE, "tokenizer.json"]);
   const single = await loaded(target);

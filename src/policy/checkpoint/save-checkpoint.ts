@@ -71,7 +71,7 @@ export async function saveCheckpoint(
     files,
     sharded: source.weights.sharded,
     foreign: ADAPTER,
-    beside: {
+    otherFiles: {
       "config.json": { text: options.dtype ? withDtype(text, options.dtype) : text },
       ...(await carried(source.folder)),
     },
@@ -79,14 +79,14 @@ export async function saveCheckpoint(
 }
 
 /**
- * A folder for a model that was not loaded from one. `config` is a config.json's content, `beside` further text
+ * A folder for a model that was not loaded from one. `config` is a config.json's content, `otherFiles` further text
  * files (tokenizer.json, …).
  */
 export async function saveNewCheckpoint(
   config: Record<string, unknown>,
   target: string,
   engine: WeightReader,
-  options: { dtype: Dtype; beside?: Record<string, string> },
+  options: { dtype: Dtype; otherFiles?: Record<string, string> },
 ): Promise<void> {
   const { torch_dtype: _, ...rest } = config;
   const text = `${configText({ ...rest, dtype: options.dtype })}\n`;
@@ -100,14 +100,14 @@ export async function saveNewCheckpoint(
       parts: () => partsAs(engine, name, shape, dtype),
     }),
   );
-  const beside = Object.entries(options.beside ?? {}).map(
+  const otherFiles = Object.entries(options.otherFiles ?? {}).map(
     ([name, content]) => [name, { text: content }] as const,
   );
   await writeCheckpointFolder(target, {
     foreign: ADAPTER,
     files: [{ name: SINGLE, metadata: { format: "pt" }, tensors }],
     sharded: false,
-    beside: { ...Object.fromEntries(beside), "config.json": { text } },
+    otherFiles: { ...Object.fromEntries(otherFiles), "config.json": { text } },
   });
 }
 

@@ -34,7 +34,7 @@ function content(fill: number, sharded: boolean): FolderToWrite {
       ? [shard(1), shard(2)]
       : [{ name: "model.safetensors", tensors: [tensor("a")], metadata: {} }],
     sharded,
-    beside: { "config.json": { text: `{"fill": ${fill}}` } },
+    otherFiles: { "config.json": { text: `{"fill": ${fill}}` } },
   };
 }
 

@@ -30,7 +30,7 @@ export interface FolderToWrite {
   /** A file that makes the folder something else: it is refused where it is there. */
   foreign?: { file: string; means: string };
   /** Small files by name, possibly in a subfolder ("a/b.txt"): text, or the path of a file to copy. */
-  beside: Record<string, { text: string } | { copyOf: string }>;
+  otherFiles: Record<string, { text: string } | { copyOf: string }>;
 }
 
 export async function writeCheckpointFolder(target: string, content: FolderToWrite): Promise<void> {
@@ -69,7 +69,10 @@ async function refuseForeign(folder: string, { foreign }: FolderToWrite): Promis
   });
 }
 
-async function writeStage(stage: string, { files, sharded, beside, instead }: FolderToWrite): Promise<void> {
+async function writeStage(
+  stage: string,
+  { files, sharded, otherFiles, instead }: FolderToWrite,
+): Promise<void> {
   const weightMap: Record<string, string> = {};
   let totalBytes = 0;
   for (const file of files) {
@@ -82,7 +85,7 @@ async function writeStage(stage: string, { files, sharded, beside, instead }: Fo
     const index = { metadata: { total_size: totalBytes }, weight_map: sorted };
     await writeSynced(join(stage, INDEX), `${JSON.stringify(index, null, 2)}\n`);
   }
-  for (const [name, source] of Object.entries(beside)) {
+  for (const [name, source] of Object.entries(otherFiles)) {
     const path = join(stage, name);
     await mkdir(dirname(path), { recursive: true });
     if ("text" in source) {

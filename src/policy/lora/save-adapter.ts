@@ -65,7 +65,7 @@ export async function saveAdapter(
     sharded: false,
     instead: { single: ADAPTER_WEIGHTS, last: ADAPTER_CONFIG },
     foreign: { file: "config.json", means: "a model's" },
-    beside: { [ADAPTER_CONFIG]: { text: `${JSON.stringify(config, null, 2)}\n` } },
+    otherFiles: { [ADAPTER_CONFIG]: { text: `${JSON.stringify(config, null, 2)}\n` } },
   });
 
   /** By whole name: as a regular expression, as PEFT reads it, it means itself alone. */

@@ -63,7 +63,7 @@ async function call(work) {
 const text = (value) =>
   JSON.stringify(value, (_, part) => (ArrayBuffer.isView(part) ? Array.from(part) : part));
 
-/** Every call once; returns what came of them. */
+/** Makes every call once; returns the outcomes. */
 async function everything() {
   const said = [];
   const note = (value) => said.push(text(value));

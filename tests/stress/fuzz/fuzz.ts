@@ -1,7 +1,7 @@
 /**
- * Feeds a parser with seeded inputs. Each must give a value or a SwirlError, in time, the same one twice, without a
- * trace in the prototypes of Object and Array, and what the parser promises of its values must hold.
- * Input `i` of a seed depends on parser, seed and `i` alone.
+ * Feeds a parser with seeded inputs. Each must give a value or a SwirlError, in time, the same one twice, without
+ * changes to the prototypes of Object and Array, and its value must keep the parser's promises. Input `i` of a seed
+ * depends on parser, seed and `i` alone.
  */
 import { Worker } from "node:worker_threads";
 import { SwirlError } from "../../../src/errors/swirl-error.js";
@@ -116,7 +116,7 @@ async function outcome(parser: FuzzedParser, input: string): Promise<Outcome> {
   }
 }
 
-/** What an input left on a prototype, which it then leaves no longer. */
+/** Removes what an input left on a prototype, and returns it. */
 function polluted(): string | undefined {
   for (const [name, prototype] of [
     ["Object", Object.prototype],

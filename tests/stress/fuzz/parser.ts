@@ -1,6 +1,6 @@
 import type { Random } from "../../../src/random/random.js";
 
-/** A reader of untrusted input with all that a fuzzer needs to know of it. */
+/** A reader of untrusted input, with everything that a fuzzer needs to know about it. */
 export interface FuzzedParser {
   name: string;
   /** Share of the inputs that a run gets, relative to the other parsers; 1 unless reading is slow. */

@@ -87,7 +87,7 @@ const variables: Record<string, Value> = { tools: null, documents: null };
 const given = (jsonToValue(golden, CONTENT) as Dict).get("variables") as Dict;
 for (const [name, value] of given.entries()) variables[textOf(name as string)] = value;
 
-/** Every character of a rendering says who wrote it. Bounds are those of the product, but for the time. */
+/** Every character of a rendering records who wrote it. Bounds are those of the product, but for the time. */
 export const chatTemplate: FuzzedParser = {
   name: "chat-template",
   share: 0.3,

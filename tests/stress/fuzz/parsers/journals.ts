@@ -57,7 +57,9 @@ function records(what: string, version: number, schema: Schema, seeds: readonly 
   };
 }
 
-/** JSON with the keys in order: a schema may put them in its own. It leaves out "__proto__", which is no key of ours. */
+/**
+ * JSON with the keys in order: a schema may reorder them. It leaves out "__proto__", which is never one of our keys.
+ */
 function sorted(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === "object" && inner !== null && !Array.isArray(inner)

@@ -30,7 +30,10 @@ const SEEDS = [
 ];
 const TEXT = "It's 12 o'clock,\n <|im_end|> é🙂";
 
-/** Text becomes ids of the vocabulary, and none that is special; a file that is accepted encodes, or says why not. */
+/**
+ * Text becomes ids of the vocabulary, and none that is special; a file that is accepted encodes, or its error gives the
+ * reason.
+ */
 export const tokenizer: FuzzedParser = {
   name: "tokenizer",
   share: 0.02,
