@@ -117,6 +117,7 @@ export { type OutcomeRewardOptions, outcomeReward, type Reward, type RewardConte
 export { type SftOptions, type SftProgress, type SftResult, sft } from "./train/sft.js";
 export { type TrainResult, train } from "./train/train.js";
 export type { TrainOptions, TrainPhase, TrainProgress, ValidateOptions } from "./train/train-options.js";
+export type { ActionRecord, ActionsRecord } from "./train/actions-record.js";
 export type { CheckpointInput, OptimizerRunOptions } from "./train/optimizer-options.js";
 export type { OverlongOptions } from "./train/overlong.js";
 export type { RewardPartOptions } from "./train/reward-parts.js";

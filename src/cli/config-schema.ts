@@ -151,6 +151,7 @@ const sections = {
       judge: true,
       reward: true,
       checkpoints: true,
+      actionsFile: true,
       metricsFile: true,
       trackers: true,
       tracking: true,

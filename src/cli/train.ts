@@ -120,6 +120,7 @@ export async function trainStage(session: Session) {
     checkpoints: { ...defined(checkpoints), folder: paths.checkpoints },
     metricsFile: paths.metrics,
     ...trackingOf(session, "train"),
+    actionsFile: paths.actions,
     signal,
     onProgress: ({ step, totalSteps, phase, done, total }) =>
       bar.update(step, totalSteps, `${phase} ${done}/${total}${note}`),

@@ -175,6 +175,7 @@ async function improve(demo: Demo, policy: NativePolicy, imitator: string): Prom
       seed: demo.seed,
       checkpoints: { folder: run.paths.checkpoints, every: 20, keep: 1 },
       metricsFile: run.paths.metrics,
+      actionsFile: run.paths.actions,
       onStep: ({ step, reward }) => report(step, settings.train.steps, `reward ${reward?.toFixed(3)}`),
       ...stopping,
     });

@@ -9,6 +9,8 @@ export interface RunPaths {
   manifest: string;
   /** One record per update of RL (JSONL): a {@link TrainRecord}. */
   metrics: string;
+  /** Fresh actions of each update with their rewards and advantages (JSONL): an {@link ActionsRecord}. */
+  actions: string;
   /** Time spent in the engine, one key per stage (JSON). Written only with `profile`. */
   profile: string;
   /** One record per update of SFT (JSONL). */
@@ -46,6 +48,7 @@ export function runPaths(dir: string): RunPaths {
     config: join(dir, "config.resolved.json"),
     manifest: join(dir, "manifest.json"),
     metrics: join(dir, "metrics.jsonl"),
+    actions: join(dir, "actions.jsonl"),
     profile: join(dir, "profile.json"),
     sftMetrics: join(dir, "sft-metrics.jsonl"),
     demonstrations: join(dir, "demonstrations.jsonl"),

@@ -1,5 +1,5 @@
 /**
- * metrics.jsonl: one object per line, in order of step, no step twice.
+ * metrics.jsonl, and actions.jsonl: one object per line, in order of step, no step twice.
  *
  * A killed run may have logged steps that no checkpoint holds; it trains them again. So a log is opened at the step
  * that is resumed from, and lines after it (and a torn last line) are removed first. The shorter log is a temporary
@@ -10,8 +10,6 @@ import { type FileHandle, open, readFile, realpath } from "node:fs/promises";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileAtomic } from "../files/atomic-write.js";
 import { lockFile } from "../files/lock.js";
-
-export type MetricsRecord = { step: number } & Record<string, number | string | boolean | null>;
 
 export class MetricsLog {
   readonly #file: FileHandle;
@@ -51,7 +49,7 @@ export class MetricsLog {
     }
   }
 
-  async append(record: MetricsRecord): Promise<void> {
+  async append<Logged extends { step: number }>(record: Logged): Promise<void> {
     await this.#file.appendFile(`${JSON.stringify(record)}\n`);
   }
 

@@ -126,6 +126,7 @@ export const FREE_KEYS = new Set([
   "metricsFile",
   "trackers",
   "tracking",
+  "actionsFile",
   "validate",
   "onStep",
   "onProgress",

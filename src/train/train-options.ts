@@ -84,6 +84,7 @@ export const trainSchema = z.strictObject({
   metricsFile: z.string().min(1).optional(),
   trackers: trackersSchema.optional(),
   tracking: trackingSchema.optional(),
+  actionsFile: z.string().min(1).optional(),
   /**
    * Called after every `every` updates; its numbers join the step's record under `validation/…`. A value that is no
    * finite number ends the run with a CONFIG error.
@@ -199,6 +200,8 @@ export interface TrainOptions extends OptimizerRunOptions, LossParameters {
   maskTruncated?: boolean | undefined;
   /** Judgements in flight. @default 16 */
   judgeConcurrency?: number | undefined;
+  /** JSONL file for some of the fresh actions of each update, with their rewards and advantages. */
+  actionsFile?: string | undefined;
   /** Validation during training. */
   validate?: ValidateOptions | undefined;
   /** Receives each update's record. */

@@ -19,6 +19,7 @@ import type { Verdict } from "../judge/judge.js";
 import type { LossOptions } from "../policy/training-options.js";
 import type { Tracking } from "../trackers/tracking.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
+import { actionsRecord } from "./actions-record.js";
 import { groupBy, stepsInEpochs } from "./batches.js";
 import { type JudgedActions, judgedActions } from "./judged-actions.js";
 import { adamwOptions } from "./optimizer-options.js";
@@ -121,7 +122,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
 
       // --- advantages, and the log-probs of the reference policy --------------------------------------------------
       const before = run.progress;
-      const { sequences, truncated, runningBaseline } = await updateBatch(
+      const { sequences, truncated, advantages, runningBaseline } = await updateBatch(
         options,
         batchStates,
         judged,
@@ -190,6 +191,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       };
       if (options.validate && step % options.validate.every === 0)
         Object.assign(record, await validation(options.validate.run, policy, step));
+      if (run.recordsActions) await run.recordActions(actionsRecord(step, batchStates, judged, advantages));
       await run.record(record);
       const rows = run.tracking.samplesAt(step);
       if (rows > 0) run.tracking.table(...sampledActions(step, batchStates, judged, rows));

@@ -28,6 +28,7 @@ export interface TrainingRunOptions<Logged extends UpdateRecord> {
   metricsFile?: string | undefined;
   trackers?: readonly (TrackerName | Tracker)[] | undefined;
   tracking?: TrackingOptions | undefined;
+  actionsFile?: string | undefined;
   onStep?: ((record: Logged) => void | Promise<void>) | undefined;
   onProgress?:
     | ((progress: {
@@ -53,6 +54,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
   readonly tracking: Tracking;
   /** How the run ends, if it ends now. */
   #end: TrackedEnd = "finished";
+  readonly #actions: MetricsLog | undefined;
   #progress: TrainingProgress;
   #savedStep: number;
   #weightsMatchProgress = true;
@@ -63,12 +65,14 @@ export class TrainingRun<Logged extends UpdateRecord> {
     lock: AsyncDisposable | undefined,
     log: MetricsLog | undefined,
     tracking: Tracking,
+    actions: MetricsLog | undefined,
   ) {
     this.#options = options;
     this.#progress = progress;
     this.#lock = lock;
     this.#log = log;
     this.tracking = tracking;
+    this.#actions = actions;
     this.resumedFrom = progress.step;
     this.#savedStep = progress.step;
   }
@@ -77,8 +81,9 @@ export class TrainingRun<Logged extends UpdateRecord> {
     stage: TrainingProgress["stage"],
     options: TrainingRunOptions<Logged>,
   ): Promise<TrainingRun<Logged>> {
-    const { policy, checkpoints, metricsFile, totalSteps, note } = options;
+    const { policy, checkpoints, metricsFile, actionsFile, totalSteps, note } = options;
     const lock = checkpoints && (await lockFolder(checkpoints.folder));
+    let actions: MetricsLog | undefined;
     let log: MetricsLog | undefined;
     try {
       let progress = newProgress(stage, options.setup);
@@ -86,7 +91,10 @@ export class TrainingRun<Logged extends UpdateRecord> {
         options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
         progress = await resumeProgress(policy, progress, checkpoints, note);
       }
-      log = metricsFile === undefined ? undefined : await MetricsLog.open(metricsFile, progress.step);
+      const openLog = (file: string | undefined) =>
+        file === undefined ? undefined : MetricsLog.open(file, progress.step);
+      log = await openLog(metricsFile);
+      actions = await openLog(actionsFile);
       const tracking = await Tracking.open({
         stage,
         trackers: options.trackers,
@@ -95,9 +103,10 @@ export class TrainingRun<Logged extends UpdateRecord> {
         resumedFrom: progress.step,
         note,
       });
-      return new TrainingRun(options, progress, lock, log, tracking);
+      return new TrainingRun(options, progress, lock, log, tracking, actions);
     } catch (error) {
       await log?.close();
+      await actions?.close();
       await lock?.[Symbol.asyncDispose]();
       throw error;
     }
@@ -127,11 +136,21 @@ export class TrainingRun<Logged extends UpdateRecord> {
     this.#weightsMatchProgress = true;
   }
 
+  /** Whether there is a file for {@link recordActions}. */
+  get recordsActions(): boolean {
+    return this.#actions !== undefined;
+  }
+
+  /** Logs the fresh actions of the last update, before `record`. */
+  async recordActions(record: { step: number }): Promise<void> {
+    await this.#actions?.append(record);
+  }
+
   /** Logs the last update; writes a checkpoint when one is due. Throws NUMERICS after too many skipped ones. */
   async record(record: Logged): Promise<void> {
     const { checkpoints, maxSkippedUpdates, onStep } = this.#options;
     const { stage, step, skippedUpdates } = this.#progress;
-    await this.#log?.append({ ...(record as UpdateRecord) });
+    await this.#log?.append(record);
     this.tracking.log(step, record);
     await onStep?.(record);
     this.last = record;
@@ -164,6 +183,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
       await this.#log?.close();
       await this.tracking.close(this.#end);
     } finally {
+      await this.#actions?.close();
       await this.#lock?.[Symbol.asyncDispose]();
     }
   }

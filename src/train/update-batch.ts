@@ -23,6 +23,8 @@ export interface UpdateBatch {
   sequences: TrainSequence[];
   /** Actions left out of the loss because maxNewTokens cut them off; sequences of weight 0 to the denominators. */
   truncated: number;
+  /** [states][actions]; undefined where an action is in no sequence. */
+  advantages: (number | undefined)[][];
   runningBaseline: RunningBaseline;
 }
 
@@ -58,7 +60,9 @@ export async function updateBatch(
       ...(ref ? { referenceLogprobs: ref } : {}),
     };
   });
-  return { sequences, truncated: all.length - kept.length, runningBaseline };
+  const trained = table.map((row) => row.map((): number | undefined => undefined));
+  for (const { i, j } of kept) trained[i]![j] = table[i]![j];
+  return { sequences, truncated: all.length - kept.length, advantages: trained, runningBaseline };
 }
 
 /**
