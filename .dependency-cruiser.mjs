@@ -11,7 +11,7 @@ const LAYERS = [
   ["synthesize", "judge"],
   ["voting"],
   ["filter", "solve", "evaluate", "run-directory"],
-  ["train", "report"],
+  ["train", "report", "view"],
   ["index.ts"],
   ["demo"],
   ["cli"],

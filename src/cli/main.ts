@@ -19,6 +19,7 @@ import { sftCommand } from "./sft.js";
 import { solveCommand } from "./solve.js";
 import { synthesizeCommand } from "./synthesize.js";
 import { trainCommand } from "./train.js";
+import { viewCommand } from "./view.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -41,6 +42,7 @@ const subcommands = [
   trainCommand,
   evalCommand,
   compareCommand,
+  viewCommand,
   solveCommand,
   logprobsCommand,
   buildCommand,

@@ -65,6 +65,8 @@ export interface SubcommandDefinition {
   customize?: (command: Command) => void;
   /** How an interrupted run is resumed. */
   resume?: string;
+  /** A signal is the ordinary way to end it: nothing is said, and the exit code is 0. */
+  endsBySignal?: boolean;
   run: (invocation: Invocation) => Promise<void>;
 }
 
@@ -102,7 +104,7 @@ export function subcommand(definition: SubcommandDefinition): Command {
   command.action(async () => {
     const options = command.opts() as Record<string, unknown>;
     const overrides = overridesOf(command, flags, options);
-    const stop = interruptible(definition.resume);
+    const stop = interruptible(definition);
     try {
       await definition.run({
         config: options.config as string | undefined,
@@ -173,7 +175,7 @@ interface Interruptible {
 }
 
 /** The first signal aborts; the second ends the process. A closed stdout aborts too. */
-function interruptible(resume: string | undefined): Interruptible {
+function interruptible({ resume, endsBySignal }: SubcommandDefinition): Interruptible {
   const controller = new AbortController();
   let stoppedBy: StoppedBy | undefined;
   const onSignal = (name: NodeJS.Signals) => {
@@ -183,7 +185,8 @@ function interruptible(resume: string | undefined): Interruptible {
       process.exit(code);
     }
     stoppedBy = { code, quiet: false };
-    say(`stopping at the next safe point${resume ? "; what is done is kept" : ""} (again: stop at once)`);
+    if (!endsBySignal)
+      say(`stopping at the next safe point${resume ? "; what is done is kept" : ""} (again: stop at once)`);
     controller.abort();
   };
   const names = Object.keys(SIGNALS) as (keyof typeof SIGNALS)[];

@@ -273,6 +273,43 @@ describe("swirl compare", () => {
   });
 });
 
+describe("swirl view", () => {
+  const run = join(import.meta.dirname, "../corpus/0.1.0/run");
+
+  it("serves until Ctrl-C, which is no failure", async () => {
+    const child = spawn(process.execPath, [
+      compiled.file("src/cli/main.ts"),
+      "view",
+      run,
+      "--port",
+      "0",
+      "--json",
+    ]);
+    const started = JSON.parse(String(await new Promise((resolve) => child.stdout.once("data", resolve))));
+    expect(started).toMatchObject({
+      url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/$/),
+      runs: [run],
+    });
+    const page = await fetch(started.url);
+    expect(await page.text()).toContain("<title>swirl view</title>");
+    for (const file of ["app.js", "style.css", "vendor/uplot.js"])
+      expect((await fetch(started.url + file)).status, file).toBe(200);
+    const open = await fetch(`${started.url}api/events`); // a page that is still open
+    const ended = new Promise((resolve) => child.once("close", (code) => resolve(code)));
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+    await open.body?.cancel().catch(() => {});
+  });
+
+  it("says what is wrong before it serves", async () => {
+    expect(await swirl(["view", "nothing-there"])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/nothing-there: cannot be read[\s\S]*→ name a run directory/),
+    });
+    expect(await swirl(["view", "--port", "70000"])).toMatchObject({ code: 2 });
+  });
+});
+
 describe("--profile", () => {
   it("prints where the time went, and keeps it beside what other stages left", async () => {
     const args = ["-c", "config.json", "--output", "profiled"];

@@ -2,7 +2,7 @@
  * src/, experiments/ and tests/support/ as JavaScript, for tests that run a program in a process of its own (to kill it). Compiled
  * file by file without type checks, which are the linter's business; a second or two.
  */
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -40,5 +40,6 @@ export async function compile(): Promise<Compiled> {
       await writeFile(target, outputText);
     }
   }
+  await symlink(join(root, "view"), join(folder, "view")); // the page of swirl view
   return { file: (source) => join(folder, source).replace(/\.ts$/, ".js") };
 }

@@ -1,0 +1,200 @@
+/**
+ * Follows a JSONL file that another process may be appending to. Each byte is read once: `poll` continues where the
+ * last one stopped. A last line without its newline is left for later, unless it is a whole object already. A file that
+ * was replaced or has become shorter is read again from the start.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+
+const CHUNK = 1 << 20;
+const NEWLINE = 0x0a;
+const CLOSING_BRACE = 0x7d;
+/** Longer lines are counted as damaged and not kept in memory. */
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+/** Bytes at the start of the file that tell whether it is still the same one. */
+const HEAD = 64;
+
+/** Where a line is in its file. */
+export interface LinePlace {
+  /** Bytes before the line. */
+  offset: number;
+  /** Bytes of the line, without its newline. */
+  length: number;
+  /** From 1. */
+  line: number;
+}
+
+export interface TailListener {
+  /** A whole line with its value, in order. */
+  onRecord: (value: unknown, place: LinePlace) => void;
+  /** A whole line that is not JSON, or too long. */
+  onDamaged: (place: LinePlace, why: string) => void;
+  /** The file was replaced: everything told before is void. */
+  onReset: () => void;
+}
+
+export interface TailState {
+  /** Bytes read, the unfinished line not included. */
+  offset: number;
+  /** Size of the file at the last poll. */
+  size: number;
+  /** Time of the last change, in milliseconds since 1970; 0 when the file does not exist. */
+  modified: number;
+  /** Whether the file exists. */
+  exists: boolean;
+  /** Bytes after the last whole line. */
+  pending: number;
+}
+
+export class JsonlTail {
+  readonly file: string;
+  readonly #listener: TailListener;
+  #inode = 0;
+  #head: Buffer = Buffer.alloc(0);
+  #line = 1;
+  #state: TailState = { offset: 0, size: 0, modified: 0, exists: false, pending: 0 };
+
+  constructor(file: string, listener: TailListener) {
+    this.file = file;
+    this.#listener = listener;
+  }
+
+  get state(): Readonly<TailState> {
+    return this.#state;
+  }
+
+  /** Reads what was appended. Whether there was anything new. @throws the file system's error, but for an absent file. */
+  async poll(signal?: AbortSignal): Promise<boolean> {
+    let handle: FileHandle;
+    try {
+      handle = await open(this.file, "r");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      return this.#absent();
+    }
+    try {
+      const { size, ino, mtimeMs } = await handle.stat();
+      const before = this.#state;
+      if (before.exists && size === before.size && ino === this.#inode && mtimeMs === before.modified)
+        return false;
+      if (before.exists && !(await this.#isSame(handle, size, ino))) this.#reset();
+      this.#inode = ino;
+      this.#state = { ...this.#state, size, modified: mtimeMs, exists: true };
+      await this.#read(handle, size, signal);
+      return true;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  #absent(): boolean {
+    if (!this.#state.exists) return false;
+    this.#reset();
+    return true;
+  }
+
+  #reset(): void {
+    this.#state = { offset: 0, size: 0, modified: 0, exists: false, pending: 0 };
+    this.#head = Buffer.alloc(0);
+    this.#line = 1;
+    this.#listener.onReset();
+  }
+
+  async #isSame(handle: FileHandle, size: number, inode: number): Promise<boolean> {
+    if (inode !== this.#inode || size < this.#state.offset) return false;
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(this.#head.length), 0, this.#head.length, 0);
+    return bytesRead === this.#head.length && buffer.equals(this.#head);
+  }
+
+  async #read(handle: FileHandle, size: number, signal: AbortSignal | undefined): Promise<void> {
+    let rest: Buffer[] = []; // the line that is not whole yet, from #state.offset on
+    let restBytes = 0;
+    let at = this.#state.offset;
+    while (at < size) {
+      signal?.throwIfAborted();
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0) break;
+      if (this.#head.length < HEAD && at === this.#head.length)
+        this.#head = Buffer.concat([
+          this.#head,
+          chunk.subarray(0, Math.min(bytesRead, HEAD - this.#head.length)),
+        ]);
+      const data = chunk.subarray(0, bytesRead);
+      at += bytesRead;
+      let start = 0;
+      for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, start)) {
+        const tooLong = restBytes + end - start > MAX_LINE_BYTES;
+        this.#take(
+          tooLong ? undefined : Buffer.concat([...rest, data.subarray(start, end)]),
+          restBytes + end - start,
+          1,
+        );
+        rest = [];
+        restBytes = 0;
+        start = end + 1;
+      }
+      restBytes += data.length - start;
+      if (restBytes <= MAX_LINE_BYTES) rest.push(data.subarray(start));
+      else rest = [];
+    }
+    // Of a JSON object no part is an object, so one that parses is whole, even without its newline.
+    const last = rest.at(-1);
+    if (restBytes > 0 && last?.[last.length - 1] === CLOSING_BRACE) {
+      const text = Buffer.concat(rest);
+      const value = parse(text);
+      if (value.ok) {
+        this.#take(text, restBytes, 0);
+        restBytes = 0;
+      }
+    }
+    this.#state = { ...this.#state, pending: restBytes };
+  }
+
+  /** `newline`: 1 when the line ended with one. */
+  #take(text: Buffer | undefined, length: number, newline: 0 | 1): void {
+    const place = { offset: this.#state.offset, length, line: this.#line };
+    this.#state = { ...this.#state, offset: this.#state.offset + length + newline };
+    if (length === 0 && newline === 1 && this.#endedWithoutNewline) {
+      this.#endedWithoutNewline = false;
+      return;
+    }
+    this.#endedWithoutNewline = newline === 0;
+    this.#line++;
+    if (text === undefined) {
+      this.#listener.onDamaged(place, `longer than ${MAX_LINE_BYTES} bytes`);
+      return;
+    }
+    if (isBlank(text)) return;
+    const value = parse(text);
+    if (value.ok) this.#listener.onRecord(value.value, place);
+    else this.#listener.onDamaged(place, "not JSON");
+  }
+
+  /** The newline of the last line has not come yet. */
+  #endedWithoutNewline = false;
+}
+
+function isBlank(text: Buffer): boolean {
+  return text.length < 64 && text.toString("latin1").trim() === "";
+}
+
+function parse(text: Buffer): { ok: true; value: unknown } | { ok: false } {
+  try {
+    return { ok: true, value: JSON.parse(text.toString("utf8")) as unknown };
+  } catch {
+    return { ok: false };
+  }
+}
+
+/** Reads one line again. @throws the file system's error; RangeError when the file has become shorter. */
+export async function readLine(file: string, { offset, length }: LinePlace): Promise<unknown> {
+  await using handle = await open(file, "r");
+  const buffer = Buffer.alloc(length);
+  let read = 0;
+  while (read < length) {
+    const { bytesRead } = await handle.read(buffer, read, length - read, offset + read);
+    if (bytesRead === 0) throw new RangeError(`${file} has become shorter`);
+    read += bytesRead;
+  }
+  return JSON.parse(buffer.toString("utf8")) as unknown;
+}
