@@ -164,7 +164,7 @@ function Flow({ pool, parts }) {
   const gap = 10;
   const least = 16;
   const room = 150;
-  const label = Math.min(230, Math.max(130, width * 0.42));
+  const label = width < 480 ? 190 : 230;
   const right = width - label;
   const heights = shown.map(({ value }) => Math.max(least, (room * value) / pool));
   const height = heights.reduce((sum, each) => sum + each, 0) + gap * (shown.length - 1);

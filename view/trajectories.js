@@ -299,7 +299,7 @@ function VirtualList({ ref_, rows, at, open, choose, move, parameters, set }) {
         ? { descending: parameters.descending ? undefined : "true" }
         : { sort: name === "line" ? undefined : name, descending: undefined },
     );
-  return html`<div class="rows" role="table" aria-label="Trajectories: arrow keys move, Enter opens" aria-rowcount=${rows.matched + 1} ref=${box} tabindex="0" aria-activedescendant=${rows.matched > 0 ? `row-${at}` : undefined} onScroll=${(event) => setTop(event.target.scrollTop)} onKeyDown=${pressed}>
+  return html`<div class="rows" role="grid" aria-label="Trajectories: arrow keys move, Enter opens" aria-rowcount=${rows.matched + 1} ref=${box} tabindex="0" aria-activedescendant=${rows.matched > 0 ? `row-${at}` : undefined} onScroll=${(event) => setTop(event.target.scrollTop)} onKeyDown=${pressed}>
     <div role="rowgroup" class="head-group"><div class="row head" role="row" aria-rowindex="1">${COLUMNS.map(
       ([
         name,
@@ -320,15 +320,15 @@ function Row({ index, row, active, open, choose }) {
   const className = `row${active ? " active" : ""}${open ? " open" : ""}`;
   const style = { transform: `translateY(${index * ROW}px)` };
   if (!row)
-    return html`<div class=${className} style=${style} role="row" id=${`row-${index}`} aria-rowindex=${index + 2}><span class="cell soft" role="cell">…</span></div>`;
-  return html`<div class=${className} style=${style} role="row" id=${`row-${index}`} aria-rowindex=${index + 2} onClick=${() => choose(index, row)}>
-    <span class="cell c-line number soft" role="cell">${row.row + 1}</span>
-    <span class="cell c-question wide" role="cell" title=${row.id}><bdi>${visible(row.question)}</bdi></span>
-    <span class="cell c-answer" role="cell"><bdi>${visible(row.answer ?? "–")}</bdi></span>
-    <span class="cell c-result" role="cell"><${Outcome} value=${row.outcome} /></span>
-    <span class="cell c-steps" role="cell"><${Marks} marks=${row.marks} /></span>
-    <span class="cell c-calls number" role="cell">${row.calls}</span>
-    <span class="cell c-tokens number" role="cell">${row.tokens === undefined ? "–" : count(row.tokens)}</span>
-    <span class="cell c-ended-in" role="cell">${row.end}</span>
-    <span class="cell c-time number soft" role="cell">${seconds(row.milliseconds)}</span></div>`;
+    return html`<div class=${className} style=${style} role="row" aria-selected=${active} id=${`row-${index}`} aria-rowindex=${index + 2}><span class="cell soft" role="gridcell">…</span></div>`;
+  return html`<div class=${className} style=${style} role="row" aria-selected=${active} id=${`row-${index}`} aria-rowindex=${index + 2} onClick=${() => choose(index, row)}>
+    <span class="cell c-line number soft" role="gridcell">${row.row + 1}</span>
+    <span class="cell c-question wide" role="gridcell" title=${row.id}><bdi>${visible(row.question)}</bdi></span>
+    <span class="cell c-answer" role="gridcell"><bdi>${visible(row.answer ?? "–")}</bdi></span>
+    <span class="cell c-result" role="gridcell"><${Outcome} value=${row.outcome} /></span>
+    <span class="cell c-steps" role="gridcell"><${Marks} marks=${row.marks} /></span>
+    <span class="cell c-calls number" role="gridcell">${row.calls}</span>
+    <span class="cell c-tokens number" role="gridcell">${row.tokens === undefined ? "–" : count(row.tokens)}</span>
+    <span class="cell c-ended-in" role="gridcell">${row.end}</span>
+    <span class="cell c-time number soft" role="gridcell">${seconds(row.milliseconds)}</span></div>`;
 }
