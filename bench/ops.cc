@@ -97,9 +97,10 @@ struct Suite {
               return k.scatter_rows(d, rows, keys, position.data(), qkv.at(i), wide, cache.at(i), keys,
                                     kHalf);
             });
-    out.run(
-        "convert_rows, f32 to bf16", work::convert_rows(rows, keys, nullptr, keys, nullptr, wide, kHalf),
-        [&](size_t i) { return k.convert_rows(d, rows, keys, gradient.f(i), keys, qkv.at(i), wide, kHalf); });
+    out.run("convert_rows, f32 to bf16",
+            work::convert_rows(rows, keys, nullptr, keys, nullptr, nullptr, wide, kHalf), [&](size_t i) {
+              return k.convert_rows(d, rows, keys, gradient.f(i), keys, nullptr, qkv.at(i), wide, kHalf);
+            });
   }
 
   void gated() const {

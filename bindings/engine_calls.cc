@@ -39,7 +39,7 @@ EngineCalls::EngineCalls(Napi::Env env, std::shared_ptr<std::set<EngineCalls*>> 
 }
 
 Napi::Value EngineCalls::create(const EngineOptions& options, Finish made) {
-  return queue(kCreate, env_.Undefined(), [this, options, made = std::move(made)](const Call&) {
+  return queue(kCreate, env_.Undefined(), [this, options, made = std::move(made)](Call&) {
     make_engine(options);
     return made;
   });
@@ -76,8 +76,7 @@ void EngineCalls::on_environment_end(void* self) {
 }
 
 Napi::Value EngineCalls::start(const char* op, const Napi::Value& options, Work work) {
-  return queue(op, options,
-               [this, work = std::move(work)](const Call& call) { return work(*engine_, call); });
+  return queue(op, options, [this, work = std::move(work)](Call& call) { return work(*engine_, call); });
 }
 
 Napi::Value EngineCalls::queue(const char* op, const Napi::Value& options, Task work) {

@@ -30,7 +30,7 @@ class EngineCalls {
   // Makes the promise's value, on the JavaScript thread.
   using Finish = std::function<Napi::Value(Napi::Env)>;
   // Runs on the engine thread; may throw.
-  using Work = std::function<Finish(Engine&, const Call&)>;
+  using Work = std::function<Finish(Engine&, Call&)>;
 
   // Starts the thread. Call create() or create_now() next.
   // keep_alive(true) is called when the owner must not be collected, keep_alive(false) when it may be again.
@@ -64,7 +64,7 @@ class EngineCalls {
   const Engine& engine(const char* op) const;
 
  private:
-  using Task = std::function<Finish(const Call&)>;
+  using Task = std::function<Finish(Call&)>;
 
   // The caller's progress callback and abort signal.
   struct Watch {

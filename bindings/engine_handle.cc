@@ -34,6 +34,8 @@ Napi::Function EngineHandle::define(Napi::Env env) {
   return DefineClass(
       env, "Engine",
       {InstanceMethod("parameters", &EngineHandle::parameters),
+       InstanceMethod("addAdapter", &EngineHandle::add_adapter),
+       InstanceMethod("removeAdapter", &EngineHandle::remove_adapter),
        InstanceMethod("writeTensor", &EngineHandle::write_tensor),
        InstanceMethod("readTensor", &EngineHandle::read_tensor),
        InstanceMethod("optimizerStep", &EngineHandle::optimizer_step),
@@ -65,7 +67,42 @@ Napi::Value EngineHandle::create() {
 
 Napi::Value EngineHandle::parameters(const Napi::CallbackInfo& info) {
   constexpr auto op = "parameters";
-  return throwing(info.Env(), op, [&] { return to_js(info.Env(), calls_->engine(op).parameters()); });
+  return throwing(info.Env(), op, [&] {
+    const std::string adapter = read_adapter(Argument(info[0], "adapter", op));
+    return to_js(info.Env(), calls_->engine(op).parameters(adapter));
+  });
+}
+
+EngineHandle::Step EngineHandle::step_of(const std::string& adapter) {
+  Step& step = steps_[adapter];
+  if (!step) step = std::make_shared<std::atomic<int64_t>>(0);
+  return step;
+}
+
+Napi::Value EngineHandle::add_adapter(const Napi::CallbackInfo& info) {
+  constexpr auto op = "addAdapter";
+  return rejecting(*calls_, op, [&] {
+    const std::string name = Argument(info[0], "name", op).text();
+    AdapterOptions options = read_adapter_options(Argument(info[1], "options", op));
+    return calls_->start(op, info.Env().Undefined(),
+                         [name, options = std::move(options)](Engine& engine, Call&) -> EngineCalls::Finish {
+                           engine.add_adapter(name, options);
+                           return [](Napi::Env env) { return env.Undefined(); };
+                         });
+  });
+}
+
+Napi::Value EngineHandle::remove_adapter(const Napi::CallbackInfo& info) {
+  constexpr auto op = "removeAdapter";
+  return rejecting(*calls_, op, [&] {
+    const std::string name = Argument(info[0], "name", op).text();
+    return calls_->start(op, info.Env().Undefined(),
+                         [name, step = step_of(name)](Engine& engine, Call&) -> EngineCalls::Finish {
+                           engine.remove_adapter(name);
+                           *step = 0;  // of the next adapter with this name
+                           return [](Napi::Env env) { return env.Undefined(); };
+                         });
+  });
 }
 
 Napi::Value EngineHandle::write_tensor(const Napi::CallbackInfo& info) {
@@ -76,8 +113,9 @@ Napi::Value EngineHandle::write_tensor(const Napi::CallbackInfo& info) {
     const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
     auto data = std::make_shared<std::vector<uint8_t>>(Argument(info[3], "data", op).bytes());
     const int64_t first = read_optional_size(Argument(info[4], "first", op), kWhole);
-    return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, const Call&) -> EngineCalls::Finish {
-      engine.write_tensor(name, kind, dtype, data->data(), data->size(), first);
+    const std::string adapter = read_adapter(Argument(info[5], "adapter", op));
+    return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, Call&) -> EngineCalls::Finish {
+      engine.write_tensor(name, kind, dtype, data->data(), data->size(), first, adapter);
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });
@@ -91,8 +129,9 @@ Napi::Value EngineHandle::read_tensor(const Napi::CallbackInfo& info) {
     const swirl_dtype dtype = read_dtype(Argument(info[2], "dtype", op));
     const int64_t first = read_optional_size(Argument(info[3], "first", op), kWhole);
     const int64_t count = read_optional_size(Argument(info[4], "count", op), kWhole);
-    return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, const Call&) -> EngineCalls::Finish {
-      return [bytes = engine.read_tensor(name, kind, dtype, first, count)](Napi::Env env) {
+    const std::string adapter = read_adapter(Argument(info[5], "adapter", op));
+    return calls_->start(op, info.Env().Undefined(), [=](Engine& engine, Call&) -> EngineCalls::Finish {
+      return [bytes = engine.read_tensor(name, kind, dtype, first, count, adapter)](Napi::Env env) {
         return typed_array<Napi::Uint8Array>(env, bytes);
       };
     });
@@ -102,8 +141,9 @@ Napi::Value EngineHandle::read_tensor(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::optimizer_step(const Napi::CallbackInfo& info) {
   constexpr auto op = "optimizerStep";
   return throwing(info.Env(), op, [&]() -> Napi::Value {
-    calls_->engine(op);  // throws when disposed
-    return number(info.Env(), step_->load());
+    const std::string adapter = read_adapter(Argument(info[0], "adapter", op));
+    calls_->engine(op).parameters(adapter);  // throws when disposed, or where there is no such adapter
+    return number(info.Env(), step_of(adapter)->load());
   });
 }
 
@@ -111,11 +151,14 @@ void EngineHandle::set_optimizer_step(const Napi::CallbackInfo& info) {
   constexpr auto op = "setOptimizerStep";
   throwing(info.Env(), op, [&] {
     const int64_t step = Argument(info[0], "step", op).integer(0);
-    calls_->post(op, [step, shown = step_](Engine& engine) {
-      engine.set_optimizer_step(step);
+    const std::string adapter = read_adapter(Argument(info[1], "adapter", op));
+    calls_->engine(op).parameters(adapter);  // throws where there is no such adapter
+    const Step shown = step_of(adapter);
+    calls_->post(op, [step, adapter, shown](Engine& engine) {
+      engine.set_optimizer_step(step, adapter);
       *shown = step;
     });
-    *step_ = step;
+    *shown = step;
   });
 }
 
@@ -139,9 +182,11 @@ Napi::Value EngineHandle::logprobs(const Napi::CallbackInfo& info) {
     const bool tree = options["tree"].boolean();
     const Argument limit = options["maxTokensPerMicroBatch"];
     const auto rows = limit.absent() ? 0 : static_cast<int32_t>(limit.integer(0));
+    const std::string adapter = adapter_of(Argument(info[2], "call", op));
     return calls_->start(op, info[2],
-                         [sequences = std::move(sequences), temperature, tree, rows](
-                             Engine& engine, const Call& call) -> EngineCalls::Finish {
+                         [sequences = std::move(sequences), temperature, tree, rows, adapter](
+                             Engine& engine, Call& call) -> EngineCalls::Finish {
+                           call.adapter = adapter;
                            const Profile::Call profiled(engine.profile(), op);
                            return [found = engine.logprobs(sequences, temperature, tree, rows, call)](
                                       Napi::Env env) { return to_js(env, found); };
@@ -154,9 +199,11 @@ Napi::Value EngineHandle::forward_backward(const Napi::CallbackInfo& info) {
   return rejecting(*calls_, op, [&] {
     auto batch = read_batch(Argument(info[0], "batch", op));
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
+    const std::string adapter = adapter_of(Argument(info[2], "call", op));
     return calls_->start(
         op, info[2],
-        [batch = std::move(batch), loss](Engine& engine, const Call& call) -> EngineCalls::Finish {
+        [batch = std::move(batch), loss, adapter](Engine& engine, Call& call) -> EngineCalls::Finish {
+          call.adapter = adapter;
           const Profile::Call profiled(engine.profile(), op);
           // Allocated first: gradients that were added must not be reported as failed.
           const auto metrics = std::make_shared<GradientMetrics>();
@@ -171,14 +218,17 @@ Napi::Value EngineHandle::optim_step(const Napi::CallbackInfo& info) {
   static constexpr auto op = "optimStep";
   return rejecting(*calls_, op, [&] {
     const OptimizerOptions optimizer = read_optimizer(Argument(info[0], "optimizer", op));
+    const std::string adapter = adapter_of(Argument(info[1], "call", op));
     return calls_->start(
-        op, info[1], [optimizer, shown = step_](Engine& engine, const Call& call) -> EngineCalls::Finish {
+        op, info[1],
+        [optimizer, adapter, shown = step_of(adapter)](Engine& engine, Call& call) -> EngineCalls::Finish {
+          call.adapter = adapter;
           const Profile::Call profiled(engine.profile(), op);
           // Allocated first: a step that was taken must not be reported as failed.
           const auto metrics = std::make_shared<StepMetrics>();
           EngineCalls::Finish finish = [metrics](Napi::Env env) { return to_js(env, *metrics); };
           *metrics = engine.optim_step(optimizer, call);
-          *shown = engine.optimizer_step();
+          *shown = engine.optimizer_step(call.adapter);
           return finish;
         });
   });
@@ -187,8 +237,9 @@ Napi::Value EngineHandle::optim_step(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::zero_gradients(const Napi::CallbackInfo& info) {
   constexpr auto op = "zeroGradients";
   return rejecting(*calls_, op, [&] {
-    return calls_->start(op, info.Env().Undefined(), [](Engine& engine, const Call&) -> EngineCalls::Finish {
-      engine.zero_gradients();
+    const std::string adapter = read_adapter(Argument(info[0], "adapter", op));
+    return calls_->start(op, info.Env().Undefined(), [adapter](Engine& engine, Call&) -> EngineCalls::Finish {
+      engine.zero_gradients(adapter);
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });
@@ -200,9 +251,11 @@ Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
     auto batch = read_batch(Argument(info[0], "batch", op));
     const LossOptions loss = read_loss(Argument(info[1], "loss", op));
     const OptimizerOptions optimizer = read_optimizer(Argument(info[2], "optimizer", op));
+    const std::string adapter = adapter_of(Argument(info[3], "call", op));
     return calls_->start(op, info[3],
-                         [batch = std::move(batch), loss, optimizer, shown = step_](
-                             Engine& engine, const Call& call) -> EngineCalls::Finish {
+                         [batch = std::move(batch), loss, optimizer, adapter, shown = step_of(adapter)](
+                             Engine& engine, Call& call) -> EngineCalls::Finish {
+                           call.adapter = adapter;
                            const Profile::Call profiled(engine.profile(), op);
                            // Allocated first: an update that was applied must not be reported as failed.
                            const auto metrics = std::make_shared<UpdateMetrics>();
@@ -210,7 +263,7 @@ Napi::Value EngineHandle::update(const Napi::CallbackInfo& info) {
                              return to_js(env, *metrics);
                            };
                            *metrics = engine.update(batch, loss, optimizer, call);
-                           *shown = engine.optimizer_step();
+                           *shown = engine.optimizer_step(call.adapter);
                            return finish;
                          });
   });
@@ -221,9 +274,11 @@ Napi::Value EngineHandle::generate(const Napi::CallbackInfo& info) {
   return rejecting(*calls_, op, [&] {
     auto prompts = read_prompts(Argument(info[0], "prompts", op));
     auto options = read_generate_options(Argument(info[1], "options", op));
+    const std::string adapter = adapter_of(Argument(info[2], "call", op));
     return calls_->start(op, info[2],
-                         [prompts = std::move(prompts), options = std::move(options)](
-                             Engine& engine, const Call& call) -> EngineCalls::Finish {
+                         [prompts = std::move(prompts), options = std::move(options), adapter](
+                             Engine& engine, Call& call) -> EngineCalls::Finish {
+                           call.adapter = adapter;
                            const Profile::Call profiled(engine.profile(), op);
                            GenerateStats stats;
                            auto completions = engine.generate(prompts, options, call, &stats);
@@ -238,7 +293,8 @@ Napi::Value EngineHandle::estimate(const Napi::CallbackInfo& info) {
   constexpr auto op = "estimate";
   return throwing(info.Env(), op, [&]() -> Napi::Value {
     const Estimate found = calls_->engine(op).estimate(Argument(info[0], "treeTokens", op).integer(0),
-                                                       Argument(info[1], "labels", op).integer(0));
+                                                       Argument(info[1], "labels", op).integer(0),
+                                                       read_adapter(Argument(info[2], "adapter", op)));
     Napi::Object js = Napi::Object::New(info.Env());
     js.Set("bytes", number(info.Env(), found.bytes));
     js.Set("budget", number(info.Env(), found.budget));
@@ -262,7 +318,7 @@ Napi::Value EngineHandle::memory(const Napi::CallbackInfo& info) {
 Napi::Value EngineHandle::profile(const Napi::CallbackInfo& info) {
   static constexpr auto op = "profile";
   return rejecting(*calls_, op, [&] {
-    return calls_->start(op, info.Env().Undefined(), [](Engine& engine, const Call&) -> EngineCalls::Finish {
+    return calls_->start(op, info.Env().Undefined(), [](Engine& engine, Call&) -> EngineCalls::Finish {
       if (engine.profile() == nullptr) {
         throw Error("CONFIG", op, "profile: this engine was opened without a profile",
                     "load the policy with profile: true, or use --profile");

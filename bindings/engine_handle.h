@@ -4,7 +4,9 @@
 
 #include <napi.h>
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "bindings/engine_calls.h"
 #include "native/engine/engine.h"
@@ -22,6 +24,8 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
 
  private:
   Napi::Value parameters(const Napi::CallbackInfo&);
+  Napi::Value add_adapter(const Napi::CallbackInfo&);
+  Napi::Value remove_adapter(const Napi::CallbackInfo&);
   Napi::Value write_tensor(const Napi::CallbackInfo&);
   Napi::Value read_tensor(const Napi::CallbackInfo&);
   Napi::Value optimizer_step(const Napi::CallbackInfo&);
@@ -40,8 +44,11 @@ class EngineHandle : public Napi::ObjectWrap<EngineHandle> {
 
   EngineOptions options_;
   const ModelConfig& config_ = options_.config;
-  // The optimizer step count after the calls so far; the engine thread writes it after each update.
-  std::shared_ptr<std::atomic<int64_t>> step_ = std::make_shared<std::atomic<int64_t>>(0);
+  using Step = std::shared_ptr<std::atomic<int64_t>>;
+  // The optimizer step counts after the calls so far, by adapter, "" the base's: the engine thread writes them after each
+  // update. An entry is made when JavaScript first names an adapter, and reset when one of that name is removed.
+  std::map<std::string, Step> steps_;
+  Step step_of(const std::string& adapter);
   std::unique_ptr<EngineCalls> calls_;
 };
 

@@ -92,6 +92,25 @@ TensorKind read_tensor_kind(const Argument& argument) {
                                       {"adam_v", TensorKind::kAdamV}});
 }
 
+std::string read_adapter(const Argument& argument) {
+  if (argument.absent()) return "";
+  std::string name = argument.text();
+  if (name.empty()) argument.refuse("the name of an adapter", "leave it out for the base");
+  return name;
+}
+
+std::string adapter_of(const Argument& call) { return call.absent() ? "" : read_adapter(call["adapter"]); }
+
+AdapterOptions read_adapter_options(const Argument& options) {
+  AdapterOptions o;
+  for (const Argument& element : options["modules"].elements()) {
+    o.modules.push_back({element["name"].text(), static_cast<int32_t>(element["rank"].integer(INT32_MIN)),
+                         element["scale"].number(kAnyNumber)});
+  }
+  o.trainable = options["trainable"].boolean();
+  return o;
+}
+
 std::vector<Sequence> read_sequences(const Argument& sequences) {
   std::vector<Sequence> read;
   for (const Argument& element : sequences.elements()) read_sequence(element, read.emplace_back());

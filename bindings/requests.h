@@ -14,6 +14,10 @@ namespace swirl {
 
 EngineOptions read_engine_options(const Argument&);
 TensorKind read_tensor_kind(const Argument&);
+// The name of an adapter; absent = "", the base.
+std::string read_adapter(const Argument&);
+std::string adapter_of(const Argument& call);  // {adapter?} or absent
+AdapterOptions read_adapter_options(const Argument&);
 swirl_dtype read_dtype(const Argument&);
 
 std::vector<Sequence> read_sequences(const Argument&);

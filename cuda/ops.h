@@ -78,7 +78,7 @@ swirl_status gather_rows(swirl_device*, int32_t rows, int32_t width, const int32
 swirl_status scatter_add_rows(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
                               const float* from, int32_t ld_from, float* to, int32_t ld_to);
 swirl_status convert_rows(swirl_device*, int32_t rows, int32_t width, const float* from, int32_t ld_from,
-                          void* to, int32_t ld_to, swirl_dtype dtype);
+                          const float* factor, void* to, int32_t ld_to, swirl_dtype dtype);
 swirl_status scatter_rows(swirl_device*, int32_t rows, int32_t width, const int32_t* index, const void* from,
                           int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype);
 

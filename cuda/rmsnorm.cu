@@ -73,7 +73,8 @@ struct Backward {
 };
 
 // One block per kRows rows. Dynamic shared memory holds each team's sums for dweight: [teams][kPack][packs]. A pack
-// (kPack consecutive elements) belongs to one thread of the team until the sums of the teams are added.
+// (kPack consecutive elements) belongs to one thread of the team until the sums of the teams are added. sums is null
+// if there is no dweight.
 template <bool kWarpTeams, class X, class DY, class DX>
 __global__ void __launch_bounds__(kMostThreads)
     rmsnorm_gradient_kernel(Backward b, const X* x, const DY* dy, DX* dx, float* sums) {
@@ -102,7 +103,7 @@ __global__ void __launch_bounds__(kMostThreads)
 #pragma unroll
       for (int j = 0; j < kPack; ++j) {
         dot = fmaf(d[j] * (w[j] + b.offset), value[j], dot);
-        mine[j * packs + pack] = fmaf(d[j], value[j] * r, mine[j * packs + pack]);
+        if (sums != nullptr) mine[j * packs + pack] = fmaf(d[j], value[j] * r, mine[j * packs + pack]);
       }
     }
     const float pull = -team.sum(dot) / static_cast<float>(b.width) * r * r * r;
@@ -122,6 +123,7 @@ __global__ void __launch_bounds__(kMostThreads)
       store_pack(to + i, left, b.aligned, d);
     }
   }
+  if (sums == nullptr) return;
   __syncthreads();
   for (int32_t column = static_cast<int32_t>(threadIdx.x); column < b.width;
        column += static_cast<int32_t>(blockDim.x)) {
@@ -179,8 +181,11 @@ swirl_status rmsnorm_backward(swirl_device* device, int32_t rows, int32_t groups
                               int accumulate, float* dweight) {
   const int64_t pieces = ceil_div(rows, kRows);
   if (pieces == 0 || width == 0) return SWIRL_OK;
-  auto* sums = static_cast<float*>(reserve(device, static_cast<size_t>(pieces * width) * sizeof(float)));
-  if (sums == nullptr) return SWIRL_OUT_OF_MEMORY;
+  float* sums = nullptr;
+  if (dweight != nullptr) {
+    sums = static_cast<float*>(reserve(device, static_cast<size_t>(pieces * width) * sizeof(float)));
+    if (sums == nullptr) return SWIRL_OUT_OF_MEMORY;
+  }
   const swirl_status status = with_type(x_type, [&](auto* x_null) {
     return with_type(dy_type, [&](auto* dy_null) {
       return with_type(dx_type, [&](auto* dx_null) {
@@ -208,7 +213,7 @@ swirl_status rmsnorm_backward(swirl_device* device, int32_t rows, int32_t groups
       });
     });
   });
-  if (status != SWIRL_OK) return status;
+  if (status != SWIRL_OK || dweight == nullptr) return status;
   return add_column_sums(device, "rmsnorm_backward", pieces, width, sums, dweight);
 }
 

@@ -64,11 +64,17 @@ __global__ void __launch_bounds__(kPackThreads)
 
 template <class T>
 __global__ void __launch_bounds__(kPackThreads)
-    convert_rows_kernel(int64_t rows, int64_t width, const float* from, int64_t ld_from, T* to, int64_t ld_to,
-                        bool aligned) {
+    convert_rows_kernel(int64_t rows, int64_t width, const float* from, int64_t ld_from, const float* factor,
+                        T* to, int64_t ld_to, bool aligned) {
   over_packs(rows, width, [&](int64_t row, int64_t at, int64_t left) {
     float x[kPack];
     load_pack(from + row * ld_from + at, left, aligned, x);
+    if (factor != nullptr) {
+      float scale[kPack];
+      load_pack(factor + at, left, aligned, scale);
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) x[i] *= scale[i];
+    }
     store_pack(to + row * ld_to + at, left, aligned, x);
   });
 }
@@ -93,13 +99,13 @@ swirl_status scatter_add_rows(swirl_device* device, int32_t rows, int32_t width,
 }
 
 swirl_status convert_rows(swirl_device* device, int32_t rows, int32_t width, const float* from,
-                          int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype) {
+                          int32_t ld_from, const float* factor, void* to, int32_t ld_to, swirl_dtype dtype) {
   const Plane p = plane(device, rows, ceil_div(width, kPack));
   return with_type(dtype, [&](auto* null) {
     auto* target = static_cast<decltype(null)>(to);
     return launch(device, "convert_rows", convert_rows_kernel<std::remove_pointer_t<decltype(null)>>, p.grid,
-                  p.block, 0, rows, width, from, ld_from, target, ld_to,
-                  aligned_rows(from, ld_from) && aligned_rows(target, ld_to));
+                  p.block, 0, rows, width, from, ld_from, factor, target, ld_to,
+                  aligned_rows(from, ld_from) && aligned_rows(target, ld_to) && aligned_rows(factor, 0));
   });
 }
 

@@ -1,8 +1,7 @@
-#include <cstring>
-
 #include "native/cpu/device.h"
 #include "native/cpu/isa.h"
 #include "native/cpu/ops.h"
+#include "native/cpu/types.h"
 #include "native/kernels/size_of.h"
 
 #define SWIRL_BODY "native/cpu/convert.inl"
@@ -34,17 +33,20 @@ swirl_status convert(swirl_device* device, void* to, swirl_dtype to_type, const 
 }
 
 swirl_status convert_rows(swirl_device* device, int32_t rows, int32_t width, const float* from,
-                          int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype) {
-  parallel_for(device, rows, row_grain(width), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float* source = from + i * ld_from;
-      if (dtype == SWIRL_FLOAT32) {
-        std::memcpy(static_cast<float*>(to) + i * ld_to, source, static_cast<size_t>(width) * sizeof(float));
-      } else {
-        bfloat16* target = static_cast<bfloat16*>(to) + i * ld_to;
-        SWIRL_DISPATCH(convert_range(target, source, 0, width));
+                          int32_t ld_from, const float* factor, void* to, int32_t ld_to, swirl_dtype dtype) {
+  with_type(dtype, [&](auto* null) {
+    auto* out = static_cast<decltype(null)>(to);
+    parallel_for(device, rows, row_grain(width), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const float* source = from + i * ld_from;
+        auto* target = out + i * ld_to;
+        if (factor != nullptr) {
+          SWIRL_DISPATCH(scale_range(target, source, factor, width));
+        } else {
+          SWIRL_DISPATCH(convert_range(target, source, 0, width));
+        }
       }
-    }
+    });
   });
   return SWIRL_OK;
 }

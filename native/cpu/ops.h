@@ -27,7 +27,7 @@ swirl_status memory_zero(swirl_device*, void* to, size_t bytes);
 swirl_status convert(swirl_device*, void* to, swirl_dtype to_type, const void* from, swirl_dtype from_type,
                      size_t count);
 swirl_status convert_rows(swirl_device*, int32_t rows, int32_t width, const float* from, int32_t ld_from,
-                          void* to, int32_t ld_to, swirl_dtype);
+                          const float* factor, void* to, int32_t ld_to, swirl_dtype);
 
 // gemm.cc
 swirl_status gemm(swirl_device*, int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,

@@ -36,7 +36,8 @@ swirl_status rmsnorm_backward(swirl_device* device, int32_t rows, int32_t groups
                               swirl_dtype dy_type, void* dx, int32_t lddx, swirl_dtype dx_type,
                               int accumulate, float* dweight) {
   ColumnSums sums;
-  if (!sums.reserve(device, rows, width)) return out_of_scratch(device, "rmsnorm_backward", sums.bytes());
+  if (dweight != nullptr && !sums.reserve(device, rows, width))
+    return out_of_scratch(device, "rmsnorm_backward", sums.bytes());
   with_type(x_type, [&](auto* x_null) {
     with_type(dy_type, [&](auto* dy_null) {
       with_type(dx_type, [&](auto* dx_null) {
@@ -45,12 +46,13 @@ swirl_status rmsnorm_backward(swirl_device* device, int32_t rows, int32_t groups
         auto* to = static_cast<decltype(dx_null)>(dx);
         parallel_for(device, rows, ColumnSums::kRows, [&](int64_t begin, int64_t end) {
           SWIRL_DISPATCH(rmsnorm_gradient_rows(begin, end, groups, width, input, ldx, weight, offset, rstd,
-                                               gradient, lddy, to, lddx, accumulate, sums.piece(begin)));
+                                               gradient, lddy, to, lddx, accumulate,
+                                               dweight != nullptr ? sums.piece(begin) : nullptr));
         });
       });
     });
   });
-  sums.add_to(device, dweight);
+  if (dweight != nullptr) sums.add_to(device, dweight);
   return SWIRL_OK;
 }
 

@@ -56,6 +56,7 @@ void rmsnorm_gradient_rows(int64_t begin, int64_t end, int32_t groups, int32_t w
         const V d = whole ? load(gradient + i) : load_n(gradient + i, n);
         const V w = (whole ? load(weight + i) : load_n(weight + i, n)) + shift;
         dot = fma(d * w, value, dot);
+        if (dweight == nullptr) continue;
         const V dw = fma(d, value * factor, whole ? load(dweight + i) : load_n(dweight + i, n));
         if (whole) {
           store(dweight + i, dw);

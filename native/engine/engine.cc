@@ -20,36 +20,44 @@ Engine::Engine(const EngineOptions& options) {
 
 Engine::~Engine() = default;
 
-const std::vector<ParameterInfo>& Engine::parameters() const { return state_->parameters.infos(); }
+std::vector<ParameterInfo> Engine::parameters(const std::string& adapter) const {
+  const std::lock_guard lock(state_->adapters_mutex);
+  return state_->tensors(state_->adapter(adapter, "parameters")).infos();
+}
 
 void Engine::write_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype, const uint8_t* bytes,
-                          size_t count_bytes, int64_t first) {
+                          size_t count_bytes, int64_t first, const std::string& adapter_name) {
   State& s = *state_;
-  s.make_room(name, kind);
-  s.parameters.check_values(name, kind, dtype, first, bytes, count_bytes);
-  if (kind == TensorKind::kWeight) {
-    s.sampler.cache().drop();
-    s.model.drop_packed();
-  }
+  Adapter* const adapter = s.adapter(adapter_name, "writeTensor");
+  Tensors& tensors = s.tensors(adapter);
+  s.make_room(tensors, name, kind);
+  tensors.check_values(name, kind, dtype, first, bytes, count_bytes);
+  if (kind == TensorKind::kWeight) s.weights_change(adapter);
   if (kind == TensorKind::kGradient) {
-    s.parameters.begin_gradient("writeTensor");
-    s.parameters.gradient_state = GradientState::kReady;
+    tensors.begin_gradient("writeTensor");
+    tensors.gradient_state = GradientState::kReady;
   }
-  s.parameters.write(name, kind, dtype, first, bytes, count_bytes);
+  tensors.write(name, kind, dtype, first, bytes, count_bytes);
 }
 
 std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kind, swirl_dtype dtype,
-                                         int64_t first, int64_t count) {
+                                         int64_t first, int64_t count, const std::string& adapter) {
   State& s = *state_;
-  if (kind == TensorKind::kGradient && s.parameters.gradient_state == GradientState::kTorn) {
-    s.parameters.begin_gradient("readTensor");  // says why
+  Tensors& tensors = s.tensors(s.adapter(adapter, "readTensor"));
+  if (kind == TensorKind::kGradient && tensors.gradient_state == GradientState::kTorn) {
+    tensors.begin_gradient("readTensor");  // says why
   }
-  s.make_room(name, kind);
-  return s.parameters.read(name, kind, dtype, first, count);
+  s.make_room(tensors, name, kind);
+  return tensors.read(name, kind, dtype, first, count);
 }
 
-int64_t Engine::optimizer_step() const { return state_->parameters.step; }
-void Engine::set_optimizer_step(int64_t step) { state_->parameters.step = step; }
+int64_t Engine::optimizer_step(const std::string& adapter) const {
+  return state_->tensors(state_->adapter(adapter, "optimizerStep")).step;
+}
+
+void Engine::set_optimizer_step(int64_t step, const std::string& adapter) {
+  state_->tensors(state_->adapter(adapter, "setOptimizerStep")).step = step;
+}
 
 void Engine::set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> offsets) {
   bool good = offsets.size() == size_t(state_->options.config.vocab) + 1 && offsets.front() == 0 &&
@@ -69,10 +77,12 @@ std::vector<std::vector<float>> Engine::logprobs(const std::vector<Sequence>& se
   State& s = *state_;
   validate(s.options.config, sequences, "logprobs");
   validate_temperature(temperature, "options.temperature", "logprobs");
+  Adapter* const adapter = s.adapter(call.adapter, "logprobs");
   Sequences listed;
   for (const Sequence& sequence : sequences) listed.push_back(&sequence);
   const std::vector<int32_t> order = tree_order(listed);
-  const State::Run run = s.prepare(listed, order, tree, max_tokens_per_micro_batch, false, "logprobs");
+  const State::Run run =
+      s.prepare(listed, order, tree, max_tokens_per_micro_batch, adapter, false, "logprobs");
   std::vector<float> logprob(run.tree.labels());
   int64_t done = 0;
   const auto check = [&] { check_cancelled(call, "logprobs"); };
@@ -107,12 +117,14 @@ std::vector<std::vector<Completion>> Engine::generate(const std::vector<Prompt>&
                                                       GenerateStats* stats) {
   State& s = *state_;
   validate(s.options.config, prompts, options);
-  const uint64_t room = s.budget - std::min(s.budget, s.parameters.bytes());
-  return s.sampler.generate(prompts, options, s.text, room, call, stats);
+  const Adapter* const adapter = s.adapter(call.adapter, "generate");
+  const uint64_t room = s.budget - std::min(s.budget, s.held_bytes());
+  return s.sampler.generate(prompts, options, s.text, adapter, room, call, stats);
 }
 
-Estimate Engine::estimate(int64_t tree_tokens, int64_t labels) const {
-  return state_->estimate(tree_tokens, labels);
+Estimate Engine::estimate(int64_t tree_tokens, int64_t labels, const std::string& adapter) const {
+  const std::lock_guard lock(state_->adapters_mutex);
+  return state_->estimate(tree_tokens, labels, state_->adapter(adapter, "estimate"));
 }
 
 uint64_t Engine::bytes() const { return state_->device.bytes(); }

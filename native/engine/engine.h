@@ -1,5 +1,7 @@
 // The engine: one model on one device. Device-independent; everything it computes goes through the kernel
 // table.
+// Adapters change its weights for the calls that name them; the base is held once. Where an adapter is a parameter, ""
+// stands for the base, and a name that no adapter has is refused with INPUT.
 //
 // Not thread-safe: one thread calls it, except members marked "any thread". Calls throw swirl::Error; a wrong
 // argument is found before anything changes.
@@ -21,15 +23,20 @@ class Engine {
   explicit Engine(const EngineOptions&);
   ~Engine();
 
-  const std::vector<ParameterInfo>& parameters() const;  // any thread
+  std::vector<ParameterInfo> parameters(const std::string& adapter = "") const;  // any thread
+
+  // Adds an adapter whose A and B are zero. Throws INPUT for a name in use or empty, and for modules that do not fit the
+  // model (validate.h).
+  void add_adapter(const std::string& name, const AdapterOptions&);
+  void remove_adapter(const std::string& name);
 
   // `bytes` are little-endian, row-major, of `dtype`: the whole tensor, or its elements from `first` on.
   void write_tensor(const std::string& name, TensorKind, swirl_dtype, const uint8_t* bytes,
-                    size_t count_bytes, int64_t first = kWhole);
+                    size_t count_bytes, int64_t first = kWhole, const std::string& adapter = "");
   std::vector<uint8_t> read_tensor(const std::string& name, TensorKind, swirl_dtype, int64_t first = kWhole,
-                                   int64_t count = kWhole);
-  int64_t optimizer_step() const;
-  void set_optimizer_step(int64_t);
+                                   int64_t count = kWhole, const std::string& adapter = "");
+  int64_t optimizer_step(const std::string& adapter = "") const;
+  void set_optimizer_step(int64_t, const std::string& adapter = "");
   // bytes: the UTF-8 of every token id, concatenated; offsets [vocab + 1].
   void set_token_bytes(std::vector<uint8_t> bytes, std::vector<int32_t> offsets);
 
@@ -38,14 +45,15 @@ class Engine {
   std::vector<std::vector<float>> logprobs(const std::vector<Sequence>&, float temperature, bool tree,
                                            int32_t max_tokens_per_micro_batch, const Call&);
 
-  // Adds the gradient of the batch's loss to what earlier calls left since the last step. When it fails after
+  // Adds the gradient of the batch's loss to what earlier calls left since the last step: the gradient of the adapter if
+  // there is one, else of the base. When it fails after
   // it has begun: with nothing from earlier calls there is no gradient afterwards; else it is incomplete, and
   // refused until zero_gradients.
   GradientMetrics forward_backward(const std::vector<TrainSequence>&, const LossOptions&, const Call&);
   // One AdamW step on the gradients, which it spends: they can still be read, and the next forward_backward
   // starts from zero. Where the loss, the gradient or the result is not finite, nothing changes.
   StepMetrics optim_step(const OptimizerOptions&, const Call&);
-  void zero_gradients();
+  void zero_gradients(const std::string& adapter = "");
   // zero_gradients, forward_backward and optim_step in one call.
   UpdateMetrics update(const std::vector<TrainSequence>&, const LossOptions&, const OptimizerOptions&,
                        const Call&);
@@ -54,11 +62,12 @@ class Engine {
   std::vector<std::vector<Completion>> generate(const std::vector<Prompt>&, const GenerateOptions&,
                                                 const Call&, GenerateStats*);
 
-  Estimate estimate(int64_t tree_tokens, int64_t labels) const;  // any thread
-  uint64_t bytes() const;                                        // any thread
-  uint64_t peak_bytes() const;                                   // any thread
-  uint64_t budget() const;                                       // any thread
-  Profile* profile();                                            // null unless options.profile
+  // For training, with the state of everything trainable, unless what would be trained is not. Any thread.
+  Estimate estimate(int64_t tree_tokens, int64_t labels, const std::string& adapter = "") const;
+  uint64_t bytes() const;       // any thread
+  uint64_t peak_bytes() const;  // any thread
+  uint64_t budget() const;      // any thread
+  Profile* profile();           // null unless options.profile
 
  private:
   struct State;

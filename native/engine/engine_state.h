@@ -2,9 +2,13 @@
 #ifndef SWIRL_ENGINE_ENGINE_STATE_H_
 #define SWIRL_ENGINE_ENGINE_STATE_H_
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "adapter.h"
 #include "device.h"
 #include "engine.h"
 #include "head.h"
@@ -25,11 +29,21 @@ struct Engine::State {
   Device device;
   uint64_t budget;
   Parameters parameters;
+  // By name. Only the engine's thread changes it, under the mutex; other threads read it under the mutex.
+  std::map<std::string, std::unique_ptr<Adapter>> adapters;
+  mutable std::mutex adapters_mutex;
   Model model;
   Head head;
   Buffer workspace, lists;
   Sampler sampler;
   TokenBytes text;
+
+  // The adapter of this name, null for "". Throws INPUT, with the names there are.
+  Adapter* adapter(const std::string& name, const char* op) const;
+  // What a call with this adapter (or null) trains, reads and writes.
+  Tensors& tensors(Adapter* adapter) { return adapter ? static_cast<Tensors&>(*adapter) : parameters; }
+  // Forgets what was computed with weights that change: those of an adapter, or, with null, of the base and thus of all.
+  void weights_change(const Adapter*);
 
   struct Workspace {
     Activations activations;
@@ -46,14 +60,14 @@ struct Engine::State {
     uint64_t workspace_bytes = 0, lists_bytes = 0;
   };
   // `rows`: maximum rows per batch, 0 = the default. Throws MEMORY, with the sizes, if it cannot fit.
-  Run prepare(const Sequences&, const std::vector<int32_t>& order, bool share, int32_t rows, bool backward,
-              const char* op);
+  Run prepare(const Sequences&, const std::vector<int32_t>& order, bool share, int32_t rows, Adapter*,
+              bool backward, const char* op);
 
-  // Bytes that do not depend on the batch: weights and, for training, gradients and moments.
-  uint64_t fixed_bytes(bool backward) const;
-  // Additional bytes for a tree, as if it did not branch: an upper bound.
-  uint64_t tree_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;
-  Estimate estimate(int64_t tree_tokens, int64_t labels) const;
+  // Bytes that the base and the adapters hold now: weights, gradients, moments.
+  uint64_t held_bytes() const;
+  // Additional bytes for a tree, as if it did not branch: an upper bound. Any thread that keeps the adapter.
+  uint64_t tree_bytes(int64_t stack, int64_t rows, int64_t labels, Keep, const Adapter*) const;
+  Estimate estimate(int64_t tree_tokens, int64_t labels, const Adapter*) const;  // under the adapters' mutex
 
   // Frees caches until `more()` further bytes fit into the budget, the cheapest to rebuild first: packed matrices,
   // the workspace, the KV cache. If that is not enough, the later allocation fails.
@@ -68,26 +82,26 @@ struct Engine::State {
     if (!fits()) sampler.cache().release();
   }
   // The same, before a tensor is written or read.
-  void make_room(const std::string& name, TensorKind);
+  void make_room(const Tensors&, const std::string& name, TensorKind);
 
   // Gradients of the whole batch, in the order of the schedule, added to the gradient buffer. begun: whether
   // that was touched.
-  GradientMetrics accumulate(const std::vector<TrainSequence>&, const LossOptions&, const Call&,
+  GradientMetrics accumulate(const std::vector<TrainSequence>&, const LossOptions&, Adapter*, const Call&,
                              const char* op, bool& begun);
   // The same, with the gradient's state kept: see Engine::forward_backward.
-  GradientMetrics forward_backward(const std::vector<TrainSequence>&, const LossOptions&, const Call&,
-                                   const char* op);
-  StepMetrics step(const OptimizerOptions&, const Call&, const char* op);
+  GradientMetrics forward_backward(const std::vector<TrainSequence>&, const LossOptions&, Adapter*,
+                                   const Call&, const char* op);
+  StepMetrics step(const OptimizerOptions&, Adapter*, const Call&, const char* op);
 
  private:
-  Workspace plan(Arena&, int64_t stack, int64_t rows, int64_t labels, Keep) const;
-  uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep) const;
+  Workspace plan(Arena&, int64_t stack, int64_t rows, int64_t labels, Keep, const Adapter*) const;
+  uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep, const Adapter*) const;
   // Maximum rows of the stack that fit into the budget, assuming that one batch holds them all.
-  int32_t stack_that_fits(uint64_t fixed, Keep) const;
+  int32_t stack_that_fits(uint64_t fixed, Keep, const Adapter*) const;
   // What a pass may keep, the most first: the first that fits is taken.
   std::vector<Keep> keep_levels(bool backward) const;
   // Schedules the tree on a stack of at most `stack` rows, and computes the bytes that this needs.
-  void cut(Run&, int32_t stack, int32_t rows, Keep most) const;
+  void cut(Run&, int32_t stack, int32_t rows, Keep most, const Adapter*) const;
 };
 
 }  // namespace swirl

@@ -63,7 +63,8 @@ struct LabelUsers {
 }  // namespace
 
 GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batch, const LossOptions& loss,
-                                          const Call& call, const char* op, bool& begun) {
+                                          Adapter* adapter, const Call& call, const char* op, bool& begun) {
+  Tensors& trained = tensors(adapter);
   const std::vector<double> all_factors = sequence_factors(batch, loss);
   GradientMetrics m;
   // What cannot change the gradient is left out of the tree, with the factors as if it were there.
@@ -83,17 +84,17 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
   }
   begun = sequences.empty();
   if (begun) {
-    parameters.begin_gradient(op);
+    trained.begin_gradient(op);
     return m;
   }
 
   const Sequences scored(sequences.begin(), sequences.end());
   const std::vector<int32_t> order = tree_order(scored);
-  const Run run = prepare(scored, order, loss.tree, loss.max_tokens_per_micro_batch, true, op);
+  const Run run = prepare(scored, order, loss.tree, loss.max_tokens_per_micro_batch, adapter, true, op);
   const TokenTree& tree = run.tree;
   const LabelUsers users(tree, sequences, order);
   begun = true;
-  parameters.begin_gradient(op);
+  trained.begin_gradient(op);
 
   m.micro_batches = static_cast<int64_t>(run.schedule.batches.size());
   m.tokens += tree.sequence_tokens;
@@ -167,66 +168,67 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
 }
 
 GradientMetrics Engine::State::forward_backward(const std::vector<TrainSequence>& batch,
-                                                const LossOptions& loss, const Call& call, const char* op) {
+                                                const LossOptions& loss, Adapter* adapter, const Call& call,
+                                                const char* op) {
   validate(options.config, batch, loss, op);
-  parameters.require_trainable(op);
+  Tensors& trained = tensors(adapter);
+  trained.require_trainable(op);
   const Stopwatch watch;
   device.reset_peak();
-  model.drop_packed();
+  if (!adapter) model.drop_packed();  // the step makes them stale; an adapter's leaves the base as it is
   GradientMetrics m;
   bool begun = false;
   try {
-    m = accumulate(batch, loss, call, op, begun);
+    m = accumulate(batch, loss, adapter, call, op, begun);
   } catch (...) {
     // Part of this call may be in the buffer.
-    GradientState& state = parameters.gradient_state;
+    GradientState& state = trained.gradient_state;
     if (begun && state == GradientState::kReady) {
       state = GradientState::kTorn;
     } else if (begun && state != GradientState::kTorn) {
-      parameters.drop_gradient();
+      trained.drop_gradient();
     }
     throw;
   }
-  parameters.gradient_state = GradientState::kReady;
-  parameters.loss_finite = parameters.loss_finite && std::isfinite(m.loss);
+  trained.gradient_state = GradientState::kReady;
+  trained.loss_finite = trained.loss_finite && std::isfinite(m.loss);
   m.peak_bytes = device.peak_bytes();
   m.milliseconds = watch.milliseconds();
   return m;
 }
 
-StepMetrics Engine::State::step(const OptimizerOptions& optimizer, const Call& call, const char* op) {
-  validate(optimizer, parameters.infos().size(), op);
-  if (parameters.gradient_state == GradientState::kTorn) parameters.begin_gradient(op);  // says why
-  if (parameters.gradient_state != GradientState::kReady) {
+StepMetrics Engine::State::step(const OptimizerOptions& optimizer, Adapter* adapter, const Call& call,
+                                const char* op) {
+  Tensors& trained = tensors(adapter);
+  validate(optimizer, trained.infos().size(), op);
+  if (trained.gradient_state == GradientState::kTorn) trained.begin_gradient(op);  // says why
+  if (trained.gradient_state != GradientState::kReady) {
     throw Error("INPUT", op, std::string(op) + ": there are no gradients since the last step",
                 "call forwardBackward first");
   }
   const Stopwatch watch;
-  make_room([&] { return parameters.missing_bytes(TensorKind::kAdamM); });
+  make_room([&] { return trained.missing_bytes(TensorKind::kAdamM); });
   StepMetrics m;
-  const std::vector<double> squares = parameters.gradient_squares(optimizer);
+  const std::vector<double> squares = trained.gradient_squares(optimizer);
   double sum = 0;
   for (size_t i = 0; i < squares.size(); ++i) {
     m.group_grad_norms.push_back(std::sqrt(squares[i]));
     sum += squares[i];
   }
   m.grad_norm = std::isfinite(sum) ? std::sqrt(sum) : std::numeric_limits<double>::quiet_NaN();
-  if (!parameters.loss_finite) {
+  if (!trained.loss_finite) {
     m.skip_reason = "the loss is not finite";
   } else if (!std::isfinite(m.grad_norm)) {
-    m.skip_reason = "the gradient of " + parameters.first_infinite_gradient() + " is not finite";
+    m.skip_reason = "the gradient of " + trained.first_infinite_gradient() + " is not finite";
   } else {
     check_cancelled(call, op);
     // torch's clip_grad_norm_, its 1e-6 included.
     const double scale =
         optimizer.max_grad_norm > 0 ? std::min(1.0, optimizer.max_grad_norm / (m.grad_norm + 1e-6)) : 1;
-    m.skip_reason = parameters.adamw_step(optimizer, scale);
-    if (m.skip_reason.empty()) {
-      sampler.cache().drop();
-      model.drop_packed();
-    }
+    m.skip_reason = trained.adamw_step(optimizer, scale);
+    if (m.skip_reason.empty()) weights_change(adapter);
   }
-  parameters.gradient_state = GradientState::kSpent;
+  trained.gradient_state = GradientState::kSpent;
   m.peak_bytes = device.peak_bytes();
   m.milliseconds = watch.milliseconds();
   return m;
@@ -234,30 +236,39 @@ StepMetrics Engine::State::step(const OptimizerOptions& optimizer, const Call& c
 
 GradientMetrics Engine::forward_backward(const std::vector<TrainSequence>& batch, const LossOptions& loss,
                                          const Call& call) {
-  return state_->forward_backward(batch, loss, call, "forwardBackward");
+  constexpr auto op = "forwardBackward";
+  return state_->forward_backward(batch, loss, state_->adapter(call.adapter, op), call, op);
 }
 
 StepMetrics Engine::optim_step(const OptimizerOptions& optimizer, const Call& call) {
+  constexpr auto op = "optimStep";
+  Adapter* const adapter = state_->adapter(call.adapter, op);
   state_->device.reset_peak();
-  return state_->step(optimizer, call, "optimStep");
+  return state_->step(optimizer, adapter, call, op);
 }
 
-void Engine::zero_gradients() { state_->parameters.drop_gradient(); }
+void Engine::zero_gradients(const std::string& adapter) {
+  state_->tensors(state_->adapter(adapter, "zeroGradients")).drop_gradient();
+}
 
 UpdateMetrics Engine::update(const std::vector<TrainSequence>& batch, const LossOptions& loss,
                              const OptimizerOptions& optimizer, const Call& call) {
   constexpr auto op = "update";
   State& s = *state_;
+  Adapter* const adapter = s.adapter(call.adapter, op);
+  Tensors& trained = s.tensors(adapter);
   validate(s.options.config, batch, loss, op);
-  validate(optimizer, s.parameters.infos().size(), op);
-  s.sampler.cache().release();  // stale after the step, and its memory is needed now
-  s.parameters.gradient_state = GradientState::kSpent;
+  validate(optimizer, trained.infos().size(), op);
+  trained.require_trainable(op);
+  s.weights_change(adapter);  // cached rows are stale after the step, and their memory is needed now
+  if (s.sampler.cache().empty()) s.sampler.cache().release();
+  trained.gradient_state = GradientState::kSpent;
   UpdateMetrics m;
-  m.gradient = s.forward_backward(batch, loss, call, op);
+  m.gradient = s.forward_backward(batch, loss, adapter, call, op);
   try {
-    m.step = s.step(optimizer, call, op);
+    m.step = s.step(optimizer, adapter, call, op);
   } catch (...) {
-    s.parameters.drop_gradient();
+    trained.drop_gradient();
     throw;
   }
   m.step.milliseconds += m.gradient.milliseconds;

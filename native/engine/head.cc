@@ -94,12 +94,12 @@ Head::Result Head::run(const BatchLists& batch, const Activations& a, const Scra
                                      s.coefficient, s.lse, entropy_term ? s.entropy : nullptr,
                                      entropy_term ? s.entropy_coefficient : nullptr, s.dlogits, dtype_),
                   "log-prob backward");
-    model_.product(true, false, vocab, width, rows, s.dlogits, vocab, s.normed, width, 1,
-                   p_.gradient(p_.head()), width, SWIRL_FLOAT32, "language-model head, weight gradient");
+    model_.weight_gradient(a, vocab, width, rows, s.dlogits, s.normed, p_.head(),
+                           "language-model head, weight gradient");
     model_.product(false, false, rows, width, vocab, s.dlogits, vocab, p_.matrix(p_.head()), width, 0,
                    s.dnormed, width, SWIRL_FLOAT32, "language-model head, input gradient");
     model_.norm_backward(rows, s.rows, p_.final_norm(), s.rstd, s.dnormed, SWIRL_FLOAT32, s.drows,
-                         SWIRL_FLOAT32, false);
+                         SWIRL_FLOAT32, false, model_.gradient(a, p_.final_norm()));
     device_.check(k.scatter_add_rows(device, rows, width, s.index, s.drows, width, a.gradient, width),
                   "scatter");
   }

@@ -86,11 +86,11 @@ int64_t KvCache::seen_since(int64_t oldest) const {
 
 void KvCache::keep_since(int64_t oldest, int64_t capacity) {
   const auto count = static_cast<int32_t>(nodes_.size());
-  std::vector<int32_t> first_child(count + 1, kRoot),
-      next_sibling(count, kRoot);  // first_child[0]: of the root
+  std::vector<int32_t> first_child(count + 1, kNone),
+      next_sibling(count, kNone);  // first_child[0]: of the roots
   for (int32_t n = count - 1; n >= 0; --n) {
     if (nodes_[n].call < oldest) continue;  // and so were its children
-    int32_t& first = first_child[nodes_[n].parent + 1];
+    int32_t& first = first_child[std::max(nodes_[n].parent, kNone) + 1];
     next_sibling[n] = first;
     first = n;
   }
@@ -99,10 +99,12 @@ void KvCache::keep_since(int64_t oldest, int64_t capacity) {
   std::vector<std::pair<int32_t, int32_t>> stack;  // a node, its parent's new number
   const auto push_children = [&](int32_t node, int32_t number) {
     const auto begin = static_cast<std::ptrdiff_t>(stack.size());
-    for (int32_t n = first_child[node + 1]; n != kRoot; n = next_sibling[n]) stack.push_back({n, number});
+    for (int32_t n = first_child[node + 1]; n != kNone; n = next_sibling[n]) {
+      stack.push_back({n, node == kNone ? nodes_[n].parent : number});
+    }
     std::reverse(stack.begin() + begin, stack.end());
   };
-  push_children(kRoot, kRoot);
+  push_children(kNone, kNone);
   while (!stack.empty()) {
     const auto [node, parent] = stack.back();
     stack.pop_back();
@@ -161,6 +163,29 @@ void KvCache::drop() {
   children_.clear();
 }
 
+void KvCache::begin_call(const void* weights) {
+  ++call_;
+  const auto [known, fresh] = roots_.try_emplace(weights, next_root_);
+  if (fresh) --next_root_;
+  root_ = known->second;
+}
+
+void KvCache::drop(const void* weights) {
+  const auto known = roots_.find(weights);
+  if (known == roots_.end()) return;
+  const int32_t root = known->second;
+  roots_.erase(known);
+  std::vector<int32_t> root_of(nodes_.size());
+  bool any = false;
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    const int32_t parent = nodes_[n].parent;
+    root_of[n] = parent < 0 ? parent : root_of[parent];
+    if (root_of[n] == root) nodes_[n].call = kEvicted;
+    any = any || nodes_[n].call != kEvicted;
+  }
+  if (!any) drop();
+}
+
 void KvCache::release() {
   drop();
   for (auto* buffers : {&keys_, &values_}) {
@@ -171,14 +196,14 @@ void KvCache::release() {
 
 int32_t KvCache::find(int32_t node, int32_t token) {
   const auto child = children_.find(key(node, token));
-  if (child == children_.end()) return kRoot;
+  if (child == children_.end()) return kNone;
   nodes_[child->second].call = call_;
   return child->second;
 }
 
 int32_t KvCache::add(int32_t node, int32_t token, int32_t slot) {
   const int32_t known = find(node, token);
-  if (known != kRoot) return known;
+  if (known != kNone) return known;
   const auto number = static_cast<int32_t>(nodes_.size());
   nodes_.push_back({node, token, slot, call_});  // first: children_ never names a node that is not there
   children_.emplace(key(node, token), number);
@@ -187,7 +212,7 @@ int32_t KvCache::add(int32_t node, int32_t token, int32_t slot) {
 
 std::vector<Interval> KvCache::path(int32_t node) const {
   std::vector<Interval> intervals;  // leaf first
-  for (int32_t n = node; n != kRoot; n = nodes_[n].parent) {
+  for (int32_t n = node; n >= 0; n = nodes_[n].parent) {
     const int32_t slot = nodes_[n].slot;
     if (!intervals.empty() && intervals.back().begin == slot + 1) {
       intervals.back().begin = slot;

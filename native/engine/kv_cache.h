@@ -1,4 +1,5 @@
-// KvCache: keys and values of tokens computed with the current weights, stored as a prefix tree.
+// KvCache: keys and values of tokens computed with the current weights, stored as prefix trees: one for the base, and
+// one for each adapter. They share the slots, and never a row.
 //
 // A prompt with the same prefix as an earlier one (the next turn of a rollout, another sample) reuses it and computes
 // only the rest. Slots are allocated in order. When they run out, rows that no recent call has used are evicted and the
@@ -18,12 +19,14 @@ namespace swirl {
 
 class KvCache {
  public:
-  static constexpr int32_t kRoot = -1;
+  static constexpr int32_t kNone = -1;  // no node; roots are below it
 
   KvCache(Device&, const ModelConfig&, swirl_dtype);
 
-  // Marks the beginning of a sampler call. Rows that it finds or adds count as used by it.
-  void begin_call() { ++call_; }
+  // Marks the beginning of a sampler call with these weights: an adapter, or null for the base. Rows that it finds or
+  // adds count as used by it.
+  void begin_call(const void* weights);
+  int32_t root() const { return root_; }  // of the call's tree
 
   bool fits(int64_t more) const { return used_ + more <= capacity_; }
   // Makes room for `more` slots in at most max_bytes, with at most max_moving bytes during compaction. Nodes and slots
@@ -43,10 +46,13 @@ class KvCache {
   void undo(Mark);
   int64_t taken_since(Mark mark) const { return used_ - mark.used; }
 
-  void drop();     // evicts every row; call it when weights change
+  void drop();  // evicts every row; call it when the base's weights change
+  // Evicts the rows of these weights; call it when they change, and before an adapter is freed.
+  void drop(const void* weights);
+  bool empty() const { return used_ == 0; }
   void release();  // the same, and frees the memory
 
-  int32_t find(int32_t node, int32_t token);  // a child, or kRoot
+  int32_t find(int32_t node, int32_t token);  // a child, or kNone
   // Adds a child in this slot. If there is one for this token already, returns that one instead.
   int32_t add(int32_t node, int32_t token, int32_t slot);
   int32_t take_slots(int32_t count) {
@@ -64,8 +70,8 @@ class KvCache {
 
  private:
   struct Node {
-    int32_t parent, token, slot;
-    int64_t call;  // the last call that used it; never earlier than a child's
+    int32_t parent, token, slot;  // parent: a node or a root
+    int64_t call;  // the last call that used it, never earlier than a child's; kEvicted when dropped
   };
   // Evicts rows last used before call `oldest`; the others move to the first slots, in depth-first order.
   void keep_since(int64_t oldest, int64_t capacity);
@@ -90,6 +96,10 @@ class KvCache {
   int64_t capacity_ = 0, used_ = 0;   // slots
   std::vector<Node> nodes_;
   std::unordered_map<uint64_t, int32_t> children_;
+  static constexpr int64_t kEvicted = -1;
+  // By weights. A root is used once: what was computed with weights that have changed is below a root that no call has.
+  std::unordered_map<const void*, int32_t> roots_;
+  int32_t root_ = kNone - 1, next_root_ = kNone - 1;
   int64_t call_ = 0;
 };
 

@@ -23,7 +23,7 @@ Model::Model(Device& device, const ModelConfig& config, swirl_dtype dtype, Param
       rope_(device, "rotary tables"),
       packed_(device, "packed weights") {}
 
-Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) const {
+Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep, const Adapter* adapter) const {
   const size_t t = rows, d = size_of(dtype_);
   const bool backward = keeps_for_backward(keep);
   // Rows of what is kept from this level on.
@@ -32,6 +32,7 @@ Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) co
 
   Activations a;
   a.keep = keep;
+  a.adapter = adapter;
   a.layers.resize(c_.layers);
   for (int32_t l = 0; l < c_.layers; ++l) {
     LayerActivations& x = a.layers[l];
@@ -51,6 +52,11 @@ Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) co
       }
       x.middle = arena.take<float>(most * c_.width);
     }
+    // Small, so kept at every level.
+    for (int32_t g = 0; adapter && (l == 0 || backward) && g < kGroups; ++g) {
+      const int32_t ranks = adapter->ranks(static_cast<Group>(g));
+      x.low[g] = ranks > 0 ? arena.take_bytes(input * ranks * d) : nullptr;
+    }
     if (l == 0 || keep == Keep::kAll) x.gate_up = arena.take_bytes(gate_up * 2 * c_.intermediate * d);
     if (l == 0 || keep != Keep::kNothing) {
       x.qkv = x.stack_qkv =
@@ -61,6 +67,11 @@ Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) co
   a.gated = arena.take_bytes(t * c_.intermediate * d);
   a.rstd = arena.take<float>(t);
   a.wide = arena.take<float>(t * c_.width);
+  int32_t ranks = 0;
+  for (int32_t g = 0; adapter && g < kGroups; ++g) {
+    ranks = std::max(ranks, adapter->ranks(static_cast<Group>(g)));
+  }
+  if (ranks > 0) a.low = arena.take<float>(t * ranks);
   a.output = backward ? arena.take<float>(t * c_.width) : a.layers[0].input;
   if (backward) {
     for (LayerActivations& x : a.layers) {
@@ -73,6 +84,7 @@ Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep) co
     a.dgated = arena.take_bytes(t * c_.intermediate * d);
     a.dqkv = arena.take_bytes(t * c_.qkv_width() * d);
     a.dattention = arena.take_bytes(t * c_.q_width() * d);
+    if (ranks > 0) a.dlow = arena.take_bytes(t * ranks * d);
   }
   return a;
 }
@@ -92,6 +104,9 @@ Activations Model::above(const Activations& from, int32_t base) const {
     rise(x.qkv, c_.qkv_width());
     if (a.keep == Keep::kKeys) continue;
     rise(x.input, c_.width);
+    for (int32_t g = 0; a.adapter && g < kGroups; ++g) {
+      rise(x.low[g], a.adapter->ranks(static_cast<Group>(g)));
+    }
     if (a.keep == Keep::kLayers) continue;
     rise(x.qk_raw, c_.q_width() + c_.kv_width());
     rise(x.q_rstd, c_.heads);
@@ -225,11 +240,12 @@ void Model::norm(int32_t rows, const float* x, int64_t weight, void* y, swirl_dt
 }
 
 void Model::norm_backward(int32_t rows, const float* x, int64_t weight, float* rstd, const void* dy,
-                          swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate) {
+                          swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate,
+                          float* dweight) {
   device_.check(
       device_.kernels().rmsnorm_backward(device_.handle(), rows, 1, c_.width, x, c_.width, SWIRL_FLOAT32,
                                          p_.vector(weight), c_.norm_offset ? 1.f : 0.f, rstd, dy, c_.width,
-                                         dy_type, dx, c_.width, dx_type, accumulate, p_.gradient(weight)),
+                                         dy_type, dx, c_.width, dx_type, accumulate, dweight),
       "rmsnorm backward");
 }
 

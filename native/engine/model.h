@@ -4,10 +4,13 @@
 #ifndef SWIRL_ENGINE_MODEL_H_
 #define SWIRL_ENGINE_MODEL_H_
 
+#include <array>
 #include <functional>
+#include <initializer_list>
 #include <unordered_map>
 #include <vector>
 
+#include "adapter.h"
 #include "parameters.h"
 #include "rows.h"
 
@@ -44,6 +47,8 @@ struct LayerActivations {
   float* middle = nullptr;         // [T, width] residual stream after attention
   void* gate_up = nullptr;         // [T, 2 · intermediate] D
   float* mlp_out = nullptr;        // [T, width] before the post norm
+  // By group: scale · A·x of an adapter, [T, ranks] D. Null where the adapter has none.
+  std::array<void*, kGroups> low{};
 
   void* stack_qkv = nullptr;      // [S, qkv] D: qkv of the whole stack, where slots are rows
   float *key_gradient = nullptr,  // [S, kv_heads · head_dim] summed over all rows above on the stack
@@ -52,6 +57,8 @@ struct LayerActivations {
 
 struct Activations {
   Keep keep = Keep::kNothing;
+  // The adapter whose passes these are; null: the base alone. Its weights are what the backward trains.
+  const Adapter* adapter = nullptr;
   std::vector<LayerActivations> layers;  // what is not kept is one piece of memory for all
   float* gradient = nullptr;  // [T, width] of the residual stream, from the head down; backward only
 
@@ -61,19 +68,22 @@ struct Activations {
   void* gated = nullptr;       // [T, intermediate] D
   float* rstd = nullptr;       // [T]
   float* wide = nullptr;       // [T, width]
+  float* low = nullptr;        // [T, ranks] A·x of one group, and its gradient
   void* gradient_d = nullptr;  // [T, width] D; this and the rest for the backward only
   void* dgate_up = nullptr;    // [T, 2 · intermediate] D; gate_up itself where that is not kept
   void* dgated = nullptr;      // [T, intermediate] D
   void* dqkv = nullptr;        // [T, qkv] D
   void* dattention = nullptr;  // [T, heads · head_dim] D
+  void* dlow = nullptr;        // [T, ranks] D
 };
 
 class Model {
  public:
   Model(Device&, const ModelConfig&, swirl_dtype, Parameters&);
 
-  // Lays out activations for a stack of `stack` rows and passes of at most `rows` rows.
-  Activations plan(Arena&, int32_t stack, int32_t rows, Keep) const;
+  // Lays out activations for a stack of `stack` rows and passes of at most `rows` rows, with an adapter or null. Any
+  // thread.
+  Activations plan(Arena&, int32_t stack, int32_t rows, Keep, const Adapter*) const;
   // The same for a pass whose first row has `base` rows of the stack below it.
   Activations above(const Activations&, int32_t base) const;
 
@@ -85,7 +95,7 @@ class Model {
   // Zeroes the gradients that the head and the passes above on the stack add to.
   void begin_gradient(const Rows&, const Activations& a);
   // Requires that a.gradient holds the gradient of a.output, and that the backward of every pass above on the stack has
-  // run. Parameter gradients accumulate.
+  // run. Gradients accumulate: those of the adapter, if there is one, and none of the base then; else the base's.
   void backward(const Rows&, const Activations& a, const BetweenLayers& = {});
 
   void reach_position(int32_t positions);  // grows the rope tables
@@ -117,7 +127,33 @@ class Model {
   void each_matrix(const Visit&) const;
   void norm(int32_t rows, const float* x, int64_t weight, void* y, swirl_dtype y_type, float* rstd);
   void norm_backward(int32_t rows, const float* x, int64_t weight, float* rstd, const void* dy,
-                     swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate);
+                     swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate, float* dweight);
+  // Where the gradient of a weight of the base goes; null when an adapter is trained.
+  float* gradient(const Activations& a, int64_t weight) const {
+    return a.adapter ? nullptr : p_.gradient(weight);
+  }
+  // Gradient of the base's matrix [n, k] += dyᵀ · x; nothing when an adapter is trained.
+  void weight_gradient(const Activations&, int32_t n, int32_t k, int32_t rows, const void* dy, const void* x,
+                       int64_t weight, const char* what);
+
+  // Where a group's output is, from its column `first` on.
+  struct Output {
+    void* data;
+    int32_t ld;
+    swirl_dtype type;
+    int32_t first = 0;
+  };
+  // Adds the adapter's part, scale · B·(A·x), to the group's outputs. Nothing without an adapter.
+  void adapt(Group, int32_t l, const Activations&, int32_t rows, const void* x,
+             std::initializer_list<Output> outputs);
+  // Given dy [rows, lddy] of the group's output: adds to the gradients of A and B, and, unless dx is null, the
+  // adapter's part to the gradient dx [rows, in] of x.
+  void adapt_backward(Group, int32_t l, const Activations&, int32_t rows, const void* dy, int32_t lddy,
+                      const void* x, void* dx, swirl_dtype dx_type);
+  // Whether weights of this group are trained.
+  static bool trains(const Activations& a, int32_t l, Group g) {
+    return !a.adapter || a.adapter->adapts(l, g);
+  }
   void attention_block(int32_t l, const Rows&, const Activations&, const CacheView*);
   void project_qkv(int32_t l, const Rows&, const Activations&);               // input to qkv
   void attend(int32_t l, const Rows&, const Activations&, const CacheView*);  // qkv to middle
@@ -127,8 +163,9 @@ class Model {
                     float* out);  // gate_up to out; accumulates without post norms
   // Computes again what a backward of this layer needs and the forward did not keep.
   void recompute(int32_t l, const Rows&, const Activations&);
-  void attention_backward(int32_t l, const Rows&, const Activations&);
-  void mlp_backward(int32_t l, const Rows&, const Activations&);
+  // below: whether anything is trained below the block, so that a.gradient must become that of its input.
+  void attention_backward(int32_t l, const Rows&, const Activations&, bool below);
+  void mlp_backward(int32_t l, const Rows&, const Activations&, bool below);
   swirl_attention_shape attention_shape(int32_t l) const;
   const float* cosine(int32_t l) const;
   const float* sine(int32_t l) const;

@@ -36,6 +36,7 @@ void Model::project_qkv(int32_t l, const Rows& r, const Activations& a) {
     times_weight(t, qk, c_.width, a.normed, w.qkv, 0, x.qk_raw, qk, SWIRL_FLOAT32, "q, k projection");
     times_weight(t, kv, c_.width, a.normed, w.qkv + int64_t(qk) * c_.width, 0, at(x.qkv, qk), qkv, dtype_,
                  "v projection");
+    adapt(Group::kQkv, l, a, t, a.normed, {{x.qk_raw, qk, SWIRL_FLOAT32}, {at(x.qkv, qk), qkv, dtype_, qk}});
     if (c_.qkv_bias) {
       device_.check(k.bias_forward(device, t, qk, x.qk_raw, qk, SWIRL_FLOAT32, p_.vector(w.qkv_bias)),
                     "bias");
@@ -51,6 +52,7 @@ void Model::project_qkv(int32_t l, const Rows& r, const Activations& a) {
         "k norm");
   } else {
     times_weight(t, qkv, c_.width, a.normed, w.qkv, 0, x.qkv, qkv, dtype_, "q, k, v projection");
+    adapt(Group::kQkv, l, a, t, a.normed, {{x.qkv, qkv, dtype_}});
     if (c_.qkv_bias) {
       device_.check(k.bias_forward(device, t, qkv, x.qkv, qkv, dtype_, p_.vector(w.qkv_bias)), "bias");
     }
@@ -91,6 +93,7 @@ void Model::attend(int32_t l, const Rows& r, const Activations& a, const CacheVi
   float* out = c_.post_norms ? x.attention_out : x.middle;
   times_weight(t, c_.width, q, x.attention, w.output, c_.post_norms ? 0.f : 1.f, out, c_.width, SWIRL_FLOAT32,
                "attention output projection");
+  adapt(Group::kOutput, l, a, t, x.attention, {{out, c_.width, SWIRL_FLOAT32}});
   if (c_.output_bias) {
     device_.check(k.bias_forward(device, t, c_.width, out, c_.width, SWIRL_FLOAT32, p_.vector(w.output_bias)),
                   "bias");
@@ -122,6 +125,7 @@ void Model::project_gate_up(int32_t l, const Rows& r, const Activations& a) {
   norm(r.rows, a.layers[l].middle, w.mlp_norm, a.normed, dtype_, a.rstd);
   times_weight(r.rows, wide, c_.width, a.normed, w.gate_up, 0, a.layers[l].gate_up, wide, dtype_,
                "gate and up projection");
+  adapt(Group::kGateUp, l, a, r.rows, a.normed, {{a.layers[l].gate_up, wide, dtype_}});
 }
 
 void Model::project_down(int32_t l, const Rows& r, const Activations& a, float* out) {
@@ -130,6 +134,7 @@ void Model::project_down(int32_t l, const Rows& r, const Activations& a, float* 
                 "gated activation");
   times_weight(r.rows, c_.width, c_.intermediate, a.gated, p_.layer(l).down, c_.post_norms ? 0.f : 1.f, out,
                c_.width, SWIRL_FLOAT32, "down projection");
+  adapt(Group::kDown, l, a, r.rows, a.gated, {{out, c_.width, SWIRL_FLOAT32}});
 }
 
 }  // namespace swirl

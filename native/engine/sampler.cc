@@ -41,10 +41,10 @@ Sampler::Pending Sampler::find_prompts(const std::vector<Prompt>& prompts) {
   for (size_t p = 0; p < prompts.size(); ++p) {
     const Prompt& prompt = prompts[p];
     const auto length = static_cast<int32_t>(prompt.tokens.size());
-    int32_t node = KvCache::kRoot, t = 0;
+    int32_t node = cache_.root(), t = 0;
     while (t < length) {
       const int32_t child = cache_.find(node, prompt.tokens[t]);
-      if (child == KvCache::kRoot) break;
+      if (child == KvCache::kNone) break;
       node = child;
       ++t;
     }
@@ -247,8 +247,8 @@ std::vector<Sampler::Active> Sampler::branch(const Pending& pending, const std::
 
 std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>& prompts,
                                                        const GenerateOptions& options, const TokenBytes& text,
-                                                       uint64_t max_bytes, const Call& call,
-                                                       GenerateStats* stats_out) {
+                                                       const Adapter* adapter, uint64_t max_bytes,
+                                                       const Call& call, GenerateStats* stats_out) {
   if (!options.stop_strings.empty() && text.offsets.empty()) {
     throw argument_error("INPUT", "generate", "options.stopStrings", "not empty",
                          "empty until setTokenBytes was called",
@@ -259,7 +259,8 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
     throw Error("INPUT", "generate", std::to_string(sequences) + " completions in one call",
                 "use smaller batches");
   }
-  cache_.begin_call();
+  adapter_ = adapter;
+  cache_.begin_call(adapter);
   KvCache::Mark before = cache_.mark();
   GenerateStats stats;
   std::vector<Active> active;

@@ -24,8 +24,8 @@ class Sampler {
   // Returns completions [prompts][n]. max_bytes: limit on memory other than the parameters, including the KV cache and
   // packed weights.
   std::vector<std::vector<Completion>> generate(const std::vector<Prompt>&, const GenerateOptions&,
-                                                const TokenBytes&, uint64_t max_bytes, const Call&,
-                                                GenerateStats*);
+                                                const TokenBytes&, const Adapter*, uint64_t max_bytes,
+                                                const Call&, GenerateStats*);
   KvCache& cache() { return cache_; }
 
  private:
@@ -54,6 +54,7 @@ class Sampler {
   const Head& head_;
   Buffer &workspace_, &lists_;
   KvCache cache_;
+  const Adapter* adapter_ = nullptr;  // of the call; null: the base alone
 };
 
 }  // namespace swirl

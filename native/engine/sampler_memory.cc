@@ -9,7 +9,7 @@ int32_t Sampler::pass_rows(const Pending& pending, int64_t sequences) {
 
 Sampler::Scratch Sampler::plan(Arena& arena, int32_t rows, int32_t sequences) const {
   Scratch s;
-  s.activations = model_.plan(arena, rows, rows, Keep::kNothing);
+  s.activations = model_.plan(arena, rows, rows, Keep::kNothing, adapter_);
   s.chunk = head_.chunk_rows(sequences);
   s.hidden = arena.take<float>(size_t(sequences) * c_.width);
   s.expanded = arena.take<float>(size_t(s.chunk) * c_.width);

@@ -36,6 +36,18 @@ struct ParameterInfo {
   std::vector<int64_t> shape;
 };
 
+// A module of the base, "model.layers.0.self_attn.q_proj", that an adapter changes: y = W·x + scale · B·(A·x).
+struct AdapterModule {
+  std::string name;
+  int32_t rank = 0;
+  double scale = 1;
+};
+
+struct AdapterOptions {
+  std::vector<AdapterModule> modules;
+  bool trainable = true;
+};
+
 constexpr int64_t kWhole = -1;  // as `first` or `count`: the whole tensor
 
 enum class TensorKind { kWeight, kGradient, kAdamM, kAdamV };
@@ -155,9 +167,10 @@ struct Estimate {
   uint64_t bytes = 0, budget = 0;
 };
 
-// Progress and cancellation of a long call. `cancelled` is checked between layers and between decode steps, never
-// inside an optimizer step.
+// Progress and cancellation of a long call, and the adapter that it computes with or trains. `cancelled` is checked
+// between layers and between decode steps, never inside an optimizer step.
 struct Call {
+  std::string adapter;  // empty: the base alone
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(int64_t done, int64_t total)> progress;
 };

@@ -1,4 +1,4 @@
-// Checks arguments against the limits of the model and of float32. No other file does.
+// Checks arguments against the limits of the model and of float32. No other file but validate_adapter.cc does.
 //
 // Every function throws an Error with the field, its value and what it must be. Code: "CHECKPOINT" for a config,
 // otherwise "INPUT".
@@ -16,6 +16,8 @@ void validate(const ModelConfig&, const std::vector<Sequence>&, const char* op);
 void validate(const ModelConfig&, const std::vector<TrainSequence>&, const LossOptions&, const char* op);
 void validate(const OptimizerOptions&, size_t parameters, const char* op);
 void validate(const ModelConfig&, const std::vector<Prompt>&, const GenerateOptions&);
+// Checks that every module is a projection of the model, named once, with a possible rank and scale.
+void validate(const ModelConfig&, const AdapterOptions&);  // validate_adapter.cc
 // Checks a temperature for log-probs. `field` is its name in errors.
 void validate_temperature(float temperature, const char* field, const char* op);
 

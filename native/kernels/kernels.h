@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SWIRL_KERNELS_VERSION 4
+#define SWIRL_KERNELS_VERSION 5
 
 #define SWIRL_MOMENT_BLOCK 32  // elements of a tensor that share a scale in compact optimizer state
 
@@ -191,8 +191,8 @@ typedef struct swirl_kernels {
   swirl_status (*rmsnorm_forward)(swirl_device*, int32_t rows, int32_t groups, int32_t width, const void* x,
                                   int32_t ldx, swirl_dtype x_type, const float* weight, float offset,
                                   float eps, void* y, int32_t ldy, swirl_dtype y_type, float* rstd);
-  // dx accumulates if accumulate != 0, else overwrites; dweight [width] accumulates. dx may be dy. x is the input
-  // of the forward, rstd its output.
+  // dx accumulates if accumulate != 0, else overwrites; dweight [width] accumulates, or is null: then it is not
+  // computed, and dx has the same bits. dx may be dy. x is the input of the forward, rstd its output.
   swirl_status (*rmsnorm_backward)(swirl_device*, int32_t rows, int32_t groups, int32_t width, const void* x,
                                    int32_t ldx, swirl_dtype x_type, const float* weight, float offset,
                                    const float* rstd, const void* dy, int32_t lddy, swirl_dtype dy_type,
@@ -229,9 +229,10 @@ typedef struct swirl_kernels {
   // to[index[i], :] += from[i, :], float32; the indices are distinct
   swirl_status (*scatter_add_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
                                    const float* from, int32_t ld_from, float* to, int32_t ld_to);
-  // to[i, :] = from[i, :] rounded to nearest even; overwrites. to is float32 or bfloat16.
+  // to[i, j] = factor[j] · from[i, j] in float32, rounded to nearest even; overwrites. to is float32, and may be from,
+  // or bfloat16. factor [width] is null for 1.
   swirl_status (*convert_rows)(swirl_device*, int32_t rows, int32_t width, const float* from, int32_t ld_from,
-                               void* to, int32_t ld_to, swirl_dtype dtype);
+                               const float* factor, void* to, int32_t ld_to, swirl_dtype dtype);
   // to[index[i], :] = from[i, :]; the indices are distinct (new keys and values into their cache slots)
   swirl_status (*scatter_rows)(swirl_device*, int32_t rows, int32_t width, const int32_t* index,
                                const void* from, int32_t ld_from, void* to, int32_t ld_to, swirl_dtype dtype);

@@ -120,7 +120,8 @@ Work scatter_add_rows(int32_t rows, int32_t width, const int32_t*, const float*,
   return moved("scatter_add_rows", cells(rows, width) * 12);
 }
 
-Work convert_rows(int32_t rows, int32_t width, const float*, int32_t, void*, int32_t, swirl_dtype dtype) {
+Work convert_rows(int32_t rows, int32_t width, const float*, int32_t, const float*, void*, int32_t,
+                  swirl_dtype dtype) {
   return moved("convert_rows", cells(rows, width) * (4 + size_of(dtype)));
 }
 

@@ -55,7 +55,8 @@ Work bias_backward(int32_t rows, int32_t width, const void*, int32_t, swirl_dtyp
 Work gather_rows(int32_t rows, int32_t width, const int32_t*, const void*, int32_t, void*, int32_t,
                  swirl_dtype);
 Work scatter_add_rows(int32_t rows, int32_t width, const int32_t*, const float*, int32_t, float*, int32_t);
-Work convert_rows(int32_t rows, int32_t width, const float*, int32_t, void*, int32_t, swirl_dtype);
+Work convert_rows(int32_t rows, int32_t width, const float*, int32_t, const float*, void*, int32_t,
+                  swirl_dtype);
 Work scatter_rows(int32_t rows, int32_t width, const int32_t*, const void*, int32_t, void*, int32_t,
                   swirl_dtype);
 // Windows aside: a sliding layer is charged for every visible pair.

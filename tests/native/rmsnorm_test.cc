@@ -94,6 +94,12 @@ void one(Device& device, Rng& rng, const Shape& s, int accumulate) {
                                        accumulate, dweight2.f()),
             "rmsnorm_backward");
   check::expect(dx.same_bits(dx2) && dweight.same_bits(dweight2), text(s) + "other bits at a second call");
+  Array frozen(dx_before);
+  device.ok(device.k->rmsnorm_backward(device.d, s.rows, s.groups, s.width, x.data(), line, s.x, weight.f(),
+                                       s.offset, rstd.f(), dy.data(), line, s.y, frozen.data(), line, dx_type,
+                                       accumulate, nullptr),
+            "rmsnorm_backward");
+  check::expect(frozen.same_bits(dx), text(s) + "without dweight: dx differs");
   if (dx_type == s.y) {
     Array in_place(dy), dw_in_place(dw_before);
     Array apart(dx_type, count), dw_apart(dw_before);

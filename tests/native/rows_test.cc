@@ -46,21 +46,33 @@ void moves(Device& device, Rng& rng, swirl_dtype dtype, int width, int gap) {
   check::close(sums, want, 1e-7, "scatter_add_rows");
 }
 
-// Only rows × width elements change, each as `convert` would round it.
-void convert(Device& device, Rng& rng, swirl_dtype dtype, int rows, int width, int gap) {
+// Only rows × width elements change, each as `convert` would round it, after its column's factor in float32.
+void convert(Device& device, Rng& rng, swirl_dtype dtype, int rows, int width, int gap, bool factors) {
   const int ld_from = width + gap, ld_to = width + 2 * gap;
   const Array from = Array::random(rng, SWIRL_FLOAT32, size_t(rows) * ld_from, 100);
+  Array factor = Array::random(rng, SWIRL_FLOAT32, size_t(width), 2), scaled(from);
+  for (size_t i = 0; factors && i < scaled.size(); ++i) {
+    const size_t column = i % size_t(ld_from);
+    if (column < size_t(width)) scaled.set(i, float(from[i]) * float(factor[column]));
+  }
   Array to(dtype, size_t(rows) * ld_to, 3), rounded(dtype, from.size());
-  device.ok(device.k->convert_rows(device.d, rows, width, from.f(), ld_from, to.data(), ld_to, dtype),
+  device.ok(device.k->convert_rows(device.d, rows, width, from.f(), ld_from, factors ? factor.f() : nullptr,
+                                   to.data(), ld_to, dtype),
             "convert_rows");
-  device.ok(device.k->convert(device.d, rounded.data(), dtype, from.data(), SWIRL_FLOAT32, from.size()),
+  device.ok(device.k->convert(device.d, rounded.data(), dtype, scaled.data(), SWIRL_FLOAT32, from.size()),
             "convert");
   Reference want(to.size(), 3);
   for (int r = 0; r < rows; ++r)
     for (int i = 0; i < width; ++i) want[size_t(r) * ld_to + i] = rounded[size_t(r) * ld_from + i];
   check::close(to, want, 0,
                "convert_rows of " + std::to_string(rows) + " rows of " + std::to_string(width) + " to " +
-                   check::name(dtype));
+                   check::name(dtype) + (factors ? " with factors" : ""));
+  if (dtype != SWIRL_FLOAT32 || gap != 0) return;
+  Array in_place(from);
+  device.ok(device.k->convert_rows(device.d, rows, width, in_place.f(), width, factors ? factor.f() : nullptr,
+                                   in_place.data(), width, dtype),
+            "convert_rows");
+  check::close(in_place, want, 0, "convert_rows in place");
 }
 
 void no_rows(Device& device, swirl_dtype dtype) {
@@ -72,7 +84,7 @@ void no_rows(Device& device, swirl_dtype dtype) {
   device.ok(k.scatter_rows(device.d, 0, 8, index.data(), some.data(), 8, to.data(), 8, dtype),
             "scatter_rows");
   device.ok(k.scatter_add_rows(device.d, 0, 8, index.data(), floats.f(), 8, sums.f(), 8), "scatter_add_rows");
-  device.ok(k.convert_rows(device.d, 0, 8, floats.f(), 8, to.data(), 8, dtype), "convert_rows");
+  device.ok(k.convert_rows(device.d, 0, 8, floats.f(), 8, nullptr, to.data(), 8, dtype), "convert_rows");
   device.ok(k.bias_forward(device.d, 0, 8, to.data(), 8, dtype, floats.f()), "bias_forward");
   device.ok(k.bias_backward(device.d, 0, 8, some.data(), 8, dtype, sums.f()), "bias_backward");
   device.ok(k.add(device.d, 0, floats.f(), sums.f()), "add");
@@ -107,8 +119,10 @@ void run(Device& device) {
     for (const int gap : {0, 3, 8}) {
       for (const int width : {1, 19, 128, 320}) {
         moves(device, rng, dtype, width, gap);
-        convert(device, rng, dtype, 1, width, gap);
-        convert(device, rng, dtype, 37, width, gap);
+        for (const bool factors : {false, true}) {
+          convert(device, rng, dtype, 1, width, gap, factors);
+          convert(device, rng, dtype, 37, width, gap, factors);
+        }
       }
       bias(device, rng, dtype, 1, 33, gap);
       bias(device, rng, dtype, 131, 72, gap);
