@@ -13,6 +13,7 @@ import type {
 import { Engine } from "../../src/native/engine.js";
 import { testDevice } from "../parity/golden.js";
 import {
+  addTinyAdapter,
   fillWeights,
   tinyBatch,
   tinyConfig,
@@ -20,7 +21,6 @@ import {
   tinyOptimizer,
   tinyOptions,
   tinySampling,
-  uniform,
 } from "./tiny-model.mjs";
 
 const PROJECTIONS = [
@@ -50,16 +50,8 @@ async function open(options: Partial<EngineOptions> = {}): Promise<Engine> {
   return engine;
 }
 
-/** An adapter with a random A, and B zero unless `b`. */
-async function add(name: string, { b = true, seed = 5, trainable = true } = {}): Promise<void> {
-  await engine.addAdapter(name, { modules, trainable });
-  const next = uniform(seed);
-  for (const { name: tensor, shape } of engine.parameters(name)) {
-    if (!b && tensor.includes("lora_B")) continue;
-    const values = Float32Array.from({ length: shape[0]! * shape[1]! }, () => 0.4 * (next() - 0.5));
-    await engine.writeTensor(tensor, "weight", "float32", bytesOf(values), undefined, name);
-  }
-}
+const add = (name: string, options?: Parameters<typeof addTinyAdapter>[3]) =>
+  addTinyAdapter(engine, name, modules, options);
 
 const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
 const update = (adapter: string) =>

@@ -7,7 +7,15 @@ import { describe, expect, it } from "vitest";
 import type { EngineOptions, ModelConfig, NativeTrainSequence, TensorKind } from "../../src/native/addon.js";
 import { Engine } from "../../src/native/engine.js";
 import { testDevice } from "../parity/golden.js";
-import { fillWeights, tinyConfig, tinyLoss, tinyOptimizer, tinyOptions, uniform } from "./tiny-model.mjs";
+import {
+  addTinyAdapter,
+  fillWeights,
+  tinyConfig,
+  tinyLoss,
+  tinyOptimizer,
+  tinyOptions,
+  uniform,
+} from "./tiny-model.mjs";
 
 type Recompute = NonNullable<EngineOptions["recompute"]>;
 
@@ -20,6 +28,15 @@ const gemma: Partial<ModelConfig> = {
   slidingWindow: 7,
   slidingLayers: [true, false],
 };
+const modules = [0, 1].flatMap((layer) =>
+  ["self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"].map(
+    (part, i) => ({
+      name: `model.layers.${layer}.${part}`,
+      rank: 1 + i,
+      scale: 2,
+    }),
+  ),
+);
 const families: [string, Partial<ModelConfig>][] = [
   ["llama", {}],
   ["llama with biases, untied", { qkvBias: true, outputBias: true, tiedEmbeddings: false }],
@@ -35,9 +52,10 @@ async function open(options: Partial<EngineOptions>, recompute: Recompute): Prom
   return engine;
 }
 
-async function readAll(engine: Engine, kind: TensorKind): Promise<Buffer> {
+async function readAll(engine: Engine, kind: TensorKind, adapter?: string): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for (const { name } of engine.parameters()) parts.push(await engine.readTensor(name, kind, "float32"));
+  for (const { name } of engine.parameters(adapter))
+    parts.push(await engine.readTensor(name, kind, "float32", undefined, undefined, adapter));
   return Buffer.concat(parts);
 }
 
@@ -62,14 +80,25 @@ describe.each(families)("%s", (_, family) => {
     const engines = new Map<Recompute, Engine>();
     for (const level of ["none", "mlp", "layers"] as const)
       engines.set(level, await open({ config, dtype }, level));
-    for (const tree of [true, false]) {
+    for (const engine of engines.values()) await addTinyAdapter(engine, "policy", modules);
+    for (const [tree, adapter] of [[true], [false], [true, "policy"]] as const) {
       for (const maxTokensPerMicroBatch of [0, 40]) {
         const loss = tinyLoss({ tree, maxTokensPerMicroBatch, entropyWeight: 0.01 });
         const found = [];
         for (const [level, engine] of engines) {
-          await engine.zeroGradients();
-          const { loss: value, entropy, microBatches } = await engine.forwardBackward(batch(4, 24), loss);
-          found.push({ level, value, entropy, microBatches, gradient: await readAll(engine, "gradient") });
+          await engine.zeroGradients(adapter);
+          const {
+            loss: value,
+            entropy,
+            microBatches,
+          } = await engine.forwardBackward(batch(4, 24), loss, adapter ? { adapter } : undefined);
+          found.push({
+            level,
+            value,
+            entropy,
+            microBatches,
+            gradient: await readAll(engine, "gradient", adapter),
+          });
         }
         const [kept, ...recomputed] = found;
         expect(kept!.microBatches).toBe(maxTokensPerMicroBatch === 0 ? 1 : kept!.microBatches);

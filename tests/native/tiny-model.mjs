@@ -66,6 +66,17 @@ export async function fillWeights(engine, seed = 1) {
   }
 }
 
+/** Adds an adapter with random A and, unless `b` is false, random B. */
+export async function addTinyAdapter(engine, name, modules, { b = true, seed = 5, trainable = true } = {}) {
+  await engine.addAdapter(name, { modules, trainable });
+  const next = uniform(seed);
+  for (const { name: tensor, shape } of engine.parameters(name)) {
+    if (!b && tensor.includes("lora_B")) continue;
+    const values = Float32Array.from({ length: shape[0] * shape[1] }, () => 0.4 * (next() - 0.5));
+    await engine.writeTensor(tensor, "weight", "float32", new Uint8Array(values.buffer), undefined, name);
+  }
+}
+
 /** Sub-trajectories that share nothing: as trees of one row each they are `count` micro-batches of work. */
 export function tinyBatch(count, length = 64, seed = 7) {
   const next = uniform(seed);
