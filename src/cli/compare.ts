@@ -50,7 +50,7 @@ export const compareCommand = () =>
 
 function wholeNumber(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError(`${JSON.stringify(text)} is no whole number.`);
+  throw new InvalidArgumentError(`${JSON.stringify(text)} is not a whole number.`);
 }
 
 /** The two files to compare: as given, or those of run directories. */

@@ -64,7 +64,7 @@ describe("parseConfig", () => {
     });
     expect(
       message({ judge: { kind: "combined", judges: [{ kind: "rules" }, { kind: "prompted" }] } }),
-    ).toMatch(/config judge\.judges\[1\]: .*needs a model or an endpoint/);
+    ).toMatch(/config judge\.judges\[1\]: .*needs either a model or an endpoint/);
     expect(message({ judge: { kind: "combined", judges: [{ kind: "rules" }] } })).toMatch(/judges/);
   });
 

@@ -80,7 +80,9 @@ const COMMON: readonly Flag[] = [
 ];
 
 export function subcommand(definition: SubcommandDefinition): Command {
-  const command = new Command(definition.name).description(definition.summary);
+  const command = new Command(definition.name)
+    .description(definition.summary)
+    .showHelpAfterError(`(swirl ${definition.name} --help)`);
   const flags = [...(definition.flags ?? []), ...(definition.withoutConfig ? [] : COMMON)];
   definition.customize?.(command);
   if (!definition.withoutConfig) {

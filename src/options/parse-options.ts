@@ -31,10 +31,14 @@ export function parseOptions<Schema extends z.ZodObject>(
       return `${path ? `${path}.` : ""}${key}: unknown option${near ? ` (did you mean ${near}?)` : ""}`;
     });
   });
-  const first = parsed.error.issues[0];
+  const { issues } = parsed.error;
+  const [first] = issues;
   const field = first?.code === "unrecognized_keys" ? [...first.path, first.keys[0]] : first?.path;
   throw new SwirlError("CONFIG", `${stage}: ${lines.join("; ")}`, {
-    remedy: `${stage} takes: ${known.join(", ")}`,
+    // The list of keys helps with an unknown one; it would bury the message about a wrong value.
+    ...(issues.some(({ code }) => code === "unrecognized_keys") && {
+      remedy: `${stage} takes: ${known.join(", ")}`,
+    }),
     details: { field: field?.join(".") ?? "" },
   });
 }
