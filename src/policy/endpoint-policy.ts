@@ -23,12 +23,13 @@ import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
-import { hideSecrets } from "../secrets/known-secrets.js";
-import { afterLead, type ChoiceOptions, type ChoiceResult, type ChoiceScorer } from "./choice-scorer.js";
-import { actionOf, choiceLogprobs } from "./endpoint-reply.js";
+import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
+import { choiceOfReply } from "./endpoint-choice.js";
+import { isLimitTooSmall, servedContextLength } from "./endpoint-probe.js";
+import { actionOf } from "./endpoint-reply.js";
 import { requestMessages, requestSeed, requestTools, withReply } from "./endpoint-request.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
-import { type ReplyChoice, readReply, type Reply as ServerReply, tokenLogprobs } from "./read-reply.js";
+import { type ReplyChoice, readReply, type Reply as ServerReply } from "./read-reply.js";
 import { samplingSchema } from "./sampling.js";
 
 /** `stopSent`: whether the request told the server of the stop strings. */
@@ -146,7 +147,10 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       if (i === limits.length - 1) throw outcome;
     }
     if (this.#options.contextLength === undefined) {
-      this.#contextLength = (await this.#servedContextLength(signal)) ?? Number.POSITIVE_INFINITY;
+      const { model, timeoutMs } = this.#options;
+      const limit = AbortSignal.any([this.#joined(signal), AbortSignal.timeout(Math.min(5_000, timeoutMs))]);
+      this.#contextLength =
+        (await servedContextLength(this.#endpoint, model, limit)) ?? Number.POSITIVE_INFINITY;
     }
   }
 
@@ -157,10 +161,10 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       [this.#options.maxTokensField!]: limit,
     };
     const maxRetries = Math.min(2, this.#options.maxRetries);
-    let honoursN = true;
+    let honorsN = true;
     for (;;) {
       try {
-        const reply = await this.#request({ ...body, ...(honoursN ? { n: 2 } : {}) }, signal, maxRetries);
+        const reply = await this.#request({ ...body, ...(honorsN ? { n: 2 } : {}) }, signal, maxRetries);
         this.#ignoresN = reply.choices.length < 2;
         return "answered";
       } catch (error) {
@@ -170,8 +174,8 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
         if (status === 400 && isLimitReached(error.message)) return "answered";
         if (status === 400 && isLimitTooSmall(error.message)) return error;
         // Servers that refuse n > 1 answer 400 or 422; any other fault would come back the same.
-        if (!honoursN || (status !== 400 && status !== 422)) throw error;
-        honoursN = false;
+        if (!honorsN || (status !== 400 && status !== 422)) throw error;
+        honorsN = false;
       }
     }
   }
@@ -204,46 +208,11 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
    * log-probs, ENDPOINT after the retries, ABORTED, DISPOSED.
    */
   async choose(context: Context, options: ChoiceOptions): Promise<ChoiceResult> {
-    const { lead, choices, find, ...rest } = options;
+    const { lead: _, choices: __, find: ___, ...rest } = options;
     const { signal, ...sampling } = this.#sampling(rest);
     const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
     const [choice] = await this.#choices(body, 1, sampling.seed, signal);
-    const tokens = tokenLogprobs(choice!.logprobs);
-    // A reply that was truncated, or is nothing but reasoning, makes no choice, whatever the server lists for it.
-    if (choice!.finish === "length" || (choice!.text.trim() === "" && !tokens?.length)) {
-      const nowhere = choices.map(() => Number.NEGATIVE_INFINITY);
-      return { text: hideSecrets(choice!.text), logprobs: nowhere, finished: false };
-    }
-    const { host } = this.#endpoint;
-    if (!tokens || tokens.length === 0 || tokens.every(({ alternatives }) => alternatives.length === 0)) {
-      throw new SwirlError(
-        "CONFIG",
-        `the endpoint ${host} returned no log-probs for model ${this.#options.model}`,
-        {
-          remedy: 'start the server with log-probs enabled, or judge with mode: "text"',
-        },
-      );
-    }
-    if (tokens.every(({ token }) => /^token_id:\d+$/.test(token))) {
-      throw new SwirlError(
-        "ENDPOINT",
-        `the endpoint ${host} names tokens by token id instead of their text`,
-        {
-          remedy: 'start vLLM without --return-tokens-as-token-ids, or judge with mode: "text"',
-        },
-      );
-    }
-    const text = tokens.map((token) => token.token).join("");
-    const at = find ? find(text) : afterLead(text, lead, choices);
-    const result = at === undefined ? undefined : choiceLogprobs(tokens, at, choices);
-    if (result === undefined || result.logprobs.every((value) => value === Number.NEGATIVE_INFINITY)) {
-      const end = hideSecrets(text).slice(-120);
-      throw new SwirlError("INPUT", `no ${choices.join(" or ")} in the reply ${JSON.stringify(end)}`, {
-        remedy: "raise maxNewTokens, or use a model that follows the prompt",
-        details: { noChoice: true, reply: end },
-      });
-    }
-    return { ...result, text: hideSecrets(result.text), finished: true };
+    return choiceOfReply(choice!, options, { host: this.#endpoint.host, model: this.#options.model });
   }
 
   /** Aborts requests in flight. Later calls reject with code DISPOSED. Idempotent. */
@@ -306,7 +275,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     signal?: AbortSignal,
     maxRetries = this.#options.maxRetries,
   ): Promise<Reply> {
-    const joined = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
+    const joined = this.#joined(signal);
     return await this.#limit(async () => {
       this.#throwIfDisposed();
       throwIfAborted(signal);
@@ -335,6 +304,11 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     });
   }
 
+  /** Fires when the caller aborts or the policy is disposed. */
+  #joined(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
+  }
+
   #throwIfDisposed(): void {
     if (!this.#closed.signal.aborted) return;
     throw new SwirlError("DISPOSED", `the policy ${this.id} was disposed`, { remedy: "connect again" });
@@ -354,31 +328,4 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     this.stats.completionTokens += reply.completionTokens;
     return reply;
   }
-
-  /** vLLM reports max_model_len, llama.cpp meta.n_ctx or n_ctx_train. Others report nothing, which is not an error. */
-  async #servedContextLength(signal?: AbortSignal): Promise<number | undefined> {
-    try {
-      const joined = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
-      const limit = AbortSignal.any([joined, AbortSignal.timeout(Math.min(5_000, this.#options.timeoutMs))]);
-      const { data } = await this.#endpoint.client.models.list({ signal: limit });
-      const models = data as unknown as {
-        id: string;
-        max_model_len?: unknown;
-        meta?: Record<string, unknown>;
-      }[];
-      const served = models.find((model) => model.id === this.#options.model) ?? models[0];
-      const length = served?.max_model_len ?? served?.meta?.n_ctx ?? served?.meta?.n_ctx_train;
-      return typeof length === "number" && length >= 1 ? length : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-/** "Expected a value >= 16", and the like, about the token limit. */
-function isLimitTooSmall(message: string): boolean {
-  return (
-    /max_(completion_|output_)?tokens|maxOutputTokens/.test(message) &&
-    /below minimum|minimum value|too (small|low)|at least|greater than|>=/i.test(message)
-  );
 }
