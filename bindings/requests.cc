@@ -69,6 +69,8 @@ EngineOptions read_engine_options(const Argument& options) {
   o.threads = static_cast<int32_t>(options["threads"].integer(0, 4096));
   o.memory_budget = static_cast<uint64_t>(options["memoryBudget"].integer(0, kSafeInteger));
   o.trainable = options["trainable"].boolean();
+  const Argument state = options["optimizerState"];
+  o.compact_state = !state.absent() && state.choice<bool>({{"float32", false}, {"compact", true}});
   const Argument recompute = options["recompute"];
   if (!recompute.absent()) {
     o.recompute = recompute.choice<Recompute>({{"auto", Recompute::kAuto},
@@ -89,7 +91,11 @@ TensorKind read_tensor_kind(const Argument& argument) {
   return argument.choice<TensorKind>({{"weight", TensorKind::kWeight},
                                       {"gradient", TensorKind::kGradient},
                                       {"adam_m", TensorKind::kAdamM},
-                                      {"adam_v", TensorKind::kAdamV}});
+                                      {"adam_v", TensorKind::kAdamV},
+                                      {"adam_m_codes", TensorKind::kAdamMCodes},
+                                      {"adam_m_scales", TensorKind::kAdamMScales},
+                                      {"adam_v_codes", TensorKind::kAdamVCodes},
+                                      {"adam_v_scales", TensorKind::kAdamVScales}});
 }
 
 std::string read_adapter(const Argument& argument) {
@@ -175,6 +181,8 @@ OptimizerOptions read_optimizer(const Argument& optimizer) {
   o.eps = optimizer["eps"].number(0);
   o.weight_decay = optimizer["weightDecay"].number(0);
   o.max_grad_norm = optimizer["maxGradNorm"].number(0);
+  const Argument seed = optimizer["seed"];
+  if (!seed.absent()) o.seed = static_cast<uint64_t>(seed.integer(0, kSafeInteger));
   const Argument groups = optimizer["groups"], group_of = optimizer["groupOf"];
   if (groups.absent()) return o;
   for (const Argument& group : groups.elements()) {

@@ -15,6 +15,11 @@ void check_cancelled(const Call& call, const char* op) {
 
 Engine::Engine(const EngineOptions& options) {
   validate(options.config);
+  if (options.compact_state && options.dtype != SWIRL_BFLOAT16) {
+    throw Error("INPUT", "createEngine",
+                "compact optimizer state keeps the weights in bfloat16, not in float32",
+                "use dtype: \"bfloat16\" with optimizerState: \"compact\"");
+  }
   state_ = std::make_unique<State>(options);
 }
 

@@ -13,7 +13,8 @@ uint64_t set_budget(const EngineOptions& options, Device& device) {
   const swirl_device_info info = device.info();
   const uint64_t budget =
       options.memory_budget ? options.memory_budget : static_cast<uint64_t>(double(info.memory_free) * 0.8);
-  const uint64_t weights = Parameters::bytes_of(options.config, options.dtype, options.trainable);
+  const uint64_t weights =
+      Parameters::bytes_of(options.config, options.dtype, options.trainable && !options.compact_state);
   if (weights > budget) {
     throw Error("MEMORY", "createEngine",
                 "the weights need " + memory_text(weights) + "; the budget is " + memory_text(budget) + " (" +
@@ -30,7 +31,7 @@ Engine::State::State(const EngineOptions& o)
     : options(o),
       device(o.device, o.threads, o.profile),
       budget(set_budget(o, device)),
-      parameters(device, options.config, o.dtype, o.trainable),
+      parameters(device, options.config, o.dtype, o.trainable, o.compact_state),
       model(device, options.config, o.dtype, parameters),
       head(device, options.config, o.dtype, parameters, model),
       workspace(device, "activations"),

@@ -9,10 +9,12 @@ std::string layer_name(int32_t l, const char* part) {
 
 }  // namespace
 
-Parameters::Parameters(Device& device, const ModelConfig& c, swirl_dtype dtype, bool trainable)
+Parameters::Parameters(Device& device, const ModelConfig& c, swirl_dtype dtype, bool trainable,
+                       bool compact_state)
     : Tensors(device, dtype, trainable,
               {"this model", "check that config.json belongs to these weights",
-               "this engine was opened with trainable: false", "open the policy with trainable: true"}),
+               "this engine was opened with trainable: false", "open the policy with trainable: true"},
+              compact_state),
       layers_(c.layers) {
   embedding_ = add("model.embed_tokens.weight", {c.vocab, c.width});
   head_ = c.tied_embeddings ? embedding_ : add("lm_head.weight", {c.vocab, c.width});
@@ -52,7 +54,7 @@ Parameters::Parameters(Device& device, const ModelConfig& c, swirl_dtype dtype, 
   allocate(trainable);
 }
 
-uint64_t Parameters::bytes_of(const ModelConfig& c, swirl_dtype dtype, bool trainable) {
+uint64_t Parameters::bytes_of(const ModelConfig& c, swirl_dtype dtype, bool masters) {
   const uint64_t layer = uint64_t(c.qkv_width()) * c.width + uint64_t(c.width) * c.q_width() +
                          3 * uint64_t(c.width) * c.intermediate;
   const uint64_t matrices = layer * c.layers + uint64_t(c.vocab) * c.width * (c.tied_embeddings ? 1 : 2);
@@ -61,7 +63,7 @@ uint64_t Parameters::bytes_of(const ModelConfig& c, swirl_dtype dtype, bool trai
                                  (c.qk_norm ? 2 * c.head_dim : 0);
   const uint64_t vectors = layer_vectors * c.layers + c.width;
   const bool half = dtype == SWIRL_BFLOAT16;
-  return (half ? matrices * 2 : 0) + (half && !trainable ? vectors : matrices + vectors) * sizeof(float);
+  return (half ? matrices * 2 : 0) + (half && !masters ? vectors : matrices + vectors) * sizeof(float);
 }
 
 }  // namespace swirl

@@ -18,15 +18,15 @@ struct LayerOffsets {
 
 class Parameters : public Tensors {
  public:
-  Parameters(Device&, const ModelConfig&, swirl_dtype, bool trainable);
+  Parameters(Device&, const ModelConfig&, swirl_dtype, bool trainable, bool compact_state = false);
 
   const LayerOffsets& layer(int32_t l) const { return layers_[l]; }
   int64_t embedding() const { return embedding_; }
   int64_t head() const { return head_; }  // the embedding when tied
   int64_t final_norm() const { return final_norm_; }
 
-  // Bytes of all weights, before they are allocated.
-  static uint64_t bytes_of(const ModelConfig&, swirl_dtype, bool trainable);
+  // Bytes of all weights, before they are allocated. masters: whether matrices have a float32 master in bfloat16 too.
+  static uint64_t bytes_of(const ModelConfig&, swirl_dtype, bool masters);
 
  private:
   std::vector<LayerOffsets> layers_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "../kernels/compact_state.h"
 #include "error.h"
 #include "validate.h"
 
@@ -28,11 +29,21 @@ const char* kind_text(TensorKind kind) {
       return "gradient";
     case TensorKind::kAdamM:
       return "first moment";
+    case TensorKind::kAdamMCodes:
+      return "first moment's codes";
+    case TensorKind::kAdamMScales:
+      return "first moment's scales";
+    case TensorKind::kAdamVCodes:
+      return "second moment's codes";
+    case TensorKind::kAdamVScales:
+      return "second moment's scales";
     case TensorKind::kAdamV:
       break;
   }
   return "second moment";
 }
+
+bool is_moment(TensorKind kind) { return kind == TensorKind::kAdamM || kind == TensorKind::kAdamV; }
 
 float value_at(const uint8_t* bytes, int64_t i, swirl_dtype type) {
   uint32_t word = 0;
@@ -48,21 +59,35 @@ float value_at(const uint8_t* bytes, int64_t i, swirl_dtype type) {
   return value;
 }
 
+[[noreturn]] void refuse_value(const std::string& name, TensorKind kind, int64_t begin, int64_t index,
+                               const std::string& value, const char* what) {
+  Error error("NUMERICS", "tensor",
+              "tensor \"" + name + "\": element " + std::to_string(begin + index) + " of the " +
+                  kind_text(kind) + what,
+              "take an earlier checkpoint, or find out which step or tool made it");
+  error.tensor = name;
+  error.field = "data[" + std::to_string(index) + "]";
+  error.value = value;
+  throw error;
+}
+
 }  // namespace
 
-Tensors::Tensors(Device& device, swirl_dtype dtype, bool trainable, Owner owner)
+Tensors::Tensors(Device& device, swirl_dtype dtype, bool trainable, Owner owner, bool compact)
     : device_(device),
       dtype_(dtype),
       trainable_(trainable),
+      compact_state_(trainable && compact),
       owner_(std::move(owner)),
       master_(device, "weights"),
       compute_(device, "bfloat16 weights"),
       gradient_(device, "gradients"),
       m_(device, "Adam's first moments"),
-      v_(device, "Adam's second moments") {}
+      v_(device, "Adam's second moments"),
+      compact_(device) {}
 
 void Tensors::allocate(bool matrix_masters) {
-  master_begin_ = dtype_ == SWIRL_FLOAT32 || matrix_masters ? 0 : matrices_;
+  master_begin_ = dtype_ == SWIRL_FLOAT32 || (matrix_masters && !compact_state_) ? 0 : matrices_;
   master_.resize((total_ - master_begin_) * sizeof(float));
   master_.zero();
   if (dtype_ == SWIRL_BFLOAT16) {
@@ -72,19 +97,25 @@ void Tensors::allocate(bool matrix_masters) {
 }
 
 uint64_t Tensors::bytes() const {
-  return master_.bytes() + compute_.bytes() + gradient_.bytes() + m_.bytes() + v_.bytes();
+  return master_.bytes() + compute_.bytes() + gradient_.bytes() + m_.bytes() + v_.bytes() + compact_.bytes();
 }
 
 uint64_t Tensors::weight_bytes() const {
   return uint64_t(total_ - master_begin_) * sizeof(float) + (dtype_ == SWIRL_BFLOAT16 ? matrices_ * 2 : 0);
 }
 
-uint64_t Tensors::training_bytes() const { return trainable_ ? 3 * sizeof(float) * uint64_t(total_) : 0; }
+uint64_t Tensors::moment_bytes() const {
+  return 2 * sizeof(float) * uint64_t(total_ - moment_begin()) + compact_.needed_bytes();
+}
+
+uint64_t Tensors::training_bytes() const {
+  return trainable_ ? sizeof(float) * uint64_t(total_) + moment_bytes() : 0;
+}
 
 uint64_t Tensors::missing_bytes(TensorKind kind) const {
   if (kind == TensorKind::kWeight || !trainable_) return 0;
   if (kind == TensorKind::kGradient) return gradient_ ? 0 : total_ * sizeof(float);
-  return 2 * sizeof(float) * uint64_t(total_) - m_.bytes() - v_.bytes();
+  return moment_bytes() - m_.bytes() - v_.bytes() - compact_.bytes();
 }
 
 uint64_t Tensors::staging_bytes(const std::string& name) const {
@@ -94,7 +125,8 @@ uint64_t Tensors::staging_bytes(const std::string& name) const {
 int64_t Tensors::add(const std::string& name, std::vector<int64_t> shape) {
   const int64_t count = product(shape);
   const int64_t offset = total_;
-  places_[name] = {offset, count};
+  const bool matrix = shape.size() > 1;
+  places_[name] = {offset, count, compact_state_ && matrix ? compact_.add(count) : CompactMoments::Place()};
   infos_.push_back({name, std::move(shape)});
   total_ += count;
   return offset;
@@ -113,10 +145,30 @@ Tensors::Place Tensors::part(const std::string& name, int64_t first, int64_t cou
   const bool all = first == kWhole;
   if (all && (count == whole.count || count == kWhole)) return whole;
   if (!all && first >= 0 && count >= 0 && first <= whole.count && count <= whole.count - first)
-    return {whole.offset + first, count};
+    return {whole.offset + first, count, whole.moments};
   throw Error("CHECKPOINT", "tensor",
               "tensor \"" + name + "\" has " + std::to_string(whole.count) + " elements, not " +
                   std::to_string(count) + (all ? "" : " from element " + std::to_string(first) + " on"),
+              owner_.check);
+}
+
+const Tensors::Place& Tensors::stored_part(const std::string& name, TensorKind kind, int64_t& first,
+                                           int64_t& count) const {
+  require_trainable("tensor");
+  const Place& at = place(name);
+  if (!has_compact_moments(at)) {
+    throw Error("INPUT", "tensor", "tensor \"" + name + "\" has float32 moments, not 8-bit ones",
+                "read adam_m and adam_v, or open the policy with optimizerState: \"compact\"");
+  }
+  const int64_t whole = compact_.stored_count(kind, at.moments);
+  if (first == kWhole && (count == whole || count == kWhole)) {
+    first = 0;
+    count = whole;
+  }
+  if (first >= 0 && count >= 0 && first <= whole && count <= whole - first) return at;
+  throw Error("CHECKPOINT", "tensor",
+              "tensor \"" + name + "\": its " + kind_text(kind) + " are " + std::to_string(whole) +
+                  " bytes, not " + std::to_string(count) + " from byte " + std::to_string(first) + " on",
               owner_.check);
 }
 
@@ -148,6 +200,13 @@ Buffer& Tensors::buffer(TensorKind kind) {
 
 void Tensors::check_values(const std::string& name, TensorKind kind, swirl_dtype type, int64_t first,
                            const uint8_t* bytes, size_t count_bytes) const {
+  if (CompactMoments::is_stored(kind)) {
+    auto count = static_cast<int64_t>(count_bytes);
+    stored_part(name, kind, first, count);
+    const int64_t index = CompactMoments::first_invalid(kind, bytes, count_bytes);
+    if (index >= 0) refuse_value(name, kind, first, index, std::to_string(bytes[index]), " is no number");
+    return;
+  }
   if (count_bytes % size_of(type) != 0) {
     throw Error("CHECKPOINT", "tensor",
                 "tensor \"" + name + "\": " + std::to_string(count_bytes) + " bytes are no whole elements",
@@ -157,17 +216,19 @@ void Tensors::check_values(const std::string& name, TensorKind kind, swirl_dtype
   part(name, first, elements);
   const int64_t begin = std::max<int64_t>(first, 0);
   const auto refuse = [&](int64_t index, const char* what) {
-    Error error("NUMERICS", "tensor",
-                "tensor \"" + name + "\": element " + std::to_string(begin + index) + " of the " +
-                    kind_text(kind) + what,
-                "take an earlier checkpoint, or find out which step or tool made it");
-    error.tensor = name;
-    error.field = "data[" + std::to_string(index) + "]";
-    error.value = std::to_string(value_at(bytes, index, type));
-    throw error;
+    refuse_value(name, kind, begin, index, std::to_string(value_at(bytes, index, type)), what);
   };
   const int64_t index = first_not_finite(bytes, count_bytes, type);
   if (index >= 0) refuse(index, " is not finite, or too large for bfloat16");
+  if (is_moment(kind) && has_compact_moments(place(name))) {
+    if (begin % kMomentBlock != 0 || (elements % kMomentBlock != 0 && begin + elements < place(name).count)) {
+      throw Error("INPUT", "tensor", "tensor \"" + name + "\": part of a block of 8-bit moments",
+                  "write moments in whole blocks of " + std::to_string(kMomentBlock) + " elements");
+    }
+    for (int64_t i = 0; i < elements; ++i) {
+      if (std::fabs(value_at(bytes, i, type)) > kLargestMoment) refuse(i, " is too large for 8 bits");
+    }
+  }
   if (kind != TensorKind::kAdamV) return;
   for (int64_t i = 0; i < elements; ++i) {
     if (value_at(bytes, i, type) < 0) refuse(i, " is below 0");
@@ -176,9 +237,22 @@ void Tensors::check_values(const std::string& name, TensorKind kind, swirl_dtype
 
 void Tensors::write(const std::string& name, TensorKind kind, swirl_dtype type, int64_t first,
                     const uint8_t* bytes, size_t count_bytes) {
+  if (CompactMoments::is_stored(kind)) {
+    auto count = static_cast<int64_t>(count_bytes);
+    const Place& at = stored_part(name, kind, first, count);
+    begin_moments();
+    compact_.write_stored(kind, at.moments, first, bytes, count_bytes);
+    return;
+  }
   const Place at = part(name, first, static_cast<int64_t>(count_bytes / size_of(type)));
   Buffer& target = buffer(kind);
-  const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
+  if (is_moment(kind) && has_compact_moments(at)) {
+    std::vector<float> values(at.count);
+    for (int64_t i = 0; i < at.count; ++i) values[i] = value_at(bytes, i, type);
+    compact_.write(kind, at.moments, at.offset - place(name).offset, values);
+    return;
+  }
+  const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : is_moment(kind) ? moment_begin() : 0;
   Buffer staging(device_, "a tensor being written");
   each_part(at, type, staging, [&](int64_t from, int64_t count) {
     device_.upload(staging.as<void>(), bytes + (from - at.offset) * size_of(type), count * size_of(type));
@@ -195,9 +269,24 @@ void Tensors::write(const std::string& name, TensorKind kind, swirl_dtype type, 
 
 std::vector<uint8_t> Tensors::read(const std::string& name, TensorKind kind, swirl_dtype type, int64_t first,
                                    int64_t count) {
+  if (CompactMoments::is_stored(kind)) {
+    const Place& at = stored_part(name, kind, first, count);
+    begin_moments();
+    return compact_.read_stored(kind, at.moments, first, count);
+  }
   const Place at = part(name, first, count);
   Buffer& source = buffer(kind);
-  const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : 0;
+  if (is_moment(kind) && has_compact_moments(at)) {
+    const std::vector<float> values =
+        compact_.read(kind, at.moments, at.offset - place(name).offset, at.count);
+    std::vector<uint8_t> out(at.count * size_of(type));
+    for (int64_t i = 0; i < at.count; ++i) {  // four significant bits: bfloat16 holds them all
+      const auto* word = reinterpret_cast<const uint8_t*>(&values[i]);
+      std::memcpy(out.data() + i * size_of(type), word + sizeof(float) - size_of(type), size_of(type));
+    }
+    return out;
+  }
+  const int64_t begin = kind == TensorKind::kWeight ? master_begin_ : is_moment(kind) ? moment_begin() : 0;
   const bool master = at.offset >= begin;
   Buffer staging(device_, "a tensor being read");
   std::vector<uint8_t> out(at.count * size_of(type));
@@ -244,99 +333,10 @@ void Tensors::require_trainable(const char* op) const {
 void Tensors::begin_moments() {
   for (Buffer* moment : {&m_, &v_}) {
     if (*moment) continue;
-    moment->resize(total_ * sizeof(float));
+    moment->resize((total_ - moment_begin()) * sizeof(float));
     moment->zero();
   }
-}
-
-double Tensors::sum_of_squares(int64_t begin, int64_t count) const {
-  double sum = 0;
-  device_.check(
-      device_.kernels().sum_of_squares(device_.handle(), count, gradient_.as<float>() + begin, &sum),
-      "sum_of_squares");
-  return sum;
-}
-
-std::vector<Tensors::Range> Tensors::ranges(const OptimizerOptions& o) const {
-  if (o.group_of.empty()) return {{0, total_, 0}};
-  std::vector<Range> ranges;
-  for (size_t i = 0; i < infos_.size(); ++i) {
-    const Place& at = places_.at(infos_[i].name);
-    const auto group = static_cast<size_t>(o.group_of[i]);
-    if (ranges.empty() || ranges.back().group != group) ranges.push_back({at.offset, 0, group});
-    ranges.back().count += at.count;
-  }
-  return ranges;
-}
-
-std::vector<double> Tensors::gradient_squares(const OptimizerOptions& o) const {
-  std::vector<double> squares(1 + o.groups.size(), 0);
-  for (const Range& range : ranges(o)) {
-    if (!o.group(range.group).frozen) squares[range.group] += sum_of_squares(range.begin, range.count);
-  }
-  return squares;
-}
-
-const std::string& Tensors::name_at(int64_t index) const {
-  size_t i = 0;
-  while (i + 1 < infos_.size() && places_.at(infos_[i + 1].name).offset <= index) ++i;
-  return infos_[i].name;
-}
-
-std::string Tensors::first_infinite_gradient() const {
-  for (const ParameterInfo& info : infos_) {
-    const Place& at = places_.at(info.name);
-    if (!std::isfinite(sum_of_squares(at.offset, at.count))) return info.name;
-  }
-  return "no single parameter, but the sum of all";
-}
-
-std::string Tensors::adamw_step(const OptimizerOptions& o, double gradient_scale) {
-  begin_moments();
-  const auto t = double(step + 1);
-  const auto constants = [&](const Range& range) -> swirl_adamw {
-    const ParameterGroup group = o.group(range.group);
-    return {group.lr,
-            o.beta1,
-            o.beta2,
-            o.eps,
-            group.weight_decay,
-            1 - std::pow(o.beta1, t),
-            1 - std::pow(o.beta2, t),
-            gradient_scale};
-  };
-  const std::vector<Range> all = ranges(o);
-  for (const Range& range : all) {
-    if (o.group(range.group).frozen) continue;
-    const swirl_adamw a = constants(range);
-    int64_t first = -1;
-    device_.check(
-        device_.kernels().adamw_check(device_.handle(), range.count, &a, master_.as<float>() + range.begin,
-                                      gradient_.as<float>() + range.begin, m_.as<float>() + range.begin,
-                                      v_.as<float>() + range.begin, &first),
-        "adamw_check");
-    if (first < 0) continue;
-    const std::string& name = name_at(range.begin + first);
-    return "the step would leave " + name + "[" + std::to_string(range.begin + first - place(name).offset) +
-           "] or its moments not finite";
-  }
-  const auto apply = [&](const Range& range, int64_t begin, int64_t end, void* compute) {
-    begin = std::max(begin, range.begin);
-    end = std::min(end, range.begin + range.count);
-    if (begin >= end) return;
-    const swirl_adamw a = constants(range);
-    device_.check(device_.kernels().adamw(device_.handle(), end - begin, &a, master_.as<float>() + begin,
-                                          gradient_.as<float>() + begin, m_.as<float>() + begin,
-                                          v_.as<float>() + begin, compute, dtype_),
-                  "adamw");
-  };
-  for (const Range& range : all) {
-    if (o.group(range.group).frozen) continue;
-    apply(range, 0, matrices_, compute_ ? compute_.as<uint16_t>() + range.begin : nullptr);
-    apply(range, matrices_, total_, nullptr);
-  }
-  ++step;
-  return "";
+  compact_.begin();
 }
 
 }  // namespace swirl

@@ -6,6 +6,8 @@
 //   float32 weights: the master copy. Always kept for vectors; for matrices, when training or computing in float32.
 //   compute:         the bfloat16 copy of the matrices, which products read. Absent in float32.
 //   gradient, m, v:  float32, allocated when training begins. Gradients accumulate until zeroed.
+// Compact state has no master copy of the matrices and keeps their moments in 8 bits: 8.06 bytes per parameter instead
+// of 18. Gradients stay in float32: they sum over tokens and micro-batches, where bfloat16 would drop small terms.
 #ifndef SWIRL_ENGINE_TENSORS_H_
 #define SWIRL_ENGINE_TENSORS_H_
 
@@ -13,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "compact_moments.h"
 #include "device.h"
 #include "types.h"
 
@@ -40,7 +43,7 @@ class Tensors {
   float* gradient(int64_t offset) const { return gradient_.as<float>() + offset; }
 
   // Write or read elements from `first` on: write as many as `bytes` holds, read `count`. kWhole: exactly the whole
-  // tensor. Values must have passed check_values.
+  // tensor. Values must have passed check_values. Stored kinds (kAdamMCodes …): bytes, whatever the dtype.
   void write(const std::string& name, TensorKind, swirl_dtype, int64_t first, const uint8_t* bytes,
              size_t count_bytes);
   std::vector<uint8_t> read(const std::string& name, TensorKind, swirl_dtype, int64_t first, int64_t count);
@@ -77,18 +80,20 @@ class Tensors {
     std::string untrainable;  // that it is not, and why
     std::string remedy;       // of that
   };
-  Tensors(Device&, swirl_dtype, bool trainable, Owner);
+  // compact: of the optimizer state; with bfloat16 only.
+  Tensors(Device&, swirl_dtype, bool trainable, Owner, bool compact = false);
   ~Tensors() = default;
 
   // Layout: matrices, end_matrices(), vectors, allocate(). Returns the offset.
   int64_t add(const std::string& name, std::vector<int64_t> shape);
   void end_matrices() { matrices_ = total_; }
-  // Zeroed weights. matrix_masters: whether matrices have a float32 master in bfloat16 as well.
+  // Zeroed weights. matrix_masters: whether matrices have a float32 master in bfloat16 as well; compact state has none.
   void allocate(bool matrix_masters);
 
  private:
   struct Place {
     int64_t offset, count;
+    CompactMoments::Place moments;  // of a matrix, in compact state
   };
   // A contiguous range of the index space in one parameter group.
   struct Range {
@@ -96,6 +101,13 @@ class Tensors {
     size_t group;
   };
   std::vector<Range> ranges(const OptimizerOptions&) const;
+  // What one call of the optimizer's kernels takes: one matrix in compact state, else a range of matrices or of vectors.
+  struct Piece : Range {
+    int64_t parameter = -1;  // index of the matrix, in compact state
+  };
+  std::vector<Piece> pieces(const OptimizerOptions&) const;
+  int64_t check_step(const Piece&, const swirl_adamw&) const;  // see adamw_check
+  void take_step(const Piece&, const swirl_adamw&, uint64_t seed);
   double sum_of_squares(int64_t begin, int64_t count) const;
   const std::string& name_at(int64_t index) const;
   const Place& place(const std::string& name) const;
@@ -105,18 +117,29 @@ class Tensors {
   template <class Visit>
   void each_part(const Place&, swirl_dtype, Buffer& staging, const Visit& visit) const;
   Buffer& buffer(TensorKind);
-  void clear_gradient();  // allocates on first use, then zeroes
+  bool has_compact_moments(const Place& at) const { return compact_state_ && at.offset < matrices_; }
+  // The place of a matrix with compact moments, for stored bytes `first` … `first + count`: checked, kWhole resolved.
+  const Place& stored_part(const std::string& name, TensorKind, int64_t& first, int64_t& count) const;
+  float* moment(const Buffer& buffer, int64_t index) const {
+    return buffer.as<float>() + (index - moment_begin());
+  }
+  int64_t moment_begin() const {
+    return compact_state_ ? matrices_ : 0;
+  }                               // first index that has float32 moments
+  uint64_t moment_bytes() const;  // of both
+  void clear_gradient();          // allocates on first use, then zeroes
   void begin_moments();
 
   Device& device_;
   const swirl_dtype dtype_;
-  const bool trainable_;
+  const bool trainable_, compact_state_;
   const Owner owner_;
   std::vector<ParameterInfo> infos_;
   std::unordered_map<std::string, Place> places_;
   int64_t matrices_ = 0, total_ = 0;  // elements
   int64_t master_begin_ = 0;          // first index that has float32 weights
   Buffer master_, compute_, gradient_, m_, v_;
+  CompactMoments compact_;
 };
 
 }  // namespace swirl

@@ -27,6 +27,8 @@ struct EngineOptions {
   int32_t threads = 0;         // 0 = all cores
   uint64_t memory_budget = 0;  // total bytes; 0 = 80 % of the free memory
   bool trainable = true;
+  // bfloat16 weights without a float32 master, rounded stochastically, and 8-bit moments; with dtype bfloat16 only.
+  bool compact_state = false;
   Recompute recompute = Recompute::kAuto;
   bool profile = false;  // time every kernel; see Engine::profile
 };
@@ -50,7 +52,17 @@ struct AdapterOptions {
 
 constexpr int64_t kWhole = -1;  // as `first` or `count`: the whole tensor
 
-enum class TensorKind { kWeight, kGradient, kAdamM, kAdamV };
+enum class TensorKind {
+  kWeight,
+  kGradient,
+  kAdamM,
+  kAdamV,
+  // What compact optimizer state stores: one byte per element, and one per block.
+  kAdamMCodes,
+  kAdamMScales,
+  kAdamVCodes,
+  kAdamVScales,
+};
 
 struct Sequence {
   std::vector<int32_t> tokens;
@@ -112,6 +124,7 @@ struct OptimizerOptions {
   // Groups 1, 2, …; group 0 is lr and weight_decay. group_of: [parameters], empty = all in group 0.
   std::vector<ParameterGroup> groups;
   std::vector<int32_t> group_of;
+  uint64_t seed = 0;  // of the stochastic rounding of compact state
 
   ParameterGroup group(size_t i) const {
     return i == 0 ? ParameterGroup{lr, weight_decay, false} : groups[i - 1];

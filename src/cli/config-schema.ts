@@ -10,6 +10,7 @@ import { filterSchema } from "../filter/filter-trajectories.js";
 import { lossDefinition } from "../losses/named-losses.js";
 import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
+import { compactFits, compactRefusal, OPTIMIZER_STATES, RECOMPUTE } from "../policy/native-options.js";
 import { rolloutShape } from "../synthesize/rollout-options.js";
 import { synthesizeSchema } from "../synthesize/synthesize.js";
 import { embeddingIndexSchema } from "../tools/search/embedding-index.js";
@@ -186,34 +187,39 @@ const sections = {
   }),
 } as const;
 
-const rootSchema = z.strictObject({
-  model: path.optional(),
-  output: path.optional(),
-  device: z.string().default("auto"),
-  dtype: z.enum(["float32", "bfloat16"]).default("float32"),
-  threads: z.int().min(0).default(0),
-  memoryBudget: z.int().min(0).default(0),
-  profile: z.boolean().default(false),
-  /** Names, as a list or as one text with commas. */
-  trackers: z
-    .preprocess(
-      (value) => (typeof value === "string" ? value.split(",").map((name) => name.trim()) : value),
-      z.array(z.enum(TRACKERS)),
-    )
-    .default([]),
-  tracking: z.unknown().optional(),
-  seed: z.int().min(0).default(0),
-  task: z.unknown().optional(),
-  questions: z.unknown().optional(),
-  rollout: z.unknown().optional(),
-  sft: z.unknown().optional(),
-  synthesize: z.unknown().optional(),
-  judge: z.unknown().optional(),
-  rewardJudge: z.unknown().optional(),
-  filter: z.unknown().optional(),
-  train: z.unknown().optional(),
-  evaluate: z.unknown().optional(),
-});
+const rootSchema = z
+  .strictObject({
+    model: path.optional(),
+    output: path.optional(),
+    device: z.string().default("auto"),
+    dtype: z.enum(["float32", "bfloat16"]).default("float32"),
+    threads: z.int().min(0).default(0),
+    memoryBudget: z.int().min(0).default(0),
+    // Without defaults: the resolved config of a run that names neither stays as it was.
+    optimizerState: z.enum(OPTIMIZER_STATES).optional(),
+    recompute: z.enum(RECOMPUTE).optional(),
+    profile: z.boolean().default(false),
+    /** Names, as a list or as one text with commas. */
+    trackers: z
+      .preprocess(
+        (value) => (typeof value === "string" ? value.split(",").map((name) => name.trim()) : value),
+        z.array(z.enum(TRACKERS)),
+      )
+      .default([]),
+    tracking: z.unknown().optional(),
+    seed: z.int().min(0).default(0),
+    task: z.unknown().optional(),
+    questions: z.unknown().optional(),
+    rollout: z.unknown().optional(),
+    sft: z.unknown().optional(),
+    synthesize: z.unknown().optional(),
+    judge: z.unknown().optional(),
+    rewardJudge: z.unknown().optional(),
+    filter: z.unknown().optional(),
+    train: z.unknown().optional(),
+    evaluate: z.unknown().optional(),
+  })
+  .refine(compactFits, compactRefusal);
 
 export type Config = ReturnType<typeof parseConfig>;
 export type TaskConfig = z.output<typeof taskKinds.calculator> | z.output<typeof taskKinds.search>;

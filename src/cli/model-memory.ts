@@ -9,8 +9,8 @@ export interface StageModels {
 }
 
 /**
- * Counts 4 bytes per weight, 16 of a model that is trained (weight, gradient and two moments, all float32): the least
- * that a stage needs.
+ * Counts 4 bytes per weight; of a model that is trained 16 (weight, gradient and two moments, all float32), or 8.0625 with
+ * compact optimizer state: the least that a stage needs.
  *
  * @param weights Number of weights by model folder.
  * @param memoryBudget Bytes per model; 0 = unlimited.
@@ -20,10 +20,12 @@ export function requireMemory(
   { work, folders }: StageModels,
   weights: ReadonlyMap<string, number>,
   memoryBudget: number,
+  optimizerState: "float32" | "compact" = "float32",
 ): void {
+  const trainedBytes = optimizerState === "compact" ? 8.0625 : 16;
   const free = process.availableMemory();
   const models = folders.map(({ folder, trained }) => {
-    const bytes = 4 * (trained ? 4 : 1) * (weights.get(folder) ?? 0);
+    const bytes = (trained ? trainedBytes : 4) * (weights.get(folder) ?? 0);
     return { text: `${folder}${trained ? ", trained" : ""}: ${gibibytes(bytes)}`, bytes };
   });
   const all = models.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -36,7 +38,8 @@ export function requireMemory(
       beyond ? `memoryBudget is ${gibibytes(memoryBudget)}` : `${gibibytes(free)} are free`
     }`,
     {
-      remedy: "use a smaller model or more memory; in train, klWeight 0 needs no reference model",
+      remedy:
+        'use a smaller model or more memory, or optimizerState "compact"; in train, klWeight 0 needs no reference model',
       details: { field: "memoryBudget", bytes: all, free },
     },
   );

@@ -249,9 +249,9 @@ class Preflight {
   }
 
   memory(): void {
-    const { device } = this.#session.config;
+    const { device, memoryBudget, optimizerState } = this.#session.config;
     if (this.#weights.size === 0 || !selectDevice(device, loadAddon()).device.name.startsWith("cpu")) return;
-    for (const stage of this.#held()) requireMemory(stage, this.#weights, this.#session.config.memoryBudget);
+    for (const stage of this.#held()) requireMemory(stage, this.#weights, memoryBudget, optimizerState);
   }
 
   /** The models that each stage has in memory at once. */

@@ -25,11 +25,11 @@ const ROLLOUT = ["model", "dtype", "seed", "task", "rollout"];
 const EVALUATION = [...ROLLOUT, "questions.test", "judge", "evaluate"];
 
 const USES: Record<StageName, readonly string[]> = {
-  sft: [...ROLLOUT, "sft"],
+  sft: [...ROLLOUT, "sft", "optimizerState"],
   synthesize: [...ROLLOUT, "sft", "questions.train", "synthesize"],
   judge: ["task", "seed", "judge"],
   filter: ["task", "seed", "judge", "filter"],
-  train: [...ROLLOUT, "sft", "rewardJudge", "train"],
+  train: [...ROLLOUT, "sft", "rewardJudge", "train", "optimizerState"],
   "evaluate base": EVALUATION,
   "evaluate start": [...EVALUATION, "sft"],
   "evaluate trained": [...EVALUATION, "sft"],
@@ -37,7 +37,7 @@ const USES: Record<StageName, readonly string[]> = {
 
 /** Keys that change no result. */
 const FREE =
-  /^(device|threads|memoryBudget|profile|evaluate\.at|synthesize\.maxFailuresInARow)$|\.(concurrency|checkpoints|maxTokensPerMicroBatch|maxSkippedUpdates|timeoutMs|deadlineMs|maxRetries|retries|probe|apiKeyVariable|headerVariables)(\.|$)/;
+  /^(device|threads|memoryBudget|recompute|profile|evaluate\.at|synthesize\.maxFailuresInARow)$|\.(concurrency|checkpoints|maxTokensPerMicroBatch|maxSkippedUpdates|timeoutMs|deadlineMs|maxRetries|retries|probe|apiKeyVariable|headerVariables)(\.|$)/;
 
 /** The inputs of a run's manifest, by the key that names them. */
 const INPUTS: Record<string, string> = {

@@ -88,13 +88,15 @@ export async function loadPolicy(
   options: { trainable: boolean; profile?: boolean },
 ): Promise<NativePolicy> {
   const { NativePolicy } = await import("../policy/native-policy.js");
-  const { device, dtype, threads, memoryBudget } = session.config;
+  const { device, dtype, threads, memoryBudget, optimizerState, recompute } = session.config;
   const bar = session.progress("load");
   const policy = await NativePolicy.load(folder, {
     device,
     dtype,
     threads,
     memoryBudget,
+    optimizerState,
+    recompute,
     trainable: options.trainable,
     profile: options.profile ?? false,
     signal: session.signal,

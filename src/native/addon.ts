@@ -57,6 +57,8 @@ export interface EngineOptions {
   threads: number; // 0 = physical cores
   memoryBudget: number; // bytes of weights, activations and cache, never exceeded; 0 = 80 % of what is free
   trainable: boolean; // false: no master weights, gradients or optimizer state (a reference policy)
+  /** "compact": bfloat16 weights without a float32 master, rounded stochastically, and 8-bit moments. Default "float32". */
+  optimizerState?: "float32" | "compact";
   /** Activations that the backward computes again instead of keeping them: the same bits in less memory. Default "auto". */
   recompute?: "auto" | "none" | "mlp" | "layers";
   profile?: boolean; // times every kernel; read the result with profile()
@@ -89,6 +91,9 @@ export interface NativeAdapterOptions {
 
 /** What is stored for each parameter. "gradient" is the sum since the last step, or the gradient that the step used. */
 export type TensorKind = "weight" | "gradient" | "adam_m" | "adam_v";
+
+/** What compact optimizer state stores of a matrix, as bytes: one per element, and one per block of 32 elements. */
+export type StoredKind = "adam_m_codes" | "adam_m_scales" | "adam_v_codes" | "adam_v_scales";
 
 export interface NativeSequence {
   tokens: Int32Array;
@@ -131,6 +136,7 @@ export interface NativeOptimizerOptions {
   eps: number;
   weightDecay: number; // decoupled; applied to norms and biases as well, as torch does
   maxGradNorm: number; // 0 = no clipping
+  seed?: number; // of the stochastic rounding of compact state; default 0
   /** Groups 1, 2, …; group 0 is `lr` and `weightDecay`. Only together with groupOf. */
   groups?: { lr: number; weightDecay: number; frozen: boolean }[];
   groupOf?: Int32Array; // [parameters] in the order of parameters()
@@ -318,11 +324,11 @@ export interface NativeEngine {
   /**
    * Raw little-endian bytes of `dtype`, row-major: the whole tensor, or its elements from `first` on. Both copy on the
    * JavaScript thread, so large tensors go in parts (policy/checkpoint/tensor-parts.ts). Values that are not finite are
-   * refused.
+   * refused. Of a stored kind: bytes, whatever the dtype.
    */
   writeTensor(
     name: string,
-    kind: TensorKind,
+    kind: TensorKind | StoredKind,
     dtype: Dtype,
     data: Uint8Array,
     first?: number,
@@ -331,7 +337,7 @@ export interface NativeEngine {
   /** The whole tensor, or `count` elements from `first` on. */
   readTensor(
     name: string,
-    kind: TensorKind,
+    kind: TensorKind | StoredKind,
     dtype: Dtype,
     first?: number,
     count?: number,

@@ -17,6 +17,7 @@ import type {
   NativeTrainSequence,
   NativeUpdateMetrics,
   ParameterInfo,
+  StoredKind,
   TensorKind,
 } from "./addon.js";
 import type { Engine } from "./engine.js";
@@ -24,6 +25,8 @@ import type { Engine } from "./engine.js";
 export class EngineView {
   /** Whether a token's log-prob has the same bits in sampling and in training; see Engine. */
   readonly exact: boolean;
+  /** Of these weights; an adapter's is always float32. */
+  readonly optimizerState: "float32" | "compact";
   readonly #engine: Engine;
   readonly #name: string | undefined;
   #closed: Error | undefined;
@@ -33,6 +36,7 @@ export class EngineView {
     this.#engine = engine;
     this.#name = adapter;
     this.exact = engine.exact;
+    this.optimizerState = adapter === undefined ? engine.optimizerState : "float32";
   }
 
   /** Every later call throws `error`; the engine goes on. */
@@ -49,13 +53,19 @@ export class EngineView {
     return this.#engine.parameters(this.#adapter);
   }
 
-  writeTensor(name: string, kind: TensorKind, dtype: Dtype, data: Uint8Array, first?: number): Promise<void> {
+  writeTensor(
+    name: string,
+    kind: TensorKind | StoredKind,
+    dtype: Dtype,
+    data: Uint8Array,
+    first?: number,
+  ): Promise<void> {
     return this.#engine.writeTensor(name, kind, dtype, data, first, this.#adapter);
   }
 
   readTensor(
     name: string,
-    kind: TensorKind,
+    kind: TensorKind | StoredKind,
     dtype: Dtype,
     first?: number,
     count?: number,

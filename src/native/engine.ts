@@ -25,6 +25,7 @@ import type {
   NativeTrainSequence,
   NativeUpdateMetrics,
   ParameterInfo,
+  StoredKind,
   TensorKind,
 } from "./addon.js";
 import { fromNative } from "./from-native.js";
@@ -59,6 +60,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
    * own kernels promise it; oneDNN's products do not.
    */
   readonly exact: boolean;
+  readonly optimizerState: "float32" | "compact";
   readonly #native: NativeEngine;
 
   /** Blocks until the engine's memory is there; `open` does not. `native` is an engine that is open already. */
@@ -67,6 +69,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
     this.device = device.name;
     this.note = note;
     this.exact = !device.matrixLibrary.startsWith("oneDNN");
+    this.optimizerState = options.optimizerState ?? "float32";
     this.#native = native ?? guard(() => addon.createEngine({ ...options, device: device.name }));
   }
 
@@ -99,7 +102,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
 
   writeTensor(
     name: string,
-    kind: TensorKind,
+    kind: TensorKind | StoredKind,
     dtype: Dtype,
     data: Uint8Array,
     first?: number,
@@ -110,7 +113,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
 
   readTensor(
     name: string,
-    kind: TensorKind,
+    kind: TensorKind | StoredKind,
     dtype: Dtype,
     first?: number,
     count?: number,

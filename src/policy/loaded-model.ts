@@ -28,6 +28,8 @@ export interface ModelOptions {
   memoryBudget: number;
   /** Of the base's own weights. */
   trainable: boolean;
+  optimizerState: "float32" | "compact";
+  recompute: "auto" | "none" | "mlp" | "layers";
   profile: boolean;
   maxBatch: number;
   chatTemplate?: string | undefined;
@@ -86,8 +88,11 @@ export class LoadedModel {
     const config = checkpoint.config.model;
     const tokenizer = await loadTokenizer(folder, options);
     if (tokenizer) checkVocabulary(tokenizer, config.vocab);
-    const { device, dtype, threads, memoryBudget, trainable, profile } = options;
-    const engine = await Engine.open({ device, dtype, threads, memoryBudget, trainable, profile, config });
+    const { device, dtype, threads, memoryBudget, trainable, optimizerState, recompute, profile } = options;
+    const engine = await Engine.open({
+      ...{ device, dtype, threads, memoryBudget, trainable, optimizerState, recompute, profile },
+      config,
+    });
     try {
       const hash = await loadWeights(checkpoint, engine, call);
       return new LoadedModel(engine, checkpoint, tokenizer, hash, options);

@@ -23,7 +23,10 @@ export interface WatchOptions {
 export interface LoadOptions extends WatchOptions {
   /** "auto" (the first GPU, else the CPU), "cpu", "cuda" or "cuda:N". See {@link devices}. @default "auto" */
   device?: string | undefined;
-  /** Format of matrix products and activations. Weights, optimizer state, softmax and loss are always float32. @default "float32" */
+  /**
+   * Format of matrix products and activations. Softmax, loss and gradients are always float32, and so are weights and
+   * optimizer state unless `optimizerState` is "compact". @default "float32"
+   */
   dtype?: "float32" | "bfloat16" | undefined;
   /** CPU threads, 0 … 4,096; 0 = every core. @default 0 */
   threads?: number | undefined;
@@ -45,6 +48,21 @@ export interface LoadOptions extends WatchOptions {
   adapter?: string | undefined;
   /** Where the folder is an adapter's and its config names no folder here: the model it was trained on. */
   base?: string | undefined;
+  /**
+   * What training holds per parameter of a matrix, gradient included. "float32": 16 bytes, with dtype "bfloat16" 18
+   * (float32 master weights and moments). "compact": 8.06 bytes, as 8-bit AdamW with stochastic rounding elsewhere: bfloat16
+   * weights, float32 gradient, both moments in 8 bits with a scale per 32 elements. Needs dtype "bfloat16". Norms and
+   * biases stay float32.
+   * @default "float32"
+   */
+  optimizerState?: "float32" | "compact" | undefined;
+  /**
+   * Activations that the backward computes again instead of keeping them ("gradient checkpointing"); the gradients have
+   * the same bits. "none"; "mlp": the gated activation's input, the largest; "layers": all but q, k, v and the input of
+   * every layer. "auto" is "none" while the batch fits into `memoryBudget`, then "mlp", then "layers".
+   * @default "auto"
+   */
+  recompute?: "auto" | "none" | "mlp" | "layers" | undefined;
   /** Times every kernel; read the result with `profile()`. @default false */
   profile?: boolean | undefined;
   /** Completions sampled in one engine call when concurrent `act` calls are merged, at least 1. @default 64 */
@@ -115,24 +133,43 @@ const progress = z
 
 const watched = { signal: signalSchema.optional(), onProgress: progress.optional() };
 
-export const loadOptionsSchema = z.strictObject({
-  device: z
-    .string()
-    .regex(/^(auto|cpu|cuda(:\d+)?)$/, { error: 'must be "auto", "cpu", "cuda" or "cuda:N"' })
-    .default("auto"),
-  dtype: z.enum(["float32", "bfloat16"]).default("float32"),
-  threads: z.int().min(0).max(4096).default(0),
-  memoryBudget: z.int().min(0).default(0),
-  trainable: z.boolean().default(true),
-  lora: loraSchema.optional(),
-  adapter: z.string().min(1).optional(),
-  base: z.string().min(1).optional(),
-  profile: z.boolean().default(false),
-  maxBatch: z.int().min(1).default(64),
-  chatTemplate: z.string().min(1).optional(),
-  templateVariables: z.record(z.string(), z.unknown()).optional(),
-  ...watched,
-});
+export const OPTIMIZER_STATES = ["float32", "compact"] as const;
+export const RECOMPUTE = ["auto", "none", "mlp", "layers"] as const;
+
+/** Whether compact state can go with this dtype; for `refine`. */
+export const compactFits = (options: { optimizerState?: string | undefined; dtype: string }) =>
+  options.optimizerState !== "compact" || options.dtype === "bfloat16";
+export const compactRefusal = {
+  path: ["optimizerState"],
+  error: '"compact" keeps the weights in bfloat16: it needs dtype "bfloat16"',
+};
+
+export const loadOptionsSchema = z
+  .strictObject({
+    device: z
+      .string()
+      .regex(/^(auto|cpu|cuda(:\d+)?)$/, { error: 'must be "auto", "cpu", "cuda" or "cuda:N"' })
+      .default("auto"),
+    dtype: z.enum(["float32", "bfloat16"]).default("float32"),
+    threads: z.int().min(0).max(4096).default(0),
+    memoryBudget: z.int().min(0).default(0),
+    trainable: z.boolean().default(true),
+    lora: loraSchema.optional(),
+    adapter: z.string().min(1).optional(),
+    base: z.string().min(1).optional(),
+    optimizerState: z.enum(OPTIMIZER_STATES).default("float32"),
+    recompute: z.enum(RECOMPUTE).default("auto"),
+    profile: z.boolean().default(false),
+    maxBatch: z.int().min(1).default(64),
+    chatTemplate: z.string().min(1).optional(),
+    templateVariables: z.record(z.string(), z.unknown()).optional(),
+    ...watched,
+  })
+  .refine(compactFits, compactRefusal)
+  .refine(({ optimizerState, lora, adapter }) => optimizerState !== "compact" || !(lora || adapter), {
+    path: ["optimizerState"],
+    error: '"compact" is for full training: an adapter has float32 state, and its base none',
+  });
 
 export const adapterOptionsSchema = z.strictObject({
   lora: loraSchema.optional(),
@@ -201,6 +238,7 @@ export const optimizerSchema = z.strictObject({
   weightDecay: z.number().min(0).default(0),
   decay: z.enum(["all", "matrices"]).default("all"),
   maxGradNorm: zeroOrFloat32.default(1),
+  seed: z.int().min(0).default(0),
   freeze: z.array(z.string().min(1)).readonly().default([]),
   groups: z.array(groupSchema).readonly().default([]),
 });

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stepView } from "../../tests/support/step-view.js";
@@ -35,6 +35,16 @@ const exact = !loadAddon().devices()[0]!.matrixLibrary.startsWith("oneDNN");
 
 const largest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
+
+/** Where a safetensors file keeps each tensor's bytes, counted from `begin`. */
+function openHeader(file: Buffer) {
+  const length = Number(file.readBigUInt64LE(0));
+  const tensors = JSON.parse(file.subarray(8, 8 + length).toString()) as Record<
+    string,
+    { data_offsets: number[] }
+  >;
+  return { begin: 8 + length, tensors };
+}
 
 describe("acting", () => {
   it("gives n actions with tokens, text and the log-probs that scoring gives", async () => {
@@ -236,19 +246,23 @@ describe("learning", () => {
     expect(learner.id).toBe(`${id}+1`);
   });
 
-  it.each(["float32", "bfloat16"] as const)(
-    "resumes bit for bit from save and saveOptimizer (%s)",
-    async (dtype) => {
+  it.each([
+    ["float32", "float32"],
+    ["bfloat16", "float32"],
+    ["bfloat16", "compact"],
+  ] as const)(
+    "resumes bit for bit from save and saveOptimizer (%s, %s state)",
+    async (dtype, optimizerState) => {
       const options = { optimizer: { lr: 1e-3, weightDecay: 0.01 } };
-      await using through = await load(golden, { dtype });
+      await using through = await load(golden, { dtype, optimizerState });
       await through.update(batch, options);
-      const saved = join(root, `resume-${dtype}`);
+      const saved = join(root, `resume-${dtype}-${optimizerState}`);
       // Stored in fewer bits than the master weights have, which the optimizer's file must make good.
       await through.save(saved, { dtype: "bfloat16" });
       await through.saveOptimizer(join(saved, "optimizer.safetensors"));
       await through.update(batch, options);
 
-      await using resumed = await load(saved, { dtype });
+      await using resumed = await load(saved, { dtype, optimizerState });
       await resumed.loadOptimizer(join(saved, "optimizer.safetensors"));
       expect(resumed.optimizerStep()).toBe(1);
       await resumed.update(batch, options);
@@ -264,6 +278,44 @@ describe("learning", () => {
       expect((await readdir(saved)).filter((name) => name.includes("tmp"))).toEqual([]);
     },
   );
+
+  it("stores compact state as it is held, and refuses it where state is float32, and damaged bytes", async () => {
+    const options = { dtype: "bfloat16", optimizerState: "compact" } as const;
+    await using compact = await load(golden, options);
+    const file = join(root, "compact.safetensors");
+    await compact.update(batch);
+    await compact.saveOptimizer(file);
+    const parameters = compact
+      .parameters()
+      .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+    expect((await stat(file)).size / parameters).toBeLessThan(4.2 + 30_000 / parameters); // and the header
+    await using float32 = await load(golden, { dtype: "bfloat16" });
+    await expect(float32.loadOptimizer(file)).rejects.toMatchObject({
+      code: "CHECKPOINT",
+      remedy: expect.stringContaining('optimizerState: "compact"'),
+    });
+    const header = openHeader(await readFile(file));
+    for (const [name, byte] of [
+      ["adam_m_codes", 0x7f],
+      ["adam_v_codes", 0xff],
+      ["adam_v_scales", 250],
+    ] as const) {
+      const bytes = await readFile(file);
+      const key = `${name}.model.embed_tokens.weight`;
+      bytes[header.begin + header.tensors[key]!.data_offsets[0]! + 5] = byte;
+      await writeFile(join(root, "damaged.safetensors"), bytes);
+      const before = await compact.readParameter("model.embed_tokens.weight", "adam_m");
+      await expect(compact.loadOptimizer(join(root, "damaged.safetensors"))).rejects.toMatchObject({
+        code: "CHECKPOINT",
+        details: { tensor: key },
+      });
+      expect(await compact.readParameter("model.embed_tokens.weight", "adam_m")).toEqual(before);
+    }
+    await expect(load(golden, { dtype: "float32", optimizerState: "compact" })).rejects.toMatchObject({
+      code: "CONFIG",
+      message: expect.stringContaining('needs dtype "bfloat16"'),
+    });
+  });
 
   it("refuses an optimizer state of another model, of no model, and one that is cut", async () => {
     await using learner = await load();

@@ -1,35 +1,45 @@
 /**
- * All that a run needs, in addition to the saved weights, to resume bit for bit: AdamW's moments and step, and the float32
- * master weights (a bfloat16 checkpoint has fewer bits than they). One safetensors file:
+ * All that a run needs, in addition to the saved weights, to resume bit for bit: AdamW's moments and step, and the master
+ * weights (a bfloat16 checkpoint has fewer bits than float32 ones). One safetensors file:
  *   weight.<parameter>, adam_m.<parameter>, adam_v.<parameter>   F32, shape of the parameter
  *   metadata: { format: "swirl-optimizer", version: "1", step: "…" }
+ * Compact state is stored as it is held (native/kernels/compact_state.h), version "2". Of a matrix:
+ *   weight.<parameter>          BF16, shape of the parameter
+ *   adam_m_codes.<parameter>    F8_E4M3, shape of the parameter
+ *   adam_v_codes.<parameter>    U8, shape of the parameter
+ *   adam_m_scales.<parameter>, adam_v_scales.<parameter>   U8, one per 32 elements
+ * Of a vector as in version "1".
  * Written under a temporary name, synced and renamed: whole or absent.
  */
 import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 import { syncFolder, temporaryName } from "../files/atomic-write.js";
-import type { NativeEngine, ParameterInfo, TensorKind } from "../native/addon.js";
-import { engineParts, writeEngineParts } from "./checkpoint/tensor-parts.js";
+import type { Dtype, NativeEngine, ParameterInfo, StoredKind, TensorKind } from "../native/addon.js";
+import { elements, engineParts, writeEngineParts } from "./checkpoint/tensor-parts.js";
 import { openWeightFile, tensorParts } from "./checkpoint/weight-files.js";
 import { writeSafetensors } from "./checkpoint/write-checkpoint.js";
 
 const FORMAT = "swirl-optimizer";
-const VERSION = "1";
-const KINDS = ["weight", "adam_m", "adam_v"] as const satisfies readonly TensorKind[];
+const VERSIONS = { float32: "1", compact: "2" } as const;
+const BLOCK = 32; // elements that share a scale
 
 type StateEngine = Pick<
   NativeEngine,
   "parameters" | "readTensor" | "writeTensor" | "optimizerStep" | "setOptimizerStep"
->;
+> & { readonly optimizerState: "float32" | "compact" };
 
 export async function saveOptimizerState(engine: StateEngine, file: string): Promise<void> {
-  const metadata = { format: FORMAT, version: VERSION, step: String(engine.optimizerStep()) };
-  const tensors = entries(engine).map(({ key, name, shape, kind }) => ({
+  const metadata = {
+    format: FORMAT,
+    version: VERSIONS[engine.optimizerState],
+    step: String(engine.optimizerStep()),
+  };
+  const tensors = entries(engine).map(({ key, name, shape, kind, type }) => ({
     name: key,
-    dtype: "F32" as const,
+    dtype: type,
     shape,
-    parts: () => engineParts(engine, { name, kind, shape, dtype: "float32" }),
+    parts: () => engineParts(engine, { name, kind, shape, dtype: engineType(type) }),
   }));
   const temporary = temporaryName(file); // of this call alone: two of them may run at once
   try {
@@ -54,21 +64,30 @@ export async function loadOptimizerState(engine: StateEngine, file: string): Pro
     throw refusal(file, `cannot be read (${cause.message})`, "pass the file that saveOptimizer wrote");
   });
   const { format, version, step } = stored.metadata;
-  if (format !== FORMAT || version !== VERSION || !/^\d+$/.test(step ?? "")) {
+  const held = engine.optimizerState;
+  const other = held === "compact" ? "float32" : "compact";
+  if (format === FORMAT && version === VERSIONS[other]) {
     throw refusal(
       file,
-      `is no optimizer state of version ${VERSION} (metadata: ${JSON.stringify(stored.metadata)})`,
+      `holds ${other} optimizer state, and this policy has ${held} state`,
+      `load the policy with optimizerState: "${other}", or start from the saved weights alone`,
+    );
+  }
+  if (format !== FORMAT || version !== VERSIONS[held] || !/^\d+$/.test(step ?? "")) {
+    throw refusal(
+      file,
+      `is no optimizer state of version ${VERSIONS[held]} (metadata: ${JSON.stringify(stored.metadata)})`,
       "pass a file that saveOptimizer wrote with this version of the package",
     );
   }
   const wanted = entries(engine);
   const found = new Map(stored.tensors.map((entry) => [entry.name, entry]));
-  for (const { key, shape } of wanted) {
+  for (const { key, shape, type } of wanted) {
     const entry = found.get(key);
-    const same = entry?.dtype === "F32" && entry.shape.join() === shape.join();
+    const same = entry?.dtype === type && entry.shape.join() === shape.join();
     if (!same) {
       const problem =
-        entry === undefined ? "is missing" : `is ${entry.dtype} [${entry.shape}], not F32 [${shape}]`;
+        entry === undefined ? "is missing" : `is ${entry.dtype} [${entry.shape}], not ${type} [${shape}]`;
       throw refusal(
         file,
         `tensor "${key}" ${problem}`,
@@ -88,9 +107,9 @@ export async function loadOptimizerState(engine: StateEngine, file: string): Pro
     );
   }
   // Before the first is written: a file that is refused leaves the policy as it was.
-  for (const { key, kind } of wanted) {
+  for (const { key, kind, type } of wanted) {
     for await (const part of tensorParts(stored, found.get(key)!)) {
-      const problem = unusable(part, kind);
+      const problem = unusable(part, kind, type);
       if (problem === undefined) continue;
       throw refusal(
         file,
@@ -100,15 +119,35 @@ export async function loadOptimizerState(engine: StateEngine, file: string): Pro
       );
     }
   }
-  for (const { key, name, kind } of wanted) {
-    await writeEngineParts(engine, { name, kind, dtype: "float32" }, tensorParts(stored, found.get(key)!));
+  for (const { key, name, kind, type } of wanted) {
+    const tensor = { name, kind, dtype: engineType(type) };
+    await writeEngineParts(engine, tensor, tensorParts(stored, found.get(key)!));
   }
   engine.setOptimizerStep(Number(step));
 }
 
-/** What the engine would refuse to hold: a value past bfloat16's range, or a second moment below 0. */
-function unusable(bytes: Uint8Array, kind: TensorKind): string | undefined {
+/** The largest byte that a step writes. A first moment's code has its sign in the highest bit. */
+const LARGEST: Record<StoredKind, number> = {
+  adam_m_codes: 0x7e,
+  adam_m_scales: 246,
+  adam_v_codes: 0xfe,
+  adam_v_scales: 238,
+};
+
+/** What the engine would refuse to hold: a value past bfloat16's range, a second moment below 0, a byte that is no number. */
+function unusable(bytes: Uint8Array, kind: Kind, type: Entry["type"]): string | undefined {
+  if (type === "U8" || type === "F8_E4M3") {
+    const mask = type === "F8_E4M3" ? 0x7f : 0xff;
+    const largest = LARGEST[kind as StoredKind];
+    const bad = bytes.find((byte) => (byte & mask) > largest);
+    return bad === undefined ? undefined : `the byte ${bad}, which is no number`;
+  }
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  if (type === "BF16") {
+    const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+    const bad = halves.some((half) => (half & 0x7f80) === 0x7f80);
+    return bad ? "a weight that is not finite" : undefined;
+  }
   const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
   const values = new Float32Array(words.buffer, words.byteOffset, words.length);
   for (let i = 0; i < words.length; i++) {
@@ -118,16 +157,46 @@ function unusable(bytes: Uint8Array, kind: TensorKind): string | undefined {
   return undefined;
 }
 
+type Kind = Exclude<TensorKind, "gradient"> | StoredKind;
+
 interface Entry extends ParameterInfo {
   key: string;
-  kind: (typeof KINDS)[number];
+  kind: Kind;
+  /** As stored. */
+  type: "F32" | "BF16" | "F8_E4M3" | "U8";
 }
 
-function entries(engine: Pick<NativeEngine, "parameters">): Entry[] {
+function entries(engine: Pick<StateEngine, "parameters" | "optimizerState">): Entry[] {
   const parameters = engine.parameters();
-  return KINDS.flatMap((kind) =>
-    parameters.map(({ name, shape }) => ({ key: `${kind}.${name}`, name, shape, kind })),
-  );
+  const of = (kind: Kind, type: Entry["type"], { name, shape }: ParameterInfo): Entry => ({
+    key: `${kind}.${name}`,
+    name,
+    kind,
+    type,
+    shape: kind.endsWith("_scales") ? [Math.ceil(elements(shape) / BLOCK)] : shape,
+  });
+  const compact = engine.optimizerState === "compact" ? parameters.filter(isMatrix) : [];
+  const float32 = engine.optimizerState === "compact" ? parameters.filter((p) => !isMatrix(p)) : parameters;
+  return [
+    ...compact.flatMap((parameter) => [
+      of("weight", "BF16", parameter),
+      of("adam_m_codes", "F8_E4M3", parameter),
+      of("adam_m_scales", "U8", parameter),
+      of("adam_v_codes", "U8", parameter),
+      of("adam_v_scales", "U8", parameter),
+    ]),
+    ...(["weight", "adam_m", "adam_v"] as const).flatMap((kind) =>
+      float32.map((parameter) => of(kind, "F32", parameter)),
+    ),
+  ];
+}
+
+function isMatrix({ shape }: ParameterInfo): boolean {
+  return shape.length > 1;
+}
+
+function engineType(type: Entry["type"]): Dtype {
+  return type === "BF16" ? "bfloat16" : "float32";
 }
 
 function refusal(file: string, problem: string, remedy: string, tensor?: string): SwirlError {

@@ -93,6 +93,8 @@ export interface OptimizerOptions {
   decay?: "all" | "matrices";
   /** Global gradient norm that gradients are scaled down to; 0 = no clipping. @default 1 */
   maxGradNorm?: number;
+  /** Of the stochastic rounding of compact optimizer state; an integer, at least 0. Has no effect on float32. @default 0 */
+  seed?: number;
   /** Patterns of parameters that are not trained: short for groups with `frozen: true`. */
   freeze?: readonly string[];
   /** Parameters that are trained in another way than the rest. @default [] */

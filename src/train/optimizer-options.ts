@@ -33,7 +33,7 @@ export interface OptimizerRunOptions {
   maxTokensPerMicroBatch?: number | undefined;
   /** Compute shared prefixes once. false is slower and gives the same gradient. @default true */
   tree?: boolean | undefined;
-  /** Of everything that is drawn: order of the data, actions. @default 0 */
+  /** Of everything that is drawn: order of the data, actions, rounding of compact optimizer state. @default 0 */
   seed?: number | undefined;
   /** Updates that may be skipped because a loss, gradient or weight is not finite, before the run stops. @default 3 */
   maxSkippedUpdates?: number | undefined;
@@ -93,9 +93,10 @@ export function adamwOptions(options: {
   eps: number;
   weightDecay: number;
   maxGradNorm: number;
+  seed: number;
 }) {
-  const { beta1, beta2, eps, weightDecay, maxGradNorm } = options;
-  return { beta1, beta2, eps, weightDecay, maxGradNorm };
+  const { beta1, beta2, eps, weightDecay, maxGradNorm, seed } = options;
+  return { beta1, beta2, eps, weightDecay, maxGradNorm, seed };
 }
 
 export const trajectoriesSchema = z.custom<Iterable<Trajectory> | AsyncIterable<Trajectory>>(

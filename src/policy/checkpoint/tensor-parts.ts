@@ -2,13 +2,19 @@
  * Tensors in parts of a few megabytes. Hashing and copying happen on the JavaScript thread; between two parts the event
  * loop turns, so a server in the same process keeps answering while a model loads or is saved.
  */
-import type { Dtype, NativeEngine, TensorKind } from "../../native/addon.js";
+import type { Dtype, NativeEngine, StoredKind, TensorKind } from "../../native/addon.js";
 
 /** Elements of a part. */
 export const PART_ELEMENTS = 1 << 20;
 
 /** Bytes of a part of a file: as many as the widest element that weights have takes. */
 export const PART_BYTES = 4 * PART_ELEMENTS;
+
+/** Of one element as the engine reads and writes it. */
+function elementBytes(kind: TensorKind | StoredKind, dtype: Dtype): number {
+  if (kind.endsWith("_codes") || kind.endsWith("_scales")) return 1;
+  return dtype === "bfloat16" ? 2 : 4;
+}
 
 export function elements(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);
@@ -17,7 +23,7 @@ export function elements(shape: readonly number[]): number {
 /** A tensor of the engine, as bytes of `dtype`, in order. */
 export async function* engineParts(
   engine: Pick<NativeEngine, "readTensor">,
-  tensor: { name: string; kind: TensorKind; shape: readonly number[]; dtype: Dtype },
+  tensor: { name: string; kind: TensorKind | StoredKind; shape: readonly number[]; dtype: Dtype },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { name, kind, dtype } = tensor;
   const count = elements(tensor.shape);
@@ -28,10 +34,10 @@ export async function* engineParts(
 /** Writes parts, in order, into a tensor of the engine. */
 export async function writeEngineParts(
   engine: Pick<NativeEngine, "writeTensor">,
-  tensor: { name: string; kind: TensorKind; dtype: Dtype },
+  tensor: { name: string; kind: TensorKind | StoredKind; dtype: Dtype },
   parts: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const bytes = tensor.dtype === "bfloat16" ? 2 : 4;
+  const bytes = elementBytes(tensor.kind, tensor.dtype);
   let first = 0;
   for await (const part of parts) {
     await engine.writeTensor(tensor.name, tensor.kind, tensor.dtype, part, first);
