@@ -4,7 +4,7 @@ const LAYERS = [
   ["errors", "version.ts"],
   ["async", "random", "secrets", "messages"],
   ["options", "files"],
-  ["statistics", "endpoint", "losses", "native", "tokenizer", "trackers", "trajectory"],
+  ["statistics", "endpoint", "hub", "losses", "native", "tokenizer", "trackers", "trajectory"],
   ["data", "policy"],
   ["tools"],
   ["answers"],

@@ -58,6 +58,9 @@ export * from "./tokenizer/index.js";
 export { type Devices, devices } from "./native/devices.js";
 export type { DeviceInfo } from "./native/addon.js";
 
+// Models of the Hugging Face hub
+export { type PullOptions, type PullProgress, pullModel } from "./hub/pull-model.js";
+
 // Tools and tasks
 export * from "./tools/index.js";
 export { defineTask, type Task, type TaskOptions } from "./synthesize/task.js";

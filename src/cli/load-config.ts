@@ -3,10 +3,12 @@
  * absolute (those of the file against its folder, those of flags against the working directory), overrides applied.
  * config-schema.ts defines what the keys mean.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseJsonText } from "../files/json-file.js";
+import { cachedSnapshot, isHubName } from "../hub/hub-cache.js";
 import { expandHome } from "../policy/model-folder.js";
 import type { Invocation } from "./subcommand.js";
 
@@ -28,6 +30,9 @@ const PATHS = [
   "train.reference",
 ].map((path) => path.split("."));
 
+/** Those that hold a model. */
+const MODELS = PATHS.filter((path) => /^(model|reference|base)$/.test(path.at(-1)!));
+
 export async function loadConfig(
   invocation: Pick<Invocation, "config" | "overrides">,
   environment: NodeJS.ProcessEnv = process.env,
@@ -37,9 +42,11 @@ export async function loadConfig(
     const file = resolve(invocation.config);
     const replaced = new Set(invocation.overrides.map(({ path }) => path));
     config = expand(await readConfig(file), { environment, file, replaced }) as RawConfig;
+    for (const path of MODELS) await useCachedModels(config, path, dirname(file));
     for (const path of PATHS) resolvePaths(config, path, dirname(file));
   }
   for (const { path, value } of invocation.overrides) put(config, path.split("."), value);
+  for (const path of MODELS) await useCachedModels(config, path, process.cwd());
   for (const path of PATHS) resolvePaths(config, path, process.cwd());
   return config;
 }
@@ -95,6 +102,19 @@ function expand(value: unknown, expansion: Expansion, at = ""): unknown {
     expand(item, expansion, at ? `${at}.${key}` : key),
   ]);
   return Object.fromEntries(entries);
+}
+
+/** "org/name" of the hub becomes its snapshot in the Hugging Face cache, unless there is such a folder. */
+async function useCachedModels(config: RawConfig, path: readonly string[], base: string): Promise<void> {
+  const [key, ...rest] = path;
+  for (const name of key === "*" ? Object.keys(config) : [key!]) {
+    const value = Object.hasOwn(config, name) ? config[name] : undefined;
+    if (rest.length > 0) {
+      if (typeof value === "object" && value !== null) await useCachedModels(value as RawConfig, rest, base);
+    } else if (typeof value === "string" && isHubName(value) && !existsSync(resolve(base, value))) {
+      config[name] = (await cachedSnapshot(value)) ?? value;
+    }
+  }
 }
 
 /** Makes the text at `path` absolute. A path that is absolute already stays. */

@@ -13,6 +13,7 @@ import { judgeCommand } from "./judge.js";
 import { logprobsCommand } from "./logprobs.js";
 import { flushOutput, outputProblem, watchOutput } from "./output.js";
 import { stopProgress } from "./progress-bar.js";
+import { pullCommand } from "./pull.js";
 import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
 import { sftCommand } from "./sft.js";
@@ -34,6 +35,7 @@ const program = new Command("swirl")
 
 const subcommands = [
   demoCommand,
+  pullCommand,
   runCommand,
   sftCommand,
   synthesizeCommand,

@@ -1,6 +1,6 @@
 /**
- * The folder that a person means by a model: the folder itself, or the one snapshot in a folder of the Hugging Face
- * cache. For what is no folder the error says how to get one.
+ * The folder that a person means by a model: the folder itself, the one snapshot in a folder of the Hugging Face cache, or
+ * the snapshot of a name of the hub ("org/name") that the cache has whole. For what is no folder the error says how to get one.
  */
 
 import { readdir, readFile, stat } from "node:fs/promises";
@@ -8,6 +8,8 @@ import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { requirePath } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
+import { cachedSnapshot, isHubName, repositoryFolder } from "../hub/hub-cache.js";
+import { pullModel } from "../hub/pull-model.js";
 
 /** Of an adapter's folder, which counts as a model's here. */
 const ADAPTER_CONFIG = "adapter_config.json";
@@ -17,7 +19,11 @@ export async function modelFolder(given: string): Promise<string> {
   requirePath("a model", given);
   const path = resolve(expandHome(given));
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
-  if (found instanceof Error) throw await noFolder(given, path);
+  if (found instanceof Error) {
+    const cached = isHubName(given) ? await cachedSnapshot(given) : undefined;
+    if (cached !== undefined) return cached;
+    throw await noFolder(given, path);
+  }
   if (!found.isDirectory())
     throw refusal(
       given,
@@ -29,6 +35,26 @@ export async function modelFolder(given: string): Promise<string> {
   if (names.has("snapshots")) return await snapshotOf(given, path);
   if (basename(path) === "snapshots") return await snapshotOf(given, dirname(path));
   return path; // whatever reads it says what is missing
+}
+
+/** The same, but a name of the hub that is neither a folder nor in the cache is downloaded first. */
+export async function pulledModelFolder(given: string, signal: AbortSignal | undefined): Promise<string> {
+  const isName = typeof given === "string" && isHubName(given);
+  if (!isName || (await stat(resolve(given)).catch(() => undefined)) || (await cachedSnapshot(given)))
+    return await modelFolder(given);
+  try {
+    return await pullModel(given, signal ? { signal } : {});
+  } catch (cause) {
+    if (!SwirlError.isInstance(cause) || cause.code === "ABORTED") throw cause;
+    throw new SwirlError(
+      "CHECKPOINT",
+      `the model ${given} is no folder, and was not downloaded: ${cause.message}`,
+      {
+        details: { ...cause.details, file: given },
+        cause,
+      },
+    );
+  }
 }
 
 /** `~` and `~/…` as a shell has them. */
@@ -64,20 +90,18 @@ async function snapshotOf(given: string, root: string): Promise<string> {
 /** A hub's name ("org/name") looks like a path; only the file system tells them apart. */
 async function noFolder(given: string, path: string): Promise<SwirlError> {
   const [organization, name] = [basename(dirname(path)), basename(path)];
-  const download = `hf download ${organization}/${name} --local-dir models/${name}`;
-  const cached = join(cacheRoot(), `models--${organization}--${name}`);
+  const hub = `${organization}/${name}`;
+  const download = isHubName(hub)
+    ? `swirl pull ${hub}, then give the folder that it prints`
+    : "swirl pull ORG/NAME";
+  const cached = repositoryFolder(hub);
   if (await stat(cached).catch(() => undefined))
     return refusal(given, "is no folder", `the Hugging Face cache has a model of this name: give ${cached}`);
   return refusal(
     given,
     "is no folder",
-    `check the path; a model of the Hugging Face hub has to be downloaded first: ${download}, then give models/${name}`,
+    `check the path; a model of the Hugging Face hub has to be downloaded first: ${download}`,
   );
-}
-
-function cacheRoot(): string {
-  const { HF_HUB_CACHE, HF_HOME } = process.env;
-  return HF_HUB_CACHE ?? join(HF_HOME ?? join(homedir(), ".cache/huggingface"), "hub");
 }
 
 async function isFile(path: string): Promise<boolean> {

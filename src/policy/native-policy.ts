@@ -23,7 +23,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
 import { LoadedModel, type Weights } from "./loaded-model.js";
 import { resolveWeights } from "./lora/resolve-weights.js";
-import { modelFolder } from "./model-folder.js";
+import { modelFolder, pulledModelFolder } from "./model-folder.js";
 import { chooseNatively } from "./native-choice.js";
 import {
   type AdapterOptions,
@@ -114,7 +114,8 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
         options,
         "Policy.load",
       );
-      const found = await resolveWeights(dir, { lora, adapter, base });
+      const place = await pulledModelFolder(dir, signal);
+      const found = await resolveWeights(place, { lora, adapter, base });
       const frozen = found.adapter !== undefined;
       const model = await LoadedModel.open(
         found.model,

@@ -3,7 +3,7 @@
  * device, the SHA-256 of every input, the seeds, and one entry per session, since a run may be resumed elsewhere.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
@@ -84,7 +84,8 @@ export async function hashInput(path: string): Promise<ManifestInput> {
     const info = await stat(path);
     if (!info.isDirectory()) return { path: resolve(path), bytes: info.size, sha256: await hashFile(path) };
     const names = (await readdir(path, { withFileTypes: true, recursive: true }))
-      .filter((entry) => entry.isFile())
+      .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+      .filter((entry) => statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(path.length + (path.endsWith("/") ? 0 : 1)))
       .filter((name) => !name.split(/[\\/]/).some((part) => part.startsWith(".")))
       .sort();

@@ -5,7 +5,7 @@
  * and no network. With SWIRL_PACKAGE_INSTALL=1 (in .ci/run) npm installs the tarball, and builds the engine from it.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, it } from "vitest";
@@ -90,6 +90,17 @@ it("type-checks in a strict project", () => {
   expect(() => run(process.execPath, [join(root, "node_modules/typescript/bin/tsc")])).not.toThrow();
   expect(readdirSync(project)).toContain("main.js");
 }, 300_000);
+
+it("type-checks with the resolution of bundlers", () => {
+  const flags = ["--noEmit", "--module", "ESNext", "--moduleResolution", "Bundler", "--skipLibCheck"];
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  expect(() => run(process.execPath, [compiler, "-p", ".", ...flags])).not.toThrow();
+}, 300_000);
+
+it("is imported by CommonJS", () => {
+  copyFileSync(join(root, "tests/matrix/require.cjs"), join(project, "require.cjs"));
+  expect(run(process.execPath, ["require.cjs"])).toContain("commonjs ran 42");
+});
 
 it("runs there", () => {
   const env = { ...process.env };

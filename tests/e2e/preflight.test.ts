@@ -74,7 +74,7 @@ describe("before the first stage begins", () => {
       ],
       [
         set("judge", { model: "org/judge" }),
-        /config judge\.model: .*org\/judge is no folder[\s\S]*hf download org\/judge/,
+        /config judge\.model: .*org\/judge is no folder[\s\S]*swirl pull org\/judge/,
       ],
       [set("judge", down), /ECONNREFUSED|no connection/],
       [set("rewardJudge", down), /ECONNREFUSED|no connection/],
