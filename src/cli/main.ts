@@ -9,6 +9,7 @@ import { demoCommand } from "./demo.js";
 import { doctorCommand } from "./doctor-command.js";
 import { evalCommand } from "./eval.js";
 import { filterCommand } from "./filter.js";
+import { initCommand } from "./init.js";
 import { judgeCommand } from "./judge.js";
 import { logprobsCommand } from "./logprobs.js";
 import { flushOutput, outputProblem, watchOutput } from "./output.js";
@@ -35,6 +36,7 @@ const program = new Command("swirl")
 
 const subcommands = [
   demoCommand,
+  initCommand,
   pullCommand,
   runCommand,
   sftCommand,

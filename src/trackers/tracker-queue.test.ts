@@ -25,7 +25,7 @@ function queueOf(tracker: Partial<Tracker>, limits: Partial<typeof QUEUE_LIMITS>
     finish: () => {},
     ...tracker,
   };
-  const short = { ...QUEUE_LIMITS, waitMs: 5, callMs: 50, flushMs: 300, ...limits };
+  const short = { ...QUEUE_LIMITS, waitMs: 5, callMs: 50, flushMs: 300, abortedFlushMs: 300, ...limits };
   return { queue: new TrackerQueue(whole, run, short, (note) => void notes.push(note)), steps, notes };
 }
 

@@ -27,6 +27,8 @@ export interface QueueLimits {
   waitMs: number;
   /** Milliseconds that the end of the run waits for what is queued. */
   flushMs: number;
+  /** The same where the run was stopped: somebody waits for it. */
+  abortedFlushMs: number;
 }
 
 export const QUEUE_LIMITS: QueueLimits = {
@@ -36,6 +38,7 @@ export const QUEUE_LIMITS: QueueLimits = {
   attempts: 8,
   waitMs: 1000,
   flushMs: 15_000,
+  abortedFlushMs: 3000,
 };
 
 type Entry = { metrics: TrackedMetrics } | { table: TrackedTable };
@@ -81,11 +84,12 @@ export class TrackerQueue {
 
   /** Hands over what is left, for `flushMs` at most. Never throws. */
   async close(end: TrackedEnd): Promise<void> {
+    const { flushMs, abortedFlushMs } = this.#limits;
     this.#end = end;
     this.#wake();
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#limits.flushMs);
+      timer = setTimeout(resolve, end === "aborted" ? abortedFlushMs : flushMs);
     });
     await Promise.race([this.#worker, deadline]);
     clearTimeout(timer);

@@ -181,8 +181,8 @@ export class TrainingRun<Logged extends UpdateRecord> {
   async close(): Promise<void> {
     try {
       await this.#log?.close();
-      await this.tracking.close(this.#end);
     } finally {
+      await this.tracking.close(this.#end);
       await this.#actions?.close();
       await this.#lock?.[Symbol.asyncDispose]();
     }
