@@ -16,7 +16,10 @@ import type { Estimate } from "./summary.js";
 /** What a comparison reads of an {@link EvaluationRecord}. */
 export type ComparedRecord = Pick<EvaluationRecord, "id" | "matcher" | "correct"> & {
   /** The text of the question, where two records of one id must have the same. */
-  trajectory: { question: string };
+  trajectory: {
+    /** The text of the question. */
+    question: string;
+  };
 };
 
 /** Options of {@link compareEvaluations}. */

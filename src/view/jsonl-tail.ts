@@ -3,11 +3,14 @@
  * last one stopped. A last line without its newline is left for later, unless it is a whole object already. A file that
  * was replaced or has become shorter is read again from the start.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { setImmediate as turn } from "node:timers/promises";
 
 const CHUNK = 1 << 20;
 const NEWLINE = 0x0a;
 const CLOSING_BRACE = 0x7d;
+/** Milliseconds of parsing before others get their turn. */
+const SLICE_MS = 8;
 /** Longer lines are counted as damaged and not kept in memory. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 /** Bytes at the start of the file that tell whether it is still the same one. */
@@ -66,6 +69,7 @@ export class JsonlTail {
   async poll(signal?: AbortSignal): Promise<boolean> {
     let handle: FileHandle;
     try {
+      if (this.#isUnchanged(await stat(this.file))) return false;
       handle = await open(this.file, "r");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
@@ -73,10 +77,7 @@ export class JsonlTail {
     }
     try {
       const { size, ino, mtimeMs } = await handle.stat();
-      const before = this.#state;
-      if (before.exists && size === before.size && ino === this.#inode && mtimeMs === before.modified)
-        return false;
-      if (before.exists && !(await this.#isSame(handle, size, ino))) this.#reset();
+      if (this.#state.exists && !(await this.#isSame(handle, size, ino))) this.#reset();
       this.#inode = ino;
       this.#state = { ...this.#state, size, modified: mtimeMs, exists: true };
       await this.#read(handle, size, signal);
@@ -84,6 +85,11 @@ export class JsonlTail {
     } finally {
       await handle.close();
     }
+  }
+
+  #isUnchanged({ size, ino, mtimeMs }: { size: number; ino: number; mtimeMs: number }): boolean {
+    const { exists, size: before, modified } = this.#state;
+    return exists && size === before && ino === this.#inode && mtimeMs === modified;
   }
 
   #absent(): boolean {
@@ -122,6 +128,7 @@ export class JsonlTail {
       const data = chunk.subarray(0, bytesRead);
       at += bytesRead;
       let start = 0;
+      let sliced = performance.now();
       for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, start)) {
         const tooLong = restBytes + end - start > MAX_LINE_BYTES;
         this.#take(
@@ -132,6 +139,10 @@ export class JsonlTail {
         rest = [];
         restBytes = 0;
         start = end + 1;
+        if (performance.now() - sliced > SLICE_MS) {
+          await turn(); // requests are answered meanwhile
+          sliced = performance.now();
+        }
       }
       restBytes += data.length - start;
       if (restBytes <= MAX_LINE_BYTES) rest.push(data.subarray(start));
@@ -187,13 +198,18 @@ function parse(text: Buffer): { ok: true; value: unknown } | { ok: false } {
 }
 
 /** Reads one line again. @throws the file system's error; RangeError when the file has become shorter. */
-export async function readLine(file: string, { offset, length }: LinePlace): Promise<unknown> {
+export async function readLine(file: string, place: LinePlace): Promise<unknown> {
   await using handle = await open(file, "r");
+  return await readLineOf(handle, place);
+}
+
+/** The same from an open file. */
+export async function readLineOf(handle: FileHandle, { offset, length }: LinePlace): Promise<unknown> {
   const buffer = Buffer.alloc(length);
   let read = 0;
   while (read < length) {
     const { bytesRead } = await handle.read(buffer, read, length - read, offset + read);
-    if (bytesRead === 0) throw new RangeError(`${file} has become shorter`);
+    if (bytesRead === 0) throw new RangeError("the file has become shorter");
     read += bytesRead;
   }
   return JSON.parse(buffer.toString("utf8")) as unknown;

@@ -1,7 +1,8 @@
 /** The trajectories of one file: rows that are appended as the file grows, and queries over them. */
+import { open } from "node:fs/promises";
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
-import { JsonlTail, type LinePlace, readLine } from "./jsonl-tail.js";
+import { JsonlTail, type LinePlace, readLine, readLineOf } from "./jsonl-tail.js";
 import { kindOf, rowOf, type StepMark, stepKeys, type TrajectoryRow } from "./trajectory-row.js";
 import type { VerdictBook } from "./verdict-book.js";
 
@@ -215,16 +216,15 @@ export class TrajectoryTable {
   async #matchNewJudges(signal: AbortSignal | undefined): Promise<boolean> {
     const judges = this.#sources.verdicts?.judges ?? [];
     if (this.kind !== "trajectory" || judges.length === 0) return false;
-    let matched = false;
-    for (const row of this.rows) {
-      const missing = judges.filter((judge) => !row.keys.has(judge));
-      if (missing.length === 0) continue;
+    const behind = this.rows.filter((row) => judges.some((judge) => !row.keys.has(judge)));
+    if (behind.length === 0) return false;
+    await using handle = await open(this.tail.file, "r");
+    for (const row of behind) {
       signal?.throwIfAborted();
-      matched = true;
-      const trajectory = (await readLine(this.tail.file, row.place)) as Trajectory;
-      for (const judge of missing) row.keys.set(judge, stepKeys(judge, trajectory));
+      const trajectory = (await readLineOf(handle, row.place)) as Trajectory;
+      for (const judge of judges) if (!row.keys.has(judge)) row.keys.set(judge, stepKeys(judge, trajectory));
     }
-    return matched;
+    return true;
   }
 }
 
