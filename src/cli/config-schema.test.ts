@@ -28,6 +28,13 @@ describe("parseConfig", () => {
     expect(config.sft).toBeUndefined();
   });
 
+  it("takes trackers as a list or as one text, and names the one that does not exist", () => {
+    expect(parseConfig({}).trackers).toEqual([]);
+    expect(parseConfig({ trackers: "tensorboard, mlflow" }).trackers).toEqual(["tensorboard", "mlflow"]);
+    expect(message({ trackers: "jsonl,clearml" })).toMatch(/trackers\.1: .*"trackio".*\(got "clearml"\)/);
+    expect(message({ tracking: { folder: "x" } })).toMatch(/config tracking: folder: unknown option/);
+  });
+
   it.each([null, "rules", 5, []])("refuses %j as a judge", (value) => {
     expect(message({ judge: value })).toContain("is not a judge");
     expect(message({ rewardJudge: value })).toContain("is not a judge");

@@ -200,12 +200,7 @@ const rootSchema = z
     recompute: z.enum(RECOMPUTE).optional(),
     profile: z.boolean().default(false),
     /** Names, as a list or as one text with commas. */
-    trackers: z
-      .preprocess(
-        (value) => (typeof value === "string" ? value.split(",").map((name) => name.trim()) : value),
-        z.array(z.enum(TRACKERS)),
-      )
-      .default([]),
+    trackers: z.array(z.enum(TRACKERS)).default([]),
     tracking: z.unknown().optional(),
     seed: z.int().min(0).default(0),
     task: z.unknown().optional(),
@@ -233,7 +228,7 @@ export type QuestionsConfig = z.output<typeof questionsSchema>;
 
 /** The config with every default filled in. `task`, `questions`, `sft` stay undefined where the file has none. */
 export function parseConfig(raw: RawConfig) {
-  const root = parseOptions(rootSchema, raw, "config");
+  const root = parseOptions(rootSchema, withTrackerList(raw), "config");
   const judge = root.judge === undefined ? undefined : judgeOf(root.judge, "config judge");
   return {
     ...root,
@@ -258,6 +253,14 @@ export function parseConfig(raw: RawConfig) {
     ),
     evaluate: withTemperature(parseOptions(sections.evaluate, root.evaluate, "config evaluate")),
   };
+}
+
+/** `--trackers tensorboard,mlflow`: one text of names. */
+function withTrackerList(raw: RawConfig): RawConfig {
+  const { trackers } = raw;
+  if (typeof trackers !== "string") return raw;
+  const names = trackers.split(",").map((name) => name.trim());
+  return { ...raw, trackers: names.filter((name) => name !== "") };
 }
 
 const questionSetsSchema = z.strictObject({

@@ -2,7 +2,13 @@
 
 export type { AiSdkTool } from "./ai-sdk-tools.js";
 export { CalculatorError, type CalculatorInput, calculate, calculator } from "./calculator/index.js";
-export { type McpClient, type McpToolsOptions, mcpTools } from "./mcp-tools.js";
+export {
+  type McpClient,
+  type McpTool,
+  type McpToolPage,
+  type McpToolsOptions,
+  mcpTools,
+} from "./mcp-tools.js";
 export {
   Bm25Index,
   type Bm25Options,

@@ -7,13 +7,28 @@ import { jsonSchemaInput } from "./json-schema-input.js";
 import { resultText } from "./result-text.js";
 import type { AnyTool } from "./tool.js";
 
+/** A tool as an MCP server lists it. */
+export interface McpTool {
+  /** Unique on the server. */
+  name: string;
+  /** Shown to the model. */
+  description?: string | undefined;
+  /** JSON schema of the input. */
+  inputSchema: unknown;
+}
+
+/** A page of a server's tools. */
+export interface McpToolPage {
+  /** The tools. */
+  tools: McpTool[];
+  /** Where the next page begins; absent on the last one. */
+  nextCursor?: string | undefined;
+}
+
 /** What is needed of a client of `@modelcontextprotocol/sdk`. */
 export interface McpClient {
   /** Lists a page of tools. */
-  listTools(params?: { cursor?: string }): Promise<{
-    tools: { name: string; description?: string | undefined; inputSchema: unknown }[];
-    nextCursor?: string | undefined;
-  }>;
+  listTools(params?: { cursor?: string }): Promise<McpToolPage>;
   /** Calls a tool. */
   callTool(
     params: { name: string; arguments?: Record<string, unknown> },

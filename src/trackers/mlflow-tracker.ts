@@ -172,7 +172,7 @@ class MlflowServer {
   constructor({ trackingUri, token }: MlflowTrackerOptions) {
     const { MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN } = process.env;
     const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password } = process.env;
-    this.#uri = (trackingUri ?? MLFLOW_TRACKING_URI)?.replace(/\/+$/, "");
+    this.#uri = (trackingUri ?? (MLFLOW_TRACKING_URI || undefined))?.replace(/\/+$/, "");
     const bearer = token ?? MLFLOW_TRACKING_TOKEN;
     for (const secret of [bearer, password]) if (secret) rememberSecret(secret);
     if (bearer) this.#authorization = `Bearer ${bearer}`;
