@@ -98,12 +98,37 @@ swirl_status with_head(int head_dim, const Body& body) {
   return body(std::integral_constant<int, kLargestHead>());
 }
 
+// Shared memory that every GPU from Ampere on gives a block: 99 KiB (A10G, L4, L40S, GeForce; an A100 gives 163, Hopper
+// and the large Blackwells 227).
+constexpr size_t kLeastShared = 99 * 1024;
+
+// Tile<T, kHead, roomy> is the shared memory of a block of threads, with the sizes that follow from it. Calls
+// body(null pointer to the tile for this GPU): the roomy one where that has room, else the one that fits all.
+// The first pass's sums have the same order in both.
+template <template <class, int, bool> class Tile, class T, int kHead, class Body>
+swirl_status with_tile(const swirl_device* device, const Body& body) {
+  using Roomy = Tile<T, kHead, true>;
+  if constexpr (sizeof(Roomy) > kLeastShared) {
+    using Small = Tile<T, kHead, false>;
+    static_assert(sizeof(Small) <= kLeastShared, "no GPU may be without a tile");
+    if (sizeof(Roomy) > device->shared_per_block) return body(static_cast<Small*>(nullptr));
+  }
+  return body(static_cast<Roomy*>(nullptr));
+}
+
+// Whether this compilation is for a GPU that never takes the tiles which fit all: Hopper's own machine code.
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+template <class Tile>
+constexpr bool kNeverRuns = !Tile::kRoomy;
+#else
+template <class Tile>
+constexpr bool kNeverRuns = false;
+#endif
+
 // Refuses what no kernel here computes.
 swirl_status check_attention(swirl_device*, const char* op, const swirl_attention_shape&);
-// Refuses more query heads of a key head than a tile of `queries` holds, and a GPU with less shared memory than
-// a block's tile needs.
-swirl_status check_tile(swirl_device*, const char* op, const swirl_attention_shape&, int queries,
-                        size_t bytes);
+// Refuses more query heads of a key head than a tile of `queries` holds.
+swirl_status check_tile(swirl_device*, const char* op, const swirl_attention_shape&, int queries);
 
 }  // namespace swirl::cuda
 

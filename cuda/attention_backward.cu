@@ -57,11 +57,10 @@ int chunk_rows(const swirl_device* device, const swirl_tree& tree, int kv_heads,
   return static_cast<int>(rows < tree.rows ? rows : tree.rows);
 }
 
-template <class T, int kHead>
+template <class T, class QueryTile, class KeyTile>
 swirl_status run(swirl_device* device, Backward<T> at, int kv_heads, const T* out, int64_t ldo,
                  QueryGradient<T> to_queries, KeyGradient to_keys) {
-  using QueryTile = QueryGradientTile<T, kHead>;
-  using KeyTile = KeyGradientTile<T, kHead>;
+  constexpr int kHead = QueryTile::kWidth;
   const swirl_tree& tree = at.tree;
   // Scratch: delta, the plan, parts.
   const int chunk = chunk_rows(device, tree, kv_heads, at.group, KeyTile::kKeys);
@@ -86,7 +85,7 @@ swirl_status run(swirl_device* device, Backward<T> at, int kv_heads, const T* ou
   if (status != SWIRL_OK) return status;
   const dim3 query_grid(static_cast<unsigned>(ceil_div(tree.rows, to_queries.tile_rows)),
                         static_cast<unsigned>(kv_heads));
-  status = launch(device, kOp, query_gradient<T, kHead>, query_grid, dim3(QueryTile::kThreads),
+  status = launch(device, kOp, query_gradient<T, QueryTile>, query_grid, dim3(QueryTile::kThreads),
                   sizeof(QueryTile), at, to_queries);
   if (status != SWIRL_OK || tree.key_runs == 0) return status;
 
@@ -98,8 +97,8 @@ swirl_status run(swirl_device* device, Backward<T> at, int kv_heads, const T* ou
   const int64_t most_tasks = could_be > 0 ? could_be : 1;
   const dim3 key_grid(most_tasks < resident ? static_cast<unsigned>(most_tasks) : resident,
                       static_cast<unsigned>(kv_heads), KeyTile::kRoles);
-  status = launch(device, kOp, key_gradient<T, kHead>, key_grid, dim3(KeyTile::kThreads), sizeof(KeyTile), at,
-                  to_keys);
+  status = launch(device, kOp, key_gradient<T, KeyTile>, key_grid, dim3(KeyTile::kThreads), sizeof(KeyTile),
+                  at, to_keys);
   if (status != SWIRL_OK || chunk >= tree.rows) return status;
   return launch(device, kOp, add_parts, dim3(key_grid.x, key_grid.y), dim3(kPartThreads), 0, tree, to_keys,
                 KeyTile::kKeys, kHead, at.head_dim);
@@ -126,11 +125,15 @@ swirl_status attention_backward(swirl_device* device, const swirl_attention_shap
     const KeyGradient to_keys = {{}, dk, dv, ld, nullptr, paired};
     return with_head<T>(shape->head_dim, [&](auto head) {
       constexpr int kHead = decltype(head)::value;
-      const swirl_status fits =
-          check_tile(device, kOp, *shape, QueryGradientTile<T, kHead>::kQueries,
-                     std::max(sizeof(QueryGradientTile<T, kHead>), sizeof(KeyGradientTile<T, kHead>)));
-      if (fits != SWIRL_OK) return fits;
-      return run<T, kHead>(device, at, shape->kv_heads, static_cast<const T*>(out), ldo, to_queries, to_keys);
+      return with_tile<QueryGradientTile, T, kHead>(device, [&](auto* query_tile) {
+        using QueryTile = std::remove_pointer_t<decltype(query_tile)>;
+        const swirl_status fits = check_tile(device, kOp, *shape, QueryTile::kQueries);
+        if (fits != SWIRL_OK) return fits;
+        return with_tile<KeyGradientTile, T, kHead>(device, [&](auto* key_tile) {
+          return run<T, QueryTile, std::remove_pointer_t<decltype(key_tile)>>(
+              device, at, shape->kv_heads, static_cast<const T*>(out), ldo, to_queries, to_keys);
+        });
+      });
     });
   });
 }

@@ -1,6 +1,6 @@
 // Tree attention forward, for training and for decoding: one kernel, so that a row's bits are the same in both.
 //
-// A block of four warps takes a tile of rows, with all query heads of one key head packed next to them (a row of
+// A block of four warps (fewer where shared memory is short) takes a tile of rows, with all query heads of one key head packed next to them (a row of
 // a group of 7 fills 7 rows of the matrix tile), and walks key blocks aligned to path position
 // (attention_path.cuh). Keys and values come through cp.async, the next block's while this one is computed.
 //
@@ -23,18 +23,26 @@
 namespace swirl::cuda {
 namespace {
 
-constexpr int kWarps = 4;
-constexpr int kThreads = kWarps * kWarp;
+constexpr int kJoinWarps = 4;
+constexpr int kJoinThreads = kJoinWarps * kWarp;
 constexpr size_t kMostPartialBytes = size_t{256} << 20;
 
-template <class T, int kHead>
+// Without kRoom_ fewer queries, but the same keys: the blocks of a row's sums, and so its bits, stay.
+template <class T, int kHead, bool kRoom_>
 struct ForwardTile {
-  static constexpr bool kFloat = std::is_same_v<T, float>;
-  static constexpr int kM = !kFloat && kHead <= 128 ? 2 : 1;  // 16-row tiles of a warp
+  static constexpr bool kRoomy = kRoom_, kFloat = std::is_same_v<T, float>;
+  static constexpr int kM =
+      !kFloat && (kHead < 128 || (kHead == 128 && kRoomy)) ? 2 : 1;  // 16-row tiles of a warp
+  static constexpr int kWarps = kRoomy                  ? 4
+                                : kFloat                ? (kHead == kLargestHead ? 1 : 2)
+                                : kHead == kLargestHead ? 3
+                                                        : 4;
+  static constexpr int kThreads = kWarps * kWarp;
   static constexpr int kKeys = kFloat ? (kHead <= 64 ? 64 : kHead <= 128 ? 32 : 16) : kHead <= 128 ? 64 : 32;
   static constexpr int kQueries = 16 * kM * kWarps;
   static constexpr int kN = kKeys / 8, kWidth = kHead;
-  static constexpr int kBlocks = kFloat && kHead == kLargestHead ? 1 : 2;  // on a multiprocessor, at least
+  static constexpr int kBlocks =
+      kFloat && kHead == kLargestHead ? 1 : 2;  // that registers let onto a multiprocessor
   // Shared memory.
   Queries<kQueries> queries;
   alignas(16) T q[kQueries * kRowStride<T, kHead>];
@@ -216,10 +224,10 @@ __device__ __forceinline__ void store_rows(const Forward<T>& at, const Tile& til
 }
 
 // kSplit: the tile's items are shared out among gridDim.z blocks of threads.
-template <class T, int kHead, bool kSplit>
-__global__ void __launch_bounds__(kThreads, ForwardTile<T, kHead>::kBlocks) forward(Forward<T> at) {
-  using Tile = ForwardTile<T, kHead>;
-  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys;
+template <class T, class Tile, bool kSplit>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) forward(Forward<T> at) {
+  if constexpr (kNeverRuns<Tile>) return;
+  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys, kHead = Tile::kWidth;
   Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int first_query = warp * kM * 16, kv_head = static_cast<int>(blockIdx.y);
@@ -265,9 +273,9 @@ __global__ void __launch_bounds__(kThreads, ForwardTile<T, kHead>::kBlocks) forw
 
 // A warp per row and head: the blocks of a split call, in ascending order.
 template <class T>
-__global__ void __launch_bounds__(kThreads) join_blocks(Forward<T> at, int block_keys, int width) {
+__global__ void __launch_bounds__(kJoinThreads) join_blocks(Forward<T> at, int block_keys, int width) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int64_t entry = static_cast<int64_t>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / kWarp;
+  const int64_t entry = static_cast<int64_t>(blockIdx.x) * kJoinWarps + static_cast<int>(threadIdx.x) / kWarp;
   if (entry >= static_cast<int64_t>(at.tree.rows) * at.heads) return;
   const int row = static_cast<int>(entry / at.heads), head = static_cast<int>(entry % at.heads);
   const int segment = first_above(at.tree.query_end, at.tree.segments, row);
@@ -296,9 +304,9 @@ __global__ void __launch_bounds__(kThreads) join_blocks(Forward<T> at, int block
     if (d * kWarp + lane < at.head_dim) to[d * kWarp + lane] = from_float<T>(finished(sum[d], inverse));
 }
 
-template <class T, int kHead>
+template <class T, class Tile>
 swirl_status run(swirl_device* device, Forward<T> at, int kv_heads, int64_t longest_path) {
-  using Tile = ForwardTile<T, kHead>;
+  constexpr int kHead = Tile::kWidth;
   constexpr const char* kOp = "attention_forward";
   at.tile_rows = Tile::kQueries / at.group;
   const int64_t tiles = ceil_div(at.tree.rows, at.tile_rows);
@@ -325,12 +333,12 @@ swirl_status run(swirl_device* device, Forward<T> at, int kv_heads, int64_t long
   const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(kv_heads),
                   static_cast<unsigned>(splits));
   swirl_status status =
-      launch(device, kOp, at.sums == nullptr ? forward<T, kHead, false> : forward<T, kHead, true>, grid,
-             dim3(kThreads), sizeof(Tile), at);
+      launch(device, kOp, at.sums == nullptr ? forward<T, Tile, false> : forward<T, Tile, true>, grid,
+             dim3(Tile::kThreads), sizeof(Tile), at);
   if (status != SWIRL_OK || at.sums == nullptr) return status;
   const int64_t entries = static_cast<int64_t>(at.tree.rows) * at.heads;
-  return launch(device, kOp, join_blocks<T>, dim3(static_cast<unsigned>(ceil_div(entries, kWarps))),
-                dim3(kThreads), 0, at, Tile::kKeys, kHead);
+  return launch(device, kOp, join_blocks<T>, dim3(static_cast<unsigned>(ceil_div(entries, kJoinWarps))),
+                dim3(kJoinThreads), 0, at, Tile::kKeys, kHead);
 }
 
 }  // namespace
@@ -350,19 +358,14 @@ swirl_status check_attention(swirl_device* device, const char* op, const swirl_a
   return SWIRL_OK;
 }
 
-swirl_status check_tile(swirl_device* device, const char* op, const swirl_attention_shape& shape, int queries,
-                        size_t bytes) {
+swirl_status check_tile(swirl_device* device, const char* op, const swirl_attention_shape& shape,
+                        int queries) {
   const int group = shape.heads / shape.kv_heads;
   if (group > queries)
     return fail(device, SWIRL_UNSUPPORTED,
                 "%s: %d query heads share a key head; the CUDA kernels reach %d at head_dim %d. Use device "
                 "\"cpu\".",
                 op, group, queries, shape.head_dim);
-  if (bytes > device->shared_per_block)
-    return fail(device, SWIRL_UNSUPPORTED,
-                "%s: head_dim %d needs %zu bytes of shared memory in a block, this GPU has %zu. Use device "
-                "\"cpu\".",
-                op, shape.head_dim, bytes, device->shared_per_block);
   return SWIRL_OK;
 }
 
@@ -379,10 +382,11 @@ swirl_status attention_forward(swirl_device* device, const swirl_attention_shape
     at.lse = lse;
     at.paired_out = pairs<T>(out, ldo, shape->head_dim);
     return with_head<T>(shape->head_dim, [&](auto head) {
-      constexpr int kHead = decltype(head)::value;
-      const swirl_status fits = check_tile(device, "attention_forward", *shape,
-                                           ForwardTile<T, kHead>::kQueries, sizeof(ForwardTile<T, kHead>));
-      return fits != SWIRL_OK ? fits : run<T, kHead>(device, at, shape->kv_heads, tree->longest_path);
+      return with_tile<ForwardTile, T, decltype(head)::value>(device, [&](auto* tile) {
+        using Tile = std::remove_pointer_t<decltype(tile)>;
+        const swirl_status fits = check_tile(device, "attention_forward", *shape, Tile::kQueries);
+        return fits != SWIRL_OK ? fits : run<T, Tile>(device, at, shape->kv_heads, tree->longest_path);
+      });
     });
   });
 }

@@ -48,14 +48,20 @@ __device__ KeyTask key_task(const Attention<T>& at, const KeyPlan& plan, int til
   return out;
 }
 
-template <class T, int kHead>
+// Without kRoom_ fewer keys, and half the queries in a step.
+template <class T, int kHead, bool kRoom_>
 struct KeyGradientTile {
-  static constexpr bool kFloat = std::is_same_v<T, float>, kLargest = kHead == kLargestHead;
-  static constexpr int kWarps = kFloat && kLargest ? 2 : 4;
+  static constexpr bool kRoomy = kRoom_, kFloat = std::is_same_v<T, float>, kLargest = kHead == kLargestHead;
+  static constexpr int kWidth = kHead;
+  static constexpr int kWarps = kFloat && kLargest ? (kRoomy ? 2 : 1) : kRoomy ? 4 : 3;
   static constexpr int kThreads = kWarps * kWarp;
   static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-key tiles of a warp
   static constexpr int kKeys = 16 * kM * kWarps;
-  static constexpr int kQueries = kFloat ? (kLargest ? 16 : 32) : kHead == 96 ? 64 : kHead == 128 ? 48 : 32;
+  static constexpr int kQueries = (kFloat         ? (kLargest ? 16 : 32)
+                                   : kHead == 96  ? 64
+                                   : kHead == 128 ? 48
+                                                  : 32) /
+                                  (kRoomy ? 1 : 2);
   static constexpr int kN = kQueries / 8;
   // At the largest head size the sums of dk and dv are too many for a thread's registers: two blocks of
   // threads, one for each (5 products instead of 4).
@@ -151,11 +157,12 @@ __device__ __forceinline__ bool differentiate_step(const Backward<T>& at, const 
   return true;
 }
 
-template <class T, int kHead>
-__global__ void __launch_bounds__(KeyGradientTile<T, kHead>::kThreads, KeyGradientTile<T, kHead>::kBlocks)
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     key_gradient(Backward<T> at, KeyGradient to) {
-  using Tile = KeyGradientTile<T, kHead>;
-  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys, kQueries = Tile::kQueries;
+  if constexpr (kNeverRuns<Tile>) return;
+  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys, kQueries = Tile::kQueries,
+                kHead = Tile::kWidth;
   constexpr bool kBoth = Tile::kRoles == 1;
   Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
   const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp, warp = thread / kWarp;

@@ -28,18 +28,29 @@ __device__ __forceinline__ void differentiate(const Scores& scores, float lse, f
   *dp *= *score;
 }
 
-template <class T, int kHead>
+// Without kRoom_ half the keys, and where that is not enough fewer queries. A row's sum is over keys in steps of 16
+// (float32: of one) either way.
+template <class T, int kHead, bool kRoom_>
 struct QueryGradientTile {
-  static constexpr bool kFloat = std::is_same_v<T, float>;
-  static constexpr int kWarps = kFloat                        ? (kHead == kLargestHead ? 2 : 4)
-                                : kHead == 96 || kHead == 128 ? 8
-                                                              : 4;
+  static constexpr bool kRoomy = kRoom_, kFloat = std::is_same_v<T, float>;
+  static constexpr int kWidth = kHead;
+  static constexpr int kWarps = kFloat         ? (kHead == kLargestHead     ? (kRoomy ? 2 : 1)
+                                                  : kHead == 128 && !kRoomy ? 3
+                                                                            : 4)
+                                : kHead == 96  ? 8
+                                : kHead == 128 ? (kRoomy ? 8 : 6)
+                                               : (kHead == kLargestHead && !kRoomy ? 3 : 4);
   static constexpr int kThreads = kWarps * kWarp;
   static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-row tiles of a warp
-  static constexpr int kKeys = kFloat ? (kHead <= 64 ? 64 : kHead <= 128 ? 32 : 16) : kHead <= 128 ? 64 : 32;
+  static constexpr int kKeys = (kFloat         ? (kHead <= 64    ? 64
+                                                  : kHead <= 128 ? 32
+                                                                 : 16)
+                                : kHead <= 128 ? 64
+                                               : 32) /
+                               (kRoomy ? 1 : 2);
   static constexpr int kQueries = 16 * kM * kWarps;
   static constexpr int kN = kKeys / 8;
-  static constexpr int kBlocks = kHead <= 64 ? 2 : 1;  // on a multiprocessor, at least
+  static constexpr int kBlocks = kHead <= 64 ? 2 : 1;  // that registers let onto a multiprocessor
 
   // Shared memory.
   Queries<kQueries> queries;
@@ -58,11 +69,11 @@ struct QueryGradient {
   bool paired;
 };
 
-template <class T, int kHead>
-__global__ void __launch_bounds__(QueryGradientTile<T, kHead>::kThreads, QueryGradientTile<T, kHead>::kBlocks)
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     query_gradient(Backward<T> at, QueryGradient<T> to) {
-  using Tile = QueryGradientTile<T, kHead>;
-  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys;
+  if constexpr (kNeverRuns<Tile>) return;
+  constexpr int kM = Tile::kM, kN = Tile::kN, kKeys = Tile::kKeys, kHead = Tile::kWidth;
   Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int first_query = warp * kM * 16, kv_head = static_cast<int>(blockIdx.y);

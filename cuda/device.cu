@@ -1,9 +1,11 @@
 // Opening a GPU: Ampere (compute capability 8.0) or later. CUDA_VISIBLE_DEVICES decides which GPUs there are
 // and how they are numbered, as in every CUDA program: cuda:1 is the second visible one.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "cuda/device.h"
 #include "cuda/ops.h"
@@ -52,9 +54,22 @@ std::string name_of(int ordinal) {
 swirl_status open_parts(swirl_device* device) {
   swirl_status status = check(device, cudaSetDevice(device->ordinal), "the device does not start");
   if (status != SWIRL_OK) return status;
-  int multiprocessors = 0, shared = 0;
-  cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device->ordinal);
-  cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device->ordinal);
+  int major = 0, minor = 0, multiprocessors = 0, shared = 0;
+  const std::pair<cudaDeviceAttr, int*> wanted[] = {{cudaDevAttrComputeCapabilityMajor, &major},
+                                                    {cudaDevAttrComputeCapabilityMinor, &minor},
+                                                    {cudaDevAttrMultiProcessorCount, &multiprocessors},
+                                                    {cudaDevAttrMaxSharedMemoryPerBlockOptin, &shared}};
+  for (const auto& [attribute, out] : wanted) {
+    status = check(device, cudaDeviceGetAttribute(out, attribute, device->ordinal),
+                   "the device does not describe itself");
+    if (status != SWIRL_OK) return status;
+  }
+  device->capability = 10 * major + minor;
+  device->name = name_of(device->ordinal);
+  if (device->capability < kLeastCapability)
+    return fail(device, SWIRL_UNSUPPORTED,
+                "cuda:%d, %s, has compute capability %d.%d; 8.0 (Ampere) is the least", device->ordinal,
+                device->name.c_str(), device->capability / 10, device->capability % 10);
   device->multiprocessors = multiprocessors;
   device->shared_per_block = static_cast<size_t>(shared);
   status = check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking),
@@ -81,6 +96,43 @@ bool waits_after_launch() {
   return waits;
 }
 
+// Errors after which CUDA refuses every further call in this process: the context is corrupt.
+bool is_sticky(cudaError_t error) {
+  switch (error) {
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Records a failure, and whether the device survives it: after a corrupting error of any code the stream fails too.
+swirl_status settle(swirl_device* device, cudaError_t error, const std::string& text) {
+  bool lost = is_sticky(error);
+  if (!lost && device->stream != nullptr) {
+    const cudaError_t stream = cudaStreamQuery(device->stream);
+    cudaGetLastError();
+    lost = stream != cudaSuccess && stream != cudaErrorNotReady && stream != cudaErrorInvalidResourceHandle;
+  }
+  if (!lost)
+    return fail(device, error == cudaErrorMemoryAllocation ? SWIRL_OUT_OF_MEMORY : SWIRL_DEVICE_ERROR, "%s",
+                text.c_str());
+  fail(device, SWIRL_DEVICE_LOST, "cuda:%d is lost: %s", device->ordinal, text.c_str());
+  device->lost = true;
+  return SWIRL_DEVICE_LOST;
+}
+
 template <size_t N>
 void put(char (&to)[N], const std::string& text) {
   std::snprintf(to, N, "%s", text.c_str());
@@ -91,11 +143,19 @@ void put(char (&to)[N], const std::string& text) {
 swirl_status check(swirl_device* device, cudaError_t error, const char* what) {
   if (error == cudaSuccess) return SWIRL_OK;
   cudaGetLastError();  // not to be found again by the next launch
-  return fail(device, error == cudaErrorMemoryAllocation ? SWIRL_OUT_OF_MEMORY : SWIRL_DEVICE_ERROR,
-              "%s: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
+  return settle(device, error,
+                std::string(what) + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")");
 }
 
+swirl_status enter(swirl_device* device) {
+  if (device->lost) return SWIRL_DEVICE_LOST;
+  return check(device, cudaSetDevice(device->ordinal), "the device does not answer");
+}
+
+// Asked once: the answer stays, and after a lost device CUDA may not give it again.
 int32_t device_count() {
+  static std::atomic<int32_t> known{0};
+  if (known > 0) return known;
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
@@ -104,7 +164,7 @@ int32_t device_count() {
     return 0;
   }
   for (int i = 0; i < count; ++i)
-    if (capability_of(i) >= kLeastCapability) return count;
+    if (capability_of(i) >= kLeastCapability) return known = count;
   const int capability = capability_of(0);
   fail(nullptr, SWIRL_UNSUPPORTED, "%s has compute capability %d.%d; 8.0 (Ampere) is the least",
        name_of(0).c_str(), capability / 10, capability % 10);
@@ -118,18 +178,13 @@ swirl_status device_open(int32_t ordinal, int32_t, swirl_device** out) {
   if (ordinal < 0 || ordinal >= count)
     return fail(nullptr, SWIRL_INVALID, "cuda:%d does not exist: %d visible, cuda:0 to cuda:%d", ordinal,
                 count, count - 1);
-  const int capability = capability_of(ordinal);
-  if (capability < kLeastCapability)
-    return fail(nullptr, SWIRL_UNSUPPORTED,
-                "cuda:%d, %s, has compute capability %d.%d; 8.0 (Ampere) is the least", ordinal,
-                name_of(ordinal).c_str(), capability / 10, capability % 10);
   auto* device = new (std::nothrow) swirl_device;
   if (device == nullptr) return fail(nullptr, SWIRL_OUT_OF_MEMORY, "cuda: no host memory for the device");
   device->ordinal = ordinal;
-  device->capability = capability;
   const swirl_status status = open_parts(device);
   if (status != SWIRL_OK) {
     fail(nullptr, status, "%s", device->error.c_str());
+    // What the open has made is freed as far as CUDA still lets it.
     close_parts(device);
     delete device;
     return status;
@@ -138,6 +193,7 @@ swirl_status device_open(int32_t ordinal, int32_t, swirl_device** out) {
   return SWIRL_OK;
 }
 
+// A lost device's memory went with its context; only what lies in this process is freed.
 void device_close(swirl_device* device) {
   if (device == nullptr) return;
   cudaSetDevice(device->ordinal);
@@ -151,7 +207,7 @@ swirl_status device_describe(swirl_device* device, swirl_device_info* out) {
   const swirl_status status = check(device, cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   if (status != SWIRL_OK) return status;
   put(out->name, "cuda:" + std::to_string(device->ordinal));
-  put(out->description, name_of(device->ordinal));
+  put(out->description, device->name);
   put(out->matrix_library, matrix_library_name(device));
   put(out->isa, "sm_" + std::to_string(device->capability));
   out->memory_bytes = total;
@@ -168,7 +224,7 @@ swirl_status device_synchronize(swirl_device* device) {
 
 void* reserve(swirl_device* device, size_t bytes) {
   if (bytes <= device->scratch_bytes && device->scratch != nullptr) return device->scratch;
-  cudaStreamSynchronize(device->stream);
+  if (check(device, cudaStreamSynchronize(device->stream), "scratch") != SWIRL_OK) return nullptr;
   cudaFree(device->scratch);
   device->scratch = nullptr;
   device->scratch_bytes = 0;
@@ -187,25 +243,28 @@ swirl_status allow_shared(swirl_device* device, const char* op, const void* kern
   if (bytes <= allowed) return SWIRL_OK;
   const cudaError_t error =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
-  if (error != cudaSuccess) {
+  if (error == cudaErrorInvalidValue) {
     cudaGetLastError();
     return fail(device, SWIRL_UNSUPPORTED, "%s needs %zu bytes of shared memory, %s gives a block %zu", op,
-                bytes, name_of(device->ordinal).c_str(), device->shared_per_block);
+                bytes, device->name.c_str(), device->shared_per_block);
   }
+  if (error != cudaSuccess) return check(device, error, op);
   allowed = bytes;
   return SWIRL_OK;
 }
 
-swirl_status launched(swirl_device* device, const char* op, dim3 grid, dim3 block,
+swirl_status launched(swirl_device* device, cudaError_t error, const char* op, dim3 grid, dim3 block,
                       size_t dynamic_shared_bytes) {
-  cudaError_t error = cudaGetLastError();
   if (error == cudaSuccess && waits_after_launch()) error = cudaStreamSynchronize(device->stream);
   if (error == cudaSuccess) return SWIRL_OK;
-  return fail(device, error == cudaErrorMemoryAllocation ? SWIRL_OUT_OF_MEMORY : SWIRL_DEVICE_ERROR,
-              "%s: %s (%s; grid %u × %u × %u, block %u × %u × %u, %zu bytes of shared memory)%s", op,
-              cudaGetErrorString(error), cudaGetErrorName(error), grid.x, grid.y, grid.z, block.x, block.y,
-              block.z, dynamic_shared_bytes,
-              waits_after_launch() ? "" : "; an earlier kernel may be the cause: SWIRL_CUDA_SYNC=1 finds it");
+  cudaGetLastError();
+  char text[512];
+  std::snprintf(
+      text, sizeof text, "%s: %s (%s; grid %u × %u × %u, block %u × %u × %u, %zu bytes of shared memory)%s",
+      op, cudaGetErrorString(error), cudaGetErrorName(error), grid.x, grid.y, grid.z, block.x, block.y,
+      block.z, dynamic_shared_bytes,
+      waits_after_launch() ? "" : "; an earlier kernel may be the cause: SWIRL_CUDA_SYNC=1 finds it");
+  return settle(device, error, text);
 }
 
 }  // namespace swirl::cuda

@@ -27,6 +27,10 @@ struct swirl_device {
   size_t shared_per_block = 0;  // bytes of shared memory that a block may ask for
   CUstream_st* stream = nullptr;
   std::string error;
+  bool lost =
+      false;  // the GPU's context is beyond use: `error` keeps the first failure, every call returns at once
+  size_t memory_bytes = 0;
+  std::string name;
   swirl::cuda::MatrixLibrary* matrix = nullptr;
   swirl::cuda::Staging* staging = nullptr;
   void* scratch = nullptr;
@@ -36,8 +40,12 @@ struct swirl_device {
 
 namespace swirl::cuda {
 
-// Sets the device's error text (of the failed open when device is null) and returns the status.
+// Sets the device's error text (of this thread's failed open when device is null) and returns the status. A lost
+// device keeps the text of its loss.
 swirl_status fail(swirl_device*, swirl_status, const char* format, ...) __attribute__((format(printf, 3, 4)));
+
+// Makes the device the current one and is the first step of every entry of the table. A lost device fails here.
+swirl_status enter(swirl_device*);
 
 // Scratch of at least `bytes`, aligned to 256, contents undefined; null when memory is out, the error text is
 // set then and the op returns SWIRL_OUT_OF_MEMORY. Valid until the next call: an entry asks once, for all it

@@ -1,6 +1,9 @@
 #include <cstdarg>
 #include <cstdio>
+#include <map>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include "cuda/device.h"
 #include "cuda/ops.h"
@@ -8,11 +11,13 @@
 namespace swirl::cuda {
 namespace {
 
-// Why the last open failed, or why there is no device. One text for the process: a thread_local would be
-// shared memory to the emulation.
+// Why this thread's last open failed, or why there is no device. A map, because a thread_local would be shared memory
+// to the emulation.
 std::string& open_error() {
-  static auto* text = new std::string;
-  return *text;
+  static auto* guard = new std::mutex;
+  static auto* texts = new std::map<std::thread::id, std::string>;
+  const std::lock_guard<std::mutex> held(*guard);
+  return (*texts)[std::this_thread::get_id()];
 }
 
 }  // namespace
@@ -23,6 +28,7 @@ swirl_status fail(swirl_device* device, swirl_status status, const char* format,
   va_start(arguments, format);
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  if (device != nullptr && device->lost) return SWIRL_DEVICE_LOST;
   (device != nullptr ? device->error : open_error()) = text;
   return status;
 }

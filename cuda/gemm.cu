@@ -7,11 +7,19 @@
 // across thread blocks (split-K, stream-K), whose cuts depend on the size of the whole: those are excluded
 // three times, by the reduction mask, by the answer's split-K number, and by giving no workspace, where partial
 // sums would have to lie. A tile kernel then sums one element of C over k in the one order of its tile.
+// cuBLASLt says of each algorithm whether it computes a size (AlgoCheck): one is chosen that computes few rows and
+// many, and asked again for every size that a call brings, the first time.
 // tests/native/gemm_test.cc checks this on the GPU at hand: rows alone have the bits they have among others.
 //
-// The price: products of few rows run with the tiles of many. Nothing is allocated in a call.
+// A weight's gradient (transpose_a) has no rows of a batch in C: there m belongs to the kind.
+//
+// The price: products of few rows run with the tiles of many. Nothing is allocated in a call. SWIRL_CUDA_LOG=1 prints
+// each plan.
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <new>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -29,20 +37,22 @@ namespace {
 using namespace cublaslt;
 
 // The m the heuristic is asked about: rows of a training micro-batch.
-constexpr uint64_t kNominalRows = 2048;
+constexpr int32_t kNominalRows = 2048;
+// Rows of C that an algorithm must compute: a token alone, a decode step, both sides of a tile's edge, a micro-batch.
+constexpr int32_t kRowsToCheck[] = {1, 64, 127, 129, kNominalRows, 8192};
 // Alignment that lets every kernel load 16 bytes at once; more brings nothing.
 constexpr uint32_t kFullAlignment = 16;
 
 // A kind of product. k is the number of rows of a micro-batch in a weight's gradient (transpose_a) and takes
-// any value there: then it stands for its next power of two.
+// any value there: then it stands for its next power of two. m is 0 where it is a number of rows.
 struct Kind {
   bool transpose_a, transpose_b;
-  int32_t n, k;
+  int32_t m, n, k;
   swirl_dtype dtype, c_type;
   uint32_t align_a, align_b, align_c;
   bool operator<(const Kind& o) const {
     const auto all = [](const Kind& x) {
-      return std::tie(x.transpose_a, x.transpose_b, x.n, x.k, x.dtype, x.c_type, x.align_a, x.align_b,
+      return std::tie(x.transpose_a, x.transpose_b, x.m, x.n, x.k, x.dtype, x.c_type, x.align_a, x.align_b,
                       x.align_c);
     };
     return all(*this) < all(o);
@@ -68,6 +78,7 @@ uint32_t alignment(const void* pointer, int32_t ld, swirl_dtype type) {
 struct Plan {
   MatmulDesc desc = nullptr;
   Algo algo = {};
+  std::set<int32_t> checked;  // numbers of rows, m or k, for which the algorithm was asked
 };
 
 }  // namespace
@@ -82,9 +93,21 @@ struct MatrixLibrary {
 
 namespace {
 
-swirl_status failed(swirl_device* device, const char* what, Status status) {
-  return fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt's %s failed with status %d", what,
-              static_cast<int>(status));
+// A failure of cuBLASLt: of the device, where CUDA says so too.
+swirl_status failed(swirl_device* device, const std::string& what, Status status) {
+  const std::string text = "gemm: " + what + ": cuBLASLt failed with status " + std::to_string(status);
+  const cudaError_t stream = cudaStreamQuery(device->stream);
+  if (stream != cudaSuccess && stream != cudaErrorNotReady) return check(device, stream, text.c_str());
+  return fail(device, SWIRL_DEVICE_ERROR, "%s", text.c_str());
+}
+
+std::string text(const Kind& kind, int32_t m, int32_t k) {
+  const auto name = [](swirl_dtype type) { return type == SWIRL_FLOAT32 ? "float32" : "bfloat16"; };
+  char out[200];
+  std::snprintf(out, sizeof out, "m %d, n %d, k %d, transposes %d %d, %s -> %s, alignments %u %u %u", m,
+                kind.n, k, kind.transpose_a, kind.transpose_b, name(kind.dtype), name(kind.c_type),
+                kind.align_a, kind.align_b, kind.align_c);
+  return out;
 }
 
 bool set_size(const Library& lt, MatrixLayout layout, uint64_t rows, uint64_t columns, int64_t ld) {
@@ -95,9 +118,10 @@ bool set_size(const Library& lt, MatrixLayout layout, uint64_t rows, uint64_t co
 
 // cuBLASLt is column-major, so our C is its transpose: Cᵀ[n, m] = op(B)ᵀ · op(A)ᵀ, where our B, read by columns,
 // is its first operand and our A its second.
-bool set_sizes(MatrixLibrary& matrix, const Kind& kind, uint64_t m, uint64_t k, int64_t lda, int64_t ldb,
+bool set_sizes(MatrixLibrary& matrix, const Kind& kind, int32_t rows, int32_t depth, int64_t lda, int64_t ldb,
                int64_t ldc) {
-  const uint64_t n = static_cast<uint64_t>(kind.n);
+  const uint64_t m = static_cast<uint64_t>(rows), n = static_cast<uint64_t>(kind.n),
+                 k = static_cast<uint64_t>(depth);
   return set_size(*matrix.library, matrix.first[kind.dtype], kind.transpose_b ? k : n,
                   kind.transpose_b ? n : k, ldb) &&
          set_size(*matrix.library, matrix.second[kind.dtype], kind.transpose_a ? m : k,
@@ -105,7 +129,56 @@ bool set_sizes(MatrixLibrary& matrix, const Kind& kind, uint64_t m, uint64_t k, 
          set_size(*matrix.library, matrix.result[kind.c_type], n, m, ldc);
 }
 
-// The best algorithm that sums each element in one sequence.
+// The same with strides as narrow as what they are aligned to allows, which is in the kind.
+bool set_narrow_sizes(MatrixLibrary& matrix, const Kind& kind, int32_t m, int32_t k) {
+  const auto stride = [](int64_t width, uint32_t align, swirl_dtype type) {
+    const int64_t step = align / static_cast<int64_t>(size_of(type));
+    return step > 1 ? (width + step - 1) / step * step : width;
+  };
+  return set_sizes(matrix, kind, m, k, stride(kind.transpose_a ? m : k, kind.align_a, kind.dtype),
+                   stride(kind.transpose_b ? k : kind.n, kind.align_b, kind.dtype),
+                   stride(kind.n, kind.align_c, kind.c_type));
+}
+
+// Whether the algorithm computes the sizes that the layouts have, without workspace.
+Status ask(MatrixLibrary& matrix, const Kind& kind, MatmulDesc desc, const Algo& algo) {
+  HeuristicResult result = {};
+  const Status status =
+      matrix.library->algo_check(matrix.handle, desc, matrix.first[kind.dtype], matrix.second[kind.dtype],
+                                 matrix.result[kind.c_type], matrix.result[kind.c_type], &algo, &result);
+  return status == kSuccess && (result.state != kSuccess || result.workspace_bytes != 0) ? kNotSupported
+                                                                                         : status;
+}
+
+// Whether the algorithm computes few rows and many.
+bool computes_all(MatrixLibrary& matrix, const Kind& kind, MatmulDesc desc, const Algo& algo) {
+  if (kind.transpose_a) {
+    for (const int32_t k : {1, kind.k / 2 + 1, kind.k})
+      if (!set_narrow_sizes(matrix, kind, kind.m, k) || ask(matrix, kind, desc, algo) != kSuccess)
+        return false;
+    return true;
+  }
+  for (const int32_t m : kRowsToCheck)
+    if (!set_narrow_sizes(matrix, kind, m, kind.k) || ask(matrix, kind, desc, algo) != kSuccess) return false;
+  return true;
+}
+
+void log_plan(const MatrixLibrary& matrix, const Kind& kind, const Algo& algo) {
+  static const bool wanted = [] {
+    const char* wish = std::getenv("SWIRL_CUDA_LOG");
+    return wish != nullptr && *wish == '1';
+  }();
+  if (!wanted) return;
+  int32_t id = -1;
+  uint32_t tile = 0, stages = 0;
+  matrix.library->algo_get(&algo, kId, &id, sizeof id, nullptr);
+  matrix.library->algo_get(&algo, kTile, &tile, sizeof tile, nullptr);
+  matrix.library->algo_get(&algo, kStages, &stages, sizeof stages, nullptr);
+  std::fprintf(stderr, "swirl: gemm %s: algorithm %d, tile %u, stages %u\n",
+               text(kind, kind.transpose_a ? kind.m : kNominalRows, kind.k).c_str(), id, tile, stages);
+}
+
+// The best algorithm that sums each element in one sequence and computes every number of rows.
 swirl_status choose(swirl_device* device, const Kind& kind, MatmulDesc desc, Preference preference,
                     Algo* out) {
   MatrixLibrary& matrix = *device->matrix;
@@ -132,17 +205,16 @@ swirl_status choose(swirl_device* device, const Kind& kind, MatmulDesc desc, Pre
     if (lt.algo_get(&results[i].algo, kReductionScheme, &scheme, sizeof scheme, nullptr) != kSuccess ||
         scheme != 0)
       continue;
+    if (!computes_all(matrix, kind, desc, results[i].algo)) continue;
     *out = results[i].algo;
     return SWIRL_OK;
   }
+  if (status != kSuccess && status != kNotSupported) return failed(device, "heuristic", status);
   return fail(
       device, SWIRL_UNSUPPORTED,
-      "gemm: cuBLASLt offers nothing for n %d, k %d, transposes %d %d, %s -> %s, alignments %u %u %u (status "
-      "%d, %d offered)",
-      kind.n, kind.k, kind.transpose_a, kind.transpose_b,
-      kind.dtype == SWIRL_FLOAT32 ? "float32" : "bfloat16",
-      kind.c_type == SWIRL_FLOAT32 ? "float32" : "bfloat16", kind.align_a, kind.align_b, kind.align_c,
-      static_cast<int>(status), found);
+      "gemm: cuBLASLt has no algorithm that computes every number of rows in one order: %s (status %d, %d "
+      "offered)",
+      text(kind, kind.transpose_a ? kind.m : kNominalRows, kind.k).c_str(), static_cast<int>(status), found);
 }
 
 swirl_status make_plan(swirl_device* device, const Kind& kind, Plan* out) {
@@ -152,31 +224,23 @@ swirl_status make_plan(swirl_device* device, const Kind& kind, Plan* out) {
   if (status != kSuccess) return failed(device, "descriptor", status);
   const Operation first = kind.transpose_b ? kTransposed : kPlain,
                   second = kind.transpose_a ? kTransposed : kPlain;
-  lt.desc_set(out->desc, kTransposeA, &first, sizeof first);
-  lt.desc_set(out->desc, kTransposeB, &second, sizeof second);
-  // Strides as the nominal product has them: what they are aligned to is in the kind.
-  const auto stride = [](int64_t width, uint32_t align, swirl_dtype type) {
-    const int64_t step = align / static_cast<int64_t>(size_of(type));
-    return step > 1 ? (width + step - 1) / step * step : width;
-  };
+  if (lt.desc_set(out->desc, kTransposeA, &first, sizeof first) != kSuccess ||
+      lt.desc_set(out->desc, kTransposeB, &second, sizeof second) != kSuccess)
+    return fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt refuses the transposes");
   Preference preference = nullptr;
   status = lt.preference_create(&preference);
   if (status != kSuccess) return failed(device, "preference", status);
-  const uint64_t k = static_cast<uint64_t>(kind.k);
   swirl_status chosen = SWIRL_OK;
-  if (!set_sizes(
-          matrix, kind, kNominalRows, k,
-          stride(kind.transpose_a ? static_cast<int64_t>(kNominalRows) : kind.k, kind.align_a, kind.dtype),
-          stride(kind.transpose_b ? kind.k : kind.n, kind.align_b, kind.dtype),
-          stride(kind.n, kind.align_c, kind.c_type)))
+  if (!set_narrow_sizes(matrix, kind, kind.transpose_a ? kind.m : kNominalRows, kind.k))
     chosen =
         fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt refuses the layouts of n %d, k %d", kind.n, kind.k);
   if (chosen == SWIRL_OK) chosen = choose(device, kind, out->desc, preference, &out->algo);
   lt.preference_destroy(preference);
+  if (chosen == SWIRL_OK) log_plan(matrix, kind, out->algo);
   return chosen;
 }
 
-swirl_status find_plan(swirl_device* device, const Kind& kind, const Plan** out) {
+swirl_status find_plan(swirl_device* device, const Kind& kind, Plan** out) {
   const auto at = device->matrix->plans.find(kind);
   if (at != device->matrix->plans.end()) {
     *out = &at->second;
@@ -196,15 +260,25 @@ swirl_status find_plan(swirl_device* device, const Kind& kind, const Plan** out)
 
 swirl_status open_matrix_library(swirl_device* device) {
   std::string reason;
-  const Library* library = open_library(&reason);
-  if (library == nullptr) return fail(device, SWIRL_UNSUPPORTED, "%s", reason.c_str());
+  Handle handle = nullptr;
+  const Library* library =
+      open_library([&](const Library& candidate) { return candidate.create(&handle); }, &reason);
+  if (library == nullptr) {
+    // A GPU that has failed starts no library: that is the reason then.
+    const cudaError_t stream = cudaStreamQuery(device->stream);
+    if (stream != cudaSuccess && stream != cudaErrorNotReady)
+      return check(device, stream, "cuBLASLt does not start");
+    return fail(device, SWIRL_UNSUPPORTED, "%s", reason.c_str());
+  }
   device->matrix = new (std::nothrow) MatrixLibrary;
-  if (device->matrix == nullptr)
+  if (device->matrix == nullptr) {
+    library->destroy(handle);
     return fail(device, SWIRL_OUT_OF_MEMORY, "cuda: no host memory for cuBLASLt");
+  }
   MatrixLibrary& matrix = *device->matrix;
   matrix.library = library;
-  Status status = library->create(&matrix.handle);
-  if (status != kSuccess) return failed(device, "cublasLtCreate", status);
+  matrix.handle = handle;
+  Status status = kSuccess;
   for (const swirl_dtype type : {SWIRL_FLOAT32, SWIRL_BFLOAT16})
     for (MatrixLayout* layout : {&matrix.first[type], &matrix.second[type], &matrix.result[type]}) {
       status = library->layout_create(layout, type_of(type), 1, 1, 1);
@@ -248,6 +322,7 @@ swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_
   }
   const Kind kind = {transpose_a != 0,
                      transpose_b != 0,
+                     transpose_a ? m : 0,
                      n,
                      transpose_a ? next_power_of_two(k) : k,
                      dtype,
@@ -255,21 +330,24 @@ swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_
                      alignment(a, lda, dtype),
                      alignment(b, ldb, dtype),
                      alignment(c, ldc, c_type)};
-  const Plan* plan = nullptr;
+  Plan* plan = nullptr;
   const swirl_status found = find_plan(device, kind, &plan);
   if (found != SWIRL_OK) return found;
   MatrixLibrary& matrix = *device->matrix;
-  if (!set_sizes(matrix, kind, static_cast<uint64_t>(m), static_cast<uint64_t>(k), lda, ldb, ldc))
-    return fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt refuses the layouts of m %d, n %d, k %d", m, n,
-                k);
+  if (!set_sizes(matrix, kind, m, k, lda, ldb, ldc))
+    return fail(device, SWIRL_DEVICE_ERROR, "gemm: cuBLASLt refuses the layouts of %s",
+                text(kind, m, k).c_str());
+  if (const int32_t rows = transpose_a ? k : m; plan->checked.count(rows) == 0) {
+    const Status asked = ask(matrix, kind, plan->desc, plan->algo);
+    if (asked != kSuccess) return failed(device, text(kind, m, k) + ": AlgoCheck", asked);
+    plan->checked.insert(rows);
+  }
   const float one = 1;
   const Status status = matrix.library->matmul(
       matrix.handle, plan->desc, &one, b, matrix.first[dtype], a, matrix.second[dtype], &beta, c,
       matrix.result[c_type], c, matrix.result[c_type], &plan->algo, nullptr, 0, device->stream);
   if (status == kSuccess) return SWIRL_OK;
-  return fail(device, SWIRL_DEVICE_ERROR,
-              "gemm: m %d, n %d, k %d, transposes %d %d: cuBLASLt failed with status %d", m, n, k,
-              transpose_a, transpose_b, static_cast<int>(status));
+  return failed(device, text(kind, m, k), status);
 }
 
 }  // namespace swirl::cuda

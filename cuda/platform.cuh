@@ -13,19 +13,27 @@
 #else
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
+
+#include <tuple>
 #endif
 
 #include "cuda/device.h"
 
 namespace swirl::cuda {
 
-// Shared memory that a block may have without asking.
-constexpr size_t kPlainSharedBytes = 48 * 1024;
+// Dynamic shared memory that a block may have without asking. The limit is 48 KiB of static and dynamic memory
+// together; kernels have at most 24 KiB of static (scripts/cuda-compile.mjs fails otherwise).
+constexpr size_t kPlainSharedBytes = 24 * 1024;
 
 #if defined(SWIRL_CUDA_EMULATED)
 
 // The block's dynamic shared memory, aligned to 128 bytes.
 inline unsigned char* dynamic_shared() { return emulator::dynamic_shared(); }
+
+// What <<<>>> and the checks around it are on a GPU: the emulator alone (emulator/start.cc), or below a stand-in of the
+// CUDA runtime (standin/runtime.cc).
+swirl_status start(swirl_device*, const char* op, const void* kernel, const emulator::Call&, dim3 grid,
+                   dim3 block, size_t dynamic_shared_bytes);
 
 #else
 
@@ -34,11 +42,14 @@ __device__ __forceinline__ unsigned char* dynamic_shared() {
   return swirl_dynamic_shared;
 }
 
+#endif
+
 // Lets a kernel have `bytes` of dynamic shared memory; asks the driver once per kernel and size.
 swirl_status allow_shared(swirl_device*, const char* op, const void* kernel, size_t bytes);
+#if !defined(SWIRL_CUDA_EMULATED)
 // Turns a failed launch into the device's error text.
-swirl_status launched(swirl_device*, const char* op, dim3 grid, dim3 block, size_t dynamic_shared_bytes);
-
+swirl_status launched(swirl_device*, cudaError_t, const char* op, dim3 grid, dim3 block,
+                      size_t dynamic_shared_bytes);
 #endif
 
 // Starts `kernel` on the device's stream; `op` names it in errors. Arguments are converted to the kernel's
@@ -49,21 +60,25 @@ swirl_status launch(swirl_device* device, const char* op, void (*kernel)(P...), 
   static_assert(sizeof...(P) == sizeof...(A), "as many arguments as the kernel has parameters");
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return SWIRL_OK;
 #if defined(SWIRL_CUDA_EMULATED)
-  std::string error;
-  if (emulator::run(op, emulator::Kernel<P...>(kernel, static_cast<P>(arguments)...), grid, block,
-                    dynamic_shared_bytes, &error))
-    return SWIRL_OK;
-  return fail(device, SWIRL_DEVICE_ERROR, "%s", error.c_str());
+  return start(device, op, reinterpret_cast<const void*>(kernel),
+               emulator::Kernel<P...>(kernel, static_cast<P>(arguments)...), grid, block,
+               dynamic_shared_bytes);
 #else
   if (dynamic_shared_bytes > kPlainSharedBytes) {
     const swirl_status status =
         allow_shared(device, op, reinterpret_cast<const void*>(kernel), dynamic_shared_bytes);
     if (status != SWIRL_OK) return status;
   }
-  // clang-format off
-  kernel<<<grid, block, dynamic_shared_bytes, device->stream>>>(static_cast<P>(arguments)...);
-  // clang-format on
-  return launched(device, op, grid, block, dynamic_shared_bytes);
+  // Not <<<>>>, whose error is the thread's last one: that may be of another device, which is lost.
+  std::tuple<P...> values(static_cast<P>(arguments)...);
+  const cudaError_t error = std::apply(
+      [&](P&... value) {
+        void* pointers[] = {&value...};
+        return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers,
+                                dynamic_shared_bytes, device->stream);
+      },
+      values);
+  return launched(device, error, op, grid, block, dynamic_shared_bytes);
 #endif
 }
 

@@ -10,7 +10,13 @@
 
 namespace swirl::cuda {
 
+// OK, or the failure as the device's error text. An error that the GPU's context does not survive makes the device
+// lost, whichever call brings it to light.
 swirl_status check(swirl_device*, cudaError_t, const char* what);
+
+// Turns a failed launch into the device's error text.
+swirl_status launched(swirl_device*, cudaError_t, const char* op, dim3 grid, dim3 block,
+                      size_t dynamic_shared_bytes);
 
 // gemm.cu: finds cuBLASLt; the error says where it looked.
 swirl_status open_matrix_library(swirl_device*);

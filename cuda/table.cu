@@ -2,9 +2,6 @@
 // says which), or, in the emulation, its memory brought within reach.
 #include "cuda/ops.h"
 #include "cuda/platform.cuh"
-#if !defined(SWIRL_CUDA_EMULATED)
-#include "cuda/runtime.cuh"
-#endif
 
 namespace swirl::cuda {
 namespace {
@@ -17,21 +14,19 @@ struct Entered<kEntry> {
   static swirl_status call(swirl_device* device, A... arguments) {
 #if defined(SWIRL_CUDA_EMULATED)
     const emulator::Access access;
-#else
-    const swirl_status status = check(device, cudaSetDevice(device->ordinal), "the device does not answer");
-    if (status != SWIRL_OK) return status;
 #endif
-    return kEntry(device, arguments...);
+    swirl_status status = enter(device);
+    if (status == SWIRL_OK) status = kEntry(device, arguments...);
+    return device->lost ? SWIRL_DEVICE_LOST : status;
   }
 };
 
 void release(swirl_device* device, void* memory) {
 #if defined(SWIRL_CUDA_EMULATED)
   const emulator::Access access;
-#else
-  cudaSetDevice(device->ordinal);
 #endif
-  memory_release(device, memory);
+  if (enter(device) == SWIRL_OK)
+    memory_release(device, memory);  // the memory of a lost device is gone with it
 }
 
 swirl_kernels make_table() {

@@ -4,8 +4,8 @@
  *
  *   node scripts/cuda-compile.mjs [--out FILE] [--jobs N] [--report] [--line-info] [--fetch-nvcc]
  *
- * --report prints registers, shared memory and spills of every kernel, and fails when one spills more than the limit
- * below. --line-info keeps source lines for compute-sanitizer and profilers. --fetch-nvcc installs NVIDIA's compiler from
+ * --report prints registers, threads, shared memory, spills and tensor-core instructions of every kernel, and fails when
+ * one is outside the limits of its GPUs (scripts/cuda-report.mjs). --line-info keeps source lines for compute-sanitizer and profilers. --fetch-nvcc installs NVIDIA's compiler from
  * PyPI into .cache/nvcc where none is found (160 MB; no GPU or driver is needed to compile). SWIRL_CUDA_ARCHITECTURES
  * overrides the architectures, as in CMake: "80-real;90-virtual".
  */
@@ -16,6 +16,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -23,6 +24,7 @@ import { availableParallelism } from "node:os";
 import { basename, delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { report } from "./cuda-report.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -34,16 +36,14 @@ export const architectures = (process.env.SWIRL_CUDA_ARCHITECTURES ?? "80-real;9
   .split(/[;, ]+/)
   .filter(Boolean);
 
-/** Bytes that a thread may spill from registers to memory: a few words, moved outside the inner loops. */
-const spillLimit = 64;
-
-/** The compiler and what it brings, from PyPI. */
+/** The compiler and what it brings, from PyPI. The disassembler reads machine code of older versions too. */
 const wheels = [
   "nvidia-cuda-nvcc==13.0.88",
   "nvidia-cuda-crt==13.0.88",
   "nvidia-nvvm==13.0.88",
   "nvidia-cuda-runtime==13.0.96",
   "nvidia-cuda-cccl==13.0.85",
+  "nvidia-cuda-nvdisasm==13.2.51",
 ];
 
 /** nvcc's path, or undefined. NVCC names it; else the PATH, CUDA_HOME, CUDA_PATH and /usr/local/cuda are looked at. */
@@ -118,9 +118,9 @@ export function isFresh(out) {
 
 /**
  * Builds the module at `out`; `strict` takes warnings for errors. Returns what ptxas said about the kernels, by source
- * file. Throws an error with the compiler's output.
+ * file, and, with `keep`, the folder of its PTX and machine code. Throws with the compiler's own words.
  */
-export async function compileModule({ nvcc, out, jobs, lineInfo = false, strict = true }) {
+export async function compileModule({ nvcc, out, jobs, lineInfo = false, strict = true, keep = false }) {
   const objects = join(dirname(out), "cuda-objects");
   mkdirSync(objects, { recursive: true });
   const flags = ["-std=c++17", "-O3", "-I", root, "-Xptxas", "-v"];
@@ -134,10 +134,14 @@ export async function compileModule({ nvcc, out, jobs, lineInfo = false, strict 
     .sort((a, b) => statSync(b).size - statSync(a).size); // the long ones first
   const tasks = sources.map((source) => async () => {
     const object = join(objects, `${basename(source)}.o`);
-    const { stdout, stderr } = await run(nvcc, [...flags, "-c", source, "-o", object], {
+    const kept = join(objects, `${basename(source)}.kept`);
+    rmSync(kept, { recursive: true, force: true });
+    if (keep) mkdirSync(kept);
+    const keeping = keep ? ["--keep", "--keep-dir", kept] : [];
+    const { stdout, stderr } = await run(nvcc, [...flags, ...keeping, "-c", source, "-o", object], {
       maxBuffer: 1 << 26,
     });
-    return { source: basename(source), object, said: stdout + stderr };
+    return { source: basename(source), object, kept, said: stdout + stderr };
   });
   const built = await inParallel(tasks, jobs);
   // The wheels keep libcudart_static.a in lib, toolkits in lib64, which nvcc knows.
@@ -155,82 +159,6 @@ export async function compileModule({ nvcc, out, jobs, lineInfo = false, strict 
   writeFileSync(join(objects, "architectures"), architectures.join(";"));
   renameSync(written, out); // never half a module for a process that is starting
   return built;
-}
-
-/** "registers", "spills" and so on of every kernel and architecture, from ptxas's own report. */
-function kernelsOf({ source, said }) {
-  const kernels = [];
-  for (const line of said.split("\n")) {
-    const entry = /Compiling entry function '(\S+)' for '(\w+)'/.exec(line);
-    if (entry)
-      kernels.push({
-        source,
-        name: entry[1],
-        target: entry[2],
-        registers: 0,
-        shared: 0,
-        stack: 0,
-        spills: 0,
-      });
-    const kernel = kernels.at(-1);
-    if (!kernel) continue;
-    const memory = /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line);
-    if (memory) {
-      kernel.stack = Number(memory[1]);
-      kernel.spills = Number(memory[2]) + Number(memory[3]);
-    }
-    const used = /Used (\d+) registers/.exec(line);
-    if (used) kernel.registers = Number(used[1]);
-    const shared = /(\d+) bytes smem/.exec(line);
-    if (shared) kernel.shared = Number(shared[1]);
-  }
-  return kernels;
-}
-
-/** Names as in the source: without namespaces and parameter lists. */
-function readable(names) {
-  let text = names.join("\n");
-  try {
-    text = execFileSync("c++filt", { input: text, encoding: "utf8" });
-  } catch {
-    return names; // no binutils: mangled names still distinguish them
-  }
-  return text.split("\n").map((name) => {
-    const short = name.replaceAll(/swirl::cuda::|\(anonymous namespace\)::/g, "").replace(/^void /, "");
-    let depth = 0;
-    for (let i = 0; i < short.length; i++) {
-      if (short[i] === "<") depth++;
-      else if (short[i] === ">") depth--;
-      else if (short[i] === "(" && depth === 0) return short.slice(0, i);
-    }
-    return short;
-  });
-}
-
-/** Prints one line per kernel with a column of "registers/spills" per target. Returns how many spill too much. */
-function printReport(built) {
-  const kernels = built.flatMap(kernelsOf);
-  const names = readable(kernels.map((kernel) => kernel.name));
-  const targets = [...new Set(kernels.map((kernel) => kernel.target))].sort();
-  const rows = new Map();
-  for (const [i, kernel] of kernels.entries()) {
-    const key = `${kernel.source}  ${names[i]}`;
-    if (!rows.has(key)) rows.set(key, {});
-    rows.get(key)[kernel.target] = kernel;
-  }
-  const cell = (kernel) =>
-    kernel
-      ? `${kernel.registers} / ${kernel.shared} / ${kernel.stack} / ${kernel.spills}`.padStart(24)
-      : "".padStart(24);
-  console.log("registers / static shared bytes / stack bytes / spilled bytes");
-  console.log(`${targets.map((target) => target.padStart(24)).join("")}  kernel`);
-  for (const [key, row] of [...rows].sort(([a], [b]) => (a < b ? -1 : 1)))
-    console.log(`${targets.map((target) => cell(row[target])).join("")}  ${key}`);
-  const spilling = kernels.filter((kernel) => kernel.spills > spillLimit);
-  console.log(
-    `${rows.size} kernels for ${targets.join(", ")}; ${spilling.length} spill more than ${spillLimit} bytes`,
-  );
-  return spilling.length;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -258,12 +186,13 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       out: values.out,
       jobs: Number(values.jobs),
       lineInfo: values["line-info"],
+      keep: values.report,
     });
-    const spilling = values.report ? printReport(built) : 0;
+    const violations = values.report ? report(built, nvcc) : [];
     console.log(
       `${values.out}: ${(statSync(values.out).size / 1e6).toFixed(1)} MB for ${architectures.join(", ")}, ${Math.round((Date.now() - begun) / 1000)} s`,
     );
-    process.exit(spilling > 0 ? 1 : 0);
+    process.exit(violations.length > 0 ? 1 : 0);
   } catch (error) {
     console.error(error.stderr || error.message);
     process.exit(1);

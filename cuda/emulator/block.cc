@@ -75,19 +75,23 @@ bool run_block(Index sizes) {
   begin_block(sizes);
   const int warps = static_cast<int>(launch.warps.size());
   while (launch.done < static_cast<int>(launch.threads.size())) {
-    bool moved = false;
+    const auto stuck = [] {
+      for (const Warp& warp : launch.warps)
+        if (warp.ready != 0) return false;
+      return true;
+    };
     for (int i = 0; i < warps; ++i) {
-      const int number = launch.reverse ? warps - 1 - i : i;
+      const int number = launch.order.warp(i, warps);
       Warp& warp = launch.warps[static_cast<size_t>(number)];
       while (warp.ready != 0) {
-        const int next = launch.reverse ? 31 - __builtin_clz(warp.ready) : __builtin_ctz(warp.ready);
+        const int next = launch.order.lane(warp.ready);
         warp.ready &= ~(1u << next);
-        moved = true;
         resume(&thread_of(number, next));
         if (launch.failed) return false;
+        if (launch.order.interleaves()) break;
       }
     }
-    if (!moved) {
+    if (launch.done < static_cast<int>(launch.threads.size()) && stuck()) {
       describe_deadlock();
       return false;
     }

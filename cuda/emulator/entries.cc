@@ -7,6 +7,7 @@
 
 #include "cuda/device.h"
 #include "cuda/emulator/memory.h"
+#include "cuda/emulator/shared_memory.h"
 #include "cuda/ops.h"
 
 namespace swirl::cuda {
@@ -41,7 +42,7 @@ swirl_status device_open(int32_t ordinal, int32_t, swirl_device** out) {
   device->ordinal = ordinal;
   device->multiprocessors = 4;
   device->capability = 90;
-  device->shared_per_block = 227 * 1024;
+  device->shared_per_block = emulator::shared_limit();
   *out = device;
   return SWIRL_OK;
 }
@@ -66,6 +67,8 @@ swirl_status device_describe(swirl_device* device, swirl_device_info* out) {
   out->batch_rows = 1024;
   return SWIRL_OK;
 }
+
+swirl_status enter(swirl_device*) { return SWIRL_OK; }
 
 swirl_status device_synchronize(swirl_device*) { return SWIRL_OK; }
 

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/faults.h"
@@ -22,10 +20,10 @@ bool run_grid(const char* op, const Call& call, Index grid, Index block, size_t 
   const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
   char text[256];
   if (threads == 0 || threads > kMaxThreads || grid.y > 65535 || grid.z > 65535 || grid.x > 0x7fffffffu ||
-      shared_bytes > kMaxSharedBytes) {
+      shared_bytes > shared_limit()) {
     std::snprintf(text, sizeof text,
-                  "%s: no GPU runs a grid (%u, %u, %u) of blocks (%u, %u, %u) with %zu bytes", op, grid.x,
-                  grid.y, grid.z, block.x, block.y, block.z, shared_bytes);
+                  "%s: no GPU runs a grid (%u, %u, %u) of blocks (%u, %u, %u) with %zu bytes of at most %zu",
+                  op, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes, shared_limit());
     *error = text;
     return false;
   }
@@ -33,10 +31,8 @@ bool run_grid(const char* op, const Call& call, Index grid, Index block, size_t 
     *error = std::string(op) + ": " + wrong;
     return false;
   }
-  const char* order = std::getenv("SWIRL_EMULATOR_ORDER");
   launch.op = op;
   launch.call = &call;
-  launch.reverse = order != nullptr && std::strcmp(order, "reverse") == 0;
   launch.failed = false;
   launch.threads.resize(threads);
   launch.arguments.assign(threads, nullptr);
@@ -48,9 +44,10 @@ bool run_grid(const char* op, const Call& call, Index grid, Index block, size_t 
   position.grid = {grid.x, grid.y, grid.z};
   position.block = {block.x, block.y, block.z};
   const uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
+  if (!launch.order.read(blocks, error)) return false;
   const FaultsAreErrors faults;
   for (uint64_t i = 0; i < blocks; ++i) {
-    const uint64_t at = launch.reverse ? blocks - 1 - i : i;
+    const uint64_t at = launch.order.block(i);
     position.block_index = {static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y),
                             static_cast<unsigned>(at / grid.x / grid.y)};
     if (run_block(block)) continue;

@@ -1,5 +1,4 @@
-// Runs a kernel's grid, blocks one after another. SWIRL_EMULATOR_ORDER=reverse runs blocks, warps and lanes from
-// the last to the first: a kernel without races gives the same bits.
+// Runs a kernel's grid, blocks one after another, in the order of order.h.
 #ifndef SWIRL_CUDA_EMULATOR_GRID_H_
 #define SWIRL_CUDA_EMULATOR_GRID_H_
 

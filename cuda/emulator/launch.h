@@ -11,6 +11,7 @@
 #include "cuda/emulator/barrier.h"
 #include "cuda/emulator/fiber.h"
 #include "cuda/emulator/grid.h"
+#include "cuda/emulator/order.h"
 #include "cuda/emulator/thread.h"
 
 namespace swirl::emulator {
@@ -56,7 +57,7 @@ struct Launch {
   Site barrier = {};
   std::vector<void*> arguments;
   bool failed = false;
-  bool reverse = false;
+  Order order;
   char error[1024] = "";
 };
 extern Launch launch;

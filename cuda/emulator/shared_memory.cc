@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "cuda/emulator/memory.h"
@@ -48,6 +49,12 @@ Range dynamic;
 size_t room = 0;  // from its begin to the guard page
 
 }  // namespace
+
+size_t shared_limit() {
+  const char* wish = std::getenv("SWIRL_EMULATOR_SHARED");
+  const int kibibytes = wish != nullptr ? std::atoi(wish) : 0;
+  return static_cast<size_t>(kibibytes > 0 && kibibytes <= 227 ? kibibytes : 227) * 1024;
+}
 
 unsigned char* dynamic_shared() {
   if (dynamic.bytes == 0) stop("dynamic_shared() in a launch without dynamic shared memory");

@@ -10,7 +10,8 @@
 
 namespace swirl::emulator {
 
-constexpr size_t kMaxSharedBytes = 227 * 1024;  // of a block, on Hopper
+// Of a block: SWIRL_EMULATOR_SHARED in KiB, 99 (GeForce, A10G, L4, L40S), 163 (A100) or 227 (Hopper, the default).
+size_t shared_limit();
 
 // For kernels. In a launch without dynamic shared memory it stops the launch.
 unsigned char* dynamic_shared();

@@ -5,6 +5,14 @@
 #include "memory_text.h"
 
 namespace swirl {
+namespace {
+
+constexpr const char* kAfterLoss =
+    "start a new process; a run resumes from its last checkpoint. If it happens again, run `nvidia-smi -q` "
+    "and set "
+    "SWIRL_CUDA_SYNC=1, which names the kernel at fault";
+
+}  // namespace
 
 Device::Device(const std::string& name, int32_t threads, bool profile) {
   const auto colon = name.find(':');
@@ -31,9 +39,16 @@ Device::Device(const std::string& name, int32_t threads, bool profile) {
   }
   const swirl_status opened = kernels_->open(ordinal, threads, &handle_);
   if (opened != SWIRL_OK) {
-    throw Error(opened == SWIRL_OUT_OF_MEMORY ? "MEMORY" : "DEVICE", "open",
-                "device \"" + name + "\" failed to open: " + kernels_->last_error(nullptr),
+    const std::string message = "device \"" + name + "\" failed to open: " + kernels_->last_error(nullptr);
+    if (opened == SWIRL_DEVICE_LOST) throw Error("DEVICE_LOST", "open", message, kAfterLoss);
+    throw Error(opened == SWIRL_OUT_OF_MEMORY ? "MEMORY" : "DEVICE", "open", message,
                 opened == SWIRL_OUT_OF_MEMORY ? "free memory on this machine" : "run `swirl doctor`");
+  }
+  const swirl_status described = kernels_->describe(handle_, &info_);
+  if (described != SWIRL_OK) {
+    const Error error = failure(described, "describe", "");
+    kernels_->close(handle_);
+    throw error;
   }
   if (profile) {
     profile_ = std::make_unique<Profile>(*kernels_, handle_);
@@ -47,24 +62,23 @@ Device::~Device() {
 }
 
 void Device::check(swirl_status status, const char* op, const std::string& shapes) const {
-  if (status == SWIRL_OK) return;
+  if (status != SWIRL_OK) throw failure(status, op, shapes);
+}
+
+Error Device::failure(swirl_status status, const char* op, const std::string& shapes) const {
   const char* said = kernels_->last_error(handle_);
   std::string message = std::string(op) + (shapes.empty() ? "" : " " + shapes) + " failed";
   if (said && *said) message += std::string(": ") + said;
   switch (status) {
     case SWIRL_OUT_OF_MEMORY:
-      throw Error("MEMORY", op, message, "use a smaller batch, memoryBudget or model");
+      return Error("MEMORY", op, message, "use a smaller batch, memoryBudget or model");
     case SWIRL_UNSUPPORTED:
-      throw Error("DEVICE", op, message, "use device: \"cpu\", which supports every model");
+      return Error("DEVICE", op, message, "use device: \"cpu\", which supports every model");
+    case SWIRL_DEVICE_LOST:
+      return Error("DEVICE_LOST", op, message, kAfterLoss);
     default:
-      throw Error("INTERNAL", op, message, "please report this with the output of `swirl doctor`");
+      return Error("INTERNAL", op, message, "please report this with the output of `swirl doctor`");
   }
-}
-
-swirl_device_info Device::info() const {
-  swirl_device_info info{};
-  check(kernels_->describe(handle_, &info), "describe");
-  return info;
 }
 
 void* Device::allocate(size_t bytes, const char* what) {
@@ -76,12 +90,14 @@ void* Device::allocate(size_t bytes, const char* what) {
   }
   void* pointer = nullptr;
   const swirl_status status = kernels_->allocate(handle_, bytes, &pointer);
-  if (status != SWIRL_OK) {
-    throw Error(
-        "MEMORY", "allocate",
-        "could not allocate " + memory_text(bytes) + " for " + what + " (" + memory_text(bytes_) + " in use)",
-        "use a smaller batch or model, or free memory");
+  const std::string need = memory_text(bytes) + " for " + what + " (" + memory_text(bytes_) + " in use)";
+  if (status == SWIRL_OUT_OF_MEMORY) {
+    const char* said = kernels_->last_error(handle_);
+    throw Error("MEMORY", "allocate",
+                "could not allocate " + need + (said && *said ? std::string(": ") + said : ""),
+                "use a smaller batch or model, or free memory");
   }
+  check(status, "allocate", need);
   bytes_ += bytes;
   if (bytes_ > peak_bytes_) peak_bytes_ = bytes_.load();
   return pointer;

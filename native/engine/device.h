@@ -12,6 +12,7 @@
 #include "../kernels/kernels.h"
 #include "../kernels/profile.h"
 #include "../kernels/size_of.h"
+#include "error.h"
 
 namespace swirl {
 
@@ -28,10 +29,11 @@ class Device {
   swirl_device* handle() const { return handle_; }
   Profile* profile() const { return profile_.get(); }  // null unless opened with `profile`
 
-  // Throws the error for a failed status; `op` and `shapes` go into its message.
+  // Throws the error for a failed status; `op` and `shapes` go into its message. DEVICE_LOST: every later call on the
+  // device fails with it too, and objects that hold its memory can still be destroyed.
   void check(swirl_status status, const char* op, const std::string& shapes = "") const;
 
-  swirl_device_info info() const;
+  const swirl_device_info& info() const { return info_; }  // when it was opened; any thread
 
   // Maximum bytes allocated at once; no limit until set. Set it before other threads read it.
   void set_budget(uint64_t bytes) { budget_ = bytes; }
@@ -50,7 +52,10 @@ class Device {
  private:
   const swirl_kernels* kernels_ = nullptr;
   swirl_device* handle_ = nullptr;
+  Error failure(swirl_status, const char* op, const std::string& shapes) const;
+
   std::unique_ptr<Profile> profile_;
+  swirl_device_info info_{};
   uint64_t budget_ = UINT64_MAX;
   std::atomic<uint64_t> bytes_{0}, peak_bytes_{0};
 };

@@ -8,7 +8,8 @@
 namespace swirl {
 namespace {
 
-// Sets and gives what the engine may hold; refuses a model whose weights alone do not fit.
+// Sets and gives what the engine may hold; refuses a model whose weights do not fit, or which is to be trained and
+// whose gradients and moments would not fit at the first update.
 uint64_t set_budget(const EngineOptions& options, Device& device) {
   const swirl_device_info info = device.info();
   const uint64_t budget =
@@ -20,6 +21,17 @@ uint64_t set_budget(const EngineOptions& options, Device& device) {
                 "the weights need " + memory_text(weights) + "; the budget is " + memory_text(budget) + " (" +
                     memory_text(info.memory_free) + " are free on " + info.name + ")",
                 "raise memoryBudget, use dtype: \"bfloat16\" or trainable: false, or a smaller model");
+  }
+  // Gradients and both moments: a float32 each.
+  const uint64_t training =
+      options.trainable ? 3 * Parameters::bytes_of(options.config, SWIRL_FLOAT32, true) : 0;
+  if (weights + training > budget) {
+    throw Error("MEMORY", "createEngine",
+                "training needs " + memory_text(weights + training) + ": weights " + memory_text(weights) +
+                    ", gradients and optimizer state " + memory_text(training) + "; the budget is " +
+                    memory_text(budget) + " (" + memory_text(info.memory_free) + " are free on " + info.name +
+                    ")",
+                "load it with trainable: false, raise memoryBudget, or use a smaller model");
   }
   device.set_budget(budget);
   return budget;

@@ -8,6 +8,8 @@
  * - "INPUT": an argument of a call.
  * - "MEMORY": it would not fit; the message has the numbers.
  * - "DEVICE": no such device, or the addon is not built.
+ * - "DEVICE_LOST": the GPU failed for good in this process, as after an illegal address or a memory fault. The policies on
+ *   it are lost; everything else goes on.
  * - "ENDPOINT": an HTTP policy or judge.
  * - "NUMERICS": a non-finite loss, gradient or weight.
  * - "ABORTED": the caller's signal fired.
@@ -21,6 +23,7 @@ export type ErrorCode =
   | "INPUT"
   | "MEMORY"
   | "DEVICE"
+  | "DEVICE_LOST"
   | "ENDPOINT"
   | "NUMERICS"
   | "ABORTED"

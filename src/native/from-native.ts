@@ -11,6 +11,7 @@ const codes: ReadonlySet<string> = new Set<ErrorCode>([
   "INPUT",
   "MEMORY",
   "DEVICE",
+  "DEVICE_LOST",
   "ENDPOINT",
   "NUMERICS",
   "ABORTED",

@@ -115,6 +115,8 @@ void run(Device& device) {
     for (const int dim : {16, 20, 32, 64, 96, 128, 256}) {
       const swirl_attention_shape shape = {4, 2, dim, 0, float(std::pow(dim, -0.5)), 0};
       check_case(device, rng, shape, dtype, check::random_tree(rng, 4, 3, {0, 1, 1, 3, 9}), dim <= 32);
+      // Several tiles of every size, and chunks of rows.
+      if (dim >= 96) check_case(device, rng, shape, dtype, check::random_tree(rng, 3, 2, {20, 40}), false);
     }
     for (const int window : {0, 1, 7, 40, 64}) {
       for (const float softcap : {0.0f, 4.0f}) {

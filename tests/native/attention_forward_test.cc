@@ -192,6 +192,32 @@ void decoded(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_dty
                     std::to_string(other) + " elements differ");
 }
 
+// GPUs with little shared memory take smaller tiles, with the same bits.
+void on_smaller_gpus(Device& device, Rng& rng, swirl_dtype dtype, int dim) {
+  const swirl_attention_shape shape = {6, 2, dim, 50, float(std::pow(dim, -0.5)), 0};
+  const Tree tree = check::random_tree(rng, 3, 2, {20, 40});
+  const Inputs in(rng, shape, dtype, tree.rows, tree.rows);
+  const std::string chosen = std::getenv("SWIRL_EMULATOR_SHARED");
+  {  // uploads the inputs, on the device that outlives them
+    Array out(dtype, size_t(tree.rows) * in.ld.o), lse(SWIRL_FLOAT32, size_t(tree.rows) * shape.heads);
+    forward(device, shape, tree, in, &out, &lse);
+  }
+  const auto run_on = [&](const char* kibibytes) {
+    setenv("SWIRL_EMULATOR_SHARED", kibibytes, 1);
+    Device other(0);
+    Array out(dtype, size_t(tree.rows) * in.ld.o, 5), lse(SWIRL_FLOAT32, size_t(tree.rows) * shape.heads);
+    forward(other, shape, tree, in, &out, &lse);
+    Reference both = out.values();
+    for (size_t i = 0; i < lse.size(); ++i) both.push_back(lse[i]);
+    return both;
+  };
+  const Reference large = run_on("227");
+  for (const char* kibibytes : {"163", "99"})
+    check::expect(run_on(kibibytes) == large,
+                  text(shape, dtype, tree) + ": other bits with " + kibibytes + " KiB of shared memory");
+  setenv("SWIRL_EMULATOR_SHARED", chosen.c_str(), 1);
+}
+
 void run(Device& device) {
   Rng rng(11);
   for (const swirl_dtype dtype : {SWIRL_FLOAT32, SWIRL_BFLOAT16}) {
@@ -200,6 +226,13 @@ void run(Device& device) {
       const Tree tree = check::random_tree(rng, 4, 3, {0, 1, 1, 5, 23});
       against_float64(device, rng, shape, dtype, tree, tree.rows);
       if (dim <= 64) rows_alone(device, rng, shape, dtype, tree, tree.rows);
+      if (dim >= 96) {
+        const Tree wide = check::random_tree(rng, 3, 2, {20, 40});  // several tiles and blocks
+        against_float64(device, rng, shape, dtype, wide, wide.rows);
+      }
+      const char* order = std::getenv("SWIRL_EMULATOR_ORDER");
+      if (dim >= 128 && check::emulated() && order != nullptr && order == std::string("forward"))
+        on_smaller_gpus(device, rng, dtype, dim);
     }
     for (const int window : {0, 1, 7, 64, 100}) {
       for (const float softcap : {0.0f, 5.0f}) {

@@ -21,11 +21,19 @@ inline std::string device_name() {
 }
 inline bool on_cpu() { return device_name() == "cpu"; }
 
+// Whether the device is the emulated GPU (check.h finds out).
+inline bool& emulated() {
+  static bool is = false;
+  return is;
+}
+
 // Who is being tested, for messages.
 inline std::string subject() {
   if (on_cpu()) return swirl::isa_name(swirl::isa());
   const char* order = std::getenv("SWIRL_EMULATOR_ORDER");
-  return device_name() + (order != nullptr ? std::string(" ") + order : "");
+  const char* shared = std::getenv("SWIRL_EMULATOR_SHARED");
+  return device_name() + (order != nullptr ? std::string(" ") + order : "") +
+         (shared != nullptr ? std::string(", ") + shared + " KiB" : "");
 }
 
 inline int& failures() {

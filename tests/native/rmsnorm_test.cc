@@ -184,6 +184,8 @@ void run(Device& device) {
       apart(device, rng, {17, 1, 896, 1, x, y}, 8);
       apart(device, rng, {2, 1, 5000, 0, x, y}, 1);
     }
+  // On a GPU the dynamic shared memory of this width is 48 KiB, and static memory comes on top.
+  one(device, rng, {2, 1, 12288, 0, SWIRL_FLOAT32, SWIRL_FLOAT32}, 0);
   no_rows(device);
 }
 
