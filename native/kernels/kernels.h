@@ -33,7 +33,8 @@ typedef enum {
   SWIRL_UNSUPPORTED = 2,  // valid, but not implemented by this device
   SWIRL_OUT_OF_MEMORY = 3,
   SWIRL_DEVICE_ERROR = 4,  // the device or a library failed
-  SWIRL_DEVICE_LOST = 5,   // the device failed for good: every later call on it fails at once, with the first failure
+  SWIRL_DEVICE_LOST =
+      5,  // the device failed for good: every later call on it fails at once, with the first failure
 } swirl_status;
 
 typedef enum { SWIRL_SILU = 0, SWIRL_GELU_TANH = 1 } swirl_activation;

@@ -101,7 +101,8 @@ inline int run_variant(const char* variant, void (*run)(Device&)) {
     Device device(0);
     swirl_device_info info;
     device.ok(device.k->describe(device.d, &info), "describe");
-    emulated() = std::strcmp(info.isa, "emulated") == 0 || std::strstr(info.description, "stand-in") != nullptr;
+    emulated() =
+        std::strcmp(info.isa, "emulated") == 0 || std::strstr(info.description, "stand-in") != nullptr;
     if (!emulated()) {
       if (order != "forward") return kSkipped;
       unsetenv("SWIRL_EMULATOR_ORDER");

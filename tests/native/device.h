@@ -27,6 +27,12 @@ inline bool& emulated() {
   return is;
 }
 
+// Whether this is the third run on the emulated GPU, in random order, for which the sizes of tiles are enough.
+inline bool in_random_order() {
+  const char* order = std::getenv("SWIRL_EMULATOR_ORDER");
+  return order != nullptr && std::string(order).rfind("random", 0) == 0;
+}
+
 // Who is being tested, for messages.
 inline std::string subject() {
   if (on_cpu()) return swirl::isa_name(swirl::isa());

@@ -102,7 +102,7 @@ void attention(Device& device) {
   for (const int dim : {64, 128}) {
     const swirl_dtype dtype = SWIRL_BFLOAT16;
     const swirl_attention_shape shape = {6, 2, dim, 0, float(std::pow(dim, -0.5)), 0};
-    const Tree tree = check::random_tree(rng, 3, 2, {5, 40, 90});
+    const Tree tree = check::random_tree(rng, 2, 2, {5, 20, 70});
     const int32_t wide = 6 * dim, narrow = 2 * dim;
     const size_t queries = size_t(tree.rows) * wide, keys = size_t(tree.rows) * narrow,
                  heads = size_t(tree.rows) * 6;
