@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { TrackerName } from "../../src/trackers/tracker.js";
+import { QUEUE_LIMITS } from "../../src/trackers/tracker-queue.js";
 import { Tracking } from "../../src/trackers/tracking.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -39,6 +40,7 @@ async function log(name: TrackerName, folder: string): Promise<void> {
       config: { lr: 0.5, judge: { kind: "rules" } },
       resumedFrom,
       note: (note) => void notes.push(note),
+      limits: { ...QUEUE_LIMITS, callMs: 60_000, flushMs: 110_000 }, // a server that has just started is slow
     });
     for (const step of steps) {
       tracking.log(step, { step, reward: step / 8, "completions/mean_length": step * 3 });
@@ -130,7 +132,7 @@ print(json.dumps({"runs": len(runs), "status": runs[0].info.status, "name": runs
       process.kill(-server.pid!, "SIGKILL");
     }
   },
-  120_000,
+  300_000,
 );
 
 it.skipIf(!has("wandb"))(
@@ -184,7 +186,7 @@ print(json.dumps({"history": history, "config": config, "ids": sorted(ids)}))`,
     expect(rewards.sort()).toEqual([1, 2, 3, 3, 4].map((step) => [step, step / 8]));
     expect(JSON.stringify(read.history)).toContain("table-file");
   },
-  120_000,
+  300_000,
 );
 
 it.skipIf(!has("trackio"))(
@@ -207,7 +209,7 @@ print(json.dumps({"runs": runs, "logs": logs, "config": SQLiteStorage.get_run_co
     expect(rewards).toEqual([1, 2, 3, 3, 4].map((step) => [step, step / 8]));
     expect(JSON.stringify(read.logs)).toContain("<script>");
   },
-  120_000,
+  300_000,
 );
 
 async function freePort(): Promise<number> {
