@@ -49,6 +49,8 @@ export type {
   GenerateOptions,
   LoadOptions,
   LogprobsOptions,
+  MergeOptions,
+  MergeReport,
   SaveOptions,
   WatchOptions,
 } from "./native-options.js";

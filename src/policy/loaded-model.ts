@@ -49,6 +49,8 @@ export interface LoadedAdapter {
   name: string;
   modules: readonly AdapterModule[];
   rsLora: boolean;
+  /** Drawn, so that it began as the base. */
+  isNew: boolean;
 }
 
 export class LoadedModel {
@@ -142,6 +144,7 @@ export class LoadedModel {
       adapter: {
         name,
         modules,
+        isNew: "lora" in source,
         rsLora: "lora" in source ? source.lora.rsLora : stored!.config.rsLora,
       },
     };

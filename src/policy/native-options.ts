@@ -9,6 +9,7 @@ import { LARGEST_FLOAT32, positiveFloat32, softmaxTemperature, zeroOrFloat32 } f
 import { signalSchema } from "../options/schemas.js";
 import { type LoraOptions, loraSchema } from "./lora/lora-options.js";
 import { samplingFields } from "./sampling.js";
+import type { Sequence } from "./sequences.js";
 import { watching } from "./watching.js";
 
 /** Options of calls that take long. */
@@ -125,6 +126,33 @@ export interface SaveOptions {
   dtype?: "float32" | "bfloat16" | undefined;
 }
 
+/** Options of `NativePolicy.merge`. */
+export interface MergeOptions {
+  /** Format of the stored weights. Default: each tensor keeps the format of the base. */
+  dtype?: "float32" | "bfloat16" | undefined;
+  /**
+   * What is scored before and after, to see what rounding changed: sequences, or false for nothing. Default: four
+   * completions of 32 tokens that the policy samples.
+   */
+  probe?: Sequence[] | false | undefined;
+  /** Ends the call with code ABORTED; the folder is then not written. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What `NativePolicy.merge` did to the log-probs of its probe; in nats, over all scored tokens. */
+export interface MergeReport {
+  /** Tokens that were scored; 0 without a probe. */
+  tokens: number;
+  /** Mean log-prob under base and adapter. */
+  before: number;
+  /** Mean log-prob under the merged weights, loaded from the folder. */
+  after: number;
+  /** Mean of the absolute differences by token. */
+  meanDifference: number;
+  /** Largest of them. */
+  maxDifference: number;
+}
+
 const progress = z
   .custom<(done: number, total: number) => unknown>((value) => typeof value === "function", {
     message: "must be a function (done, total) => void",
@@ -175,6 +203,12 @@ export const adapterOptionsSchema = z.strictObject({
   lora: loraSchema.optional(),
   adapter: z.string().min(1).optional(),
   trainable: z.boolean().default(true),
+  signal: signalSchema.optional(),
+});
+
+export const mergeOptionsSchema = z.strictObject({
+  dtype: z.enum(["float32", "bfloat16"]).optional(),
+  probe: z.union([z.literal(false), z.custom<Sequence[]>(Array.isArray)]).optional(),
   signal: signalSchema.optional(),
 });
 

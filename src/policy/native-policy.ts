@@ -22,6 +22,7 @@ import { parseOptions } from "../options/parse-options.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
 import { LoadedModel, type Weights } from "./loaded-model.js";
+import { compareLogprobs, mergeAdapter } from "./lora/merge-adapter.js";
 import { resolveWeights } from "./lora/resolve-weights.js";
 import { modelFolder, pulledModelFolder } from "./model-folder.js";
 import { chooseNatively } from "./native-choice.js";
@@ -35,6 +36,9 @@ import {
   loadOptionsSchema,
   logprobsOptionsSchema,
   lossOptionsSchema,
+  type MergeOptions,
+  type MergeReport,
+  mergeOptionsSchema,
   optimizerSchema,
   type SaveOptions,
   saveOptionsSchema,
@@ -78,6 +82,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   readonly adapterName: string | undefined;
 
   readonly #model: LoadedModel;
+  readonly #weights: Weights;
   readonly #engine: EngineView;
   readonly #tokens: TokenEngine;
   readonly #text: TextPolicy;
@@ -90,6 +95,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   private constructor(model: LoadedModel, weights: Weights, options: { trainable: boolean; owns: boolean }) {
     const { engine, checkpoint, tokenizer } = model;
     this.#model = model;
+    this.#weights = weights;
     this.#engine = weights.view;
     this.#owns = options.owns;
     this.#tokens = new TokenEngine(weights.view);
@@ -146,6 +152,12 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     return this.#base;
   }
 
+  /** Whether these weights compute what the base computes: those of a new adapter before its first step. */
+  get isBase(): boolean {
+    const { adapter } = this.#weights;
+    return !this.#model.options.trainable && (!adapter || (adapter.isNew && this.optimizerStep() === 0));
+  }
+
   /**
    * A further adapter on the same base: a policy of its own that samples, scores and learns alongside this one, with no
    * second copy of the base. Disposing it frees the adapter alone; it ends with the policy that `load` returned.
@@ -195,6 +207,39 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   /** Throws code "CHECKPOINT" for a folder that has none. */
   get tokenizer(): Tokenizer {
     return this.#text.tokenizer;
+  }
+
+  /**
+   * Writes the base with this adapter merged in, as a Hugging Face folder, and says what rounding changed: the log-probs of
+   * a probe before and after. The merged folder is loaded for it, so its weights must fit beside those in use.
+   */
+  async merge(dir: string, options: MergeOptions = {}): Promise<MergeReport> {
+    const { dtype, signal, probe = await this.#probe() } = parseOptions(mergeOptionsSchema, options, "merge");
+    const { adapter } = this.#weights;
+    if (!adapter)
+      throw new SwirlError("CONFIG", `merge: ${this.#state.name} has no adapter`, {
+        remedy: "save it: its weights are whole",
+        details: { field: "adapter" },
+      });
+    const sequences = probe === false ? [] : toSequences(probe, "probe");
+    const watched = signal === undefined ? {} : { signal };
+    const before = sequences.length > 0 ? await this.logprobs(sequences, watched) : [];
+    await mergeAdapter(this.#model.checkpoint, adapter.modules, this.#engine, dir, {
+      ...watched,
+      ...(dtype === undefined ? {} : { dtype }),
+    });
+    if (sequences.length === 0) return compareLogprobs([], []);
+    const { device, dtype: products, threads } = this.#model.options;
+    await using merged = await NativePolicy.load(dir, { device, dtype: products, threads, trainable: false });
+    return compareLogprobs(before, await merged.logprobs(sequences, watched));
+  }
+
+  /** Text of its own, from the beginning-of-text token or any other. */
+  async #probe(): Promise<Sequence[]> {
+    const { bos_token_id: bos } = this.#model.checkpoint.config.json;
+    const prompt = [typeof bos === "number" ? bos : 0];
+    const [completions] = await this.generate([{ tokens: prompt }], { n: 4, maxNewTokens: 32, seed: 0 });
+    return completions!.map(({ tokens }) => ({ tokens: [...prompt, ...tokens], actionStart: 1 }));
   }
 
   // Text: contexts and actions

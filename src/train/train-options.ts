@@ -47,7 +47,10 @@ export const trainSchema = z.strictObject({
   reward: rewardSchema.optional(),
   /** Instead of either: several, summed with weights, each logged as rewards/NAME/mean and /std. */
   rewards: z.array(rewardPartSchema).min(1).max(64).optional(),
-  /** The initial policy, frozen: needed for klWeight > 0; without a weight it only measures. */
+  /**
+   * The initial policy, frozen: needed for klWeight > 0; without a weight it only measures. The base of a policy with a
+   * new adapter.
+   */
   reference: nativePolicySchema.optional(),
   /** "fresh": sampled now from the policy, judged, never executed (SWiRL). "logged": the recorded ones, reweighted. */
   actions: z.enum(["fresh", "logged"]).default("fresh"),
@@ -235,17 +238,13 @@ export function resolveTrainOptions(input: TrainOptions) {
     samplesPerState,
     klWeight,
   });
-  if (klWeight > 0 && !options.reference)
-    throw refuse(
-      "klWeight",
-      `is ${klWeight} without a reference policy`,
-      "give `reference`, or set klWeight to 0",
-    );
+  const reference = options.reference ?? (klWeight > 0 ? ownReference(options.policy, klWeight) : undefined);
   if (options.epochs !== undefined && options.steps !== undefined)
     throw refuse("epochs", "and steps are both given", "give one of them");
   checkSampling(options, baseline, parts);
   return {
     ...options,
+    reference,
     parts,
     terms,
     lossId,
@@ -259,6 +258,18 @@ export function resolveTrainOptions(input: TrainOptions) {
     clipLow: parameters.clipLow ?? 0.2, // of losses without a clip as well: checkpoints of 0.1.0 say so
     clipHigh: parameters.clipHigh ?? 0.2,
   };
+}
+
+/** A new adapter starts as its base, which then is the reference: the same weights in memory, with the adapter off. */
+function ownReference(policy: NativePolicy, klWeight: number): NativePolicy {
+  if (policy.isBase && policy.trainable) return policy.base;
+  throw refuse(
+    "klWeight",
+    `is ${klWeight} without a reference policy`,
+    policy.adapterName === undefined
+      ? "give `reference`, or set klWeight to 0"
+      : "the adapter is not new, so it may not be what its base is: give `reference`, policy.base or a copy of the start, await policy.adapter(\"start\", { adapter: FOLDER, trainable: false })",
+  );
 }
 
 function checkSampling(

@@ -24,6 +24,7 @@ import {
   generateOptionsSchema,
   loadOptionsSchema,
   logprobsOptionsSchema,
+  mergeOptionsSchema,
   saveOptionsSchema,
 } from "../../src/policy/native-options.js";
 import { solveSchema } from "../../src/solve/solve.js";
@@ -81,6 +82,7 @@ const SCHEMAS: Record<string, z.ZodObject> = {
   SaveOptions: saveOptionsSchema,
   AdapterOptions: adapterOptionsSchema,
   LoraOptions: loraSchema,
+  MergeOptions: mergeOptionsSchema,
   SearchOptions: searchSchema,
   SftOptions: sftSchema,
   SolveOptions: solveSchema,

@@ -27,6 +27,28 @@ export function float32ToFloat16(bytes: Uint8Array): { bytes: Uint8Array; overfl
   return { bytes: new Uint8Array(halves.buffer), overflow };
 }
 
+/** bfloat16 to float32 is exact. */
+export function bfloat16ToFloat32(bytes: Uint8Array): Uint8Array {
+  const count = bytes.byteLength / 2;
+  const source = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const bits = new Uint32Array(count);
+  for (let i = 0; i < count; i++) bits[i] = source.getUint16(2 * i, true) << 16;
+  return new Uint8Array(bits.buffer);
+}
+
+/** float32 to bfloat16; what is beyond its range becomes infinite. */
+export function float32ToBfloat16(bytes: Uint8Array): Uint8Array {
+  const count = bytes.byteLength / 4;
+  const source = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const out = new Uint16Array(count);
+  for (let i = 0; i < count; i++) {
+    const bits = source.getUint32(4 * i, true);
+    const notANumber = (bits & 0x7fffffff) > 0x7f800000;
+    out[i] = notANumber ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+  }
+  return new Uint8Array(out.buffer);
+}
+
 function halfToFloatBits(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >> 10) & 0x1f;

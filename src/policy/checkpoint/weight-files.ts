@@ -14,7 +14,7 @@ import { z } from "zod";
 import { parseJsonText } from "../../files/json-file.js";
 import { checkpointError, shown } from "./checkpoint-error.js";
 import { headerLength, parseHeader, type TensorEntry } from "./safetensors.js";
-import { joined, PART_BYTES } from "./tensor-parts.js";
+import { elements, joined, PART_BYTES } from "./tensor-parts.js";
 
 export const SINGLE = "model.safetensors";
 export const INDEX = "model.safetensors.index.json";
@@ -77,7 +77,29 @@ export function readTensorBytes(file: WeightFile, entry: TensorEntry): Promise<U
   return joined(entry.bytes, tensorParts(file, entry));
 }
 
-/** The same in parts, in order; each is a buffer of its own. */
+/** `count` elements of a tensor from `first` on, as stored. */
+export async function readElements(
+  file: WeightFile,
+  entry: TensorEntry,
+  first: number,
+  count: number,
+): Promise<Uint8Array> {
+  const size = entry.bytes / tensorElements(entry);
+  const handle = await open(file.path, "r");
+  try {
+    const bytes = new Uint8Array(count * size);
+    await readFully(handle, bytes, entry.offset + first * size, file.path);
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+function tensorElements({ shape }: TensorEntry): number {
+  return Math.max(1, elements(shape));
+}
+
+/** A tensor's bytes in parts, in order; each is a buffer of its own. */
 export async function* tensorParts(
   file: WeightFile,
   entry: TensorEntry,
