@@ -10,6 +10,7 @@ import { filterSchema } from "../filter/filter-trajectories.js";
 import { lossDefinition } from "../losses/named-losses.js";
 import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
+import { loraSchema } from "../policy/lora/lora-options.js";
 import { compactFits, compactRefusal, OPTIMIZER_STATES, RECOMPUTE } from "../policy/native-options.js";
 import { rolloutShape } from "../synthesize/rollout-options.js";
 import { synthesizeSchema } from "../synthesize/synthesize.js";
@@ -191,6 +192,10 @@ const rootSchema = z
   .strictObject({
     model: path.optional(),
     output: path.optional(),
+    /** Base of an adapter folder whose config names no folder here. */
+    base: path.optional(),
+    /** Stages that train begin with a new adapter instead of all weights. true: with the defaults. */
+    lora: z.unknown().optional(),
     device: z.string().default("auto"),
     dtype: z.enum(["float32", "bfloat16"]).default("float32"),
     threads: z.int().min(0).default(0),
@@ -232,6 +237,10 @@ export function parseConfig(raw: RawConfig) {
   const judge = root.judge === undefined ? undefined : judgeOf(root.judge, "config judge");
   return {
     ...root,
+    lora:
+      root.lora === undefined || root.lora === false
+        ? undefined
+        : parseOptions(loraSchema, root.lora === true ? {} : root.lora, "config lora"),
     tracking: parseOptions(sections.tracking, root.tracking, "config tracking"),
     task: root.task === undefined ? undefined : (byKind(taskKinds, root.task, "config task") as TaskConfig),
     questions: parseOptions(questionSetsSchema, root.questions, "config questions"),

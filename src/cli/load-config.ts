@@ -17,6 +17,7 @@ export type RawConfig = Record<string, unknown>;
 /** Places that hold a path; `*` is any key, or any place of a list. */
 const PATHS = [
   "model",
+  "base",
   "output",
   "questions.*.file",
   "sft.demonstrations.file",

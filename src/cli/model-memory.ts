@@ -8,24 +8,27 @@ export interface StageModels {
   folders: { folder: string; trained: boolean }[];
 }
 
+/** Least bytes of a model: as it is, and while it is trained. */
+export interface ModelBytes {
+  held: number;
+  trained: number;
+}
+
 /**
- * Counts 4 bytes per weight; of a model that is trained 16 (weight, gradient and two moments, all float32), or 8.0625 with
- * compact optimizer state: the least that a stage needs.
+ * Counts weights, and gradients and both moments of what is trained: the least that a stage needs.
  *
- * @param weights Number of weights by model folder.
+ * @param weights By folder.
  * @param memoryBudget Bytes per model; 0 = unlimited.
  * @throws SwirlError MEMORY
  */
 export function requireMemory(
   { work, folders }: StageModels,
-  weights: ReadonlyMap<string, number>,
+  weights: ReadonlyMap<string, ModelBytes>,
   memoryBudget: number,
-  optimizerState: "float32" | "compact" = "float32",
 ): void {
-  const trainedBytes = optimizerState === "compact" ? 8.0625 : 16;
   const free = process.availableMemory();
   const models = folders.map(({ folder, trained }) => {
-    const bytes = (trained ? trainedBytes : 4) * (weights.get(folder) ?? 0);
+    const bytes = weights.get(folder)?.[trained ? "trained" : "held"] ?? 0;
     return { text: `${folder}${trained ? ", trained" : ""}: ${gibibytes(bytes)}`, bytes };
   });
   const all = models.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -39,7 +42,7 @@ export function requireMemory(
     }`,
     {
       remedy:
-        'use a smaller model or more memory, or optimizerState "compact"; in train, klWeight 0 needs no reference model',
+        'train an adapter (--lora), or use optimizerState "compact", a smaller model or more memory; klWeight 0 needs no reference',
       details: { field: "memoryBudget", bytes: all, free },
     },
   );

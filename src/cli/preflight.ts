@@ -10,8 +10,9 @@ import type { Judge } from "../judge/judge.js";
 import { loadAddon } from "../native/load-addon.js";
 import { selectDevice } from "../native/select-device.js";
 import { openCheckpoint } from "../policy/checkpoint/checkpoint.js";
-import { parametersOf } from "../policy/checkpoint/parameter-names.js";
-import { modelFolder } from "../policy/model-folder.js";
+import { openAdapter } from "../policy/lora/adapter-folder.js";
+import { newModules } from "../policy/lora/adapter-modules.js";
+import { compactBytes, countParameters, stateBytes, weightBytes } from "../policy/memory-needs.js";
 import type { NativePolicy } from "../policy/native-policy.js";
 import type { Policy } from "../policy/policy.js";
 import { rolloutSetup } from "../synthesize/rollout-setup.js";
@@ -30,7 +31,7 @@ import { readTrajectories } from "../trajectory/store.js";
 import { checkVote } from "../voting/vote.js";
 import { judgeParts } from "./config-schema.js";
 import { defined } from "./defined.js";
-import { requireMemory, type StageModels } from "./model-memory.js";
+import { type ModelBytes, requireMemory, type StageModels } from "./model-memory.js";
 import { combined, connectJudge } from "./open-judge.js";
 import { openDemonstrations, openQuestions } from "./open-questions.js";
 import { embeddingOptions } from "./open-task.js";
@@ -38,6 +39,7 @@ import { sftSection, testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
 import { trackingOf } from "./tracking.js";
 import { trainRewards } from "./train-rewards.js";
+import { weightsBehind } from "./weights-options.js";
 
 export type Work = "sft" | "synthesize" | "judge" | "filter" | "train" | "evaluate" | "solve" | "logprobs";
 
@@ -70,8 +72,9 @@ class Preflight {
   readonly #session: Session;
   readonly #works: readonly Work[];
   readonly #model: string | undefined;
-  /** Number of weights by model folder. */
-  readonly #weights = new Map<string, number>();
+  readonly #weights = new Map<string, ModelBytes>();
+  /** Folder of the base, where an adapter is trained. */
+  #base: string | undefined;
 
   constructor(session: Session, works: readonly Work[], model: string | undefined) {
     this.#session = session;
@@ -185,13 +188,29 @@ class Preflight {
   async models(): Promise<void> {
     for (const { field, folder, text } of this.#models()) {
       try {
-        const checkpoint = await openCheckpoint(await modelFolder(folder));
+        const trained = field === "model" && this.#does("sft", "train");
+        const found = await weightsBehind(this.#session.config, folder, trained);
+        const checkpoint = await openCheckpoint(found.model);
         const { model } = checkpoint.config;
-        const count = parametersOf(model).reduce(
-          (sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1),
-          0,
+        const { adapter } = found;
+        const modules =
+          adapter === undefined
+            ? []
+            : "lora" in adapter
+              ? newModules(adapter.lora, model)
+              : (await openAdapter(adapter.folder, model)).modules;
+        const counts = countParameters(model, modules);
+        const { dtype, optimizerState } = this.#session.config;
+        const compact = optimizerState === "compact" && counts.adapter === 0;
+        const known = this.#weights.get(folder); // of the model that is trained, which comes first
+        this.#weights.set(
+          folder,
+          known ?? {
+            held: weightBytes(counts, dtype, false),
+            trained: compact ? compactBytes(counts) : weightBytes(counts, dtype, true) + stateBytes(counts),
+          },
         );
-        this.#weights.set(folder, count);
+        if (field === "model") this.#base = modules.length > 0 ? found.model : undefined;
         if (!text) continue;
         const tokenizer = await Tokenizer.load(checkpoint.folder);
         checkVocabulary(tokenizer, model.vocab);
@@ -249,9 +268,16 @@ class Preflight {
   }
 
   memory(): void {
-    const { device, memoryBudget, optimizerState } = this.#session.config;
+    const { device, memoryBudget } = this.#session.config;
     if (this.#weights.size === 0 || !selectDevice(device, loadAddon()).device.name.startsWith("cpu")) return;
-    for (const stage of this.#held()) requireMemory(stage, this.#weights, memoryBudget, optimizerState);
+    for (const stage of this.#held()) requireMemory(stage, this.#weights, memoryBudget);
+  }
+
+  /** The reference policy, unless it is on the base that an adapter is trained on, which is in memory once. */
+  get #referenceModels(): (string | undefined)[] {
+    const { reference } = this.#session.config.train;
+    const shared = this.#base !== undefined && (reference === undefined || reference === this.#base);
+    return shared ? [] : [this.#referenceModel];
   }
 
   /** The models that each stage has in memory at once. */
@@ -265,7 +291,7 @@ class Preflight {
       work,
       folders:
         work === "train"
-          ? held(true, this.#referenceModel, ...this.#judgeModels("rewardJudge"))
+          ? held(true, ...this.#referenceModels, ...this.#judgeModels("rewardJudge"))
           : work === "sft"
             ? held(true)
             : work === "evaluate"

@@ -21,15 +21,15 @@ export type StageName =
   | "train"
   | `evaluate ${(typeof WEIGHTS)[number]}`;
 
-const ROLLOUT = ["model", "dtype", "seed", "task", "rollout"];
+const ROLLOUT = ["model", "base", "dtype", "seed", "task", "rollout"];
 const EVALUATION = [...ROLLOUT, "questions.test", "judge", "evaluate"];
 
 const USES: Record<StageName, readonly string[]> = {
-  sft: [...ROLLOUT, "sft", "optimizerState"],
+  sft: [...ROLLOUT, "lora", "sft", "optimizerState"],
   synthesize: [...ROLLOUT, "sft", "questions.train", "synthesize"],
   judge: ["task", "seed", "judge"],
   filter: ["task", "seed", "judge", "filter"],
-  train: [...ROLLOUT, "sft", "rewardJudge", "train", "optimizerState"],
+  train: [...ROLLOUT, "lora", "sft", "rewardJudge", "train", "optimizerState"],
   "evaluate base": EVALUATION,
   "evaluate start": [...EVALUATION, "sft"],
   "evaluate trained": [...EVALUATION, "sft"],

@@ -18,7 +18,7 @@ import { mayChange, type StageName } from "./run-config.js";
 import { testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
 import { sftStage } from "./sft.js";
-import { subcommand, TRACKERS_FLAG } from "./subcommand.js";
+import { LORA_FLAG, subcommand, TRACKERS_FLAG } from "./subcommand.js";
 import { synthesizeStage } from "./synthesize.js";
 import { table } from "./table.js";
 import { trainStage } from "./train.js";
@@ -29,7 +29,7 @@ export const runCommand = () =>
     name: "run",
     summary: "the whole loop: sft, synthesize, judge, filter, train, evaluate before and after",
     details: "Examples of configs: examples/gsm8k and examples/hotpotqa. Every key: docs/configuration.md.",
-    flags: [TRACKERS_FLAG],
+    flags: [LORA_FLAG, TRACKERS_FLAG],
     resume: "Run the same command again: every stage resumes where it stopped.",
     run: (invocation) =>
       executeSubcommand(invocation, {

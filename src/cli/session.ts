@@ -81,13 +81,16 @@ export function weightsFolder(session: Session, weights: Weights): string {
   });
 }
 
-/** Loads a model with the config's device, type, threads and memory. */
+/** Loads a model or an adapter with the config's device, type, threads and memory. */
 export async function loadPolicy(
   session: Session,
   folder: string,
   options: { trainable: boolean; profile?: boolean },
 ): Promise<NativePolicy> {
-  const { NativePolicy } = await import("../policy/native-policy.js");
+  const [{ NativePolicy }, { weightsOptions }] = await Promise.all([
+    import("../policy/native-policy.js"),
+    import("./weights-options.js"),
+  ]);
   const { device, dtype, threads, memoryBudget, optimizerState, recompute } = session.config;
   const bar = session.progress("load");
   const policy = await NativePolicy.load(folder, {
@@ -98,6 +101,7 @@ export async function loadPolicy(
     optimizerState,
     recompute,
     trainable: options.trainable,
+    ...(await weightsOptions(session.config, folder, options.trainable)),
     profile: options.profile ?? false,
     signal: session.signal,
     onProgress: (done, total) => bar.update(done, total),

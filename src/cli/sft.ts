@@ -8,7 +8,7 @@ import { inRunDirectory } from "./in-run-directory.js";
 import { reportProfile } from "./report-profile.js";
 import { sftSection } from "./sections.js";
 import { loadPolicy, required, type Session } from "./session.js";
-import { PROFILE_FLAG, subcommand, TRACKERS_FLAG } from "./subcommand.js";
+import { LORA_FLAG, PROFILE_FLAG, subcommand, TRACKERS_FLAG } from "./subcommand.js";
 import { trackingOf } from "./tracking.js";
 
 export const sftCommand = () =>
@@ -30,6 +30,7 @@ export const sftCommand = () =>
         help: "trajectories per update (default: 16)",
       },
       { flags: "--lr <rate>", path: "sft.lr", kind: "json", help: "peak learning rate (default: 2e-5)" },
+      LORA_FLAG,
       PROFILE_FLAG,
       TRACKERS_FLAG,
     ],

@@ -22,7 +22,7 @@ export interface Flag {
   path: string;
   help: string;
   /** Paths given as flags are relative to where the command is run. */
-  kind?: "text" | "json" | "path";
+  kind?: "text" | "json" | "path" | "lora";
 }
 
 /** For subcommands whose engine work takes long. */
@@ -37,6 +37,14 @@ export const TRACKERS_FLAG: Flag = {
   flags: "--trackers <names>",
   path: "trackers",
   help: "show the metrics in tensorboard, wandb, mlflow, trackio, jsonl as well; names with commas",
+};
+
+/** For the subcommands that train. */
+export const LORA_FLAG: Flag = {
+  flags: "--lora [settings]",
+  path: "lora",
+  kind: "lora",
+  help: "train an adapter instead of all weights: rank=8,alpha=16,target=all-linear (or q_proj+v_proj); docs/lora.md",
 };
 
 export interface Invocation {
@@ -71,7 +79,18 @@ export interface SubcommandDefinition {
 }
 
 const COMMON: readonly Flag[] = [
-  { flags: "--model <dir>", path: "model", kind: "path", help: "Hugging Face model folder" },
+  {
+    flags: "--model <dir>",
+    path: "model",
+    kind: "path",
+    help: "Hugging Face model folder, or a PEFT adapter's",
+  },
+  {
+    flags: "--base <dir>",
+    path: "base",
+    kind: "path",
+    help: "base of an adapter folder, where its config names no folder here",
+  },
   { flags: "--output <dir>", path: "output", kind: "path", help: "run directory" },
   { flags: "--device <name>", path: "device", help: 'auto, cpu, cuda or cuda:N (default: "auto")' },
   { flags: "--dtype <type>", path: "dtype", help: 'float32 or bfloat16 (default: "float32")' },
@@ -133,7 +152,7 @@ function overridesOf(command: Command, flags: readonly Flag[], options: Record<s
   for (const flag of flags) {
     const value = options[new Option(flag.flags).attributeName()];
     if (value === undefined) continue;
-    overrides.push({ path: flag.path, value: flagValue(command, flag, String(value)) });
+    overrides.push({ path: flag.path, value: flagValue(command, flag, value) });
   }
   for (const text of (options.set as string[] | undefined) ?? []) {
     const at = text.indexOf("=");
@@ -143,13 +162,31 @@ function overridesOf(command: Command, flags: readonly Flag[], options: Record<s
   return overrides;
 }
 
-function flagValue(command: Command, flag: Flag, text: string): unknown {
+function flagValue(command: Command, flag: Flag, value: unknown): unknown {
+  if (flag.kind === "lora") return value === true ? {} : loraSettings(command, String(value));
+  const text = String(value);
   if (flag.kind !== "json") return text;
   try {
     return JSON.parse(text) as unknown;
   } catch {
     throw usage(command, `${flag.flags}: ${JSON.stringify(text)} is not a number, true or false`);
   }
+}
+
+/** "rank=8,target=q_proj+v_proj" as the config's `lora`. */
+function loraSettings(command: Command, text: string): Record<string, unknown> {
+  const names: Record<string, string> = { target: "targetModules", r: "rank" };
+  const settings: Record<string, unknown> = {};
+  for (const part of text.split(",")) {
+    const at = part.indexOf("=");
+    if (at <= 0) throw usage(command, `--lora ${text}: write key=value, such as rank=8,alpha=16`);
+    const key = part.slice(0, at).trim();
+    const value = part.slice(at + 1).trim();
+    const name = names[key] ?? key;
+    const several = name === "targetModules" && value.toLowerCase() !== "all-linear";
+    settings[name] = several ? value.split("+") : jsonOrText(value);
+  }
+  return settings;
 }
 
 function jsonOrText(text: string): unknown {

@@ -4,9 +4,10 @@ import { DEFAULT_EPOCHS } from "../train/train-options.js";
 import { defined } from "./defined.js";
 import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
+import { openReference } from "./open-reference.js";
 import { reportProfile } from "./report-profile.js";
 import { loadPolicy, type Session, weightsFolder } from "./session.js";
-import { PROFILE_FLAG, subcommand, TRACKERS_FLAG } from "./subcommand.js";
+import { LORA_FLAG, PROFILE_FLAG, subcommand, TRACKERS_FLAG } from "./subcommand.js";
 import { trackingOf } from "./tracking.js";
 
 export const trainCommand = () =>
@@ -50,6 +51,7 @@ export const trainCommand = () =>
         path: "train.baseline",
         help: "none, running, group, leave-one-out, reinforce++ (default: the loss's, else leave-one-out)",
       },
+      LORA_FLAG,
       PROFILE_FLAG,
       TRACKERS_FLAG,
     ],
@@ -103,8 +105,7 @@ export async function trainStage(session: Session) {
   await using open = await openJudge(session, "rewardJudge");
   const { profile } = config;
   await using policy = await loadPolicy(session, start, { trainable: true, profile });
-  await using reference =
-    klWeight > 0 ? await loadPolicy(session, named ?? start, { trainable: false }) : undefined;
+  await using reference = klWeight > 0 ? await openReference(session, policy, start, named) : undefined;
   const bar = session.progress("train");
   let note = "";
   const result = await train({

@@ -152,10 +152,10 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     return this.#base;
   }
 
-  /** Whether these weights compute what the base computes: those of a new adapter before its first step. */
+  /** Whether these weights compute what the base computes: those of a new adapter that nothing has changed yet. */
   get isBase(): boolean {
     const { adapter } = this.#weights;
-    return !this.#model.options.trainable && (!adapter || (adapter.isNew && this.optimizerStep() === 0));
+    return !this.#model.options.trainable && (!adapter || (adapter.isNew && !this.#tokens.changed));
   }
 
   /**

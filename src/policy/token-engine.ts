@@ -42,6 +42,11 @@ export class TokenEngine {
     this.#exact = engine.exact;
   }
 
+  /** Whether a call that changes weights was made. */
+  get changed(): boolean {
+    return this.#version > 0;
+  }
+
   /** To be called with every call to the engine that changes weights. */
   weightsChange(): void {
     this.#version++;

@@ -268,7 +268,7 @@ function ownReference(policy: NativePolicy, klWeight: number): NativePolicy {
     `is ${klWeight} without a reference policy`,
     policy.adapterName === undefined
       ? "give `reference`, or set klWeight to 0"
-      : "the adapter is not new, so it may not be what its base is: give `reference`, policy.base or a copy of the start, await policy.adapter(\"start\", { adapter: FOLDER, trainable: false })",
+      : 'the adapter is not new, so it may not be what its base is: give `reference`, policy.base or a copy of the start, await policy.adapter("start", { adapter: FOLDER, trainable: false })',
   );
 }
 

@@ -3,7 +3,7 @@
  * SIGKILL at seeded points, and of one killed again and again, have the SHA-256 of the uninterrupted run's.
  */
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadAddonFrom } from "../../src/native/load-addon.js";
@@ -32,13 +32,13 @@ beforeAll(async () => {
 
 function run(
   name: string,
-  kill: { dieAt: number; afterMs?: number },
+  kill: { dieAt: number; afterMs?: number; lora?: boolean },
 ): Promise<{ output: string; signal: string | null }> {
   return new Promise((resolve, reject) => {
     const program = compiled.file("tests/support/train-program.ts");
     const child = spawn(
       process.execPath,
-      [program, join(folder, "model"), join(folder, name), String(kill.dieAt)],
+      [program, join(folder, "model"), join(folder, name), String(kill.dieAt), kill.lora ? "lora" : ""],
       {
         env: {
           ...process.env,
@@ -89,6 +89,27 @@ describe("a killed run", () => {
     },
     60_000 + POINTS * 10_000,
   );
+
+  it("resumes an adapter in the same way, from checkpoints that hold the adapter alone", async () => {
+    const { output } = await run("lora", { dieAt: 0, lora: true });
+    const [hash, events] = output.trim().split(" ");
+    expect(hash).not.toBe(whole.hash);
+    for (const share of [0.45, 0.8]) {
+      const name = `lora-${share}`;
+      const dieAt = Math.floor(share * Number(events));
+      expect((await run(name, { dieAt, lora: true })).signal).toBe("SIGKILL");
+      expect((await run(name, { dieAt: 0, lora: true })).output.split(" ")[0]).toBe(hash);
+      expect(await metrics(name)).toEqual(await metrics("lora"));
+    }
+    const checkpoint = join(folder, "lora/checkpoints/latest");
+    expect((await readdir(checkpoint)).sort()).toEqual([
+      "adapter_config.json",
+      "adapter_model.safetensors",
+      "manifest.json",
+      "optimizer.safetensors",
+      "progress.json",
+    ]);
+  }, 120_000);
 
   it("resumes to the same weights however often it is killed", async () => {
     let kills = 0;

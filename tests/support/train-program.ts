@@ -1,6 +1,7 @@
 /**
  * Trains the tiny model in a process of its own and prints the SHA-256 of its final weights, so that a test can kill
- * it. Arguments: model folder, run folder, and the number of the progress event at which to die (0: live).
+ * it. Arguments: model folder, run folder, the number of the progress event at which to die (0: live), and "lora" to train
+ * an adapter.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -9,19 +10,22 @@ import { NativePolicy } from "../../src/policy/native-policy.js";
 import { train } from "../../src/train/train.js";
 import { tinyJudge, tinyTrajectories } from "./tiny-world.js";
 
-const [model, run, dieAt] = process.argv.slice(2) as [string, string, string];
+const [model, run, dieAt, adapter] = process.argv.slice(2) as [string, string, string, string?];
 let events = 0;
 function event(): void {
   if (++events === Number(dieAt)) process.kill(process.pid, "SIGKILL");
 }
 
 const options = { device: "cpu", dtype: "float32", threads: 1 } as const;
-const policy = await NativePolicy.load(model, options);
-const reference = await NativePolicy.load(model, { ...options, trainable: false });
+const lora = adapter === "lora";
+const policy = await NativePolicy.load(model, { ...options, ...(lora ? { lora: { rank: 4 } } : {}) });
+// An adapter's reference is its base, which is in memory already.
+const reference = lora ? policy.base : await NativePolicy.load(model, { ...options, trainable: false });
 const judge = await journaledJudge(tinyJudge, join(run, "verdicts.jsonl"));
 await train({
   policy,
-  reference,
+  ...(lora ? {} : { reference }),
+  klWeight: 0.05,
   judge,
   trajectories: await tinyTrajectories(policy, 6),
   samplesPerState: 4,
