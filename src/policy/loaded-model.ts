@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Dtype } from "../native/addon.js";
+import type { Dtype, ModelConfig } from "../native/addon.js";
 import { Engine } from "../native/engine.js";
 import { EngineView } from "../native/engine-view.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
@@ -18,8 +18,11 @@ import { ADAPTER_WEIGHTS, adapterParts, openAdapter, type StoredAdapter } from "
 import { type AdapterModule, newModules } from "./lora/adapter-modules.js";
 import { requireSameTokenizer } from "./lora/adapter-tokenizer.js";
 import { initialA } from "./lora/initial-adapter.js";
+import { loraSchema } from "./lora/lora-options.js";
 import { projectionsOf } from "./lora/projections.js";
 import type { AdapterSource } from "./lora/resolve-weights.js";
+import { activationBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
+import { gibibytes } from "./memory-report.js";
 
 export interface ModelOptions {
   device: string;
@@ -96,6 +99,7 @@ export class LoadedModel {
       config,
     });
     try {
+      if (trainable) requireTrainingFits(folder, config, dtype, engine.memory().budget);
       const hash = await loadWeights(checkpoint, engine, call);
       return new LoadedModel(engine, checkpoint, tokenizer, hash, options);
     } catch (error) {
@@ -190,6 +194,24 @@ export class LoadedModel {
       await view.writeTensor(`${module.name}.lora_A.weight`, "weight", "float32", bytes);
     }
   }
+}
+
+/** Before the weights are read: the least that any update needs, whatever its size. */
+function requireTrainingFits(folder: string, config: ModelConfig, dtype: Dtype, budget: number): void {
+  const counts = countParameters(config);
+  const [weights, state] = [weightBytes(counts, dtype, true), stateBytes(counts)];
+  const least = weights + state + activationBytes(config, dtype, 2, 1, "layers");
+  if (least <= budget) return;
+  const adapter = countParameters(config, newModules(loraSchema.parse({}), config));
+  const small = weightBytes(adapter, "bfloat16", true) + stateBytes(adapter);
+  throw new SwirlError(
+    "MEMORY",
+    `${folder} cannot be trained here: weights ${gibibytes(weights)}, gradients and optimizer state ${gibibytes(state)}; the budget is ${gibibytes(budget)}`,
+    {
+      remedy: `train an adapter (lora: {}), which takes ${gibibytes(small)} at rank 8 in bfloat16; trainable: false is for sampling and scoring alone; \`swirl doctor --model ${folder}\` shows every part`,
+      details: { field: "memoryBudget", bytes: least, budget },
+    },
+  );
 }
 
 async function writeStored(

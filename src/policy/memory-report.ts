@@ -1,0 +1,61 @@
+/** What training and sampling with a model would take, as numbers and as text; `swirl doctor --model` and errors print it. */
+import type { Dtype, ModelConfig } from "../native/addon.js";
+import { newModules } from "./lora/adapter-modules.js";
+import type { LoraSettings } from "./lora/lora-options.js";
+import { activationBytes, cacheBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
+
+/** An update and a cache to count for. */
+export interface MemoryShape {
+  /** Rows of the update's token tree. */
+  tokens: number;
+  /** Scored tokens of the update. */
+  labels: number;
+  /** Tokens in the KV cache. */
+  cached: number;
+}
+
+export interface MemoryRow {
+  training: "all weights" | "adapter";
+  dtype: Dtype;
+  /** Parameters that are trained. */
+  trained: number;
+  /** Bytes of each part. */
+  weights: number;
+  state: number;
+  /** Of an update, everything kept; and the least, with every layer computed again in the backward. */
+  activations: number;
+  leastActivations: number;
+  cache: number;
+  /** Bytes of an update with the least activations; the cache gives way to it. */
+  leastTotal: number;
+  total: number;
+}
+
+export function memoryRows(config: ModelConfig, lora: LoraSettings, shape: MemoryShape): MemoryRow[] {
+  const modules = newModules(lora, config);
+  return (["all weights", "adapter"] as const).flatMap((training) =>
+    (["float32", "bfloat16"] as const).map((dtype): MemoryRow => {
+      const counts = countParameters(config, training === "adapter" ? modules : []);
+      const weights = weightBytes(counts, dtype, true);
+      const state = stateBytes(counts);
+      const { tokens, labels } = shape;
+      const activations = activationBytes(config, dtype, tokens, labels, "all");
+      const leastActivations = activationBytes(config, dtype, tokens, labels, "layers");
+      const cache = cacheBytes(config, dtype, shape.cached);
+      return {
+        training,
+        dtype,
+        trained: counts.adapter || counts.matrices + counts.vectors,
+        weights,
+        state,
+        activations,
+        leastActivations,
+        cache,
+        leastTotal: weights + state + leastActivations,
+        total: weights + state + activations + cache,
+      };
+    }),
+  );
+}
+
+export const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
