@@ -68,6 +68,9 @@ async function baseOf(folder: string, base: string | undefined): Promise<string>
     const path = expandHome(config.base);
     for (const candidate of [resolve(path), resolve(folder, path)])
       if (await isModel(candidate)) return await modelFolder(candidate);
+    // A name of the hub, of which there may be a download.
+    const cached = await modelFolder(config.base).catch(() => undefined);
+    if (cached !== undefined) return cached;
   }
   throw checkpointError(
     config.file,
