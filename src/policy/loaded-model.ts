@@ -21,7 +21,7 @@ import { initialA } from "./lora/initial-adapter.js";
 import { loraSchema } from "./lora/lora-options.js";
 import { projectionsOf } from "./lora/projections.js";
 import type { AdapterSource } from "./lora/resolve-weights.js";
-import { activationBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
+import { activationBytes, compactBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
 import { gibibytes } from "./memory-report.js";
 
 export interface ModelOptions {
@@ -99,7 +99,7 @@ export class LoadedModel {
       config,
     });
     try {
-      if (trainable) requireTrainingFits(folder, config, dtype, engine.memory().budget);
+      if (trainable) requireTrainingFits(folder, config, options, engine.memory().budget);
       const hash = await loadWeights(checkpoint, engine, call);
       return new LoadedModel(engine, checkpoint, tokenizer, hash, options);
     } catch (error) {
@@ -197,9 +197,16 @@ export class LoadedModel {
 }
 
 /** Before the weights are read: the least that any update needs, whatever its size. */
-function requireTrainingFits(folder: string, config: ModelConfig, dtype: Dtype, budget: number): void {
+function requireTrainingFits(
+  folder: string,
+  config: ModelConfig,
+  { dtype, optimizerState }: Pick<ModelOptions, "dtype" | "optimizerState">,
+  budget: number,
+): void {
   const counts = countParameters(config);
-  const [weights, state] = [weightBytes(counts, dtype, true), stateBytes(counts)];
+  const compact = optimizerState === "compact";
+  const weights = compact ? 2 * (counts.matrices + counts.vectors) : weightBytes(counts, dtype, true);
+  const state = compact ? compactBytes(counts) - weights : stateBytes(counts);
   const least = weights + state + activationBytes(config, dtype, 2, 1, "layers");
   if (least <= budget) return;
   const adapter = countParameters(config, newModules(loraSchema.parse({}), config));

@@ -124,10 +124,14 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
       const found = await resolveWeights(place, { lora, adapter, base });
       const frozen = found.adapter !== undefined;
       if (frozen && modelOptions.optimizerState === "compact")
-        throw new SwirlError("CONFIG", `Policy.load: optimizerState "compact" is for all weights, not for an adapter`, {
-          remedy: "leave it out: an adapter's state is small",
-          details: { field: "optimizerState" },
-        });
+        throw new SwirlError(
+          "CONFIG",
+          `Policy.load: optimizerState "compact" is for all weights, not for an adapter`,
+          {
+            remedy: "leave it out: an adapter's state is small",
+            details: { field: "optimizerState" },
+          },
+        );
       const model = await LoadedModel.open(
         found.model,
         { ...modelOptions, trainable: trainable && !frozen },
