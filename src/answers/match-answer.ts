@@ -3,10 +3,12 @@
  * a failed check, not a crash. A matcher may return an AnswerVerdict, true or false; anything else is a failed check
  * whose error shows the expected shape.
  */
+
 import { inspect } from "node:util";
 import { z } from "zod";
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { untilAborted } from "../async/until-aborted.js";
+import { messageOf } from "../errors/message-of.js";
 import { redactText } from "../secrets/redact.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { AnswerMatcher, AnswerVerdict } from "./answer-matcher.js";
@@ -55,6 +57,6 @@ export async function matchAnswer(
     };
   } catch (error) {
     if (signal?.aborted) throw abortedError(signal);
-    return { status: "failed", error: redactText(error instanceof Error ? error.message : String(error)) };
+    return { status: "failed", error: redactText(messageOf(error)) };
   }
 }

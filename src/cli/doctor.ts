@@ -2,8 +2,10 @@
  * `swirl doctor`: what was built, which devices and matrix library run, which instruction sets, and how to get what
  * is missing. Never throws: a native engine that does not load is a finding like any other.
  */
+
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { relative } from "node:path";
+import { messageOf } from "../errors/message-of.js";
 import type { DeviceInfo } from "../native/addon.js";
 import { buildCommand, loadAddonFrom } from "../native/load-addon.js";
 import { packageRoot, packageVersion } from "../version.js";
@@ -106,7 +108,7 @@ export async function doctor(): Promise<DoctorReport> {
     report.missingDevices = addon.missing();
     report.findings = deviceFindings(addon.matrixLibraries, report.missingDevices);
   } catch (error) {
-    report.error = error instanceof Error ? error.message : String(error);
+    report.error = messageOf(error);
     report.findings.push({
       what: "the native engine is not available",
       why: "without it only OpenAI-compatible endpoints can be policies, and nothing can be trained",

@@ -1,4 +1,5 @@
 /** How an error reaches a person: the message, which holds the remedy, and no stack unless SWIRL_DEBUG is set. */
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { redactText } from "../secrets/redact.js";
 
@@ -27,7 +28,7 @@ export function reportError(error: unknown, { stoppedBy, resume }: ReportOptions
     process.stderr.write(`${redactText(stackOf(error))}\n`);
   else if (known) process.stderr.write(`error: ${redactText(error.message)}\n`);
   else {
-    const text = redactText(error instanceof Error ? error.message : String(error));
+    const text = redactText(messageOf(error));
     process.stderr.write(
       `error: ${text}\n  → this is not expected: SWIRL_DEBUG=1 shows where it came from\n`,
     );

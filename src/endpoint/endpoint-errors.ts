@@ -1,5 +1,7 @@
 /** What went wrong with an endpoint: whether to try again, and what a person should do. Never shows a secret. */
+
 import { APIConnectionError, APIError } from "openai";
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { AttemptTimeout, type Disposition, retryAfterMs } from "./retry.js";
 
@@ -61,7 +63,7 @@ export function endpointError(error: unknown, failure: EndpointFailure): SwirlEr
   const { host, model, redact, attempts } = failure;
   const own = ownError(error);
   const status = error instanceof APIError && typeof error.status === "number" ? error.status : undefined;
-  const what = redact((own ? messageOf(own) : describe(error)).slice(0, READ)).slice(0, SHOWN);
+  const what = redact((own ? withoutRemedy(own) : describe(error)).slice(0, READ)).slice(0, SHOWN);
   const advice = redact(own?.remedy ?? remedy(error, status, what, host, model));
   const seconds = (failure.milliseconds / 1000).toFixed(1);
   const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"} in ${seconds} s, ${failure.reason}`;
@@ -82,7 +84,7 @@ function ownError(error: unknown): SwirlError | undefined {
 }
 
 /** The message without the remedy that ends it. */
-function messageOf(error: SwirlError): string {
+function withoutRemedy(error: SwirlError): string {
   return error.remedy === undefined ? error.message : error.message.replace(`\n  → ${error.remedy}`, "");
 }
 
@@ -93,7 +95,7 @@ function describe(error: unknown): string {
   if (error instanceof SyntaxError) return `the reply is not complete JSON: ${error.message}`;
   if (error instanceof TypeError)
     return `the connection broke while reading the reply: ${rootMessage(error)}`;
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** fetch hides the reason ("ECONNREFUSED") in the innermost cause. */

@@ -1,4 +1,5 @@
 /** Which errors become a failed verdict, after which the run continues, and which errors end the run. */
+import { messageOf } from "../errors/message-of.js";
 import { type ErrorCode, SwirlError } from "../errors/swirl-error.js";
 import { redactText } from "../secrets/redact.js";
 
@@ -8,5 +9,5 @@ const ENDS_RUN: readonly ErrorCode[] = ["ABORTED", "DISPOSED", "CONFIG", "CHECKP
 /** @throws The error itself when it ends the run. */
 export function failedVerdict(error: unknown): { status: "failed"; error: string } {
   if (SwirlError.isInstance(error) && ENDS_RUN.includes(error.code)) throw error;
-  return { status: "failed", error: redactText(error instanceof Error ? error.message : String(error)) };
+  return { status: "failed", error: redactText(messageOf(error)) };
 }

@@ -5,6 +5,7 @@
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
+import { beginContext, sampleActions } from "../policy/ask-policy.js";
 import { scoresChoices } from "../policy/choice-scorer.js";
 import { opensThought } from "../policy/opens-thought.js";
 import type { Context, Policy } from "../policy/policy.js";
@@ -55,7 +56,7 @@ interface Ballot extends PollOptions {
 
 export async function poll(options: PollOptions): Promise<Poll> {
   const { policy, messages, mode, retries, votes } = options;
-  const context = policy.begin(messages);
+  const context = beginContext(policy, messages);
   const ballot: Ballot = { ...options, context, opened: opensThought(policy, context) };
   const ask = mode === "text" ? askText : askLogprobs;
   const replies: Reply[] = [];
@@ -92,7 +93,7 @@ async function askText(ballot: Ballot, n: number, temperature: number, round: nu
   const { policy, context, maxNewTokens, words, signal, opened, shown } = ballot;
   const seed = deriveSeed(ballot.seed, round);
   const sampling = { n, temperature, maxNewTokens, seed, ...(signal ? { signal } : {}) };
-  const actions = await policy.act(context, sampling);
+  const actions = await sampleActions(policy, context, sampling);
   return actions.map(({ text, finishReason }) => {
     const finished = finishReason === "stop" || finishReason === "eos";
     const reading = readVerdict({ text, finished, opened, shown }, words);

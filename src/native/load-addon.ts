@@ -4,8 +4,10 @@
  * SWIRL_ADDON names the file; otherwise the newest of the two builds is taken: build/Release (scripts/install.mjs) or
  * build-native/Release (npm run build:native, CMake). When none loads, the message holds the error of every attempt.
  */
+
 import { statSync } from "node:fs";
 import { createRequire } from "node:module";
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { packageRoot, packageVersion } from "../version.js";
 import type { NativeAddon } from "./addon.js";
@@ -73,7 +75,7 @@ export function loadAddonFrom(): LoadedAddon {
       loaded = { addon, path };
       return loaded;
     } catch (error) {
-      problems.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+      problems.push(`${path}: ${messageOf(error)}`);
     }
   }
   throw new SwirlError("DEVICE", `the native engine could not be loaded:\n  ${problems.join("\n  ")}`, {

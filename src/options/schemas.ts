@@ -1,5 +1,7 @@
 /** zod schemas for the parts that every stage's options share: a signal and callbacks. */
+
 import { z } from "zod";
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 
 export const signalSchema = z.custom<AbortSignal>((value) => value instanceof AbortSignal, {
@@ -45,7 +47,7 @@ function guardedCallback<Event>(name: string, call: (event: Event) => unknown) {
 /** A SwirlError passes as it is. */
 export function callbackError(name: string, cause: unknown): SwirlError {
   if (SwirlError.isInstance(cause)) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   return new SwirlError("CONFIG", `${name} threw: ${message}`, {
     remedy: `catch errors inside ${name}, or fix it; finished work is kept`,
     details: { field: name },

@@ -1,4 +1,5 @@
 /** A loss function applied to a batch: called once per sequence, its result checked before the engine sees it. */
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { LossFunction, LossSequence } from "../losses/loss-function.js";
 import type { CheckedSequence } from "./sequences.js";
@@ -33,7 +34,7 @@ function call(loss: LossFunction, sequence: LossSequence, i: number): unknown {
     return loss(sequence);
   } catch (cause) {
     if (SwirlError.isInstance(cause)) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new SwirlError("INPUT", `the loss function threw for batch[${i}]: ${why}`, {
       remedy: "mend the function; gradients and weights are as before",
       details: { field: `batch[${i}]` },

@@ -3,6 +3,7 @@
  * something threw while it was shown. The first error, thrown or rejected with, is reported once as a warning of the
  * process (`process.on("warning")`), and the callback is not called again.
  */
+import { messageOf } from "../errors/message-of.js";
 export function watching(
   onProgress: (done: number, total: number) => unknown,
 ): (done: number, total: number) => void {
@@ -10,7 +11,7 @@ export function watching(
   const fail = (error: unknown) => {
     if (failed) return;
     failed = true;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     process.emitWarning(`onProgress threw: ${message}. The call continues without it`, {
       code: "SWIRL_ON_PROGRESS",
     });

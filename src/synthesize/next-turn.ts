@@ -4,6 +4,7 @@
  */
 
 import type { Message } from "../messages/message.js";
+import { extendContext } from "../policy/ask-policy.js";
 import type { Action, Context } from "../policy/policy.js";
 import type { Step } from "../trajectory/trajectory.js";
 import type { ParsedAction } from "./parse-action.js";
@@ -36,7 +37,7 @@ export function nextTurn(
     const reply: Message = toTool
       ? { role: "tool", content, ...(id !== undefined && { toolCallId: id }) }
       : { role: "user", content };
-    return policy.extend(context, said, reply, replacement);
+    return extendContext(policy, context, { action: said, observation: reply, shown: replacement });
   };
   let next = extend(observation.text);
   const limit = options.maxObservationTokens;

@@ -1,10 +1,13 @@
 /** The environment's half of a step: the reply to an action, from a tool or in place of one. */
+import { messageOf } from "../errors/message-of.js";
 import type { ToolCall } from "../messages/message.js";
+import { redactText } from "../secrets/redact.js";
+import type { AnyTool } from "../tools/tool.js";
 import type { Step, Trajectory } from "../trajectory/trajectory.js";
 import type { ParsedAction } from "./parse-action.js";
 import { notices } from "./prompts.js";
 import type { RolloutSetup } from "./rollout-setup.js";
-import { runCall } from "./run-call.js";
+import { type CallResult, runCall } from "./run-call.js";
 import { truncate } from "./truncate.js";
 
 /** The environment's reply to an action: an observation, or the end. */
@@ -24,11 +27,12 @@ export interface Calls {
 
 /** Replies to an action that is not an answer. Each uses one call, and `calls` counts it. @throws SwirlError ABORTED. */
 export async function respond(
-  { task, format, callLimit, options }: RolloutSetup,
+  setup: RolloutSetup,
   parsed: Exclude<ParsedAction, { kind: "answer" }>,
   calls: Calls,
   signal: AbortSignal | undefined,
 ): Promise<Reply> {
+  const { task, format, callLimit, options } = setup;
   const notice = (text: string): Reply => ({ observation: { text, error: true, milliseconds: 0 } });
   if (parsed.kind === "malformed") {
     if (parsed.reason === "cut-off") return { end: "length" };
@@ -53,15 +57,29 @@ export async function respond(
   calls.made.add(key);
   const tool = task.tools.find((candidate) => candidate.name === name)!;
   const result = await runCall(tool, input, { kind: format.kind, timeoutMs: options.toolTimeoutMs, signal });
-  const text = truncate(result.error ? `error: ${result.text}` : result.text, options.maxObservationChars);
-  const shown =
-    format.kind === "chat-template"
-      ? text
-      : tool.format && !result.error
-        ? tool.format(input, text)
-        : `${input} -> ${text}`;
-  const observation = { text: shown, error: result.error, milliseconds: result.milliseconds };
-  return result.error && options.toolError === "end" ? { observation, end: "tool-error" } : { observation };
+  const observation = observationOf(tool, input, result, setup);
+  return observation.error && options.toolError === "end"
+    ? { observation, end: "tool-error" }
+    : { observation };
+}
+
+/** What the model sees of a call's result. A `format` that fails makes the call a tool error. */
+function observationOf(
+  tool: AnyTool,
+  input: string,
+  { text, error, milliseconds }: CallResult,
+  { format, options }: RolloutSetup,
+): NonNullable<Step["observation"]> {
+  const bounded = truncate(error ? `error: ${text}` : text, options.maxObservationChars);
+  if (format.kind === "chat-template") return { text: bounded, error, milliseconds };
+  if (!tool.format || error) return { text: `${input} -> ${bounded}`, error, milliseconds };
+  try {
+    const shown: unknown = tool.format(input, bounded);
+    if (typeof shown !== "string") throw new Error(`format() of ${tool.name} returned ${typeof shown}`);
+    return { text: shown, error, milliseconds };
+  } catch (cause) {
+    return { text: `${input} -> error: ${redactText(messageOf(cause))}`, error: true, milliseconds };
+  }
 }
 
 /** Calls that differ only in case and spacing are the same. */

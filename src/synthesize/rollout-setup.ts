@@ -1,6 +1,10 @@
 /** Policy, task, format and options of a rollout, checked for compatibility once. */
+
+import { inspect } from "node:util";
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
+import { beginContext } from "../policy/ask-policy.js";
 import { opensThought } from "../policy/opens-thought.js";
 import type { Policy } from "../policy/policy.js";
 import type { ActionFormat } from "../trajectory/trajectory.js";
@@ -40,20 +44,48 @@ export function rolloutSetup(policy: Policy, task: Task, options: RolloutSetting
   }
   if (options.format === "tags") task.tools.forEach(requireTagInput);
   const format = actionFormat(options.format, task.tools, task.answerTag);
-  if (format.kind === "chat-template" && ignoresTools(policy, task.prompt("?", format, callLimit), task)) {
+  if (format.kind === "chat-template" && ignoresTools(policy, promptOf(task, "?", format, callLimit), task)) {
     refuse("format", "the chat template of this model does not show tools", 'use format: "tags"');
   }
   const tools = format.kind === "chat-template" ? task.tools.map(toolSpec) : undefined;
-  if (policy.exact && opensThought(policy, policy.begin(task.prompt("?", format, callLimit), tools))) {
+  if (
+    policy.exact &&
+    opensThought(policy, beginContext(policy, promptOf(task, "?", format, callLimit), tools))
+  ) {
     format.opensThought = true;
   }
   return { policy, task, format, callLimit, options };
 }
 
+/** The messages of the first state. @throws SwirlError CONFIG when the task's prompt throws, or gives anything else. */
+export function promptOf(task: Task, question: string, format: ActionFormat, callLimit: number): Message[] {
+  const fail = (what: string, cause?: unknown) =>
+    new SwirlError("CONFIG", `task ${task.name}: prompt() ${what}`, {
+      remedy: 'return messages: [{ role: "user", content: "…" }]',
+      details: { field: "task.prompt" },
+      cause,
+    });
+  let prompt: unknown;
+  try {
+    prompt = task.prompt(question, format, callLimit);
+  } catch (cause) {
+    if (SwirlError.isInstance(cause)) throw cause;
+    throw fail(`threw: ${messageOf(cause)}`, cause);
+  }
+  const isMessage = (value: unknown) => {
+    const { role, content } = (value ?? {}) as Record<string, unknown>;
+    return typeof content === "string" && ["system", "user", "assistant", "tool"].includes(role as string);
+  };
+  if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(isMessage)) {
+    throw fail(`returned ${inspect(prompt, { depth: 1 }).slice(0, 200)}`);
+  }
+  return prompt as Message[];
+}
+
 /** Whether the prompt is the same with and without tools. False for a policy without tokens, where it is unknown. */
 function ignoresTools(policy: Policy, prompt: Message[], task: Task): boolean {
-  const shown = policy.begin(prompt, task.tools.map(toolSpec)).tokens;
-  const plain = policy.begin(prompt).tokens;
+  const shown = beginContext(policy, prompt, task.tools.map(toolSpec)).tokens;
+  const plain = beginContext(policy, prompt).tokens;
   return (
     shown !== undefined && plain?.length === shown.length && plain.every((token, i) => token === shown[i])
   );

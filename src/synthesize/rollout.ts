@@ -7,16 +7,18 @@
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
+import { beginContext } from "../policy/ask-policy.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import { redactText } from "../secrets/redact.js";
+import type { AnyTool } from "../tools/tool.js";
 import { rebuildStates } from "../trajectory/decompose.js";
 import type { Question } from "../trajectory/question.js";
 import { type Step, TRAJECTORY_VERSION, type Trajectory } from "../trajectory/trajectory.js";
 import { nextTurn } from "./next-turn.js";
 import { type ParsedAction, parseAction } from "./parse-action.js";
 import { type Calls, callKey, respond } from "./respond.js";
-import type { RolloutSetup } from "./rollout-setup.js";
+import { promptOf, type RolloutSetup } from "./rollout-setup.js";
 import { toolSpec } from "./run-call.js";
 import { sampleAction } from "./sample-action.js";
 
@@ -30,7 +32,7 @@ export async function rollout(
   const { policy, task, format, callLimit, options } = setup;
   const start = performance.now();
   const seed = trajectorySeed(options.seed, question.id, sample);
-  const prompt = task.prompt(question.question, format, callLimit);
+  const prompt = promptOf(task, question.question, format, callLimit);
   const trajectory: Trajectory = {
     version: TRAJECTORY_VERSION,
     id: trajectoryId(question.id, sample),
@@ -50,7 +52,7 @@ export async function rollout(
   };
   try {
     const specs = format.kind === "chat-template" ? task.tools.map(toolSpec) : undefined;
-    const context = policy.begin(prompt, specs);
+    const context = beginContext(policy, prompt, specs);
     await play(trajectory, { context, turn: { keep: 0, append: Array.from(context.tokens ?? []) } }, setup, {
       calls: { used: 0, made: new Set(), askedForAnswer: false },
       signal,

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { abortedError } from "../async/map-concurrent.js";
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { ToolSpec } from "../messages/message.js";
 import { redactText } from "../secrets/redact.js";
@@ -58,7 +59,7 @@ export async function runCall(tool: AnyTool, input: string, options: RunCallOpti
     return ended(await Promise.race([executing, stopped]), false);
   } catch (error) {
     if (options.signal?.aborted) throw abortedError(options.signal);
-    return ended(redactText(error instanceof Error ? error.message : String(error)), true);
+    return ended(redactText(messageOf(error)), true);
   } finally {
     clearTimeout(timer);
   }

@@ -5,6 +5,7 @@
  * works; nothing of the process is reachable; the result records who wrote each character. Every failure is a
  * SwirlError of code CHECKPOINT, except that a template which calls raise_exception throws TemplateRefusal.
  */
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { BoundError, Budget, JINJA_BOUNDS, type JinjaBounds } from "./jinja/budget.js";
 import { Evaluator } from "./jinja/evaluate.js";
@@ -131,7 +132,7 @@ function range(args: readonly Value[], budget: Budget): View {
 }
 
 function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 const MONTHS = "January February March April May June July August September October November December".split(

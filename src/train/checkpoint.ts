@@ -9,11 +9,13 @@
  * checkpoints as they were; temp folders it left are removed by the next save. One writer per root: training-run.ts holds
  * its lock.
  */
+
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, stat, symlink } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { z } from "zod";
+import { messageOf } from "../errors/message-of.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import {
   type FileOperations,
@@ -107,7 +109,7 @@ export async function findCheckpoint(options: FindOptions): Promise<Checkpoint |
     try {
       return await verifyCheckpoint(folder);
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       problems.push(`${name}: ${problem}`);
       options.onProblem?.(folder, problem);
     }

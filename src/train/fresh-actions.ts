@@ -5,8 +5,10 @@
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import { matchAnswer } from "../answers/match-answer.js";
 import { mapConcurrent } from "../async/map-concurrent.js";
+import { SwirlError } from "../errors/swirl-error.js";
 import { askForVerdict, askJudge } from "../judge/ask-judge.js";
 import type { Verdict } from "../judge/judge.js";
+import { sampleActions as askActions } from "../policy/ask-policy.js";
 import type { Action } from "../policy/policy.js";
 import { nextSeed, STREAM, seedFor } from "../random/counter-random.js";
 import { stopStrings } from "../synthesize/action-format.js";
@@ -41,7 +43,8 @@ export async function sampleActions(
   let done = 0;
   return Promise.all(
     states.map(async (state, i) => {
-      const actions = await options.policy.act(
+      const actions = await askActions(
+        options.policy,
         { messages: [], tokens: state.state },
         {
           n: options.samplesPerState,
@@ -52,6 +55,13 @@ export async function sampleActions(
           ...withSignal(options.signal),
         },
       );
+      if (actions.length !== options.samplesPerState) {
+        throw new SwirlError(
+          "CONFIG",
+          `policy ${options.policy.id}: act() gave ${actions.length} actions for n ${options.samplesPerState}`,
+          { remedy: "act() must resolve to n actions", details: { field: "policy" } },
+        );
+      }
       onDone(++done, states.length);
       return actions.map((action) => ({ tokens: action.tokens!, logprobs: action.logprobs!, text: action }));
     }),

@@ -14,6 +14,7 @@ import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
+import { updatePolicy } from "../policy/ask-policy.js";
 import { joinTokens } from "../policy/join-tokens.js";
 import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
 import { STREAM } from "../random/counter-random.js";
@@ -156,16 +157,18 @@ export async function sft(input: SftOptions): Promise<SftResult> {
         })),
       );
       const lr = learningRate(batch.step, { ...options, totalSteps, floor: options.lrFloor });
-      const metrics = await policy.update(sequences, {
-        loss: "reinforce",
-        aggregation: "token-mean",
-        tree: options.tree,
-        maxTokensPerMicroBatch: options.maxTokensPerMicroBatch,
-        optimizer: { ...adamwOptions(options), lr },
-        onProgress: (done, total) =>
-          options.onProgress?.({ step: batch.step, totalSteps, phase: "update", done, total }),
-        ...withSignal(signal),
-      });
+      const metrics = await updatePolicy(policy, () =>
+        policy.update(sequences, {
+          loss: "reinforce",
+          aggregation: "token-mean",
+          tree: options.tree,
+          maxTokensPerMicroBatch: options.maxTokensPerMicroBatch,
+          optimizer: { ...adamwOptions(options), lr },
+          onProgress: (done, total) =>
+            options.onProgress?.({ step: batch.step, totalSteps, phase: "update", done, total }),
+          ...withSignal(signal),
+        }),
+      );
       if (metrics.skipped) note(`step ${batch.step + 1}: ${metrics.skipReason}; weights unchanged`);
       const step = batch.step + 1;
       const tokens = run.progress.tokens + metrics.tokens;

@@ -16,6 +16,7 @@
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
+import { updatePolicy } from "../policy/ask-policy.js";
 import type { LossOptions } from "../policy/training-options.js";
 import type { Tracking } from "../trackers/tracking.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
@@ -136,12 +137,14 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       let { tokens, treeTokens, skippedUpdates } = before;
       for (let update = 0; update < options.updatesPerBatch && sequences.length > 0; update++) {
         throwIfAborted(signal);
-        metrics = await policy.update(sequences, {
-          ...lossOptions(options, sequences.length + truncated),
-          optimizer: { ...adamwOptions(options), lr },
-          onProgress: phase("update"),
-          ...withSignal(signal),
-        });
+        metrics = await updatePolicy(policy, () =>
+          policy.update(sequences, {
+            ...lossOptions(options, sequences.length + truncated),
+            optimizer: { ...adamwOptions(options), lr },
+            onProgress: phase("update"),
+            ...withSignal(signal),
+          }),
+        );
         run.weightsMoved();
         tokens += metrics.tokens;
         treeTokens += metrics.treeTokens;
