@@ -9,7 +9,7 @@ import { readJson, writeJson } from "../files/json-file.js";
 import type { RunPaths } from "../run-directory/layout.js";
 import { changedKeys } from "../run-directory/run-directory.js";
 import { redact } from "../secrets/redact.js";
-import type { Config } from "./config-schema.js";
+import { type Config, parseConfig } from "./config-schema.js";
 import type { WEIGHTS } from "./weights.js";
 
 /** A stage of a run, as `swirl run` and stages.json name it. */
@@ -68,7 +68,7 @@ export async function requireRunConfig(paths: RunPaths, config: Config, stage: S
   if (before === undefined) return;
   const { output: _, ...rest } = config;
   const now = redact(JSON.parse(JSON.stringify(rest)) as Record<string, unknown>);
-  const changed = changedKeys(before, now).filter((key) => uses(stage, key));
+  const changed = changedKeys(completeConfig(before), now).filter((key) => uses(stage, key));
   const refused = changed.filter((key) => !mayChange(paths, key));
   if (refused.length > 0)
     throw new SwirlError("CONFIG", `${paths.config} has other values for ${refused.join(", ")}`, {
@@ -79,6 +79,19 @@ export async function requireRunConfig(paths: RunPaths, config: Config, stage: S
   const merged = structuredClone(before);
   for (const key of new Set(changed.map((path) => path.split(".")[0]!))) merged[key] = now[key];
   await writeJson(paths.config, merged);
+}
+
+/**
+ * A resolved config with the defaults of this version in it: one that an earlier version wrote lacks the keys that are
+ * new, and they have changed only where they are given another value. What cannot be read stays as it is.
+ */
+export function completeConfig(old: Record<string, unknown>): Record<string, unknown> {
+  try {
+    const { output: _, ...rest } = parseConfig(old);
+    return redact(JSON.parse(JSON.stringify(rest)) as Record<string, unknown>);
+  } catch {
+    return old;
+  }
 }
 
 function uses(stage: StageName, key: string): boolean {

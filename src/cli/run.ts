@@ -14,7 +14,7 @@ import { executeSubcommand } from "./execute-subcommand.js";
 import { type FilterStageResult, filterStage, NOTHING_KEPT } from "./filter.js";
 import { judgeStage } from "./judge.js";
 import type { Work } from "./preflight.js";
-import { mayChange, type StageName } from "./run-config.js";
+import { completeConfig, mayChange, type StageName } from "./run-config.js";
 import { testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
 import { sftStage } from "./sft.js";
@@ -151,6 +151,7 @@ async function openDirectory({ config, paths }: Session): Promise<RunDirectory> 
     addon: loadAddonFrom().addon.version,
     device: config.device,
     mayChange: (key) => mayChange(paths, key),
+    complete: completeConfig,
   });
 }
 

@@ -43,6 +43,11 @@ export interface RunDirectoryOptions {
    * nothing may change.
    */
   mayChange?: (key: string) => boolean;
+  /**
+   * The resumed run's config with the keys in it that its version did not know yet, at the values that it meant. Default:
+   * it is compared as it is.
+   */
+  complete?: (config: Record<string, unknown>) => Record<string, unknown>;
 }
 
 /**
@@ -134,7 +139,7 @@ async function begin(
     if (others.length > 0) throw notEmpty(dir, others);
     await writeJson(paths.config, config);
   } else {
-    await requireSame(paths, config, before, fresh, options.mayChange ?? (() => false));
+    await requireSame(paths, config, before, fresh, options);
     await writeJson(paths.config, config);
     fresh.sessions.unshift(...before.sessions);
   }
@@ -158,14 +163,14 @@ async function requireSame(
   config: Record<string, unknown>,
   before: Manifest,
   now: Manifest,
-  mayChange: (key: string) => boolean,
+  { mayChange = () => false, complete = (old) => old }: RunDirectoryOptions,
 ): Promise<void> {
   const old = await readJson(
     paths.config,
     z.record(z.string(), z.unknown()),
     "it was changed after it was written: use a new run directory",
   );
-  const changed = changedKeys(old ?? {}, config).filter((key) => !mayChange(key));
+  const changed = changedKeys(complete(old ?? {}), config).filter((key) => !mayChange(key));
   if (changed.length > 0) {
     throw new SwirlError("CONFIG", `${paths.config} has other values for ${changed.join(", ")}`, {
       remedy: "stages that have begun keep their config: use another run directory for a different config",

@@ -12,6 +12,7 @@
 
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
+import { defaultsOf } from "../options/defaults-of.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { updatePolicy } from "../policy/ask-policy.js";
@@ -145,7 +146,13 @@ export async function sft(input: SftOptions): Promise<SftResult> {
     { ...options, epochs: undefined, steps, policyId: policy.id },
     fingerprint(trajectories.flat()),
   );
-  const run = await TrainingRun.open<UpdateRecord>("sft", { ...options, setup, totalSteps, note });
+  const run = await TrainingRun.open<UpdateRecord>("sft", {
+    ...options,
+    setup,
+    defaults: defaultsOf(sftSchema),
+    totalSteps,
+    note,
+  });
   try {
     for (const batch of run.batches(groups, order)) {
       const started = performance.now();

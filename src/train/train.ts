@@ -16,6 +16,7 @@
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
+import { defaultsOf } from "../options/defaults-of.js";
 import { updatePolicy } from "../policy/ask-policy.js";
 import type { LossOptions } from "../policy/training-options.js";
 import type { Tracking } from "../trackers/tracking.js";
@@ -28,7 +29,12 @@ import { completionMetrics, partMetrics, rewardMetrics } from "./reward-metrics.
 import { missingSignal } from "./reward-signal.js";
 import { learningRate } from "./schedules.js";
 import { fingerprint, statesOf, type TrainingState } from "./states.js";
-import { type ResolvedTrainOptions, resolveTrainOptions, type TrainOptions } from "./train-options.js";
+import {
+  type ResolvedTrainOptions,
+  resolveTrainOptions,
+  type TrainOptions,
+  trainSchema,
+} from "./train-options.js";
 import type { TrainRecord } from "./train-record.js";
 import { setupOf } from "./training-progress.js";
 import { TrainingRun } from "./training-run.js";
@@ -100,7 +106,13 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
     },
     fingerprint(states),
   );
-  const run = await TrainingRun.open<TrainRecord>("train", { ...options, setup, totalSteps, note });
+  const run = await TrainingRun.open<TrainRecord>("train", {
+    ...options,
+    setup,
+    defaults: defaultsOf(trainSchema),
+    totalSteps,
+    note,
+  });
   let saidNoSignal = false;
   try {
     for (const batch of run.batches(groups, options)) {

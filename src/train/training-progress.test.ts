@@ -15,7 +15,7 @@ it.each(["{", "", "null", '{"version":9}', '{"version":1,"step":"3"}'])(
     await mkdir(root);
     const fill = (folder: string) => writeFile(join(folder, "progress.json"), text);
     const { folder } = await saveCheckpoint({ root, step: 3, keep: 1, fill });
-    const options = { folder: root, every: 1, keep: 1 };
+    const options = { folder: root, every: 1, keep: 1, defaults: {} };
     await expect(resumeProgress(policy, newProgress("train", {}), options, () => {})).rejects.toMatchObject({
       code: "RECORD",
       remedy: expect.stringContaining(`delete ${folder}`),
@@ -23,3 +23,22 @@ it.each(["{", "", "null", '{"version":9}', '{"version":1,"step":"3"}'])(
     expect(await readFile(join(folder, "progress.json"), "utf8")).toBe(text);
   },
 );
+
+it("a checkpoint of a version without an option is resumed where the option has its default, and nowhere else", async () => {
+  const root = join(temporaryFolder(), "checkpoints");
+  const loading = { loadOptimizer: async () => {} } as unknown as NativePolicy;
+  const saved = { version: 1, ...newProgress("train", { lr: 1, data: "x" }), step: 3 };
+  await mkdir(root);
+  await saveCheckpoint({
+    root,
+    step: 3,
+    keep: 1,
+    fill: (folder) => writeFile(join(folder, "progress.json"), JSON.stringify(saved)),
+  });
+  const options = { folder: root, every: 1, keep: 1, defaults: { lr: 5, added: "off", unused: 1 } };
+  const resume = (setup: Record<string, unknown>) =>
+    resumeProgress(loading, newProgress("train", setup), options, () => {});
+  expect(await resume({ lr: 1, added: "off", data: "x" })).toMatchObject({ step: 3 });
+  await expect(resume({ lr: 1, added: "on", data: "x" })).rejects.toThrow('added was "off", is "on"');
+  await expect(resume({ lr: 5, added: "off", data: "x" })).rejects.toThrow("lr was 1, is 5");
+});

@@ -85,7 +85,10 @@ export function readProgress(file: string, remedy: string): Promise<TrainingProg
 export async function resumeProgress(
   policy: NativePolicy,
   fresh: TrainingProgress,
-  options: CheckpointOptions,
+  options: CheckpointOptions & {
+    /** Values of the options that a checkpoint of an earlier version does not name. */
+    defaults: Record<string, unknown>;
+  },
   note: (text: string) => void,
 ): Promise<TrainingProgress> {
   const found = await findCheckpoint({
@@ -107,7 +110,7 @@ export async function resumeProgress(
         details: { file },
       },
     );
-  const changed = changedKeys(saved.setup, fresh.setup);
+  const changed = changedKeys({ ...known(options.defaults, fresh.setup), ...saved.setup }, fresh.setup);
   if (saved.stage !== fresh.stage || changed.length > 0)
     throw new SwirlError(
       "CONFIG",
@@ -122,6 +125,11 @@ export async function resumeProgress(
   await policy.loadOptimizer(join(found.folder, OPTIMIZER));
   note(`going on after ${saved.step} updates, from ${found.folder}`);
   return saved;
+}
+
+/** Of the defaults, those that the present setup names: an option that is not in use is not compared. */
+function known(defaults: Record<string, unknown>, setup: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(defaults).filter(([key]) => key in setup));
 }
 
 function changedKeys(before: Record<string, unknown>, now: Record<string, unknown>): string[] {

@@ -22,6 +22,8 @@ export interface TrainingRunOptions<Logged extends UpdateRecord> {
   policy: NativePolicy;
   /** setupOf(…): a checkpoint made with another one is refused. */
   setup: TrainingProgress["setup"];
+  /** Defaults of the stage's options: what a checkpoint of a version without an option is taken to have used. */
+  defaults: Record<string, unknown>;
   totalSteps: number;
   maxSkippedUpdates: number;
   checkpoints?: CheckpointOptions | undefined;
@@ -89,7 +91,12 @@ export class TrainingRun<Logged extends UpdateRecord> {
       let progress = newProgress(stage, options.setup);
       if (checkpoints) {
         options.onProgress?.({ step: 0, totalSteps, phase: "resume", done: 0, total: 1 });
-        progress = await resumeProgress(policy, progress, checkpoints, note);
+        progress = await resumeProgress(
+          policy,
+          progress,
+          { ...checkpoints, defaults: options.defaults },
+          note,
+        );
       }
       const openLog = (file: string | undefined) =>
         file === undefined ? undefined : MetricsLog.open(file, progress.step);
