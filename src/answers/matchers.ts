@@ -31,9 +31,10 @@ export function f1Matcher(threshold = 0.5): AnswerMatcher {
 function matcher(id: string, matches: (answer: string, gold: string) => boolean): AnswerMatcher {
   return {
     id,
-    match: ({ answer, gold }) => ({
-      status: "ok",
-      correct: bestOver(gold, (accepted) => matches(answer, accepted)) === 1,
-    }),
+    match: (candidate) =>
+      ofArguments(`${id} matcher`, "{ question, answer, gold }", () => {
+        const { answer, gold } = candidate;
+        return { status: "ok", correct: bestOver(gold, (accepted) => matches(answer, accepted)) === 1 };
+      }),
   };
 }

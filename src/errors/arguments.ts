@@ -66,3 +66,30 @@ export async function* ofArgumentsEach<Item>(
     throw wrongArguments(call, takes, cause, "INPUT");
   }
 }
+
+/**
+ * Makes methods of a class answer wrong arguments with an INPUT error that shows what they take. `takes` maps a method
+ * to its arguments. Errors of the file system keep their own kind.
+ */
+export function checkedMethods<Instance extends object>(
+  type: { readonly name: string; readonly prototype: Instance },
+  takes: Partial<Record<keyof Instance & string, string>>,
+): void {
+  for (const [method, wanted] of Object.entries(takes)) {
+    const { value, ...descriptor } = Object.getOwnPropertyDescriptor(type.prototype, method)!;
+    const fail = (cause: unknown): never => {
+      if ((cause as NodeJS.ErrnoException | null)?.syscall !== undefined) throw cause;
+      throw wrongArguments(`${type.name}.${method}`, wanted as string, cause, "INPUT");
+    };
+    function checked(this: Instance, ...args: unknown[]): unknown {
+      try {
+        const result: unknown = Reflect.apply(value, this, args);
+        return result instanceof Promise ? result.catch(fail) : result;
+      } catch (cause) {
+        return fail(cause);
+      }
+    }
+    Object.defineProperty(checked, "name", { value: method });
+    Object.defineProperty(type.prototype, method, { ...descriptor, value: checked });
+  }
+}

@@ -9,6 +9,7 @@
  */
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import {
   type FileOperations,
@@ -93,9 +94,20 @@ export class JsonlWriter {
   }
 
   /** Resolves when the line is in the file (in the page cache; on disk at the next sync). Calls keep their order. */
-  append(record: unknown): Promise<void> {
-    const line = Buffer.from(`${JSON.stringify(record)}\n`);
-    return this.#enqueue(() => this.#write(line));
+  async append(record: unknown): Promise<void> {
+    // JSON.stringify writes nothing for undefined and functions, and the file could not be read again.
+    const text = ofArguments("append", "a record", () => JSON.stringify(record));
+    if (typeof record !== "object" || record === null || typeof text !== "string") {
+      throw new SwirlError(
+        "INPUT",
+        `${this.file}: ${record === null ? "null" : typeof record} is no record`,
+        {
+          remedy: "append an object",
+        },
+      );
+    }
+    const line = Buffer.from(`${text}\n`);
+    return await this.#enqueue(() => this.#write(line));
   }
 
   /** Resolves when everything appended before is on disk. */

@@ -2,8 +2,10 @@
  * Decides whether a final answer is right, from the answer key alone: the paper's outcome filter. It is the only judge
  * that sees gold answers, and it is not a `Judge` of steps.
  */
+
 import { z } from "zod";
 import type { AnswerCandidate, AnswerMatcher, AnswerVerdict } from "../answers/answer-matcher.js";
+import { checkedMethods } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseOptions } from "../options/parse-options.js";
 import { deriveSeed } from "../random/derive-seed.js";
@@ -90,3 +92,5 @@ export class AnswerKeyJudge implements AnswerMatcher {
     }
   }
 }
+
+checkedMethods(AnswerKeyJudge, { match: "({ question, answer, gold }, options)" });

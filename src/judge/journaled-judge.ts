@@ -8,7 +8,7 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { untilAborted } from "../async/until-aborted.js";
-import { ofArgumentsAsync } from "../errors/arguments.js";
+import { checkedMethods, ofArgumentsAsync } from "../errors/arguments.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { StepView } from "../trajectory/step-views.js";
 import { askJudge } from "./ask-judge.js";
@@ -166,3 +166,5 @@ class Journaled implements JournaledJudge {
     return started;
   }
 }
+
+checkedMethods(Journaled, { judge: "(step, options)" });

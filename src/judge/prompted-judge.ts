@@ -2,7 +2,9 @@
  * The generative reward model: any policy, prompted to reason about a step and to say GOOD or BAD.
  * The same weights, seed and step give the same verdict, whatever else is judged at the same time.
  */
+
 import { z } from "zod";
+import { checkedMethods } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
 import { samplingTemperature } from "../options/float32.js";
@@ -182,3 +184,5 @@ export function pollTemperature(
   }
   return temperature;
 }
+
+checkedMethods(PromptedJudge, { judge: "(step, options)" });

@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import { ofArgumentsAsync } from "../errors/arguments.js";
+import { checkedMethods, ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { parseRecord, readRecords, type TornLine } from "../files/jsonl-reader.js";
 import { JsonlWriter } from "../files/jsonl-writer.js";
@@ -142,3 +142,5 @@ export class VerdictJournal implements AsyncDisposable {
     return this.close();
   }
 }
+
+checkedMethods(VerdictJournal, { add: "(key, judge, step, verdict)" });

@@ -107,6 +107,30 @@ describe("EndpointPolicy requests", () => {
     ]);
   });
 
+  it("asks again, without stop strings, where the server stopped at one inside a thought", async () => {
+    const whole = "<think>Is it <answer>1</answer>?</think>No: <answer>2</answer> and more";
+    await using t = await connected(({ body }) =>
+      texts(body.stop ? whole.slice(0, whole.indexOf("</answer>")) : whole),
+    );
+    const actions = await t.policy.act(t.context, { stop: ["</answer>"], seed: 5 });
+    expect(actions).toEqual([{ text: whole.slice(0, -" and more".length), finishReason: "stop" }]);
+    expect(t.server.arrivals.map(({ body }) => [body.stop, body.seed])).toEqual([
+      [["</answer>"], 5],
+      [undefined, 5],
+    ]);
+  });
+
+  it("asks once where an action ends outside of thoughts, or its thought never ends", async () => {
+    await using t = await connected(({ index }) =>
+      texts(index === 0 ? "<think>a</think><answer>2" : "<think>I wonder"),
+    );
+    const [first] = await t.policy.act(t.context, { stop: ["</answer>"] });
+    expect(first).toEqual({ text: "<think>a</think><answer>2</answer>", finishReason: "stop" });
+    const [second] = await t.policy.act(t.context, { stop: ["</answer>"] });
+    expect(second).toEqual({ text: "<think>I wonder", finishReason: "eos" });
+    expect(t.server.arrivals).toHaveLength(2);
+  });
+
   it("never has more requests in flight than concurrency", async () => {
     await using t = await connected(() => texts("x"), { concurrency: 3 });
     await Promise.all(Array.from({ length: 30 }, () => t.policy.act(t.context)));

@@ -19,14 +19,14 @@ import {
 } from "../endpoint/endpoint-options.js";
 import { RefusedParameters } from "../endpoint/refused-parameters.js";
 import { withRetries } from "../endpoint/retry.js";
-import { ofArgumentsAsync } from "../errors/arguments.js";
+import { checkedMethods, ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
 import { choiceOfReply } from "./endpoint-choice.js";
 import { isLimitTooSmall, servedContextLength } from "./endpoint-probe.js";
-import { actionOf } from "./endpoint-reply.js";
+import { actionOf, stoppedInThought } from "./endpoint-reply.js";
 import { requestMessages, requestSeed, requestTools, withReply } from "./endpoint-request.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
 import { type ReplyChoice, readReply, type Reply as ServerReply } from "./read-reply.js";
@@ -192,8 +192,21 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
    */
   async act(context: Context, options: SamplingOptions = {}): Promise<Action[]> {
     const { n, signal, stop, ...sampling } = this.#sampling(options);
-    const choices = await this.#choices(this.#body(context, sampling, stop), n, sampling.seed, signal);
-    return choices.map((choice) => actionOf(choice, stop, choice.stopSent));
+    const choices = await this.#choices(this.#body(context, sampling, stop), {
+      n,
+      seed: sampling.seed,
+      signal,
+    });
+    return await Promise.all(
+      choices.map(async (choice, first) => {
+        if (!choice.stopSent || !stoppedInThought(choice, stop))
+          return actionOf(choice, stop, choice.stopSent);
+        // The server knows nothing of thoughts: the same again, to be cut here.
+        const body = this.#body(context, sampling, []);
+        const [whole] = await this.#choices(body, { n: 1, seed: sampling.seed, signal, first });
+        return actionOf(whole!, stop, false);
+      }),
+    );
   }
 
   /** The next context: this one, the action, and the environment's reply. */
@@ -211,7 +224,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     const { lead: _, choices: __, find: ___, ...rest } = options;
     const { signal, ...sampling } = this.#sampling(rest);
     const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
-    const [choice] = await this.#choices(body, 1, sampling.seed, signal);
+    const [choice] = await this.#choices(body, { n: 1, seed: sampling.seed, signal });
     return choiceOfReply(choice!, options, { host: this.#endpoint.host, model: this.#options.model });
   }
 
@@ -251,16 +264,19 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   /** Exactly n choices, from one request, or from several with different seeds if the server returns fewer. */
   async #choices(
     body: Record<string, unknown>,
-    n: number,
-    seed: number | undefined,
-    signal?: AbortSignal,
+    {
+      n,
+      seed,
+      signal,
+      first = 0, // of the seeds
+    }: { n: number; seed: number | undefined; signal: AbortSignal | undefined; first?: number },
   ): Promise<Choice[]> {
     const ask = async (count: number, index: number) => {
       const seeded = seed === undefined ? {} : { seed: requestSeed(seed, index) };
       const reply = await this.#request({ ...body, ...seeded, ...(count > 1 ? { n: count } : {}) }, signal);
       return reply.choices.slice(0, count).map((choice) => ({ ...choice, stopSent: reply.stopSent }));
     };
-    if (n === 1) return await ask(1, 0);
+    if (n === 1) return await ask(1, first);
     const choices = this.#ignoresN ? [] : await ask(n, 0);
     if (choices.length < n) {
       this.#ignoresN = true;
@@ -329,3 +345,11 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     return reply;
   }
 }
+
+checkedMethods(EndpointPolicy, {
+  probe: "{ signal }",
+  begin: "(messages, tools)",
+  act: "(context, options)",
+  extend: "(context, action, observation, shown)",
+  choose: "(context, { lead, choices, … })",
+});

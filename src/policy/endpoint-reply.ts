@@ -7,6 +7,7 @@
  * dropped when its opening tag is the last one left open; (4) otherwise the action ended by itself.
  */
 import { SwirlError } from "../errors/swirl-error.js";
+import { maskThoughts } from "../messages/thought.js";
 import { hideSecrets } from "../secrets/known-secrets.js";
 import type { Action } from "./policy.js";
 import type { ReplyChoice, TokenLogprob } from "./read-reply.js";
@@ -43,10 +44,18 @@ export function restoreStop(
   return closing === undefined ? { text, stopped: false } : { text: text + closing, stopped: true };
 }
 
+/** Whether a choice that stopped stands inside a thought: a stop string that is drafted there ends no action. */
+export function stoppedInThought(choice: ReplyChoice, stops: readonly string[]): boolean {
+  if (choice.finish !== "stop" || stops.length === 0 || choice.toolCalls.length > 0) return false;
+  const { text, stopped } = restoreStop(choice, stops);
+  return stopped && maskThoughts(text).unclosed;
+}
+
 function cutAfterFirst(text: string, stops: readonly string[]): string | undefined {
+  const said = maskThoughts(text).text;
   let end = Number.POSITIVE_INFINITY;
   for (const stop of stops) {
-    const at = stop === "" ? -1 : text.indexOf(stop);
+    const at = stop === "" ? -1 : said.indexOf(stop);
     if (at >= 0) end = Math.min(end, at + stop.length);
   }
   return Number.isFinite(end) ? text.slice(0, end) : undefined;

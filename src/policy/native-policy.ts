@@ -7,7 +7,7 @@
  */
 
 import { z } from "zod";
-import { ofArgumentsAsync } from "../errors/arguments.js";
+import { checkedMethods, ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import type {
@@ -460,3 +460,19 @@ export const nativePolicySchema = z.custom<NativePolicy>(
   },
   { message: "must be a native policy (Policy.load(dir)): an endpoint cannot be trained" },
 );
+
+checkedMethods(NativePolicy, {
+  begin: "(messages, tools)",
+  act: "(context, options)",
+  extend: "(context, action, observation, shown)",
+  choose: "(context, { lead, choices, … })",
+  generate: "(prompts, options)",
+  logprobs: "(sequences, options)",
+  forwardBackward: "(batch, options)",
+  update: "(batch, options)",
+  readParameter: "(name, kind)",
+  writeParameter: "(name, values, kind)",
+  save: "(folder, options)",
+  saveOptimizer: "a file",
+  loadOptimizer: "a file",
+});

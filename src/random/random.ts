@@ -51,16 +51,17 @@ export function createRandom(seed: number, label: string): Random {
     const integer = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
     return {
       next,
-      integer,
-      pick: (items) => items[integer(0, items.length - 1)]!,
-      shuffle(items) {
-        const out = [...items];
-        for (let i = out.length - 1; i > 0; i--) {
-          const j = integer(0, i);
-          [out[i], out[j]] = [out[j]!, out[i]!];
-        }
-        return out;
-      },
+      integer: (low, high) => ofArguments("integer", "(lowest, highest)", () => integer(low, high)),
+      pick: (items) => ofArguments("pick", "an array", () => items[integer(0, items.length - 1)]!),
+      shuffle: (items) =>
+        ofArguments("shuffle", "an array", () => {
+          const out = [...items];
+          for (let i = out.length - 1; i > 0; i--) {
+            const j = integer(0, i);
+            [out[i], out[j]] = [out[j]!, out[i]!];
+          }
+          return out;
+        }),
     };
   });
 }

@@ -96,7 +96,9 @@ export function defineTask(options: TaskOptions): Task {
       prompt:
         prompt ??
         ((question, format, limit) =>
-          taskPrompt({ question, tools, format, callLimit: limit, wording: wording ?? {} })),
+          ofArguments("prompt", "(question, format, callLimit)", () =>
+            taskPrompt({ question, tools, format, callLimit: limit, wording: wording ?? {} }),
+          )),
     };
   });
 }

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { atOnce, inSlices } from "../async/slices.js";
-import { ofArgumentsAsync } from "../errors/arguments.js";
+import { checkedMethods, ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { ChatTemplate } from "./chat-template.js";
 import { ControlTokens, type Piece, SECTION, sanitize } from "./control-tokens.js";
@@ -296,3 +296,11 @@ function tokenContent(value: unknown): string | undefined {
   const content = (value as { content?: unknown } | null | undefined)?.content;
   return typeof content === "string" ? content : undefined;
 }
+
+checkedMethods(Tokenizer, {
+  encode: "(text, options)",
+  encodePieces: "(pieces, continues)",
+  decode: "(token ids, options)",
+  tokenBytes: "a vocabulary size",
+  tokenText: "a token id",
+});

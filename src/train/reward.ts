@@ -9,7 +9,7 @@
 
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import { matchAnswer } from "../answers/match-answer.js";
-import { ofArguments } from "../errors/arguments.js";
+import { ofArguments, ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
 import type { NativePolicy } from "../policy/native-policy.js";
@@ -62,27 +62,31 @@ export function outcomeReward(options: OutcomeRewardOptions): Reward {
     const matcher = options.matcher ?? task.matcher;
     return {
       id: `outcome/${task.name}/${matcher.id}`,
-      check(states) {
-        if (states.length === 0 || states.some(({ trajectory }) => trajectory.gold.length > 0)) return;
-        throw new SwirlError("INPUT", "outcomeReward: no trajectory has a gold answer to compare with", {
-          remedy: "synthesize from questions with answers, or train with a judge",
-          details: { field: "trajectories" },
-        });
-      },
-      async score({ trajectory, step }, action, { policy, temperature, maxNewTokens, seed, signal }) {
-        if (trajectory.gold.length === 0)
-          return { status: "failed", error: `question ${trajectory.questionId} has no gold answer` };
-        const parsed = rolloutSchema.parse({ ...rollout, temperature, maxNewTokens, seed });
-        const setup = rolloutSetup(policy, task, { ...parsed, callLimit: trajectory.callLimit });
-        const end = await continueRollout(trajectory, step, { action, seed }, setup, signal);
-        if (end.end === "failed") return { status: "failed", error: end.error ?? "the rollout failed" };
-        const verdict =
-          end.answer === undefined
-            ? ({ status: "ok", correct: false } as const)
-            : await matchAnswer(matcher, end, signal);
-        if (verdict.status === "failed") return verdict;
-        return { status: "ok", good: verdict.correct, score: Number(verdict.correct), votes: 1 };
-      },
+      check: (states) =>
+        ofArguments("check", "training states", () => {
+          if (states.length === 0 || states.some(({ trajectory }) => trajectory.gold.length > 0)) return;
+          throw new SwirlError("INPUT", "outcomeReward: no trajectory has a gold answer to compare with", {
+            remedy: "synthesize from questions with answers, or train with a judge",
+            details: { field: "trajectories" },
+          });
+        }),
+      score: (state, action, context) =>
+        ofArgumentsAsync("score", "(state, action, context)", async () => {
+          const { trajectory, step } = state;
+          const { policy, temperature, maxNewTokens, seed, signal } = context;
+          if (trajectory.gold.length === 0)
+            return { status: "failed", error: `question ${trajectory.questionId} has no gold answer` };
+          const parsed = rolloutSchema.parse({ ...rollout, temperature, maxNewTokens, seed });
+          const setup = rolloutSetup(policy, task, { ...parsed, callLimit: trajectory.callLimit });
+          const end = await continueRollout(trajectory, step, { action, seed }, setup, signal);
+          if (end.end === "failed") return { status: "failed", error: end.error ?? "the rollout failed" };
+          const verdict =
+            end.answer === undefined
+              ? ({ status: "ok", correct: false } as const)
+              : await matchAnswer(matcher, end, signal);
+          if (verdict.status === "failed") return verdict;
+          return { status: "ok", good: verdict.correct, score: Number(verdict.correct), votes: 1 };
+        }),
     };
   });
 }

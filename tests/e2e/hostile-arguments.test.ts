@@ -5,43 +5,8 @@
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import * as api from "../../src/index.js";
+import { hostileValues, use } from "../support/hostile-values.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-
-const throwing = new Proxy(
-  {},
-  {
-    get: () => {
-      throw new Error("a getter that throws");
-    },
-    has: () => {
-      throw new Error("a proxy that throws");
-    },
-    ownKeys: () => {
-      throw new Error("a proxy that throws");
-    },
-  },
-);
-const hostile: [name: string, value: unknown][] = [
-  ["nothing", undefined],
-  ["null", null],
-  ["NaN", Number.NaN],
-  ["Infinity", Number.POSITIVE_INFINITY],
-  ["-1", -1],
-  ["2^60", 2 ** 60],
-  ["{}", {}],
-  ["[]", []],
-  ["[null]", [null]],
-  ['""', ""],
-  ["NUL", "\0"],
-  ["a long text", "x".repeat(10_000)],
-  ["true", true],
-  ["a symbol", Symbol("s")],
-  ["a bigint", 10n],
-  ["a function", () => undefined],
-  ["a date", new Date(Number.NaN)],
-  ["a bare object", Object.create(null)],
-  ["a getter that throws", throwing],
-];
 
 /** Calls the walk leaves out, and why. */
 const LEFT_OUT = new Map([
@@ -101,17 +66,6 @@ function entries(): Entry[] {
   return found;
 }
 
-/** Everything a call returns is used: promises are awaited, iterables begun, what can be disposed is. */
-async function use(result: unknown): Promise<void> {
-  const value = (await result) as
-    | Partial<AsyncIterable<unknown> & AsyncDisposable & { close(): unknown }>
-    | undefined;
-  if (typeof value !== "object" || value === null || value === throwing) return;
-  if (typeof value[Symbol.asyncIterator] === "function")
-    for await (const _ of value as AsyncIterable<unknown>) break;
-  if (typeof value[Symbol.asyncDispose] === "function") await value[Symbol.asyncDispose]!();
-}
-
 it("walks the whole API", () => {
   const names = entries().map(({ name }) => name);
   expect(names.length).toBeGreaterThan(60);
@@ -134,7 +88,7 @@ it.each(entries().map(({ name, call }) => [name, call] as const))(
     const wrong: string[] = [];
     try {
       const good = join(folder, "no-such-folder");
-      const tuples: [string, unknown[]][] = hostile.flatMap(([name, value]) => [
+      const tuples: [string, unknown[]][] = hostileValues.flatMap(([name, value]) => [
         [name, [value]] as [string, unknown[]],
         [`${name}, twice`, [value, value]],
         [`a path, ${name}`, [good, value]],

@@ -8,7 +8,7 @@
  */
 
 import type { Passage } from "../../data/passage.js";
-import { ofArgumentsAsync } from "../../errors/arguments.js";
+import { checkedMethods, ofArgumentsAsync } from "../../errors/arguments.js";
 import { SwirlError } from "../../errors/swirl-error.js";
 import type { Hit, Retriever } from "./retriever.js";
 import { words } from "./words.js";
@@ -151,3 +151,5 @@ function pack(
   }
   return { terms, offsets, passages, counts, lengths: Uint32Array.from(lengths) };
 }
+
+checkedMethods(Bm25Index, { search: "(query: a text, count: a whole number)" });
