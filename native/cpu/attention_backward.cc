@@ -76,7 +76,7 @@ int64_t cut_keys(const swirl_tree& tree, KeyTile* tiles) {
 template <class T>
 void key_gradient(const Attention& attention, const KeyTile& tile, int32_t kv_head, const Gradient<T>& g,
                   void* scratch) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
   if constexpr (std::is_same<T, bfloat16>::value) {
     if (isa() >= Isa::kAvx512Bf16)
       return avx512_bf16::key_gradient_tile(attention, tile, kv_head, g, scratch);
@@ -88,7 +88,7 @@ void key_gradient(const Attention& attention, const KeyTile& tile, int32_t kv_he
 template <class T>
 void query_gradient(const Attention& attention, const QueryTile& tile, int32_t kv_head, const Gradient<T>& g,
                     void* scratch) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
   if constexpr (std::is_same<T, bfloat16>::value) {
     if (isa() >= Isa::kAvx512Bf16)
       return avx512_bf16::query_gradient_tile(attention, tile, kv_head, g, scratch);

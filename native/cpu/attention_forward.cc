@@ -39,7 +39,7 @@ swirl_status attention_forward(swirl_device* device, const swirl_attention_shape
   // The last tiles have the longest paths: first.
   const auto tile_of = [&](int64_t i) -> const QueryTile& { return tiles[count - 1 - i / shape->kv_heads]; };
   const auto run = [&](const auto& body) { parallel_for(device, count * shape->kv_heads, 1, body); };
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
   if (dtype == SWIRL_BFLOAT16 && isa() >= Isa::kAvx512Bf16) {
     using T = bfloat16;
     run([&](int64_t i, int64_t) {

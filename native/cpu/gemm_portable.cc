@@ -20,7 +20,7 @@
 #include "native/cpu/each_isa.h"
 
 // The same once more for AMX.
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__) && defined(__linux__) && !defined(SWIRL_PLAIN_ONLY)
 #if defined(__clang__)
 #pragma clang attribute push(                                                                            \
     __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16"))), \
@@ -96,7 +96,7 @@ Blocks choose_blocks(const Product& p, int threads) {
 }
 
 void run_block(const Product& p, const Blocks& blocks, const Scratch& scratch, int32_t row, int32_t column) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 #if defined(__linux__)
   if (blocks.pairs && isa() >= Isa::kAmxBf16) {
     amx_bf16::product_block(p, blocks, scratch, row, column);
@@ -112,7 +112,7 @@ void run_block(const Product& p, const Blocks& blocks, const Scratch& scratch, i
 }
 
 void pack_columns_of(const Product& p, const Blocks& blocks, int32_t column, int columns, float* to) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 #if defined(__linux__)
   if (blocks.pairs && isa() >= Isa::kAmxBf16) {
     amx_bf16::pack_all(p, blocks, column, columns, to);

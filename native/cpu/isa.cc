@@ -4,10 +4,10 @@
 #include <cstring>
 #include <initializer_list>
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 #include <cpuid.h>
 #endif
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__) && defined(__linux__) && !defined(SWIRL_PLAIN_ONLY)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -15,7 +15,7 @@
 namespace swirl {
 namespace {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 
 // CPUID leaf 7, sub-leaf 1: AVX512_BF16 is EAX bit 5.
 bool has_avx512_bf16() {

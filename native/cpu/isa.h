@@ -24,7 +24,7 @@ const char* isa_name(Isa);
 
 // Calls a function that each_isa.h compiled once per instruction set: SWIRL_DISPATCH(rows(a, b)) runs
 // avx512::rows(a, b), avx2::rows(a, b) or plain::rows(a, b).
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 #define SWIRL_DISPATCH(...)                         \
   do {                                              \
     if (::swirl::isa() >= ::swirl::Isa::kAvx512)    \

@@ -7,7 +7,7 @@
 #include "native/cpu/isa.h"
 #include "native/cpu/ops.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 #define SWIRL_WITH_PAIRS
 #define SWIRL_BODY "native/cpu/register_peak.inl"
 #include "native/cpu/each_isa.h"
@@ -15,7 +15,7 @@
 
 namespace swirl {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 namespace {
 
 #if !defined(SWIRL_AMX_EMULATED)

@@ -10,7 +10,7 @@
 
 #include "native/cpu/bfloat16.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 #include <immintrin.h>
 #endif
 
@@ -30,7 +30,7 @@
 #undef SWIRL_LANES
 #undef SWIRL_LEVEL
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

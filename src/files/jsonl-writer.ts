@@ -94,7 +94,7 @@ export class JsonlWriter {
   }
 
   /** Resolves when the line is in the file (in the page cache; on disk at the next sync). Calls keep their order. */
-  async append(record: unknown): Promise<void> {
+  append(record: unknown): Promise<void> {
     // JSON.stringify writes nothing for undefined and functions, and the file could not be read again.
     const text = ofArguments("append", "a record", () => JSON.stringify(record));
     if (typeof record !== "object" || record === null || typeof text !== "string") {
@@ -107,7 +107,7 @@ export class JsonlWriter {
       );
     }
     const line = Buffer.from(`${text}\n`);
-    return await this.#enqueue(() => this.#write(line));
+    return this.#enqueue(() => this.#write(line));
   }
 
   /** Resolves when everything appended before is on disk. */

@@ -33,8 +33,10 @@ describe("boundPatterns", () => {
     expect(() => `${"a".repeat(100)}b`.match(endless)).toThrow(
       /tokenizer\.json: the pattern .* takes more than 2000 ms/,
     );
-    expect(performance.now() - before).toBeLessThan(60_000);
-    expect(processorTime() - spent).toBeGreaterThan(1_900); // a loaded machine gives it no less
+    const waited = performance.now() - before;
+    expect(waited).toBeLessThan(40_000);
+    // A loaded machine gives it no less, until it has waited long.
+    if (waited < 19_000) expect(processorTime() - spent).toBeGreaterThan(1_900);
     expect("aab aa".match(endless)).toEqual(["aa"]);
   });
 });

@@ -11,7 +11,7 @@ import { GPT2_WORDS } from "./exact-steps.js";
 
 const MILLISECONDS = 2_000;
 /** Wall time after which a match ends, however little of it a loaded machine gave to this process. */
-const MOST_MILLISECONDS = 60_000;
+const MOST_MILLISECONDS = 20_000;
 
 /** How the large families split words. None of them visits a character more than a few times. */
 const FAST = new Set([

@@ -40,13 +40,15 @@ export async function fuzz(
     seed,
     first = 0,
     failures: most = 5,
-  }: { count: number; seed: number; first?: number; failures?: number },
+    seconds = Number.POSITIVE_INFINITY,
+  }: { count: number; seed: number; first?: number; failures?: number; seconds?: number },
 ): Promise<FuzzResult> {
   const watch = watchdog(parser.name, seed);
   const result: FuzzResult = { parser: parser.name, count: 0, seconds: 0, refused: 0, failures: [] };
   const begin = performance.now();
   const kinds = new Set<string>();
   for (let index = first; index < first + count && result.failures.length < most; index++) {
+    if (performance.now() - begin > seconds * 1000) break;
     watch.at(index);
     result.count++;
     const input = parser.input(createRandom(seed, `${parser.name}/${index}`));

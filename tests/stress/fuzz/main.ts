@@ -2,7 +2,11 @@
  * The fuzzer by hand: `node scripts/run-ts.mjs tests/stress/fuzz/main.ts --parser numbers --count 100000 --seed 1`.
  * Without --parser, `count` inputs are divided among all parsers. `--first I --count 1` repeats one input. Exit status 1
  * when a promise is broken.
+ *
+ * `--state FILE` keeps how far each parser has come: a run that is stopped, also by `--seconds S` for each parser, is
+ * resumed by the same command, until each has read its share of `count`. Run several seeds for several processors.
  */
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { fuzz } from "./fuzz.js";
 import { parsers } from "./parsers/index.js";
@@ -13,6 +17,8 @@ const { values } = parseArgs({
     count: { type: "string", default: "100000" },
     seed: { type: "string", default: "1" },
     first: { type: "string", default: "0" },
+    seconds: { type: "string", default: "Infinity" },
+    state: { type: "string" },
   },
 });
 const chosen = parsers.filter(({ name }) => values.parser === undefined || name === values.parser);
@@ -21,11 +27,29 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 const shares = chosen.reduce((sum, { share = 1 }) => sum + share, 0);
+interface State {
+  [parser: string]: { done: number; seconds: number; refused: number };
+}
+const state = values.state === undefined ? {} : readState(values.state);
 let total = 0;
 for (const parser of chosen) {
   const count = Math.ceil((Number(values.count) * (parser.share ?? 1)) / shares);
-  const result = await fuzz(parser, { count, seed: Number(values.seed), first: Number(values.first) });
+  const before = state[parser.name] ?? { done: 0, seconds: 0, refused: 0 };
+  const result = await fuzz(parser, {
+    count: count - before.done,
+    seed: Number(values.seed),
+    first: Number(values.first) + before.done,
+    seconds: Number(values.seconds),
+  });
   total += result.count;
+  if (values.state !== undefined) {
+    state[parser.name] = {
+      done: before.done + result.count,
+      seconds: before.seconds + result.seconds,
+      refused: before.refused + result.refused,
+    };
+    writeFileSync(values.state, JSON.stringify(state, null, 2));
+  }
   const rate = Math.round(result.count / result.seconds);
   const refused = Math.round((100 * result.refused) / result.count);
   console.log(
@@ -40,3 +64,11 @@ for (const parser of chosen) {
   }
 }
 console.log(`${total} inputs`);
+
+function readState(file: string): State {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as State;
+  } catch {
+    return {};
+  }
+}
