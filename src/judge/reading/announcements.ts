@@ -232,7 +232,8 @@ export function isUnclear(after: string, said: Said, words: Words): boolean {
   ).exec(after);
   const isDeterminer = other?.[1] === "no" && /^[ \t]+\p{L}/u.test(after.slice(other[0].length));
   if (other && !isDeterminer) {
-    const { positive } = wordsIn(other[0], words).at(-1)!;
+    // Right after a digit of another script the word is none of its own, and a doubt all the same.
+    const positive = wordsIn(other[0], words).at(-1)?.positive ?? other[1]!.toUpperCase() === words[0];
     if (positive !== said.positive) return true;
   }
   // "GOOD. BAD." or the other word alone on the next line

@@ -209,6 +209,7 @@ describe("a step's verdict", () => {
     ["Verdict: GOOD for nothing", "unclear"],
     ["Verdict: BAD idea to skip it, so GOOD", "unclear"],
     ["Verdict: no BAD", "unclear"],
+    ["BAD,\u0968GOOD", "unclear"],
     ["Verdict: GOOD Verdict: BAD", "unclear"],
     ["<verdict>GOOD</verdict><verdict>BAD</verdict>", "unclear"],
     // unfinished
