@@ -11,7 +11,6 @@ import { beginContext } from "../policy/ask-policy.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import { redactText } from "../secrets/redact.js";
-import type { AnyTool } from "../tools/tool.js";
 import { rebuildStates } from "../trajectory/decompose.js";
 import type { Question } from "../trajectory/question.js";
 import { type Step, TRAJECTORY_VERSION, type Trajectory } from "../trajectory/trajectory.js";
