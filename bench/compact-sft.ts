@@ -20,17 +20,20 @@ const { values: options } = parseArgs({
     seeds: { type: "string", default: "0" },
     steps: { type: "string", default: String(DEMO_SETTINGS.sft.steps) },
     threads: { type: "string", default: "1" },
+    /** Of the kinds of state, in the order below: their numbers, with commas. */
+    kinds: { type: "string", default: "0,1,2" },
     /** Writes every loss there, as JSON. */
     json: { type: "string" },
   },
 });
 const steps = Number(options.steps);
 const threads = Number(options.threads);
-const kinds = [
+const allKinds = [
   { name: "float32", load: { dtype: "float32" } },
   { name: "bfloat16, float32 state", load: { dtype: "bfloat16" } },
   { name: "bfloat16, compact state", load: { dtype: "bfloat16", optimizerState: "compact" } },
 ] as const;
+const kinds = options.kinds.split(",").map((i) => allKinds[Number(i)]!);
 
 const tenths = (losses: readonly number[]) =>
   Array.from({ length: 10 }, (_, i) => {
