@@ -150,7 +150,7 @@ describe("a tool of the user's own", () => {
     expect((await run({ execute: () => Promise.reject(thrown) })).error).toBe(true);
   });
 
-  it.each([undefined, null, {}, [], Symbol("x"), () => ""])(
+  it.each([Symbol("x"), () => ""])(
     "that returns %o is a tool error",
     async (result) => {
       expect((await run({ execute: () => result })).error).toBe(true);
