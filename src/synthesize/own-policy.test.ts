@@ -150,13 +150,10 @@ describe("a tool of the user's own", () => {
     expect((await run({ execute: () => Promise.reject(thrown) })).error).toBe(true);
   });
 
-  it.each([Symbol("x"), () => ""])(
-    "that returns %o is a tool error",
-    async (result) => {
-      expect((await run({ execute: () => result })).error).toBe(true);
-      expect((await run({ format: () => result })).error).toBe(true);
-    },
-  );
+  it.each([Symbol("x"), () => ""])("that returns %o is a tool error", async (result) => {
+    expect((await run({ execute: () => result })).error).toBe(true);
+    expect((await run({ format: () => result })).error).toBe(true);
+  });
 
   it("may return a number", async () => {
     expect(await run({ execute: () => 5 })).toMatchObject({ error: false, text: "x -> 5" });
