@@ -146,7 +146,7 @@ export {
   type Comparison,
   compareEvaluations,
 } from "./evaluate/compare.js";
-export { type EvaluationRecord, readEvaluations } from "./evaluate/evaluation-record.js";
+export { type EvaluationRecord, type RecordedVotes, readEvaluations } from "./evaluate/evaluation-record.js";
 export {
   type Estimate,
   type EvaluationSummary,

@@ -9,6 +9,14 @@ import { type Trajectory, trajectorySchema } from "../trajectory/trajectory.js";
 
 export const EVALUATION_VERSION = 1;
 
+/** An answer of a vote. */
+export interface RecordedVotes {
+  /** The answer, in the words of the first trajectory that gave it. */
+  answer: string;
+  /** Trajectories that gave it. */
+  count: number;
+}
+
 /** One evaluated question: a line of an evaluation file. */
 export interface EvaluationRecord {
   /** Version of the record. */
@@ -36,7 +44,7 @@ export interface EvaluationRecord {
   /** One verdict per step, in order. Absent when steps were not judged. */
   verdicts?: Verdict[] | undefined;
   /** With several trajectories per question: how many each answer has, most first. Their sum is `sampled` at most. */
-  votes?: { answer: string; count: number }[] | undefined;
+  votes?: RecordedVotes[] | undefined;
   /** Trajectories that were rolled out, when several were. */
   sampled?: number | undefined;
   /** How the trajectory was chosen, when several were rolled out. */

@@ -11,10 +11,10 @@
  */
 import { ofArguments } from "../errors/arguments.js";
 
-/** Names of the estimators, for schemas. */
-export const KL_ESTIMATORS = ["k1", "k2", "k3", "k3+"] as const;
-/** Estimators of the KL divergence from the sampled token: "k1", "k2", "k3" or "k3+". */
-export type KlEstimator = (typeof KL_ESTIMATORS)[number];
+/** Estimators of the KL divergence from the sampled token. */
+export type KlEstimator = "k1" | "k2" | "k3" | "k3+";
+/** Their names, for schemas. */
+export const KL_ESTIMATORS = ["k1", "k2", "k3", "k3+"] as const satisfies readonly KlEstimator[];
 
 /** One token's estimate of the KL divergence. */
 export interface KlEstimate {
