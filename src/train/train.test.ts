@@ -294,7 +294,7 @@ describe("train", () => {
     );
     const reward = { id: "mine", score: async () => "GOOD" } as unknown as Reward;
     expect((await problem(run({ judge: undefined, reward }))).message).toMatch(
-      /score\(\) of mine gave 'GOOD'/,
+      /score\(\) of mine returned 'GOOD'/,
     );
     const given = [{ trajectory: trajectories[0] }] as unknown as Trajectory[];
     expect(await problem(run({ trajectories: given }))).toMatchObject({ code: "RECORD" });
