@@ -92,7 +92,9 @@ export function defineTask(options: TaskOptions): Task {
       callLimit,
       answerTag,
       matcher,
-      ...(prompt ? {} : { followUp }),
+      ...(prompt
+        ? {}
+        : { followUp: (question) => ofArguments("followUp", "(question)", () => followUp(question)) }),
       prompt:
         prompt ??
         ((question, format, limit) =>
