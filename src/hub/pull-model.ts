@@ -5,7 +5,9 @@
  */
 import { mkdir, readlink, rename, rm, stat, statfs, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { inspect } from "node:util";
 import { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { makeFolder } from "../files/make-folder.js";
 import { parseOptions } from "../options/parse-options.js";
@@ -89,9 +91,9 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
     token,
     onProgress,
     signal,
-  } = parseOptions(pullSchema, options, "pullModel");
+  } = ofArguments("pullModel", "(name, options)", () => parseOptions(pullSchema, options, "pullModel"));
   if (typeof name !== "string" || !isHubName(name))
-    throw new SwirlError("INPUT", `${JSON.stringify(name)} is no name of a model on the hub`, {
+    throw new SwirlError("INPUT", `${inspect(name)} is no name of a model on the hub`, {
       remedy: "write org/name, such as HuggingFaceTB/SmolLM2-135M-Instruct",
       details: { field: "name" },
     });

@@ -4,6 +4,7 @@
  * The examples are demonstrations, played once against the task's live tools, so that their turns look exactly as the
  * model will see its own: the same tags or calls, the same form of results.
  */
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message } from "../messages/message.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
@@ -33,7 +34,17 @@ type Kind = ActionFormat["kind"];
 export async function fewShotTask(
   task: Task,
   demonstrations: Iterable<Demonstration> | AsyncIterable<Demonstration>,
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<Task> {
+  return await ofArgumentsAsync("fewShotTask", "(task, demonstrations, { signal? })", () =>
+    withExamples(task, demonstrations, options),
+  );
+}
+
+async function withExamples(
+  task: Task,
+  demonstrations: Iterable<Demonstration> | AsyncIterable<Demonstration>,
+  { signal }: { signal?: AbortSignal | undefined },
 ): Promise<Task> {
   const examples: Example[] = [];
   for await (const demonstration of demonstrations)

@@ -2,7 +2,9 @@
  * Tools of an MCP server, through a connected client of `@modelcontextprotocol/sdk`. The server checks its input; a
  * result that it marks as an error is a tool error, which the model sees.
  */
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
+import { redactText } from "../secrets/redact.js";
 import { jsonSchemaInput } from "./json-schema-input.js";
 import { resultText } from "./result-text.js";
 import type { AnyTool } from "./tool.js";
@@ -49,28 +51,44 @@ export interface McpToolsOptions {
 /**
  * The tools of an MCP server.
  *
- * @throws SwirlError CONFIG for a name in `only` that the server does not have, and for a server that lists no tools.
+ * @throws SwirlError INPUT for what is not a client; ENDPOINT for a server that does not answer; CONFIG for a name in `only` that the server does not have, and for a server that lists no tools.
  * @example
  * const client = new Client({ name: "swirl", version: "1.0.0" });
  * await client.connect(new StdioClientTransport({ command: "my-server" }));
  * const task = defineTask({ name: "notes", tools: await mcpTools(client), callLimit: 5, matcher: exactMatcher() });
  */
 export async function mcpTools(client: McpClient, options: McpToolsOptions = {}): Promise<AnyTool[]> {
+  const only = ofArguments("mcpTools", "(client, { only? })", () => {
+    if (typeof client.listTools !== "function" || typeof client.callTool !== "function")
+      throw new TypeError("the client has no listTools and callTool");
+    return options.only === undefined ? undefined : [...options.only];
+  });
   const tools: AnyTool[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await client.listTools(cursor === undefined ? {} : { cursor });
+    const page = await listPage(client, cursor);
     for (const { name, description = "", inputSchema } of page.tools)
       tools.push(toolOf(client, name, description, (inputSchema ?? {}) as Record<string, unknown>));
     cursor = page.nextCursor;
     if (cursor === undefined) break;
     if (tools.length > MOST_TOOLS) throw fail(`the server lists more than ${MOST_TOOLS} tools`);
   }
-  const { only } = options;
   const names = tools.map(({ name }) => name);
   const absent = only?.find((name) => !names.includes(name));
   if (absent !== undefined) throw fail(`the server has no tool ${absent}; it has ${names.join(", ")}`);
   if (tools.length === 0) throw fail("the server lists no tools");
   return only ? tools.filter(({ name }) => only.includes(name)) : tools;
+}
+
+async function listPage(client: McpClient, cursor: string | undefined) {
+  try {
+    return await client.listTools(cursor === undefined ? {} : { cursor });
+  } catch (cause) {
+    const message = redactText(cause instanceof Error ? cause.message : String(cause));
+    throw new SwirlError("ENDPOINT", `mcpTools: the server does not list its tools: ${message}`, {
+      remedy: "check that the server runs and that the client is connected",
+      cause,
+    });
+  }
 }
 
 function fail(what: string): SwirlError {

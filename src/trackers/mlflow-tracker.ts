@@ -3,7 +3,9 @@
  * run continues it wherever it goes on. Parameters are set once, as MLflow demands. Tables are artifacts of the kind
  * that `mlflow.log_table` writes, where the server takes artifacts itself (`mlflow-artifacts:`, its default).
  */
+
 import { z } from "zod";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { rememberSecret } from "../secrets/known-secrets.js";
 import { redactText } from "../secrets/redact.js";
@@ -35,13 +37,16 @@ type MlflowRun = z.output<typeof runSchema>;
 
 /** A tracker that sends metrics, parameters and tables to an MLflow server. */
 export function mlflowTracker(options: MlflowTrackerOptions = {}): Tracker {
-  const server = new MlflowServer(options);
+  const { server, experiment } = ofArguments("mlflowTracker", "{ trackingUri?, experiment?, token? }", () => ({
+    server: new MlflowServer(options),
+    experiment: options.experiment,
+  }));
   let run: MlflowRun | undefined;
   return {
     name: "mlflow",
     check: () => server.check(),
     begin: async (tracked, { signal }) => {
-      run = await openRun(server, tracked, options.experiment, signal);
+      run = await openRun(server, tracked, experiment, signal);
     },
     log: async (entries, { signal }) => {
       const metrics = entries.flatMap(metricsOf);

@@ -3,9 +3,11 @@
  * that is maintained, nor a wire format that it promises to keep. Their environment variables and offline modes work as
  * in Python. A child that ends or hangs is a failed call; the next one starts another.
  */
+
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { ofArguments } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { redactText } from "../secrets/redact.js";
 import { PYTHON_BRIDGE } from "./python-bridge.js";
@@ -19,12 +21,12 @@ export interface PythonTrackerOptions {
 
 /** A tracker that logs to Weights & Biases through the Python package `wandb`. */
 export function wandbTracker(options: PythonTrackerOptions = {}): Tracker {
-  return pythonTracker("wandb", options);
+  return ofArguments("wandbTracker", "{ python? }", () => pythonTracker("wandb", options));
 }
 
 /** A tracker that logs to Trackio through the Python package `trackio`. */
 export function trackioTracker(options: PythonTrackerOptions = {}): Tracker {
-  return pythonTracker("trackio", options);
+  return ofArguments("trackioTracker", "{ python? }", () => pythonTracker("trackio", options));
 }
 
 export function pythonTracker(
