@@ -22,16 +22,17 @@ uint64_t set_budget(const EngineOptions& options, Device& device) {
                     memory_text(info.memory_free) + " are free on " + info.name + ")",
                 "raise memoryBudget, use dtype: \"bfloat16\" or trainable: false, or a smaller model");
   }
-  // Gradients and both moments: a float32 each.
-  const uint64_t training =
-      options.trainable ? 3 * Parameters::bytes_of(options.config, SWIRL_FLOAT32, true) : 0;
+  // Gradients in float32, and both moments: in float32, or compact in at least a byte each.
+  const uint64_t floats = Parameters::bytes_of(options.config, SWIRL_FLOAT32, true);
+  const uint64_t training = !options.trainable ? 0 : options.compact_state ? floats + floats / 2 : 3 * floats;
   if (weights + training > budget) {
-    throw Error("MEMORY", "createEngine",
-                "training needs " + memory_text(weights + training) + ": weights " + memory_text(weights) +
-                    ", gradients and optimizer state " + memory_text(training) + "; the budget is " +
-                    memory_text(budget) + " (" + memory_text(info.memory_free) + " are free on " + info.name +
-                    ")",
-                "load it with trainable: false, raise memoryBudget, or use a smaller model");
+    throw Error(
+        "MEMORY", "createEngine",
+        "training needs " + memory_text(weights + training) + ": weights " + memory_text(weights) +
+            ", gradients and optimizer state " + memory_text(training) + "; the budget is " +
+            memory_text(budget) + " (" + memory_text(info.memory_free) + " are free on " + info.name + ")",
+        "train an adapter (lora: {}), use optimizerState: \"compact\", raise memoryBudget, or load it with "
+        "trainable: false");
   }
   device.set_budget(budget);
   return budget;
