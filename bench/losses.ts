@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
     device: { type: "string", default: "cpu" },
     threads: { type: "string", default: "0" },
     rounds: { type: "string", default: "5" },
+    losses: { type: "string" }, // names with commas; "own" is the one in TypeScript. Default: all
   },
 });
 const shape = parseShape(options.shape);
@@ -44,7 +45,10 @@ const own: LossFunction = ({ logprobs, behaviorLogprobs, advantage, weights }) =
   return { value, derivative };
 };
 
-const losses = [...LOSS_NAMES.filter((name) => name !== "reinforce"), own];
+const wanted = options.losses?.split(",");
+const losses = [...LOSS_NAMES.filter((name) => name !== "reinforce"), own].filter(
+  (loss) => wanted === undefined || wanted.includes(typeof loss === "string" ? loss : "own"),
+);
 const nameOf = (loss: (typeof losses)[number] | "reinforce") =>
   typeof loss === "string" ? loss : "one's own";
 
