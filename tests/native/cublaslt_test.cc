@@ -16,7 +16,8 @@ bool reason_holds(const char* file, const char* folder, const char* words[], int
     setenv("SWIRL_CUBLASLT", file, 1);
     setenv("CUDA_HOME", folder, 1);
     std::string reason;
-    const bool found = swirl::cuda::cublaslt::open_library(&reason) != nullptr;
+    const auto starts = [](const swirl::cuda::cublaslt::Library&) { return swirl::cuda::cublaslt::kSuccess; };
+    const bool found = swirl::cuda::cublaslt::open_library(starts, &reason) != nullptr;
     bool good = !found || *file == 0;  // on a machine that has it, the search may succeed
     for (int i = 0; i < count && !found; ++i) {
       if (reason.find(words[i]) != std::string::npos) continue;
@@ -35,8 +36,8 @@ bool reason_holds(const char* file, const char* folder, const char* words[], int
 int main() {
   const char* missing[] = {"/no/such/libcublasLt.so.13", "pip install nvidia-cublas", "SWIRL_CUBLASLT"};
   const char* other[] = {"libm.so.6: lacks functions"};
-  const char* search[] = {"libcublasLt.so.13", "libcublasLt.so.12", "/no/toolkit/lib64/libcublasLt.so.13",
-                          "/usr/local/cuda/lib64/libcublasLt.so.12"};
+  const char* search[] = {"libcublasLt.so.13", "libcublasLt.so.12", "/no/toolkit/lib64/",
+                          "/usr/local/cuda/lib64/"};
   const bool ok = reason_holds("/no/such/libcublasLt.so.13", "", missing, 3) &
                   reason_holds("libm.so.6", "", other, 1) & reason_holds("", "/no/toolkit", search, 4);
   std::printf("cublaslt: %s\n", ok ? "ok" : "FAILED");
