@@ -85,8 +85,8 @@ __global__ void __launch_bounds__(kPackThreads)
       mean = fmaxf(mean, fabsf(x.mean[i]));
       square = fmaxf(square, x.square[i]);
     }
-    const uint8_t m_scale = moment_scale(kFirstMoment, block_largest(mean));
-    const uint8_t v_scale = moment_scale(kSecondMoment, block_largest(square));
+    const uint8_t m_scale = moment_scale(first_moment_format(), block_largest(mean));
+    const uint8_t v_scale = moment_scale(second_moment_format(), block_largest(square));
     if (left <= 0) return;
     if (at % kMomentBlock == 0) {
       s.m_scale[at / kMomentBlock] = m_scale;

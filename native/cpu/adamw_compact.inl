@@ -22,14 +22,16 @@ SWIRL_INLINE U moment_codes(const MomentFormat& f, V x, U random) {
   return x < normal ? low : high;
 }
 SWIRL_INLINE V first_moments(U codes, float scale) {
-  return (V)((U)(moment_values(kFirstMoment, codes & 0x7fu) * scale) | (codes & 0x80u) << 24);
+  return (V)((U)(moment_values(first_moment_format(), codes & 0x7fu) * scale) | (codes & 0x80u) << 24);
 }
 SWIRL_INLINE U first_moment_codes(V x, float inverse, U random) {
-  return moment_codes(kFirstMoment, abs(x) * inverse, random) | (U)x >> 31 << 7;
+  return moment_codes(first_moment_format(), abs(x) * inverse, random) | (U)x >> 31 << 7;
 }
-SWIRL_INLINE V second_moments(U codes, float scale) { return moment_values(kSecondMoment, codes) * scale; }
+SWIRL_INLINE V second_moments(U codes, float scale) {
+  return moment_values(second_moment_format(), codes) * scale;
+}
 SWIRL_INLINE U second_moment_codes(V x, float inverse, U random) {
-  const U codes = moment_codes(kSecondMoment, x * inverse, random);
+  const U codes = moment_codes(second_moment_format(), x * inverse, random);
   return x > zeros() ? (codes > 1u ? codes : (U)zeros() + 1u) : codes;
 }
 
@@ -94,8 +96,8 @@ SWIRL_INLINE void adamw_compact_block(const AdamwConstants& c, const RoundingKey
     second_random[part] = (a >> 16) << 4 | (b & 15u);
     store(weight + at, (V)(((U)x.weight + (a & 0xffffu)) & 0xffff0000u));  // nothing left to round
   }
-  *m_scale = moment_scale(kFirstMoment, largest(largest_mean));
-  *v_scale = moment_scale(kSecondMoment, largest(largest_square));
+  *m_scale = moment_scale(first_moment_format(), largest(largest_mean));
+  *v_scale = moment_scale(second_moment_format(), largest(largest_square));
   const float m_inverse = scale_inverse(*m_scale), v_inverse = scale_inverse(*v_scale);
   for (int part = 0; part < kParts; ++part) {
     store_codes(m + part * kLanes, first_moment_codes(mean[part], m_inverse, first_random[part]));

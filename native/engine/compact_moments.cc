@@ -76,7 +76,7 @@ void CompactMoments::write(TensorKind kind, const Place& at, int64_t first,
     const int64_t end = std::min(count, begin + kMomentBlock);
     float largest = 0;
     for (int64_t i = begin; i < end; ++i) largest = std::max(largest, std::fabs(values[i]));
-    const uint8_t byte = moment_scale(second ? kSecondMoment : kFirstMoment, largest);
+    const uint8_t byte = moment_scale(second ? second_moment_format() : first_moment_format(), largest);
     scale[begin / kMomentBlock] = byte;
     for (int64_t i = begin; i < end; ++i) {
       code[i] = second ? second_moment_code(values[i], scale_inverse(byte), kNearest)
@@ -107,7 +107,7 @@ void CompactMoments::write_stored(TensorKind kind, const Place& at, int64_t firs
 }
 
 int64_t CompactMoments::first_invalid(TensorKind kind, const uint8_t* bytes, size_t count) {
-  const MomentFormat& f = is_second(kind) ? kSecondMoment : kFirstMoment;
+  const MomentFormat& f = is_second(kind) ? second_moment_format() : first_moment_format();
   const uint32_t largest = is_scales(kind) ? 254 - static_cast<uint32_t>(f.top) : f.largest;
   const uint32_t mask = kind == TensorKind::kAdamMCodes ? 0x7f : 0xff;
   for (size_t i = 0; i < count; ++i) {

@@ -31,8 +31,9 @@ struct MomentFormat {
   int32_t top;
   uint32_t largest;  // code
 };
-constexpr MomentFormat kFirstMoment = {121u << 3, 8, 126};
-constexpr MomentFormat kSecondMoment = {113u << 3, 16, 254};
+// Functions, because device code has no constants of a class that a reference could be bound to.
+SWIRL_HOST_DEVICE constexpr MomentFormat first_moment_format() { return {121u << 3, 8, 126}; }
+SWIRL_HOST_DEVICE constexpr MomentFormat second_moment_format() { return {113u << 3, 16, 254}; }
 
 SWIRL_HOST_DEVICE inline float float_of(uint32_t bits) {
   float x;
@@ -67,19 +68,19 @@ SWIRL_HOST_DEVICE inline float moment_value(const MomentFormat& f, uint32_t code
 
 SWIRL_HOST_DEVICE inline uint8_t first_moment_code(float x, float inverse, uint32_t random) {
   const uint32_t bits = bits_of(x);
-  return static_cast<uint8_t>(moment_code(kFirstMoment, float_of(bits & 0x7fffffffu) * inverse, random) |
-                              bits >> 31 << 7);
+  return static_cast<uint8_t>(
+      moment_code(first_moment_format(), float_of(bits & 0x7fffffffu) * inverse, random) | bits >> 31 << 7);
 }
 SWIRL_HOST_DEVICE inline float first_moment(uint8_t code, float scale) {
-  const float x = moment_value(kFirstMoment, code & 0x7fu) * scale;
+  const float x = moment_value(first_moment_format(), code & 0x7fu) * scale;
   return code & 0x80u ? -x : x;
 }
 SWIRL_HOST_DEVICE inline uint8_t second_moment_code(float x, float inverse, uint32_t random) {
-  const uint32_t code = moment_code(kSecondMoment, x * inverse, random);
+  const uint32_t code = moment_code(second_moment_format(), x * inverse, random);
   return static_cast<uint8_t>(code == 0 && x > 0 ? 1 : code);
 }
 SWIRL_HOST_DEVICE inline float second_moment(uint8_t code, float scale) {
-  return moment_value(kSecondMoment, code) * scale;
+  return moment_value(second_moment_format(), code) * scale;
 }
 
 constexpr float kLargestBfloat16 = 0x1.fep127f;

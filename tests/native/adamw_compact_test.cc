@@ -77,8 +77,8 @@ void step_by_element(State& s, const swirl_adamw& o, const Array& gradient, cons
       largest_mean = std::max(largest_mean, std::fabs(mean[i]));
       largest_square = std::max(largest_square, square[i]);
     }
-    const uint8_t m_scale = swirl::moment_scale(swirl::kFirstMoment, largest_mean);
-    const uint8_t v_scale = swirl::moment_scale(swirl::kSecondMoment, largest_square);
+    const uint8_t m_scale = swirl::moment_scale(swirl::first_moment_format(), largest_mean);
+    const uint8_t v_scale = swirl::moment_scale(swirl::second_moment_format(), largest_square);
     s.m_scale.write()[block] = static_cast<char>(m_scale);
     s.v_scale.write()[block] = static_cast<char>(v_scale);
     for (size_t i = begin; i < end; ++i) {
@@ -271,7 +271,7 @@ void stays(Device& device, Rng& rng) {
 
 // Every code is what its own value rounds to, whatever the random bits; neighbors are at most 1/8 apart.
 void codes() {
-  for (const swirl::MomentFormat& f : {swirl::kFirstMoment, swirl::kSecondMoment}) {
+  for (const swirl::MomentFormat& f : {swirl::first_moment_format(), swirl::second_moment_format()}) {
     float before = 0;
     for (uint32_t code = 0; code <= f.largest; ++code) {
       const float x = swirl::moment_value(f, code);
