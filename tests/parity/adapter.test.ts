@@ -88,7 +88,7 @@ async function all(from: Engine, kind: "weight" | "gradient"): Promise<Map<strin
   return found;
 }
 
-// On the emulated GPU a family takes half a minute: there those with biases, head norms and post norms.
+// On the emulated GPU a family takes half a minute: there the one with head norms and post norms.
 const cases = testDevice === "cpu" ? models : ["gemma3"];
 
 describe.each(cases)("%s", (name) => {
