@@ -83,10 +83,11 @@ describe.each(["float32", "bfloat16"] as const)("%s", (dtype) => {
     await open({ dtype });
     await add("first");
     await add("second", { seed: 9 });
-    const state = async (adapter?: string) => [
-      await logprobs(adapter),
-      (await generate(adapter)).completions,
-    ];
+    const state = async (adapter?: string) => {
+      const { completions } = await generate(adapter);
+      // oneDNN's bits depend on how many rows a product has, and so on what is in the cache.
+      return [await logprobs(adapter), ...(engine.exact ? [completions] : [])];
+    };
     const [base, first, second] = [await state(), await state("first"), await state("second")];
     const weights = [await everything(), await everything("second")];
     await update("first");
