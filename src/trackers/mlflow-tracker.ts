@@ -37,10 +37,14 @@ type MlflowRun = z.output<typeof runSchema>;
 
 /** A tracker that sends metrics, parameters and tables to an MLflow server. */
 export function mlflowTracker(options: MlflowTrackerOptions = {}): Tracker {
-  const { server, experiment } = ofArguments("mlflowTracker", "{ trackingUri?, experiment?, token? }", () => ({
-    server: new MlflowServer(options),
-    experiment: options.experiment,
-  }));
+  const { server, experiment } = ofArguments(
+    "mlflowTracker",
+    "{ trackingUri?, experiment?, token? }",
+    () => ({
+      server: new MlflowServer(options),
+      experiment: options.experiment,
+    }),
+  );
   let run: MlflowRun | undefined;
   return {
     name: "mlflow",
