@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 const spillLimit = 64;
 
 /** Static shared memory of a kernel: kPlainSharedBytes in cuda/platform.cuh counts on it. */
-const staticLimit = 24 * 1024;
+const staticLimit = 28 * 1024;
 
 /** Registers of a multiprocessor and threads of a block, the same on every GPU from Ampere to Blackwell. */
 const registerFile = 65536;
