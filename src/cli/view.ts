@@ -1,4 +1,4 @@
-/** `swirl view`: run directories in the browser, while a run goes on or afterwards. */
+/** `swirl view`: run directories in the browser, during a run or afterwards. */
 import { InvalidArgumentError } from "commander";
 import { print } from "./output.js";
 import { say } from "./progress-bar.js";
@@ -8,7 +8,7 @@ export const viewCommand = () =>
   subcommand({
     name: "view",
     summary:
-      "look at runs in the browser: curves, trajectories, verdicts, comparisons; live while a run goes on",
+      "look at runs in the browser: curves, trajectories, verdicts, comparisons; updated while a run is in progress",
     withoutConfig: true,
     endsBySignal: true,
     customize: (command) =>
