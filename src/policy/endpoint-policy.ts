@@ -6,19 +6,12 @@
  * Contexts carry messages, not tokens: this policy samples and judges but cannot be trained.
  */
 
-import { setMaxListeners } from "node:events";
-import type OpenAI from "openai";
-import pLimit, { type LimitFunction } from "p-limit";
-import { throwIfAborted } from "../async/map-concurrent.js";
-import { type EndpointClient, endpointClient } from "../endpoint/endpoint-client.js";
-import { classifyEndpointError, endpointError, isLimitReached } from "../endpoint/endpoint-errors.js";
+import { isLimitReached } from "../endpoint/endpoint-errors.js";
 import {
   type EndpointOptions,
   endpointOptionsSchema,
   type ResolvedEndpointOptions,
 } from "../endpoint/endpoint-options.js";
-import { RefusedParameters } from "../endpoint/refused-parameters.js";
-import { withRetries } from "../endpoint/retry.js";
 import { checkedMethods, ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
@@ -28,29 +21,13 @@ import { choiceOfReply } from "./endpoint-choice.js";
 import { isLimitTooSmall, servedContextLength } from "./endpoint-probe.js";
 import { actionOf, stoppedInThought } from "./endpoint-reply.js";
 import { requestMessages, requestSeed, requestTools, withReply } from "./endpoint-request.js";
+import { EndpointRequests, type EndpointStats } from "./endpoint-requests.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
-import { type ReplyChoice, readReply, type Reply as ServerReply } from "./read-reply.js";
+import type { ReplyChoice } from "./read-reply.js";
 import { samplingSchema } from "./sampling.js";
 
-/** `stopSent`: whether the request told the server of the stop strings. */
-type Reply = ServerReply & { stopSent: boolean };
+/** `stopSent`: whether the stop strings were part of the request. */
 type Choice = ReplyChoice & { stopSent: boolean };
-
-/** Counts of an {@link EndpointPolicy} since it was connected. */
-export interface EndpointStats {
-  /** Distinct requests. */
-  requests: number;
-  /** HTTP requests sent for them, retries included. */
-  attempts: number;
-  /** Attempts after the first. */
-  retries: number;
-  /** Requests given up. */
-  failures: number;
-  /** Prompt tokens, as the server counts them. */
-  promptTokens: number;
-  /** Sampled tokens, as the server counts them. */
-  completionTokens: number;
-}
 
 /** Options of {@link EndpointPolicy.connect}. */
 export interface ConnectOptions extends EndpointOptions {
@@ -79,38 +56,24 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   /** Always false: contexts and actions have no tokens. */
   readonly exact = false;
   /** Counts since the policy was connected. */
-  readonly stats: EndpointStats = {
-    requests: 0,
-    attempts: 0,
-    retries: 0,
-    failures: 0,
-    promptTokens: 0,
-    completionTokens: 0,
-  };
+  readonly stats: EndpointStats;
 
   readonly #options: ResolvedEndpointOptions;
-  readonly #endpoint: EndpointClient;
-  readonly #parameters: RefusedParameters;
-  readonly #limit: LimitFunction;
-  readonly #closed = new AbortController();
+  readonly #requests: EndpointRequests;
   #contextLength: number;
   /** The server answers one choice whatever `n` says (llama.cpp): ask n times. */
   #ignoresN = false;
 
   private constructor(options: ResolvedEndpointOptions, onNote: (note: string) => void) {
-    this.#endpoint = endpointClient(options);
-    const { id, official } = this.#endpoint;
+    this.#requests = new EndpointRequests(options, onNote);
+    this.stats = this.#requests.stats;
+    const { id, official } = this.#requests.endpoint;
     this.id = id;
     this.#options = {
       ...options,
       maxTokensField: options.maxTokensField ?? (official ? "max_completion_tokens" : "max_tokens"),
     };
-    this.#parameters = new RefusedParameters((name, instead) =>
-      onNote(`endpoint ${id} refuses the parameter ${name}: it is left out, and ${instead}`),
-    );
     this.#contextLength = options.contextLength ?? Number.POSITIVE_INFINITY;
-    this.#limit = pLimit(options.concurrency);
-    setMaxListeners(0, this.#closed.signal); // one listener per request in flight
   }
 
   /**
@@ -148,9 +111,12 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     }
     if (this.#options.contextLength === undefined) {
       const { model, timeoutMs } = this.#options;
-      const limit = AbortSignal.any([this.#joined(signal), AbortSignal.timeout(Math.min(5_000, timeoutMs))]);
+      const limit = AbortSignal.any([
+        this.#requests.joined(signal),
+        AbortSignal.timeout(Math.min(5_000, timeoutMs)),
+      ]);
       this.#contextLength =
-        (await servedContextLength(this.#endpoint, model, limit)) ?? Number.POSITIVE_INFINITY;
+        (await servedContextLength(this.#requests.endpoint, model, limit)) ?? Number.POSITIVE_INFINITY;
     }
   }
 
@@ -164,7 +130,11 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     let honorsN = true;
     for (;;) {
       try {
-        const reply = await this.#request({ ...body, ...(honorsN ? { n: 2 } : {}) }, signal, maxRetries);
+        const reply = await this.#requests.send(
+          { ...body, ...(honorsN ? { n: 2 } : {}) },
+          signal,
+          maxRetries,
+        );
         this.#ignoresN = reply.choices.length < 2;
         return "answered";
       } catch (error) {
@@ -225,12 +195,15 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     const { signal, ...sampling } = this.#sampling(rest);
     const body = { ...this.#body(context, sampling, []), logprobs: true, top_logprobs: TOP_LOGPROBS };
     const [choice] = await this.#choices(body, { n: 1, seed: sampling.seed, signal });
-    return choiceOfReply(choice!, options, { host: this.#endpoint.host, model: this.#options.model });
+    return choiceOfReply(choice!, options, {
+      host: this.#requests.endpoint.host,
+      model: this.#options.model,
+    });
   }
 
   /** Aborts requests in flight. Later calls reject with code DISPOSED. Idempotent. */
   async dispose(): Promise<void> {
-    this.#closed.abort();
+    this.#requests.close();
   }
 
   /** Same as {@link dispose}. */
@@ -273,7 +246,10 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   ): Promise<Choice[]> {
     const ask = async (count: number, index: number) => {
       const seeded = seed === undefined ? {} : { seed: requestSeed(seed, index) };
-      const reply = await this.#request({ ...body, ...seeded, ...(count > 1 ? { n: count } : {}) }, signal);
+      const reply = await this.#requests.send(
+        { ...body, ...seeded, ...(count > 1 ? { n: count } : {}) },
+        signal,
+      );
       return reply.choices.slice(0, count).map((choice) => ({ ...choice, stopSent: reply.stopSent }));
     };
     if (n === 1) return await ask(1, first);
@@ -284,65 +260,6 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       choices.push(...(await Promise.all(missing)).flat());
     }
     return choices;
-  }
-
-  async #request(
-    body: Record<string, unknown>,
-    signal?: AbortSignal,
-    maxRetries = this.#options.maxRetries,
-  ): Promise<Reply> {
-    const joined = this.#joined(signal);
-    return await this.#limit(async () => {
-      this.#throwIfDisposed();
-      throwIfAborted(signal);
-      this.stats.requests++;
-      return await withRetries<Reply>(
-        { ...this.#options, maxRetries },
-        {
-          signal: joined,
-          attempt: (attemptSignal) => this.#attempt(body, attemptSignal),
-          classify: classifyEndpointError,
-          onRetry: () => this.stats.retries++,
-          fail: (error, spent) => {
-            this.stats.failures++;
-            return endpointError(error, {
-              host: this.#endpoint.host,
-              model: this.#options.model,
-              redact: this.#endpoint.redact,
-              ...spent,
-            });
-          },
-        },
-      ).catch((error) => {
-        this.#throwIfDisposed();
-        throw error;
-      });
-    });
-  }
-
-  /** Fires when the caller aborts or the policy is disposed. */
-  #joined(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
-  }
-
-  #throwIfDisposed(): void {
-    if (!this.#closed.signal.aborted) return;
-    throw new SwirlError("DISPOSED", `the policy ${this.id} was disposed`, { remedy: "connect again" });
-  }
-
-  async #attempt(body: Record<string, unknown>, signal: AbortSignal): Promise<Reply> {
-    const reply = await this.#parameters.send(body, this.#options.extraBody, async (fields) => {
-      this.stats.attempts++;
-      const request = { model: this.#options.model, ...fields, stream: false as const };
-      const raw: unknown = await this.#endpoint.client.chat.completions.create(
-        request as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming,
-        { signal, timeout: this.#options.timeoutMs },
-      );
-      return { ...readReply(raw), stopSent: "stop" in fields };
-    });
-    this.stats.promptTokens += reply.promptTokens;
-    this.stats.completionTokens += reply.completionTokens;
-    return reply;
   }
 }
 

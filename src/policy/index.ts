@@ -42,7 +42,8 @@ export type {
   TensorKind,
 } from "../native/addon.js";
 export { type ChoiceOptions, type ChoiceResult, type ChoiceScorer, scoresChoices } from "./choice-scorer.js";
-export { type ConnectOptions, EndpointPolicy, type EndpointStats } from "./endpoint-policy.js";
+export { type ConnectOptions, EndpointPolicy } from "./endpoint-policy.js";
+export type { EndpointStats } from "./endpoint-requests.js";
 export type { LoraOptions } from "./lora/lora-options.js";
 export type {
   AdapterOptions,
