@@ -21,29 +21,25 @@ import type { EngineView } from "../native/engine-view.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
-import { LoadedModel, type Weights } from "./loaded-model.js";
-import { compareLogprobs, mergeAdapter } from "./lora/merge-adapter.js";
-import { resolveWeights } from "./lora/resolve-weights.js";
-import { modelFolder, pulledModelFolder } from "./model-folder.js";
+import type { LoadedModel, Weights } from "./loaded-model.js";
+import { mergePolicy } from "./merge-policy.js";
 import { chooseNatively } from "./native-choice.js";
 import {
   type AdapterOptions,
-  adapterOptionsSchema,
   type GenerateOptions,
   generateOptionsSchema,
   type LoadOptions,
   type LogprobsOptions,
-  loadOptionsSchema,
   logprobsOptionsSchema,
   lossOptionsSchema,
   type MergeOptions,
   type MergeReport,
-  mergeOptionsSchema,
   optimizerSchema,
   type SaveOptions,
   saveOptionsSchema,
   updateOptionsSchema,
 } from "./native-options.js";
+import { openAdapterWeights, openWeights, trainsAllWeights } from "./open-weights.js";
 import type { Action, Context, Policy, SamplingOptions } from "./policy.js";
 import { PolicyState } from "./policy-state.js";
 import { resolveLoss } from "./resolve-loss.js";
@@ -54,6 +50,7 @@ import { TokenEngine } from "./token-engine.js";
 import type { TrainablePolicy } from "./trainable-policy.js";
 import type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
 import type { LossOptions, OptimizerOptions, UpdateOptions } from "./training-options.js";
+import { watchedCall } from "./watching.js";
 
 /** One completion of {@link NativePolicy.generate}. */
 export interface Completion {
@@ -115,37 +112,8 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
    */
   static async load(dir: string, options: LoadOptions = {}): Promise<NativePolicy> {
     return await ofArgumentsAsync("Policy.load", "(folder, options)", async () => {
-      const { signal, onProgress, lora, adapter, base, trainable, ...modelOptions } = parseOptions(
-        loadOptionsSchema,
-        options,
-        "Policy.load",
-      );
-      const place = await pulledModelFolder(dir, signal);
-      const found = await resolveWeights(place, { lora, adapter, base });
-      const frozen = found.adapter !== undefined;
-      if (frozen && modelOptions.optimizerState === "compact")
-        throw new SwirlError(
-          "CONFIG",
-          `Policy.load: optimizerState "compact" is for all weights, not for an adapter`,
-          {
-            remedy: "leave it out: an adapter's state is small",
-            details: { field: "optimizerState" },
-          },
-        );
-      const model = await LoadedModel.open(
-        found.model,
-        { ...modelOptions, trainable: trainable && !frozen },
-        call(signal, onProgress),
-      );
-      try {
-        const weights = found.adapter
-          ? await model.addAdapter("default", found.adapter, { trainable, signal })
-          : model.base;
-        return new NativePolicy(model, weights, { trainable, owns: true });
-      } catch (error) {
-        model.dispose();
-        throw error;
-      }
+      const { model, weights, trainable } = await openWeights(dir, options);
+      return new NativePolicy(model, weights, { trainable, owns: true });
     });
   }
 
@@ -156,7 +124,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
    * policy that `load` returned. Throws code "CONFIG" for a policy that trains all weights, whose base moves with it.
    */
   get base(): NativePolicy {
-    if (this.#model.options.trainable) throw this.#noAdapters("base");
+    if (this.#model.options.trainable) throw trainsAllWeights("base", this.#state.name);
     this.#base ??= new NativePolicy(this.#model, this.#model.base, { trainable: false, owns: false });
     return this.#base;
   }
@@ -176,20 +144,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
    * await using judge = await policy.adapter("judge", { adapter: "adapters/judge", trainable: false });
    */
   async adapter(name: string, options: AdapterOptions): Promise<NativePolicy> {
-    const { lora, adapter, trainable, signal } = parseOptions(adapterOptionsSchema, options, "adapter");
-    if (this.#model.options.trainable) throw this.#noAdapters("adapter");
-    if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name))
-      throw new SwirlError("INPUT", `adapter: the name ${JSON.stringify(name)} is none`, {
-        remedy: "use 1 to 64 letters, digits, _, - and .",
-        details: { field: "name" },
-      });
-    if ((lora === undefined) === (adapter === undefined))
-      throw new SwirlError("CONFIG", "adapter: needs lora or adapter, one of them", {
-        remedy: "give lora: {} for a new adapter, or adapter: FOLDER",
-        details: { field: "lora" },
-      });
-    const source = lora ? { lora } : { folder: await modelFolder(adapter!) };
-    const weights = await this.#model.addAdapter(name, source, { trainable, signal });
+    const { weights, trainable } = await openAdapterWeights(this.#model, name, options);
     return new NativePolicy(this.#model, weights, { trainable, owns: false });
   }
 
@@ -223,32 +178,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
    * a probe before and after. The merged folder is loaded for it, so its weights must fit beside those in use.
    */
   async merge(dir: string, options: MergeOptions = {}): Promise<MergeReport> {
-    const { dtype, signal, probe = await this.#probe() } = parseOptions(mergeOptionsSchema, options, "merge");
-    const { adapter } = this.#weights;
-    if (!adapter)
-      throw new SwirlError("CONFIG", `merge: ${this.#state.name} has no adapter`, {
-        remedy: "save it: its weights are whole",
-        details: { field: "adapter" },
-      });
-    const sequences = probe === false ? [] : toSequences(probe, "probe");
-    const watched = signal === undefined ? {} : { signal };
-    const before = sequences.length > 0 ? await this.logprobs(sequences, watched) : [];
-    await mergeAdapter(this.#model.checkpoint, adapter.modules, this.#engine, dir, {
-      ...watched,
-      ...(dtype === undefined ? {} : { dtype }),
-    });
-    if (sequences.length === 0) return compareLogprobs([], []);
-    const { device, dtype: products, threads } = this.#model.options;
-    await using merged = await NativePolicy.load(dir, { device, dtype: products, threads, trainable: false });
-    return compareLogprobs(before, await merged.logprobs(sequences, watched));
-  }
-
-  /** Text of its own, from the beginning-of-text token or any other. */
-  async #probe(): Promise<Sequence[]> {
-    const { bos_token_id: bos } = this.#model.checkpoint.config.json;
-    const prompt = [typeof bos === "number" ? bos : 0];
-    const [completions] = await this.generate([{ tokens: prompt }], { n: 4, maxNewTokens: 32, seed: 0 });
-    return completions!.map(({ tokens }) => ({ tokens: [...prompt, ...tokens], actionStart: 1 }));
+    return await mergePolicy(this, this.#model, this.#weights, dir, options, NativePolicy.load);
   }
 
   // Text: contexts and actions
@@ -291,13 +221,13 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
         seed === undefined ? undefined : BigInt(seed) + BigInt(i), // a number would round near 2^53
       ),
     );
-    return await this.#tokens.generate(read, native, call(signal, onProgress));
+    return await this.#tokens.generate(read, native, watchedCall(signal, onProgress));
   }
 
   /** One array per sequence: log p(tokens[t] | tokens[<t]) for t = actionStart … end, in nats. */
   async logprobs(sequences: readonly Sequence[], options: LogprobsOptions = {}): Promise<Float32Array[]> {
     const { signal, onProgress, ...rest } = parseOptions(logprobsOptionsSchema, options, "logprobs");
-    return await this.#tokens.logprobs(toSequences(sequences), rest, call(signal, onProgress));
+    return await this.#tokens.logprobs(toSequences(sequences), rest, watchedCall(signal, onProgress));
   }
 
   async forwardBackward(
@@ -308,7 +238,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     const loss = resolveLoss(input);
     this.#requireTrainable("forwardBackward");
     const sequences = toTrainSequences(batch, loss.native);
-    return await this.#tokens.forwardBackward(sequences, loss, call(signal, onProgress));
+    return await this.#tokens.forwardBackward(sequences, loss, watchedCall(signal, onProgress));
   }
 
   async optimStep(options: OptimizerOptions = {}): Promise<StepMetrics> {
@@ -327,7 +257,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     const loss = resolveLoss(input);
     this.#requireTrainable("update");
     const sequences = toTrainSequences(batch, loss.native);
-    return await this.#tokens.update(sequences, loss, optimizer, call(signal, onProgress));
+    return await this.#tokens.update(sequences, loss, optimizer, watchedCall(signal, onProgress));
   }
 
   // State
@@ -418,13 +348,6 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     await this.dispose();
   }
 
-  #noAdapters(what: string): SwirlError {
-    return new SwirlError("CONFIG", `${what}: the policy ${this.#state.name} trains all weights`, {
-      remedy: "load it with lora or adapter, or with trainable: false, so that its base stays as it is",
-      details: { field: what },
-    });
-  }
-
   #frozenBase(): SwirlError {
     return new SwirlError(
       "CONFIG",
@@ -447,10 +370,6 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
       },
     );
   }
-}
-
-function call(signal?: AbortSignal, onProgress?: (done: number, total: number) => void) {
-  return { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
 }
 
 export const nativePolicySchema = z.custom<NativePolicy>(

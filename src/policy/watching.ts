@@ -4,6 +4,8 @@
  * process (`process.on("warning")`), and the callback is not called again.
  */
 import { messageOf } from "../errors/message-of.js";
+import type { Call } from "../native/addon.js";
+
 export function watching(
   onProgress: (done: number, total: number) => unknown,
 ): (done: number, total: number) => void {
@@ -26,4 +28,12 @@ export function watching(
       fail(error);
     }
   };
+}
+
+/** The signal and the callback of a call, without those that are not set. */
+export function watchedCall(
+  signal: AbortSignal | undefined,
+  onProgress: ((done: number, total: number) => void) | undefined,
+): Call {
+  return { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
 }
