@@ -20,6 +20,7 @@ import type {
 import type { EngineView } from "../native/engine-view.js";
 import { parseOptions } from "../options/parse-options.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import { ActQueue } from "./act-queue.js";
 import type { ChoiceOptions, ChoiceResult, ChoiceScorer } from "./choice-scorer.js";
 import type { LoadedModel, Weights } from "./loaded-model.js";
 import { mergePolicy } from "./merge-policy.js";
@@ -82,6 +83,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   readonly #weights: Weights;
   readonly #engine: EngineView;
   readonly #tokens: TokenEngine;
+  readonly #queue: ActQueue;
   readonly #text: TextPolicy;
   readonly #state: PolicyState;
   /** The one that `load` returned: the model ends with it. */
@@ -96,7 +98,22 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     this.#engine = weights.view;
     this.#owns = options.owns;
     this.#tokens = new TokenEngine(weights.view);
-    this.#text = new TextPolicy(weights.view, this.#tokens, checkpoint, tokenizer, model.options.maxBatch);
+    this.#queue = new ActQueue(
+      (prompts, native, signal) =>
+        this.#tokens.generate(prompts, native, signal === undefined ? {} : { signal }),
+      model.options.maxBatch,
+    );
+    this.#text = new TextPolicy({
+      folder: checkpoint.folder,
+      tokenizer,
+      eosTokens: checkpoint.config.eosTokens,
+      contextLength: () => this.contextLength,
+      sample: (prompt, native, { signal }) => this.#queue.push(prompt, native, signal),
+      prepareStops: (ofModel) => {
+        const { bytes, offsets } = ofModel.tokenBytes(checkpoint.config.model.vocab);
+        this.#engine.setTokenBytes(bytes, offsets);
+      },
+    });
     this.#state = new PolicyState(model, weights, this.#tokens);
     this.device = engine.device;
     this.note = engine.note;
@@ -336,7 +353,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     const error = new SwirlError("DISPOSED", `the policy ${this.#state.name} was disposed`, {
       remedy: "load it again",
     });
-    this.#text.close(error);
+    this.#queue.close(error);
     if (this.#owns) return this.#model.dispose();
     this.#engine.close(error);
     if (this.adapterName !== undefined && !this.#model.disposed)

@@ -1,6 +1,6 @@
 /**
- * Contexts and actions of a native model: chat templates around a policy over token ids. What was sampled stays as
- * token ids; nothing is decoded and encoded again.
+ * Contexts and actions of a policy over token ids: the chat template around whatever samples them, the native engine or
+ * servers. What was sampled stays as token ids; nothing is decoded and encoded again.
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -9,56 +9,56 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import { maskThoughts, thoughtSpans } from "../messages/thought.js";
 import type { NativeCompletion, NativeGenerateOptions, NativePrompt } from "../native/addon.js";
-import type { EngineView } from "../native/engine-view.js";
 import { deriveSeed } from "../random/derive-seed.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { ActQueue } from "./act-queue.js";
-import type { Checkpoint } from "./checkpoint/checkpoint.js";
 import { joinTokens } from "./join-tokens.js";
 import { opensThought } from "./opens-thought.js";
 import { pastThought } from "./past-thought.js";
 import type { Action, Context } from "./policy.js";
 import type { samplingSchema } from "./sampling.js";
-import type { TokenEngine } from "./token-engine.js";
 
 /** Tokens an action may have when the caller does not say. */
 const MAX_NEW_TOKENS = 512;
 
 type Sampling = Omit<z.output<typeof samplingSchema>, "signal">;
 
+/** What a policy over token ids is made of. */
+export interface TextPolicyParts {
+  /** The model's folder, for errors. */
+  folder: string;
+  /** Undefined for a folder without tokenizer.json. */
+  tokenizer: Tokenizer | undefined;
+  /** Tokens that end a turn where there is no tokenizer to say. */
+  eosTokens: readonly number[];
+  /** Maximum tokens of a context and its action together. */
+  contextLength(): number;
+  /** `options.n` completions of the prompt, which is that of `context`, with what was sampled in it so far. */
+  sample(
+    prompt: NativePrompt,
+    options: NativeGenerateOptions,
+    call: { context: Context; signal: AbortSignal | undefined },
+  ): Promise<NativeCompletion[]>;
+  /** Called before the first completion with stop strings. */
+  prepareStops?(tokenizer: Tokenizer): void;
+}
+
 export class TextPolicy {
   /** Tokens that end a turn. */
   readonly stopTokens: Int32Array;
 
-  readonly #engine: EngineView;
-  readonly #checkpoint: Checkpoint;
-  readonly #tokenizer: Tokenizer | undefined;
-  readonly #queue: ActQueue;
-  #knowsTokenBytes = false;
+  readonly #parts: TextPolicyParts;
+  #stopsPrepared = false;
 
-  /** `maxBatch`: completions sampled in one engine call when concurrent `act` calls are merged. */
-  constructor(
-    engine: EngineView,
-    tokens: TokenEngine,
-    checkpoint: Checkpoint,
-    tokenizer: Tokenizer | undefined,
-    maxBatch: number,
-  ) {
-    this.#engine = engine;
-    this.#checkpoint = checkpoint;
-    this.#tokenizer = tokenizer;
-    this.stopTokens = Int32Array.from(tokenizer?.eosTokens ?? checkpoint.config.eosTokens);
-    this.#queue = new ActQueue(
-      (prompts, native, signal): Promise<NativeCompletion[][]> =>
-        tokens.generate(prompts, native, signal === undefined ? {} : { signal }),
-      maxBatch,
-    );
+  constructor(parts: TextPolicyParts) {
+    this.#parts = parts;
+    this.stopTokens = Int32Array.from(parts.tokenizer?.eosTokens ?? parts.eosTokens);
   }
 
   /** Throws CHECKPOINT for a folder that has none. */
   get tokenizer(): Tokenizer {
-    if (this.#tokenizer) return this.#tokenizer;
-    const file = join(this.#checkpoint.folder, "tokenizer.json");
+    const { tokenizer, folder } = this.#parts;
+    if (tokenizer) return tokenizer;
+    const file = join(folder, "tokenizer.json");
     throw new SwirlError("CHECKPOINT", `${file} is not there, so this policy knows tokens but no text`, {
       remedy: "put the model's tokenizer.json and tokenizer_config.json into its folder",
       details: { file },
@@ -75,7 +75,7 @@ export class TextPolicy {
 
   async act(context: Context, sampling: Sampling, signal: AbortSignal | undefined): Promise<Action[]> {
     const tokens = contextTokens(context);
-    const { maxPositions } = this.#checkpoint.config.model;
+    const maxPositions = this.#parts.contextLength();
     const left = maxPositions - tokens.length;
     if (left < 1) {
       throw new SwirlError(
@@ -91,7 +91,7 @@ export class TextPolicy {
     const native = this.nativeSampling(sampling, this.stopTokens);
     const prompt = toPrompt(tokens, maxNewTokens, sampling.seed);
     const opened = opensThought(this, context);
-    const completions = await this.#queue.push(prompt, native, signal);
+    const completions = await this.#parts.sample(prompt, native, { context, signal });
     const wholes = completions.map((first, index) =>
       pastThought(first, {
         maxNewTokens,
@@ -100,7 +100,7 @@ export class TextPolicy {
           const seed =
             sampling.seed === undefined ? undefined : deriveSeed(sampling.seed, index, sampled.length);
           const next = toPrompt(joinTokens(tokens, sampled), room, seed);
-          return (await this.#queue.push(next, { ...native, n: 1 }, signal))[0]!;
+          return (await this.#parts.sample(next, { ...native, n: 1 }, { context, signal }))[0]!;
         },
       }),
     );
@@ -131,16 +131,11 @@ export class TextPolicy {
     stopTokens: Int32Array,
   ): NativeGenerateOptions {
     const { stop, n, temperature, topK, topP } = sampling;
-    if (stop.length > 0 && !this.#knowsTokenBytes) {
-      const { bytes, offsets } = this.tokenizer.tokenBytes(this.#checkpoint.config.model.vocab);
-      this.#engine.setTokenBytes(bytes, offsets);
-      this.#knowsTokenBytes = true;
+    if (stop.length > 0 && !this.#stopsPrepared) {
+      this.#parts.prepareStops?.(this.tokenizer);
+      this.#stopsPrepared = true;
     }
     return { n, temperature, topK, topP, stopTokens, stopStrings: [...stop] };
-  }
-
-  close(error: SwirlError): void {
-    this.#queue.close(error);
   }
 
   /** Without the token that ended the turn, and without what the last token wrote past a stop string. */
