@@ -53,7 +53,7 @@ describe("ActQueue", () => {
     expect(warnings).toEqual([]);
   });
 
-  it("keeps different options apart and honours the batch limit", async () => {
+  it("merges no calls with different options, and respects the batch limit", async () => {
     const calls: [number, number][] = [];
     const queue = new ActQueue(async (prompts, { n }) => {
       calls.push([prompts.length, n]);
@@ -83,7 +83,7 @@ describe("ActQueue", () => {
     expect(results.map((r) => r[0]!.tokens[0])).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  it("lets callers of one batch come back together", async () => {
+  it("merges the next calls of callers that one batch woke", async () => {
     const sizes: number[] = [];
     const queue = new ActQueue(async (prompts, { n }) => {
       sizes.push(prompts.length);
@@ -96,7 +96,7 @@ describe("ActQueue", () => {
     expect(sizes).toEqual([4, 4, 4]);
   });
 
-  it("rejects an aborted caller at once and leaves the others be; stops the engine when all are gone", async () => {
+  it("rejects an aborted caller at once without affecting the others; stops the engine when all are gone", async () => {
     let engine: AbortSignal | undefined;
     const queue = new ActQueue(async (prompts, { n }, signal) => {
       engine = signal;
@@ -120,7 +120,7 @@ describe("ActQueue", () => {
     expect(engine!.aborted).toBe(true);
   });
 
-  it("fails every caller of a batch with its error, and goes on", async () => {
+  it("fails every caller of a batch with its error, and keeps working", async () => {
     let fail = true;
     const queue = new ActQueue(async (prompts, { n }) => {
       if (fail) throw new SwirlError("MEMORY", "too much");
@@ -133,7 +133,7 @@ describe("ActQueue", () => {
     expect(await queue.push(prompt(3), options)).toHaveLength(1);
   });
 
-  it("rejects what waits and what comes after close", async () => {
+  it("rejects waiting calls on close, and later ones", async () => {
     const queue = new ActQueue(async (prompts, { n }) => echo(prompts, n), 64);
     const waiting = queue.push(prompt(1), options);
     queue.close(new SwirlError("DISPOSED", "gone"));

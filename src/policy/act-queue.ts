@@ -1,7 +1,7 @@
 /**
- * Merges concurrent act calls into few engine calls: what arrives while the engine is busy, and within one turn of the
- * event loop after it, runs together when the sampling options are equal. A prompt's token limit is its own: states
- * near the end of the context run with the rest.
+ * Merges concurrent act calls into few engine calls: calls that arrive while the engine is busy, or within one turn of
+ * the event loop after it, run together if their sampling options are equal. Each prompt keeps its own token limit, so
+ * states near the end of the context run with the rest.
  *
  * Every prompt carries its own seed, so an action does not depend on what it was merged with. A call that is aborted
  * rejects at once; the engine call stops when all of its callers are gone.
@@ -71,7 +71,7 @@ export class ActQueue {
         reject: settle(reject),
       };
       if (signal) {
-        setMaxListeners(0, signal); // as many calls as a batch of states holds wait on one signal
+        setMaxListeners(0, signal); // every call for a batch of states may listen to the same signal
         signal.addEventListener("abort", stop, { once: true });
       }
       this.#waiting.push(waiting);
@@ -79,7 +79,7 @@ export class ActQueue {
     });
   }
 
-  /** Everything waiting and everything later rejects with `error`. */
+  /** Rejects all waiting and all later calls with `error`. */
   close(error: SwirlError): void {
     this.#closed = error;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
@@ -89,7 +89,7 @@ export class ActQueue {
     if (this.#running) return;
     this.#running = true;
     for (;;) {
-      // The gap lets callers that the last batch woke come back with their next step.
+      // Wait one turn of the event loop, so that callers woken by the last batch can queue their next step.
       await new Promise((resolve) => setImmediate(resolve));
       const batch = this.#take();
       if (batch.length === 0) break;
@@ -98,7 +98,7 @@ export class ActQueue {
     this.#running = false;
   }
 
-  /** The oldest call and every later one with its options, up to the limit. */
+  /** Takes the oldest call and all later ones with the same options, up to the limit. */
   #take(): Waiting[] {
     const first = this.#waiting[0];
     if (first === undefined) return [];

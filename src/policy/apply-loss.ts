@@ -4,7 +4,7 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { LossFunction, LossSequence } from "../losses/loss-function.js";
 import type { CheckedSequence } from "./sequences.js";
 
-/** `logprobs`: of each sequence, under the current weights. Throws INPUT naming the sequence and the element. */
+/** `logprobs`: those of each sequence under the current weights. Throws INPUT, naming the sequence and the element. */
 export function applyLoss(
   loss: LossFunction,
   batch: readonly CheckedSequence[],
@@ -36,7 +36,7 @@ function call(loss: LossFunction, sequence: LossSequence, i: number): unknown {
     if (SwirlError.isInstance(cause)) throw cause;
     const why = messageOf(cause);
     throw new SwirlError("INPUT", `the loss function threw for batch[${i}]: ${why}`, {
-      remedy: "mend the function; gradients and weights are as before",
+      remedy: "fix the function; gradients and weights are unchanged",
       details: { field: `batch[${i}]` },
       cause,
     });
@@ -82,7 +82,7 @@ function shown(value: unknown): string {
 function refusal(i: number, part: string, found: string, expected: string): SwirlError {
   const field = `loss(batch[${i}])${part}`;
   return new SwirlError("INPUT", `${field} is ${found}; it must be ${expected}`, {
-    remedy: "mend the loss function; gradients and weights are as before",
+    remedy: "fix the loss function; gradients and weights are unchanged",
     details: { field },
   });
 }

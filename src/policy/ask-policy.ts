@@ -1,9 +1,9 @@
 /**
- * Asks a policy, which may be the user's own. Every context and action enters the stages here.
+ * Calls a policy, which may be the user's own. Every context and action that the stages use comes through here.
  *
- * What a policy throws that is no SwirlError, whatever it is, becomes an ENDPOINT error that names the method: it ends
- * one trajectory, or fails one verdict. What it returns is checked; a wrong shape would be wrong for every trajectory
- * and is a CONFIG error.
+ * Anything that a policy throws, other than a SwirlError, becomes an ENDPOINT error that names the method: it ends one
+ * trajectory or fails one verdict. Return values are checked; a wrong shape would be wrong for every trajectory, so it
+ * is a CONFIG error.
  */
 
 import { inspect } from "node:util";
@@ -86,7 +86,7 @@ export async function sampleActions(
 /**
  * `policy.update` of a policy that may be the user's own.
  *
- * @throws SwirlError ENDPOINT when it throws anything else than a SwirlError; CONFIG when it gives no metrics.
+ * @throws SwirlError ENDPOINT when it throws anything other than a SwirlError; CONFIG when it returns no metrics.
  */
 export async function updatePolicy<Metrics extends { tokens: number; treeTokens: number }>(
   policy: Pick<Policy, "id">,
@@ -164,7 +164,7 @@ function ofPolicy(policy: Pick<Policy, "id">, method: string, error: unknown): S
 }
 
 function wrongShape(policy: Pick<Policy, "id">, method: string, value: unknown, remedy: string): SwirlError {
-  return new SwirlError("CONFIG", `policy ${policy.id}: ${method}() gave ${shown(value)}`, {
+  return new SwirlError("CONFIG", `policy ${policy.id}: ${method}() returned ${shown(value)}`, {
     remedy: `${method}() must ${remedy}`,
     details: { field: "policy" },
   });

@@ -12,8 +12,8 @@ export interface ChoiceOptions extends Omit<SamplingOptions, "n" | "stop"> {
   /** The words to choose from: at least two, none a prefix of another, without surrounding blanks. */
   choices: readonly string[];
   /**
-   * Position of the chosen word in a text; undefined when the text chooses none. It decides which lead is the policy's
-   * own, and not one that it considers or quotes.
+   * Position of the chosen word in a text; undefined when the text chooses none. It tells the policy's own lead
+   * from one that it only considers or quotes.
    * @default after the last lead
    */
   find?: (text: string) => number | undefined;

@@ -67,7 +67,7 @@ describe("EndpointPolicy requests", () => {
     ]);
   });
 
-  it("gets n actions in one request where the server honours n", async () => {
+  it("gets n actions in one request where the server honors n", async () => {
     await using t = await connected(({ body }) =>
       texts(...Array.from({ length: body.n ?? 1 }, (_, i) => `a${i}`)),
     );
@@ -380,7 +380,7 @@ describe("EndpointPolicy with models that refuse parameters", () => {
     ]);
   });
 
-  it("closes no tag that the model left open when it was not told of the stop string", async () => {
+  it("closes no tag that the model left open when the stop string was not sent", async () => {
     await using t = await connected(({ body }) =>
       "stop" in body ? refuse("Unsupported parameter: 'stop'", "stop") : texts("<answer>4"),
     );
@@ -479,7 +479,7 @@ describe("EndpointPolicy probe", () => {
     await server[Symbol.asyncDispose]();
   });
 
-  it("takes a refusal of n as not having it", async () => {
+  it("treats a server that rejects n as one without it", async () => {
     const refuse: Reply = { kind: "status", status: 400, body: { error: { message: "n must be 1" } } };
     await using t = await connected(({ body }) => (body.n === undefined ? texts("x") : refuse), {
       probe: true,

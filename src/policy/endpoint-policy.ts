@@ -77,7 +77,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
   }
 
   /**
-   * Connects to a server, and by default asks it for one token.
+   * Connects to a server, and by default probes it.
    *
    * @throws SwirlError CONFIG for bad options, ENDPOINT when the server does not answer as it should, ABORTED.
    */
@@ -120,7 +120,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
     }
   }
 
-  /** Returns the refusal of a limit that is too small; rejects with any other. */
+  /** Resolves to the server's error if it calls the limit too small; rejects with any other error. */
   async #probeWith(limit: number, signal?: AbortSignal): Promise<"answered" | SwirlError> {
     const body = {
       messages: [{ role: "user", content: "Say OK." }],
@@ -143,7 +143,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
         // A reasoning model that ran out of tokens has answered: URL, key and model are right.
         if (status === 400 && isLimitReached(error.message)) return "answered";
         if (status === 400 && isLimitTooSmall(error.message)) return error;
-        // Servers that refuse n > 1 answer 400 or 422; any other fault would come back the same.
+        // Servers that refuse n > 1 answer 400 or 422; any other error would only be repeated.
         if (!honorsN || (status !== 400 && status !== 422)) throw error;
         honorsN = false;
       }
@@ -171,7 +171,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       choices.map(async (choice, first) => {
         if (!choice.stopSent || !stoppedInThought(choice, stop))
           return actionOf(choice, stop, choice.stopSent);
-        // The server knows nothing of thoughts: the same again, to be cut here.
+        // The server does not know about thoughts: sample the same action without stop strings, and truncate it here.
         const body = this.#body(context, sampling, []);
         const [whole] = await this.#choices(body, { n: 1, seed: sampling.seed, signal, first });
         return actionOf(whole!, stop, false);
@@ -241,7 +241,7 @@ export class EndpointPolicy implements Policy, ChoiceScorer {
       n,
       seed,
       signal,
-      first = 0, // of the seeds
+      first = 0, // index of the first seed
     }: { n: number; seed: number | undefined; signal: AbortSignal | undefined; first?: number },
   ): Promise<Choice[]> {
     const ask = async (count: number, index: number) => {

@@ -25,7 +25,12 @@ describe("restoreStop", () => {
       true,
     ],
     ["adds nothing when no tag is open", reply("I do not know."), "I do not know.", false],
-    ["adds nothing to a reply cut by length", reply("<answer>Pa", { finish: "length" }), "<answer>Pa", false],
+    [
+      "adds nothing to a reply truncated at the token limit",
+      reply("<answer>Pa", { finish: "length" }),
+      "<answer>Pa",
+      false,
+    ],
     [
       "cuts after a stop string the server kept",
       reply("<answer>x</answer> and more"),
@@ -45,13 +50,13 @@ describe("restoreStop", () => {
     expect(restoreStop(choice, stops)).toEqual({ text, stopped });
   });
 
-  it("restores nothing that the server was not told of, and truncates all the same", () => {
+  it("restores no stop string that was not sent, and truncates all the same", () => {
     const text = "<answer>x</answer> and more";
     expect(restoreStop(reply("<answer>x"), stops, false)).toEqual({ text: "<answer>x", stopped: false });
     expect(restoreStop(reply(text), stops, false)).toEqual({ text: "<answer>x</answer>", stopped: true });
   });
 
-  it("does not guess at a stop that is no tag", () => {
+  it("does not guess when a stop string is not a tag", () => {
     expect(restoreStop(reply("line"), ["\n\n"])).toEqual({ text: "line", stopped: false });
   });
 });
@@ -94,7 +99,7 @@ describe("choiceLogprobs", () => {
     expect(choiceLogprobs([at("hm")], 5, ["GOOD", "BAD"])).toBeUndefined();
   });
 
-  it("takes rounding in a sum of probabilities for what it is", () => {
+  it("accepts a sum of probabilities that rounding put above 1", () => {
     const spellings = {
       token: "GOOD",
       logprob: 0,
@@ -117,7 +122,7 @@ describe("choiceLogprobs", () => {
     else expect(scored).toThrow(/the reply's log-prob of .* is/);
   });
 
-  it("gives no certainty where the server lists no alternatives", () => {
+  it("refuses to compare choices where the server lists no alternatives", () => {
     const tokens = [at("Verdict:", [["Verdict:", 0.9]]), at(" GOOD")];
     expect(() => choiceLogprobs(tokens, "Verdict: ".length, ["GOOD", "BAD"])).toThrow(
       /lists no alternatives/,

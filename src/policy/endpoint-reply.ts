@@ -1,8 +1,8 @@
 /**
- * From a chat.completions reply to actions and scores. Pure.
+ * Converts a chat.completions reply to actions and scores. Pure.
  *
  * Endpoints drop the stop string they stopped at, and say "stop" for it and for end-of-turn alike. `restoreStop`
- * tells them apart: (1) servers that name it (`stop_reason` of vLLM, `matched_stop` of SGLang) are believed;
+ * tells them apart: (1) servers that name it (`stop_reason` of vLLM, `matched_stop` of SGLang) are trusted;
  * (2) a stop string still in the text ends the action there; (3) a stop string that is a closing tag is what was
  * dropped when its opening tag is the last one left open; (4) otherwise the action ended by itself.
  */
@@ -27,7 +27,7 @@ export function actionOf(choice: ReplyChoice, stops: readonly string[], stopSent
   };
 }
 
-/** The text as a native policy would give it: the stop string that ended it is kept. */
+/** The text as a native policy would return it: the stop string that ended it is kept. */
 export function restoreStop(
   choice: Pick<ReplyChoice, "text" | "finish" | "stoppedBy">,
   stops: readonly string[],
@@ -44,7 +44,7 @@ export function restoreStop(
   return closing === undefined ? { text, stopped: false } : { text: text + closing, stopped: true };
 }
 
-/** Whether a choice that stopped stands inside a thought: a stop string that is drafted there ends no action. */
+/** Whether a choice stopped inside a thought, where a stop string does not end the action. */
 export function stoppedInThought(choice: ReplyChoice, stops: readonly string[]): boolean {
   if (choice.finish !== "stop" || stops.length === 0 || choice.toolCalls.length > 0) return false;
   const { text, stopped } = restoreStop(choice, stops);
@@ -79,11 +79,12 @@ function openTagsClosedBy(text: string, stops: readonly string[]): string | unde
 
 /**
 /**
- * Log-probs of `choices` where the reply chose one of them: at position `at` of the tokens' text. The alternatives listed
- * there are summed by choice, in whatever case; a token that fits none is ignored. `text` is what precedes the place.
+ * Log-probs of `choices` where the reply chose one of them: at position `at` of the tokens' text. The alternatives
+ * listed there are summed by choice, in whatever case; a token that fits none is ignored. `text` is what precedes the
+ * place.
  *
- * Throws code "ENDPOINT" when the server lists no alternatives there, or gives one of the choices something that is no
- * log-prob (null, above 0): half of a comparison decides nothing.
+ * Throws code "ENDPOINT" when the server lists no alternatives there, or reports something that is not a log-prob
+ * (null, above 0) for one of the choices: a comparison needs both.
  */
 export function choiceLogprobs(
   tokens: readonly TokenLogprob[],

@@ -1,4 +1,4 @@
-/** From contexts to chat.completions requests. Pure. */
+/** Converts contexts to chat.completions requests. Pure. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolSpec } from "../messages/message.js";
 import type { Action } from "./policy.js";
@@ -30,8 +30,9 @@ export function requestTools(tools: readonly ToolSpec[]): Record<string, unknown
 }
 
 /**
- * Appends the action and the environment's reply. An endpoint refuses a tool call that no tool message answers, so only
- * the answered call (the first one) is kept; when the observation is a user turn, an empty action is spelled out.
+ * Appends the action and the environment's reply. Endpoints reject a tool call that no tool message answers, so only
+ * the answered call (the first one) is kept. If the observation is a user turn, an action without text becomes the call
+ * as JSON.
  */
 export function withReply(
   messages: readonly Message[],

@@ -49,7 +49,7 @@ export async function initializePolicy(folder: string, options: InitializeOption
       }
       return values;
     };
-    // A tensor is asked for in parts, which come one after another.
+    // A tensor is requested in parts, in order.
     let made = { name: "", values: new Float32Array(0) };
     const readTensor: WeightReader["readTensor"] = async (name, _kind, _dtype, first = 0, count) => {
       if (made.name !== name) made = { name, values: valuesOf(name) };

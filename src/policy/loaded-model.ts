@@ -1,6 +1,6 @@
 /**
- * A model folder in an engine: its weights are there once, however many policies see them. A frozen one can have
- * adapters, each with its own name in the engine and its own tensors.
+ * A model that is loaded into an engine. Its weights are in memory once, however many policies use them. A frozen model
+ * can have adapters, each with its own name and tensors in the engine.
  */
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
@@ -29,7 +29,7 @@ export interface ModelOptions {
   dtype: Dtype;
   threads: number;
   memoryBudget: number;
-  /** Of the base's own weights. */
+  /** Whether the base's own weights are trained. */
   trainable: boolean;
   optimizerState: "float32" | "compact";
   recompute: "auto" | "none" | "mlp" | "layers";
@@ -39,20 +39,20 @@ export interface ModelOptions {
   templateVariables?: Record<string, unknown> | undefined;
 }
 
-/** A set of weights that a policy can be: the base, or the base with an adapter on. */
+/** The weights of a policy: the base, or the base with an adapter. */
 export interface Weights {
   view: EngineView;
-  /** Names them in records: folders with content hashes. */
+  /** Their name in records: folders with content hashes. */
   name: string;
   adapter?: LoadedAdapter;
 }
 
 export interface LoadedAdapter {
-  /** In the engine. */
+  /** The adapter's name in the engine. */
   name: string;
   modules: readonly AdapterModule[];
   rsLora: boolean;
-  /** Drawn, so that it began as the base. */
+  /** Newly initialized, not loaded: it started out equal to the base. */
   isNew: boolean;
 }
 
@@ -83,7 +83,7 @@ export class LoadedModel {
     this.tokenizer = tokenizer;
   }
 
-  /** `folder`: of a model. Throws CHECKPOINT, DEVICE, MEMORY. */
+  /** `folder`: a model folder. Throws CHECKPOINT, DEVICE, MEMORY. */
   static async open(
     folder: string,
     options: ModelOptions,
@@ -112,7 +112,7 @@ export class LoadedModel {
     return this.#disposed;
   }
 
-  /** Adds an adapter: whole, or nothing of it. Throws CONFIG, CHECKPOINT, INPUT, MEMORY. */
+  /** Adds an adapter, completely or not at all. Throws CONFIG, CHECKPOINT, INPUT, MEMORY. */
   async addAdapter(
     name: string,
     source: AdapterSource,
@@ -173,13 +173,13 @@ export class LoadedModel {
     }
     throw checkpointError(
       join(folder, ADAPTER_WEIGHTS),
-      `is of a base with the hash ${stored.baseHash.slice(0, 12)}; ${this.checkpoint.folder} has ${this.hash.slice(0, 12)}`,
+      `was trained on a base with hash ${stored.baseHash.slice(0, 12)}; ${this.checkpoint.folder} has hash ${this.hash.slice(0, 12)}`,
       `load it on the base it was trained on${stored.config.base ? `, ${stored.config.base}` : ""}`,
       { field: "base_model_name_or_path", value: stored.config.base },
     );
   }
 
-  /** A drawn from the seed; B is zero in a new adapter. */
+  /** Draws A of a new adapter from the seed; B is zero. */
   async #writeNew(
     modules: readonly AdapterModule[],
     seed: number,
@@ -196,7 +196,7 @@ export class LoadedModel {
   }
 }
 
-/** Before the weights are read: the least that any update needs, whatever its size. */
+/** Checks, before the weights are read, that the memory is enough for the smallest possible update. */
 function requireTrainingFits(
   folder: string,
   config: ModelConfig,

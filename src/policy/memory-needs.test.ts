@@ -1,4 +1,4 @@
-/** The sums from a config alone against the engine's own plans. */
+/** Memory needs computed from a config alone against the engine's own plans. */
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ModelConfig } from "../native/addon.js";

@@ -1,6 +1,7 @@
 /**
- * What a model takes in memory, from its config alone: the sums that the engine's own plans make (native/engine: Parameters,
- * Model::plan, Head::plan, KvCache), so that it can be told before anything is allocated. A test compares the two.
+ * Memory needs of a model, computed from its config alone with the same sums as the engine's own plans (native/engine:
+ * Parameters, Model::plan, Head::plan, KvCache), so that they are known before anything is allocated. A test compares
+ * the two.
  */
 import type { Dtype, ModelConfig } from "../native/addon.js";
 import { parametersOf } from "./checkpoint/parameter-names.js";
@@ -27,7 +28,10 @@ export function countParameters(
   return { matrices, vectors, adapter: modules.reduce((sum, m) => sum + m.rank * (m.in + m.out), 0) };
 }
 
-/** Bytes of the weights in use: the copies for matrix products in bfloat16 are in addition to what is trained in float32. */
+/**
+ * Bytes of the weights in use. In bfloat16, copies for matrix products are added to the weights that are trained in
+ * float32.
+ */
 export function weightBytes(
   { matrices, vectors, adapter }: ParameterCounts,
   dtype: Dtype,
@@ -95,7 +99,7 @@ function headBytes(rows: number, labels: number, width: number, vocab: number, d
   return chunk * (12 * width + d * width + (4 + (d === 2 ? 2 : 0)) * vocab) + 12 * labels;
 }
 
-/** Logits that are held at once, unless they are too few rows. */
+/** Bytes of logits that are held at once, if they make enough rows. */
 const LOGIT_BYTES = 64 << 20;
 
 /** Bytes of keys and values of so many tokens. */

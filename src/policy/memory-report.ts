@@ -1,10 +1,13 @@
-/** What training and sampling with a model would take, as numbers and as text; `swirl doctor --model` and errors print it. */
+/**
+ * What training and sampling with a model would take, as numbers and as text; `swirl doctor --model` and errors print
+ * it.
+ */
 import type { Dtype, ModelConfig } from "../native/addon.js";
 import { newModules } from "./lora/adapter-modules.js";
 import type { LoraSettings } from "./lora/lora-options.js";
 import { activationBytes, cacheBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
 
-/** An update and a cache to count for. */
+/** The update and the cache that the memory is estimated for. */
 export interface MemoryShape {
   /** Rows of the update's token tree. */
   tokens: number;
@@ -22,11 +25,13 @@ export interface MemoryRow {
   /** Bytes of each part. */
   weights: number;
   state: number;
-  /** Of an update, everything kept; and the least, with every layer computed again in the backward. */
+  /**
+   * Bytes of an update's activations if all are kept, and at least: with every layer recomputed in the backward pass.
+   */
   activations: number;
   leastActivations: number;
   cache: number;
-  /** Bytes of an update with the least activations; the cache gives way to it. */
+  /** Bytes of an update with the least activations; the cache shrinks in its favor. */
   leastTotal: number;
   total: number;
 }

@@ -44,7 +44,7 @@ it("says what to do with a name of the hub, with a file, and with an unfinished 
       () => expect.fail(`${path} was taken`),
       (error) => `${error.message}`,
     );
-  expect(await remedy("org/name")).toMatch(/org\/name is no folder\n.*swirl pull org\/name/);
+  expect(await remedy("org/name")).toMatch(/org\/name is not a folder\n.*swirl pull org\/name/);
   await mkdir(join(dir, "cache/models--org--name/snapshots"), { recursive: true });
   expect(await remedy("org/name")).toMatch(/the Hugging Face cache has .*models--org--name/);
   expect(await remedy(join(dir, "cache/models--org--name"))).toMatch(/download did not finish/);
@@ -55,7 +55,7 @@ it("says what to do with a name of the hub, with a file, and with an unfinished 
   vi.stubEnv("HF_HUB_OFFLINE", "1");
   await expect(NativePolicy.load("org/name")).rejects.toMatchObject({
     code: "CHECKPOINT",
-    message: /is no folder/,
+    message: /is not a folder/,
   });
 });
 

@@ -1,6 +1,7 @@
 /**
- * The folder that a person means by a model: the folder itself, the one snapshot in a folder of the Hugging Face cache, or
- * the snapshot of a name of the hub ("org/name") that the cache has whole. For what is no folder the error says how to get one.
+ * Resolves what a user gives as a model: the folder itself, the one snapshot in a folder of the Hugging Face cache, or
+ * the complete snapshot that the cache has for a name on the hub ("org/name"). The error for anything else says how to
+ * get one.
  */
 
 import { readdir, readFile, stat } from "node:fs/promises";
@@ -14,7 +15,7 @@ import { pullModel } from "../hub/pull-model.js";
 /** Of an adapter's folder, which counts as a model's here. */
 const ADAPTER_CONFIG = "adapter_config.json";
 
-/** @throws SwirlError CHECKPOINT where no folder with a model is meant. */
+/** @throws SwirlError CHECKPOINT if there is no such model folder. */
 export async function modelFolder(given: string): Promise<string> {
   requirePath("a model", given);
   const path = resolve(expandHome(given));
@@ -34,7 +35,7 @@ export async function modelFolder(given: string): Promise<string> {
   if (names.has("config.json")) return path;
   if (names.has("snapshots")) return await snapshotOf(given, path);
   if (basename(path) === "snapshots") return await snapshotOf(given, dirname(path));
-  return path; // whatever reads it says what is missing
+  return path; // its reader reports what is missing
 }
 
 /** The same, but a name of the hub that is neither a folder nor in the cache is downloaded first. */
@@ -48,7 +49,7 @@ export async function pulledModelFolder(given: string, signal: AbortSignal | und
     if (!SwirlError.isInstance(cause) || cause.code === "ABORTED") throw cause;
     throw new SwirlError(
       "CHECKPOINT",
-      `the model ${given} is no folder, and was not downloaded: ${cause.message}`,
+      `the model ${given} is not a folder, and was not downloaded: ${cause.message}`,
       {
         details: { ...cause.details, file: given },
         cause,
@@ -57,7 +58,7 @@ export async function pulledModelFolder(given: string, signal: AbortSignal | und
   }
 }
 
-/** `~` and `~/…` as a shell has them. */
+/** Expands `~` and `~/…` as a shell does. */
 export function expandHome(path: string): string {
   return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
 }
@@ -96,10 +97,14 @@ async function noFolder(given: string, path: string): Promise<SwirlError> {
     : "swirl pull ORG/NAME";
   const cached = repositoryFolder(hub);
   if (await stat(cached).catch(() => undefined))
-    return refusal(given, "is no folder", `the Hugging Face cache has a model of this name: give ${cached}`);
+    return refusal(
+      given,
+      "is not a folder",
+      `the Hugging Face cache has a model of this name: give ${cached}`,
+    );
   return refusal(
     given,
-    "is no folder",
+    "is not a folder",
     `check the path; a model of the Hugging Face hub has to be downloaded first: ${download}`,
   );
 }

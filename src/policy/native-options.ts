@@ -16,7 +16,10 @@ import { watching } from "./watching.js";
 export interface WatchOptions {
   /** Ends the call with code ABORTED. Checked between layers, never inside an optimizer step. */
   signal?: AbortSignal | undefined;
-  /** Called with the work done and the work in all, at most every 50 ms. An error in it becomes a warning of the process. */
+  /**
+   * Called with the work done and the work in all, at most every 50 ms. An error in it becomes a warning of the
+   * process.
+   */
   onProgress?: ((done: number, total: number) => unknown) | undefined;
 }
 
@@ -32,28 +35,28 @@ export interface LoadOptions extends WatchOptions {
   /** CPU threads, 0 … 4,096; 0 = every core. @default 0 */
   threads?: number | undefined;
   /**
-   * Maximum bytes of weights, gradients, optimizer state, activations and KV cache together; 0 = 80 % of the free memory.
-   * It is never exceeded: the cache shrinks, or the call rejects with code MEMORY. Working memory inside kernels is not
-   * included.
+   * Maximum bytes of weights, gradients, optimizer state, activations and KV cache together; 0 = 80 % of the free
+   * memory. It is never exceeded: the cache shrinks, or the call rejects with code MEMORY. Working memory inside
+   * kernels is not included.
    * @default 0
    */
   memoryBudget?: number | undefined;
   /** false: no gradients and no optimizer state, for a judge or the reference of a KL penalty. @default true */
   trainable?: boolean | undefined;
   /**
-   * A new low-rank adapter on the model, which is then frozen: held once in `dtype`, without gradients or optimizer state.
-   * `trainable` is about the adapter. See docs/lora.md.
+   * A new low-rank adapter on the model, which is then frozen: held once in `dtype`, without gradients or optimizer
+   * state. `trainable` is about the adapter. See docs/lora.md.
    */
   lora?: LoraOptions | undefined;
   /** Folder of a PEFT adapter of this model, trainable like a new one. Instead of `lora`. */
   adapter?: string | undefined;
-  /** Where the folder is an adapter's and its config names no folder here: the model it was trained on. */
+  /** For an adapter whose config names a base that is not here: the folder of the model it was trained on. */
   base?: string | undefined;
   /**
    * What training holds per parameter of a matrix, gradient included. "float32": 16 bytes, with dtype "bfloat16" 18
-   * (float32 master weights and moments). "compact": 8.06 bytes, as 8-bit AdamW with stochastic rounding elsewhere: bfloat16
-   * weights, float32 gradient, both moments in 8 bits with a scale per 32 elements. Needs dtype "bfloat16". Norms and
-   * biases stay float32.
+   * (float32 master weights and moments). "compact": 8.06 bytes, as 8-bit AdamW with stochastic rounding elsewhere:
+   * bfloat16 weights, float32 gradient, both moments in 8 bits with a scale per 32 elements. Needs dtype "bfloat16".
+   * Norms and biases stay float32.
    * @default "float32"
    */
   optimizerState?: "float32" | "compact" | undefined;
@@ -93,8 +96,8 @@ export interface LogprobsOptions extends WatchOptions {
   /** false scores every sequence by itself: the same numbers, without shared prefixes. @default true */
   tree?: boolean | undefined;
   /**
-   * Maximum rows per micro-batch, excluding shared ancestors; 0 = 1,024 on the CPU, 8,192 on a GPU. Results do not depend
-   * on it.
+   * Maximum rows per micro-batch, excluding shared ancestors; 0 = 1,024 on the CPU, 8,192 on a GPU. Results do not
+   * depend on it.
    * @default 0
    */
   maxTokensPerMicroBatch?: number | undefined;
@@ -219,7 +222,7 @@ export const logprobsOptionsSchema = z.strictObject({
   ...watched,
 });
 
-const lossParameter = z.number().optional(); // whether the loss takes it, and in what range, is for the loss to say
+const lossParameter = z.number().optional(); // the loss checks whether it takes it, and its range
 
 /** See LossOptions in training-options.ts. */
 const lossFields = {

@@ -30,7 +30,7 @@ afterAll(async () => {
   await policy?.dispose();
 });
 
-// Only our own products promise that a row does not depend on its company.
+// Only the engine's own matrix products guarantee that a row does not depend on the rest of the batch.
 const exact = !loadAddon().devices()[0]!.matrixLibrary.startsWith("oneDNN");
 
 const largest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
@@ -175,7 +175,7 @@ describe("acting", () => {
   it("scores choices after the lead as the continuation's own log-probs", async () => {
     const options = { lead: "Verdict:", choices: ["GOOD", "BAD"], maxNewTokens: 6, seed: 4 };
     const { text, logprobs } = await policy.choose(context, options);
-    expect(text.endsWith("\nVerdict:")).toBe(true); // an untrained model does not write it: it is put there
+    expect(text.endsWith("\nVerdict:")).toBe(true); // an untrained model does not write it, so it is appended
     const before = [...context.tokens!, ...policy.tokenizer.encode(text, { continues: true })];
     for (const [i, choice] of options.choices.entries()) {
       const tokens = [...before, ...policy.tokenizer.encode(` ${choice}`, { continues: true })];
@@ -257,7 +257,7 @@ describe("learning", () => {
       await using through = await load(golden, { dtype, optimizerState });
       await through.update(batch, options);
       const saved = join(root, `resume-${dtype}-${optimizerState}`);
-      // Stored in fewer bits than the master weights have, which the optimizer's file must make good.
+      // Stored in fewer bits than the master weights have, which the optimizer's file must restore.
       await through.save(saved, { dtype: "bfloat16" });
       await through.saveOptimizer(join(saved, "optimizer.safetensors"));
       await through.update(batch, options);
@@ -317,7 +317,7 @@ describe("learning", () => {
     });
   });
 
-  it("refuses an optimizer state of another model, of no model, and one that is cut", async () => {
+  it("refuses an optimizer state of another model, of no model, and one that is truncated", async () => {
     await using learner = await load();
     const file = join(root, "state.safetensors");
     await learner.update(batch);
@@ -329,20 +329,20 @@ describe("learning", () => {
     });
     expect(other.optimizerStep()).toBe(0);
     await expect(learner.loadOptimizer(join(golden, "model.safetensors"))).rejects.toThrow(
-      /is no optimizer state/,
+      /is not optimizer state/,
     );
     await expect(learner.loadOptimizer(join(root, "none"))).rejects.toThrow(/cannot be read/);
     const whole = await readFile(file);
     await writeFile(file, whole.subarray(0, whole.length - 7));
     await expect(learner.loadOptimizer(file)).rejects.toMatchObject({ code: "CHECKPOINT" });
-    await Promise.all([learner.saveOptimizer(file), learner.saveOptimizer(file)]); // each by way of its own file
+    await Promise.all([learner.saveOptimizer(file), learner.saveOptimizer(file)]); // each uses its own temporary file
     await learner.loadOptimizer(file);
     await expect(learner.saveOptimizer(join(root, "no/such/folder/x"))).rejects.toMatchObject({
       code: "CHECKPOINT",
     });
   });
 
-  it("an update stands whatever its onProgress does, and the error is said once", async () => {
+  it("an update is applied whatever its onProgress does, and the error is reported once", async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error) => warnings.push(warning);
     process.on("warning", listen);
@@ -410,7 +410,7 @@ describe("learning", () => {
     await expect(learner.update(batch, options as object)).rejects.toThrow(message);
   });
 
-  it("holds no optimizer where it was loaded without", async () => {
+  it("has no optimizer when it was loaded without one", async () => {
     await using reference = await load(golden, { trainable: false });
     expect(await reference.logprobs([{ tokens: [1, 2], actionStart: 1 }])).toHaveLength(1);
     await expect(reference.update(batch)).rejects.toMatchObject({
@@ -433,13 +433,13 @@ describe("a model without a tokenizer", () => {
     expect(await bare.generate(prompts, { n: 2, maxNewTokens: 5, seed: 1, stopTokens: [] })).toEqual(
       completions,
     );
-    expect(() => bare.begin([{ role: "user", content: "x" }])).toThrow(/tokenizer.json is not there/);
+    expect(() => bare.begin([{ role: "user", content: "x" }])).toThrow(/tokenizer.json is missing/);
     await expect(bare.generate(prompts, { stop: ["x"] })).rejects.toMatchObject({ code: "CHECKPOINT" });
     await expect(bare.generate([{ tokens: [200] }])).rejects.toThrow(/prompts\[0\].tokens/);
   });
 });
 
-describe("loading and leaving", () => {
+describe("loading and disposing", () => {
   it.each([
     [{ dtype: "float16" }, /dtype/],
     [{ device: "gpu" }, /must be "auto", "cpu", "cuda"/],
@@ -449,7 +449,7 @@ describe("loading and leaving", () => {
     await expect(NativePolicy.load(golden, options as object)).rejects.toThrow(message);
   });
 
-  it("rejects with DISPOSED what is under way and what comes later; disposing twice is fine", async () => {
+  it("rejects calls in flight and later ones with DISPOSED; disposing twice is fine", async () => {
     const short = await NativePolicy.load(folder);
     const begun = short.begin([{ role: "user", content: "Q" }]);
     const pending = short.act(begun, { n: 100, maxNewTokens: 100 });

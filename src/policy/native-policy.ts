@@ -1,9 +1,9 @@
 /**
  * The native model as a policy: it samples, scores and learns, on token ids throughout.
  *
- * Guarantees: what was sampled is what is scored and trained, no id is ever decoded and encoded again; the same seed,
- * context and weights give the same action whatever else runs; calls run one after another in the order they came.
- * Rejects with SwirlErrors only; everything after dispose rejects with code "DISPOSED".
+ * Guarantees: the tokens that were sampled are the tokens that are scored and trained, never decoded and encoded again;
+ * the same seed, context and weights give the same action whatever else runs; calls run one after another in the order
+ * they came. Rejects with SwirlErrors only; everything after dispose rejects with code "DISPOSED".
  */
 
 import { z } from "zod";
@@ -70,13 +70,13 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   readonly exact = true;
   /** The device that runs the model: "cpu", "cuda:0". */
   readonly device: string;
-  /** Why device "auto" settled for the CPU. */
+  /** Why device "auto" chose the CPU. */
   readonly note: string | undefined;
   /** Format of matrix products and activations. */
   readonly dtype: Dtype;
   readonly trainable: boolean;
 
-  /** Name of the adapter that is on; undefined = all weights are the policy's own. */
+  /** Name of the adapter in use; undefined = the policy uses the model's own weights. */
   readonly adapterName: string | undefined;
 
   readonly #model: LoadedModel;
@@ -86,7 +86,7 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   readonly #queue: ActQueue;
   readonly #text: TextPolicy;
   readonly #state: PolicyState;
-  /** The one that `load` returned: the model ends with it. */
+  /** Whether `load` returned this policy: then the model is disposed with it. */
   readonly #owns: boolean;
   #base: NativePolicy | undefined;
   #disposed = false;
@@ -124,8 +124,8 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
 
   /**
    * `dir` is a Hugging Face model folder, or the folder of a PEFT adapter. Rejects with code "CHECKPOINT" (naming file,
-   * field or tensor), "DEVICE", "MEMORY" or "CONFIG". A folder without tokenizer.json loads; begin, act and stop strings
-   * then reject.
+   * field or tensor), "DEVICE", "MEMORY" or "CONFIG". A folder without tokenizer.json loads; begin, act and stop
+   * strings then reject.
    */
   static async load(dir: string, options: LoadOptions = {}): Promise<NativePolicy> {
     return await ofArgumentsAsync("Policy.load", "(folder, options)", async () => {
@@ -137,8 +137,9 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   // Adapters
 
   /**
-   * The base with every adapter off, for the reference of a KL penalty: the same weights in memory. It ends with the
-   * policy that `load` returned. Throws code "CONFIG" for a policy that trains all weights, whose base moves with it.
+   * The base without any adapter, for the reference of a KL penalty: the same weights in memory. It is disposed with
+   * the policy that `load` returned. Throws code "CONFIG" for a policy that trains all weights, since its base would
+   * change.
    */
   get base(): NativePolicy {
     if (this.#model.options.trainable) throw trainsAllWeights("base", this.#state.name);
@@ -154,7 +155,8 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
 
   /**
    * A further adapter on the same base: a policy of its own that samples, scores and learns alongside this one, with no
-   * second copy of the base. Disposing it frees the adapter alone; it ends with the policy that `load` returned.
+   * second copy of the base. Disposing it frees the adapter alone; disposing the policy that `load` returned disposes
+   * it too.
    *
    * @throws SwirlError INPUT for a name in use, CONFIG for a policy that trains all weights; as `load` for the rest.
    * @example
@@ -191,8 +193,9 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
   }
 
   /**
-   * Writes the base with this adapter merged in, as a Hugging Face folder, and says what rounding changed: the log-probs of
-   * a probe before and after. The merged folder is loaded for it, so its weights must fit beside those in use.
+   * Writes the base with this adapter merged in, as a Hugging Face folder, and reports what rounding changed: the
+   * log-probs of a probe before and after. For that the merged folder is loaded, so its weights must fit next to those
+   * in use.
    */
   async merge(dir: string, options: MergeOptions = {}): Promise<MergeReport> {
     return await mergePolicy(this, this.#model, this.#weights, dir, options, NativePolicy.load);
@@ -328,13 +331,13 @@ export class NativePolicy implements Policy, TrainablePolicy, ChoiceScorer, Asyn
     return await this.#model.engine.profile();
   }
 
-  /** A Hugging Face folder in the layout the model was loaded from; whole or absent. */
+  /** Saves a Hugging Face folder in the layout the model was loaded from; it is complete or absent. */
   async save(dir: string, options: SaveOptions = {}): Promise<void> {
     const { dtype } = parseOptions(saveOptionsSchema, options, "save");
     await this.#state.save(dir, dtype);
   }
 
-  /** With the folder that `save` wrote, all that an exact resume needs. */
+  /** Saves the optimizer state. With the folder that `save` wrote, it is all that an exact resume needs. */
   async saveOptimizer(file: string): Promise<void> {
     this.#requireTrainable("saveOptimizer");
     await this.#state.saveOptimizer(file);

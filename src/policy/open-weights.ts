@@ -59,7 +59,7 @@ export async function openAdapterWeights(
   const { lora, adapter, trainable, signal } = parseOptions(adapterOptionsSchema, options, "adapter");
   if (model.options.trainable) throw trainsAllWeights("adapter", model.base.name);
   if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name))
-    throw new SwirlError("INPUT", `adapter: the name ${JSON.stringify(name)} is none`, {
+    throw new SwirlError("INPUT", `adapter: ${JSON.stringify(name)} is not a valid name`, {
       remedy: "use 1 to 64 letters, digits, _, - and .",
       details: { field: "name" },
     });

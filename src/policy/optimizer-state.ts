@@ -1,15 +1,15 @@
 /**
- * All that a run needs, in addition to the saved weights, to resume bit for bit: AdamW's moments and step, and the master
- * weights (a bfloat16 checkpoint has fewer bits than float32 ones). One safetensors file:
+ * All that a run needs, in addition to the saved weights, to resume bit for bit: AdamW's moments and step, and the
+ * master weights (a bfloat16 checkpoint has fewer bits than float32 ones). One safetensors file:
  *   weight.<parameter>, adam_m.<parameter>, adam_v.<parameter>   F32, shape of the parameter
  *   metadata: { format: "swirl-optimizer", version: "1", step: "…" }
- * Compact state is stored as it is held (native/kernels/compact_state.h), version "2". Of a matrix:
+ * Compact state is stored as it is held (native/kernels/compact_state.h), version "2". For a matrix:
  *   weight.<parameter>          BF16, shape of the parameter
  *   adam_m_codes.<parameter>    F8_E4M3, shape of the parameter
  *   adam_v_codes.<parameter>    U8, shape of the parameter
  *   adam_m_scales.<parameter>, adam_v_scales.<parameter>   U8, one per 32 elements
- * Of a vector as in version "1".
- * Written under a temporary name, synced and renamed: whole or absent.
+ * Vectors are stored as in version "1".
+ * Written under a temporary name, synced and renamed: complete or absent.
  */
 import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -41,7 +41,7 @@ export async function saveOptimizerState(engine: StateEngine, file: string): Pro
     shape,
     parts: () => engineParts(engine, { name, kind, shape, dtype: engineType(type) }),
   }));
-  const temporary = temporaryName(file); // of this call alone: two of them may run at once
+  const temporary = temporaryName(file); // unique to this call: two of them may run at once
   try {
     await writeSafetensors(temporary, tensors, metadata);
     await rename(temporary, file);
@@ -76,7 +76,7 @@ export async function loadOptimizerState(engine: StateEngine, file: string): Pro
   if (format !== FORMAT || version !== VERSIONS[held] || !/^\d+$/.test(step ?? "")) {
     throw refusal(
       file,
-      `is no optimizer state of version ${VERSIONS[held]} (metadata: ${JSON.stringify(stored.metadata)})`,
+      `is not optimizer state of version ${VERSIONS[held]} (metadata: ${JSON.stringify(stored.metadata)})`,
       "pass a file that saveOptimizer wrote with this version of the package",
     );
   }
@@ -101,7 +101,7 @@ export async function loadOptimizerState(engine: StateEngine, file: string): Pro
   if (extra) {
     throw refusal(
       file,
-      `holds tensor "${extra.name}", which this model has not`,
+      `holds tensor "${extra.name}", which this model does not have`,
       "load the model it was saved from",
       extra.name,
     );
@@ -134,13 +134,16 @@ const LARGEST: Record<StoredKind, number> = {
   adam_v_scales: 238,
 };
 
-/** What the engine would refuse to hold: a value past bfloat16's range, a second moment below 0, a byte that is no number. */
+/**
+ * Finds what the engine would reject: a value past bfloat16's range, a second moment below 0, a byte that is not a
+ * code.
+ */
 function unusable(bytes: Uint8Array, kind: Kind, type: Entry["type"]): string | undefined {
   if (type === "U8" || type === "F8_E4M3") {
     const mask = type === "F8_E4M3" ? 0x7f : 0xff;
     const largest = LARGEST[kind as StoredKind];
     const bad = bytes.find((byte) => (byte & mask) > largest);
-    return bad === undefined ? undefined : `the byte ${bad}, which is no number`;
+    return bad === undefined ? undefined : `the byte ${bad}, which is not a valid code`;
   }
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   if (type === "BF16") {
@@ -162,7 +165,7 @@ type Kind = Exclude<TensorKind, "gradient"> | StoredKind;
 interface Entry extends ParameterInfo {
   key: string;
   kind: Kind;
-  /** As stored. */
+  /** Element type in the file. */
   type: "F32" | "BF16" | "F8_E4M3" | "U8";
 }
 

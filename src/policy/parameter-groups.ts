@@ -1,8 +1,8 @@
 /**
- * Parameter groups: patterns of names turned into the group of each parameter.
+ * Parameter groups: assigns each parameter to a group by patterns of names.
  *
  * A pattern is a whole name in which `*` stands for any characters. Frozen patterns come first, then the groups in
- * their order; the first that matches a parameter has it, and "default" has the rest.
+ * their order; each parameter belongs to the first that matches it, or to "default".
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { NativeOptimizerOptions, ParameterInfo } from "../native/addon.js";
@@ -66,7 +66,7 @@ export function resolveGroups(
     );
   }
 
-  // Each group twice where its norms and biases have no decay of their own.
+  // A group becomes two native ones if its norms and biases are exempt from weight decay.
   const native: NonNullable<NativeOptimizerOptions["groups"]> = [];
   const names: (string | undefined)[] = ["default"];
   const index = new Map<string, number>([[`default ${adamw.weightDecay}`, 0]]);

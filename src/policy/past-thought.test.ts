@@ -10,7 +10,7 @@ const completion = (tokens: number[], finishReason: NativeCompletion["finishReas
 /** Token 9 closes the thought. */
 const inThought = (tokens: Int32Array) => !tokens.includes(9);
 
-test("samples on until the thought is closed and the action ends", async () => {
+test("keeps sampling until the thought is closed and the action ends", async () => {
   const asked: [number[], number][] = [];
   const rest = [completion([3, 1], "stop"), completion([9, 4, 1], "stop")];
   const whole = await pastThought(completion([2, 1], "stop"), {

@@ -1,4 +1,6 @@
-/** A stop string inside a thought ends no action: the completion is sampled further, token for token where it stopped. */
+/**
+ * A stop string inside a thought does not end the action: sampling continues from the exact tokens where it stopped.
+ */
 import type { NativeCompletion } from "../native/addon.js";
 import { joinTokens } from "./join-tokens.js";
 

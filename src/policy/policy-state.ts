@@ -1,4 +1,4 @@
-/** What a native policy is made of and can be restored from: weights, gradients, moments, step; and its name. */
+/** The state of a native policy, from which it can be restored: weights, gradients, moments and step; and its name. */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Dtype, ParameterInfo, TensorKind } from "../native/addon.js";
 import type { EngineView } from "../native/engine-view.js";
@@ -49,7 +49,7 @@ export class PolicyState {
       });
     }
     if (kind === "weight") this.#tokens.weightsChange();
-    // In one call: no other sees half of it.
+    // In one call, so that no other call sees it half written.
     await this.#engine.writeTensor(name, kind, "float32", new Uint8Array(floats.buffer));
   }
 

@@ -82,7 +82,7 @@ describe("readReply", () => {
   it.each(["stop", "STOP", "tool_calls", "eos_token", "end_turn"])("takes %j as whole", (reason) => {
     expect(readReply(reply({ content: "a" }, { finish_reason: reason })).choices[0]!.finish).toBe("stop");
   });
-  it.each(["length", "MAX_TOKENS", "model_length"])("takes %j as cut by the limit", (reason) => {
+  it.each(["length", "MAX_TOKENS", "model_length"])("takes %j as truncated at the limit", (reason) => {
     expect(readReply(reply({ content: "a" }, { finish_reason: reason })).choices[0]!.finish).toBe("length");
   });
 
@@ -122,7 +122,7 @@ describe("readReply", () => {
     ["choices.0.message.tool_calls.0.function", reply({ tool_calls: [{ type: "custom" }] })],
     ["choices.0.message.tool_calls.0.function.name", reply(call({ arguments: "{}" }))],
     ["choices.0.message.tool_calls.0.function.arguments", reply(call({ name: "f", arguments: 3 }))],
-  ])("names the field %s that is not as it should be, for good", (field, raw) => {
+  ])("names the wrong field %s, and calls the error final", (field, raw) => {
     expect(failing(raw)).toMatchObject({
       code: "ENDPOINT",
       message: expect.stringContaining(`${field} is `),
@@ -135,8 +135,8 @@ describe("readReply", () => {
     ["no choices", { choices: [] }, false],
     ["null choices", { choices: null }, false],
     ["an error without a code", { error: { message: "overloaded" } }, false],
-    ["an error that passes", { error: { code: 529, message: "overloaded" } }, false],
-    ["an error that stays", { error: { code: 400, message: "bad" } }, true],
+    ["a temporary error", { error: { code: 529, message: "overloaded" } }, false],
+    ["a permanent error", { error: { code: 400, message: "bad" } }, true],
     ["an error whose code is no number", { error: { code: [{ toString: 1 }], message: "bad" } }, false],
     ["an older vLLM's error", { object: "error", message: "bad", code: 40303 }, false],
   ])("%s", (_, raw, final) => {

@@ -1,10 +1,9 @@
 /**
- * Reads a chat.completions reply for what is needed and nothing else. Pure; servers differ, and their spellings are
- * made one here.
+ * Reads what is needed from a chat.completions reply, and normalizes the differences between servers. Pure.
  *
  * Throws code "ENDPOINT". A reply of the wrong shape names the field and has details.final: the same request would get
- * the same shape again. A reply that did not end (aborted, failed, filtered) is no action, whatever text it holds, and
- * may be asked for again.
+ * the same shape again. A reply that did not end (aborted, failed, filtered) is not an action, whatever text it
+ * holds, and may be requested again.
  */
 import { errorInReply, serverWords } from "../endpoint/endpoint-errors.js";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -77,7 +76,7 @@ function readChoice(choice: unknown, field: string): ReplyChoice {
   };
 }
 
-/** Throws on any reason that is not known to end a whole reply: part of an action must not be taken for it. */
+/** Throws on any reason that is not known to end a whole reply: part of an action must not pass for a whole one. */
 function readFinish(choice: Record<string, unknown>): ReplyChoice["finish"] {
   const given = isRecord(choice.finish_reason) ? choice.finish_reason.type : choice.finish_reason;
   const reason = typeof given === "string" ? given.trim().toLowerCase() : "";
@@ -159,19 +158,19 @@ function count(usage: unknown, name: string): number {
   return Number.isFinite(value) && value > 0 ? value : 0;
 }
 
-/** A fault that another attempt may not meet. */
+/** An error that a retry may resolve. */
 function fault(message: string): SwirlError {
   return new SwirlError("ENDPOINT", message);
 }
 
 function malformed(field: string, value: unknown): SwirlError {
-  return new SwirlError("ENDPOINT", `the reply is no chat completion: ${field} is ${shown(value)}`, {
+  return new SwirlError("ENDPOINT", `the reply is not a chat completion: ${field} is ${shown(value)}`, {
     remedy: "check that baseURL leads to OpenAI's chat.completions, and the server's version",
     details: { field, final: true },
   });
 }
 
-/** Redacted, then truncated, by whoever reports the error. */
+/** The reporter of the error redacts the text, then truncates it. */
 function shown(value: unknown): string {
   return value === undefined ? "missing" : (JSON.stringify(value) ?? typeof value);
 }

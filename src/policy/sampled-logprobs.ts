@@ -1,9 +1,9 @@
 /**
- * Which log-probs, of those a batch brings as its behavior policy's, are the current ones.
+ * Tells which of a batch's behavior log-probs are those of the current weights.
  *
- * What the engine samples it scores with the same bits, so the log-probs that `generate` and `act` return are those of
- * a forward pass for as long as the weights stay as they are. Every array that was returned is remembered with what it
- * is of; an array made elsewhere, or changed since, is simply not known, and costs a forward pass.
+ * The engine scores a sampled action with the same bits, so the log-probs that `generate` and `act` return equal those
+ * of a forward pass until the weights change. Every returned array is remembered with its sequence, weights and
+ * temperature; an array made elsewhere, or changed since, is not recognized and costs a forward pass.
  */
 import type { NativeCompletion } from "../native/addon.js";
 import type { CheckedSequence } from "./sequences.js";
@@ -25,7 +25,7 @@ export class SampledLogprobs {
     this.#known.set(logprobs, { version, temperature, prompt, tokens, logprobs: logprobs.slice() });
   }
 
-  /** The sequence's behavior log-probs where they are those of the weights `version`, else undefined. */
+  /** The sequence's behavior log-probs if they are those of the weights `version`, else undefined. */
   current(sequence: CheckedSequence, version: number, temperature: number): Float32Array | undefined {
     const { behaviorSource, behaviorLogprobs } = sequence;
     if (typeof behaviorSource !== "object" || behaviorLogprobs === undefined) return undefined;

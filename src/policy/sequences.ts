@@ -1,7 +1,7 @@
 /**
  * Converts a caller's sequences and prompts into the engine's. Checks what a conversion to typed arrays would hide
- * (fractions, NaN, overflow, unknown keys) and what a loss function needs. The engine checks against the model (ids below
- * the vocabulary, lengths against the context, actionStart). Both name the field the same way: batch[3].tokens.
+ * (fractions, NaN, overflow, unknown keys) and what a loss function needs. The engine checks against the model (ids
+ * below the vocabulary, lengths against the context, actionStart). Both name the field the same way: batch[3].tokens.
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { NativeLossOptions, NativeSequence } from "../native/addon.js";
@@ -24,7 +24,10 @@ export interface TrainSequence extends Sequence {
   behaviorLogprobs?: ArrayLike<number>;
   /** [tokens.length - actionStart] Log-probs under the reference of the KL penalty, in nats. */
   referenceLogprobs?: ArrayLike<number>;
-  /** [tokens.length - actionStart] Log-probs that another engine reported when it sampled; only loss functions read them. */
+  /**
+   * [tokens.length - actionStart] Log-probs that another engine reported when it sampled; only loss functions read
+   * them.
+   */
   samplerLogprobs?: ArrayLike<number>;
 }
 
@@ -119,14 +122,14 @@ export function toTokens(tokens: ArrayLike<number>, field: string): Int32Array {
   for (let i = 0; i < out.length; i++) {
     const id = tokens[i]!;
     if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID) {
-      throw invalid(`${field}[${i}]`, id, "a token id", "pass the ids as the tokenizer gave them");
+      throw invalid(`${field}[${i}]`, id, "a token id", "pass the ids as the tokenizer returned them");
     }
     out[i] = id;
   }
   return out;
 }
 
-/** A copy of the numbers as float32; each keeps to the rule there. */
+/** A copy of the numbers as float32; each must satisfy `rule`. */
 export function toFloats(values: ArrayLike<number>, field: string, rule: Rule = finite): Float32Array {
   isArrayLike(values, field);
   const out = new Float32Array(values.length);
@@ -148,7 +151,7 @@ interface Rule {
 const finite: Rule = {
   good: Number.isFinite,
   expected: "finite in float32",
-  remedy: "look for a NaN or an overflow",
+  remedy: "check for a NaN or an overflow",
 };
 const advantageRule: Rule = {
   good: Number.isFinite,

@@ -59,10 +59,14 @@ export class TextPolicy {
     const { tokenizer, folder } = this.#parts;
     if (tokenizer) return tokenizer;
     const file = join(folder, "tokenizer.json");
-    throw new SwirlError("CHECKPOINT", `${file} is not there, so this policy knows tokens but no text`, {
-      remedy: "put the model's tokenizer.json and tokenizer_config.json into its folder",
-      details: { file },
-    });
+    throw new SwirlError(
+      "CHECKPOINT",
+      `${file} is missing, so this policy works with tokens but not with text`,
+      {
+        remedy: "put the model's tokenizer.json and tokenizer_config.json into its folder",
+        details: { file },
+      },
+    );
   }
 
   begin(messages: readonly Message[], tools?: readonly ToolSpec[]): Context {
@@ -138,7 +142,7 @@ export class TextPolicy {
     return { n, temperature, topK, topP, stopTokens, stopStrings: [...stop] };
   }
 
-  /** Without the token that ended the turn, and without what the last token wrote past a stop string. */
+  /** The text without the token that ended the turn, and without what the last token has past a stop string. */
   #actionText(sampled: Int32Array, stops: readonly string[], opened: boolean): string {
     const last = sampled.at(-1);
     const ended = last !== undefined && this.stopTokens.includes(last);

@@ -1,5 +1,5 @@
 /**
- * An engine as a policy over token ids: it samples, scores and learns. It knows no text.
+ * A policy over token ids, without text: it samples, scores and trains on an engine.
  *
  * Calls run one after another in the order they came. `generate` and `logprobs` give the same bits for the same
  * weights, which is what lets a loss function begin without a forward pass (sampled-logprobs.ts).
@@ -32,9 +32,9 @@ export class TokenEngine {
 
   readonly #engine: EngineView;
   readonly #sampled = new SampledLogprobs();
-  /** Changes of the weights that were asked for so far. The engine runs calls in the order they are made. */
+  /** Number of weight changes requested so far. The engine runs calls in the order they are made. */
   #version = 0;
-  /** False where the log-probs of a training pass may differ from the sampler's, or were found to. */
+  /** False if the log-probs of a training pass may differ from the sampler's, or were found to differ. */
   #exact: boolean;
 
   constructor(engine: EngineView) {
@@ -111,8 +111,8 @@ export class TokenEngine {
   }
 
   /**
-   * `run` with the batch as the engine takes it, called in the same turn of the event loop in which the log-probs were
-   * found to be of the current weights, so that no other call can come in between.
+   * Calls `run` with the batch as the engine takes it, in the same turn of the event loop in which the log-probs were
+   * found to be those of the current weights, so that no other call can come in between.
    */
   async #withLoss<Metrics>(
     batch: CheckedSequence[],
@@ -136,7 +136,7 @@ export class TokenEngine {
               native,
               call.signal ? { signal: call.signal } : {},
             );
-      if (version !== this.#version) continue; // the weights moved meanwhile
+      if (version !== this.#version) continue; // the weights changed meanwhile
       let next = 0;
       const logprobs = current.map((known) => known ?? found[next++]!);
       const terms = applyLoss(loss, batch, logprobs);

@@ -149,7 +149,7 @@ describe("a loss function", () => {
     await update;
   });
 
-  it("goes by its name, with the name's own aggregation and options", async () => {
+  it("can be given by name, with the name's own aggregation and options", async () => {
     const batch = await sample();
     await policy.update(batch, { optimizer: { lr: 1e-2 } });
     const grpo = await gradients(batch, { loss: "grpo", clipHigh: 0.3 });
@@ -283,7 +283,7 @@ describe("per-token arrays", () => {
 });
 
 describe("steps", () => {
-  it("tell gradient norms by group, and train no frozen parameter", async () => {
+  it("report gradient norms by group, and train no frozen parameter", async () => {
     const batch = await sample();
     const frozen = policy.parameters().filter(({ name }) => name.includes("layers.0"));
     const before = await Promise.all(frozen.map(({ name }) => policy.readParameter(name)));

@@ -1,4 +1,6 @@
-/** The options of the calls that train, written out for editors; native-options.ts holds the schemas that check them. */
+/**
+ * The options of the calls that train, written out for editors; native-options.ts holds the schemas that check them.
+ */
 import type { Aggregation } from "../losses/aggregation.js";
 import type { CorrectionOptions } from "../losses/importance-correction.js";
 import type { KlEstimator } from "../losses/kl.js";
@@ -58,7 +60,7 @@ export interface TermOptions extends LossParameters {
 /** Options of `forwardBackward`. */
 export interface LossOptions extends TermOptions, WatchOptions {}
 
-/** Parameters that are trained in another way than the rest. */
+/** Parameters that are trained differently from the rest. */
 export interface ParameterGroup {
   /** Name in `gradNorms`. @default the pattern */
   name?: string;
@@ -79,7 +81,7 @@ export interface ParameterGroup {
 
 /** AdamW as torch.optim.AdamW defines it. */
 export interface OptimizerOptions {
-  /** 0, or a normal float32. @default 1e-6, as TRL has it for RL */
+  /** 0, or a normal float32. @default 1e-6, as in TRL for RL */
   lr?: number;
   /** Decay rate of the first moment, at least 0 and below 1. @default 0.9 */
   beta1?: number;
@@ -93,11 +95,14 @@ export interface OptimizerOptions {
   decay?: "all" | "matrices";
   /** Global gradient norm that gradients are scaled down to; 0 = no clipping. @default 1 */
   maxGradNorm?: number;
-  /** Of the stochastic rounding of compact optimizer state; an integer, at least 0. Has no effect on float32. @default 0 */
+  /**
+   * Seed of the stochastic rounding of compact optimizer state; an integer, at least 0. Has no effect on float32.
+   * @default 0
+   */
   seed?: number;
   /** Patterns of parameters that are not trained: short for groups with `frozen: true`. */
   freeze?: readonly string[];
-  /** Parameters that are trained in another way than the rest. @default [] */
+  /** Parameters that are trained differently from the rest. @default [] */
   groups?: readonly ParameterGroup[];
 }
 

@@ -1,7 +1,7 @@
 /**
- * A progress callback watches a call, it does not take part in it: an update that was applied must not reject because
- * something threw while it was shown. The first error, thrown or rejected with, is reported once as a warning of the
- * process (`process.on("warning")`), and the callback is not called again.
+ * A progress callback only observes a call: an update that was applied must not reject because the callback threw. The
+ * first error, thrown or rejected with, is reported once as a warning of the process (`process.on("warning")`), and the
+ * callback is not called again.
  */
 import { messageOf } from "../errors/message-of.js";
 import type { Call } from "../native/addon.js";

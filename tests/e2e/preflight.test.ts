@@ -70,11 +70,11 @@ describe("before the first stage begins", () => {
       [set("train.loss", "ppo-clip"), /"ppo-clip" on fresh actions with updatesPerBatch 1/],
       [
         [...set("train.reference", "none"), ...set("train.klWeight", 0.1)],
-        /config train\.reference: .*none is no folder/,
+        /config train\.reference: .*none is not a folder/,
       ],
       [
         set("judge", { model: "org/judge" }),
-        /config judge\.model: .*org\/judge is no folder[\s\S]*swirl pull org\/judge/,
+        /config judge\.model: .*org\/judge is not a folder[\s\S]*swirl pull org\/judge/,
       ],
       [set("judge", down), /ECONNREFUSED|no connection/],
       [set("rewardJudge", down), /ECONNREFUSED|no connection/],

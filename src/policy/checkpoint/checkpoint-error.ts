@@ -1,4 +1,4 @@
-/** How every error of this folder reads: the file, the field or tensor, the value that was wrong, the remedy. */
+/** Errors of this folder name the file, the field or tensor, the wrong value and the remedy. */
 import { type ErrorDetails, SwirlError } from "../../errors/swirl-error.js";
 
 export function checkpointError(
@@ -15,7 +15,7 @@ export function checkpointError(
   });
 }
 
-/** The value as it stood in the file, short enough for a message. */
+/** The value as it is in the file, shortened for a message. */
 export function shown(value: unknown): string {
   const text = value === undefined ? "absent" : (JSON.stringify(value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;

@@ -1,4 +1,4 @@
-/** Opening a folder and reading its weights; what a config gets that its weights do not fit. */
+/** Opening a folder and reading its weights; the errors for weights that do not fit the config. */
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -60,39 +60,29 @@ describe("loading", () => {
   });
 });
 
-describe("weights that are not the config's", () => {
+describe("weights that do not fit the config", () => {
   const broken: [string, string, (files: Record<string, Uint8Array>) => void, RegExp][] = [
     [
       "other layer count",
       "llama",
       (f) => edit(f, { num_hidden_layers: 1 }),
-      /for which config\.json has no place/,
+      /which does not exist in a model with this config\.json/,
     ],
     ["more layers", "llama", (f) => edit(f, { num_hidden_layers: 3 }), /no tensor "model\.layers\.2\./],
     [
       "other vocabulary",
       "llama",
       (f) => edit(f, { vocab_size: 97 }),
-      /embed_tokens\.weight" has shape \[96,32\], but config\.json makes it \[97,32\]/,
+      /embed_tokens\.weight" has shape \[96,32\], but config\.json requires \[97,32\]/,
     ],
     [
-      "biases without a place",
+      "biases that the config does not have",
       "llama-old",
       (f) => edit(f, { attention_bias: false }),
-      /_proj\.bias", for which/,
+      /_proj\.bias", which does not exist/,
     ],
-    [
-      "biases that are missing",
-      "llama",
-      (f) => edit(f, { attention_bias: true }),
-      /no tensor .*q_proj\.bias/,
-    ],
-    [
-      "head that is missing",
-      "qwen3",
-      (f) => edit(f, { tie_word_embeddings: false }),
-      /no tensor "lm_head\.weight"/,
-    ],
+    ["missing biases", "llama", (f) => edit(f, { attention_bias: true }), /no tensor .*q_proj\.bias/],
+    ["missing head", "qwen3", (f) => edit(f, { tie_word_embeddings: false }), /no tensor "lm_head\.weight"/],
     [
       "adapter only",
       "llama",

@@ -1,6 +1,6 @@
 /**
- * A model folder, opened: its config mapped, every parameter found in its weight files with the right shape and an
- * element type that can be used. Bytes are read one tensor at a time, so loading needs no second copy of the model.
+ * An opened model folder: its config is mapped, and every parameter was found in the weight files with the right shape
+ * and a supported element type. Bytes are read one tensor at a time, so loading needs no second copy of the model.
  */
 import { createHash } from "node:crypto";
 import { SwirlError } from "../../errors/swirl-error.js";
@@ -25,7 +25,7 @@ export interface Checkpoint {
   config: CheckpointConfig;
   weights: WeightFiles;
   parameters: Map<string, StoredParameter>;
-  /** An output head stored in addition to tied embeddings: a copy of the embedding that transformers ties away. */
+  /** An output head stored in addition to tied embeddings: a copy of the embedding, which transformers drops. */
   redundantHead: TensorEntry | undefined;
 }
 
@@ -38,7 +38,7 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     throw checkpointError(
       folder,
       `holds ${weights.tensors.size} tensors, none of them an embedding (embed_tokens.weight)`,
-      "is this a causal language model in Hugging Face's naming? Adapters alone need their base model",
+      "is this a causal language model in Hugging Face's naming? An adapter needs its base model",
       { tensor: EMBEDDING },
     );
   }
@@ -49,10 +49,10 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     if (!found) {
       throw checkpointError(
         folder,
-        `has no tensor ${shown(spelled)}, which its config.json asks for`,
+        `has no tensor ${shown(spelled)}, which its config.json requires`,
         name === HEAD
           ? "set tie_word_embeddings to true if the head shares the embedding, or download the weights again"
-          : "config.json and weights are of different models, or a file is missing: download both again",
+          : "config.json and the weights belong to different models, or a file is missing: download both again",
         { tensor: spelled },
       );
     }
@@ -138,10 +138,10 @@ function checkShape(entry: TensorEntry, shape: number[], file: WeightFile): void
   if (entry.shape.length === shape.length && entry.shape.every((side, i) => side === shape[i])) return;
   throw checkpointError(
     file.path,
-    `tensor ${shown(entry.name)} has shape ${shown(entry.shape)}, but config.json makes it ${shown(shape)}`,
+    `tensor ${shown(entry.name)} has shape ${shown(entry.shape)}, but config.json requires ${shown(shape)}`,
     entry.name.endsWith("embed_tokens.weight")
       ? "vocab_size and hidden_size of config.json must be those of the weights (resize with transformers)"
-      : "config.json and weights are of different models: download both again",
+      : "config.json and the weights belong to different models: download both again",
     { tensor: entry.name, found: entry.shape, expected: shape },
   );
 }
@@ -151,12 +151,12 @@ function checkElementType(entry: TensorEntry, file: WeightFile): void {
   throw checkpointError(
     file.path,
     `tensor ${shown(entry.name)} is ${entry.dtype}`,
-    "weights must be F32, BF16 or F16: use the unquantised checkpoint",
+    "weights must be F32, BF16 or F16: use the unquantized checkpoint",
     { tensor: entry.name, field: "dtype", value: entry.dtype },
   );
 }
 
-/** A decoder tensor that no parameter reads would change the model if it were read: the config is wrong. */
+/** A decoder tensor that no parameter uses means that the config is wrong: using it would change the model. */
 function refuseStrays(
   weights: WeightFiles,
   spell: (name: string) => string,
@@ -169,8 +169,8 @@ function refuseStrays(
     if (!name.startsWith(decoder)) continue;
     throw checkpointError(
       file.path,
-      `holds tensor ${shown(name)}, for which config.json has no place`,
-      "config.json and weights are of different models (layer count, biases or model_type): download both again",
+      `holds tensor ${shown(name)}, which does not exist in a model with this config.json`,
+      "config.json and the weights belong to different models (layer count, biases or model_type): download both again",
       { tensor: name },
     );
   }

@@ -1,5 +1,5 @@
 /**
- * What each model family means by a field that its config.json leaves out, and what it always does.
+ * Each model family's defaults for fields that config.json leaves out, and its fixed settings.
  * Source: the configuration and modeling files of Hugging Face transformers 5.18.
  */
 
@@ -8,7 +8,7 @@ export type Family = "llama" | "mistral" | "qwen2" | "qwen3" | "gemma2" | "gemma
 export interface FamilyRules {
   /** `model_type` values, for messages. */
   modelType: string;
-  /** Defaults of fields that checkpoints may leave out; sizes are those of the class, as transformers has them. */
+  /** Defaults of fields that checkpoints may leave out, as in the family's configuration class in transformers. */
   defaults: Record<string, unknown>;
   activationField: "hidden_act" | "hidden_activation";
   gemma: boolean; // offset norms, post norms, scaled embedding, query_pre_attn_scalar

@@ -30,7 +30,7 @@ type Json = Record<string, unknown>;
 
 /** For every family but Gemma 3: one set of frequencies. */
 export function flatRope(json: Json, file: string): Rope {
-  // transformers lets a non-empty `rope_scaling` win over `rope_parameters`.
+  // transformers prefers a non-empty `rope_scaling` to `rope_parameters`.
   const scalingGiven = isObject(json.rope_scaling) && Object.keys(json.rope_scaling).length > 0;
   const field = scalingGiven ? "rope_scaling" : "rope_parameters";
   const parameters = ropeJson(json[field] ?? {}, field, file);

@@ -1,4 +1,4 @@
-/** Which layers see only a window of keys, from `layer_types` or from what each family meant before it existed. */
+/** Which layers attend to a sliding window of keys only: from `layer_types`, or from each family's older fields. */
 import { checkpointError, shown } from "./checkpoint-error.js";
 import type { FamilyRules } from "./config-families.js";
 import type { Config } from "./config-schema.js";
@@ -36,7 +36,7 @@ export function slidingLayersOf(config: Config, rules: FamilyRules, file: string
   if (window === null && result.some(Boolean)) {
     throw checkpointError(
       file,
-      `layers ${result.indexOf(true)} and on slide, but sliding_window is ${shown(config.sliding_window)}${
+      `layer ${result.indexOf(true)} has sliding attention, but sliding_window is ${shown(config.sliding_window)}${
         config.use_sliding_window === false ? " and use_sliding_window is false" : ""
       }`,
       "set sliding_window, or make every layer full_attention in layer_types",

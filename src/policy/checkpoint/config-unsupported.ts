@@ -1,4 +1,4 @@
-/** Settings that change what the model computes and that the engine does not have: each is refused by name. */
+/** Settings that change what the model computes and that the engine does not support: each is rejected by name. */
 import { checkpointError, shown } from "./checkpoint-error.js";
 import type { FamilyRules } from "./config-families.js";
 
@@ -21,7 +21,7 @@ export function refuseUnsupported(
         refuse(
           field,
           source[field],
-          "use the unquantised checkpoint (float32, bfloat16 or float16 safetensors)",
+          "use the unquantized checkpoint (float32, bfloat16 or float16 safetensors)",
         );
       }
     }

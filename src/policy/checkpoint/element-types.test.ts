@@ -34,7 +34,7 @@ it("rounds to nearest, ties to even, through the subnormals", () => {
   expect(toHalf([2 ** -14 - 2 ** -26]).halves).toEqual([0x0400]);
 });
 
-it("says where a finite value overflows", () => {
+it("reports where a finite value overflows", () => {
   expect(toHalf([1, 65519, Infinity]).overflow).toBe(-1);
   expect(toHalf([1, Infinity, 65520, 1e9])).toEqual({
     halves: [0x3c00, 0x7c00, 0x7c00, 0x7c00],

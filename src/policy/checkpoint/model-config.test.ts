@@ -1,4 +1,4 @@
-/** Every golden checkpoint's config, in both layouts, against transformers; and what bad configs get. */
+/** Every golden checkpoint's config, in both layouts, against transformers; and the errors for bad configs. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -195,9 +195,9 @@ describe("what is refused, by name", () => {
   });
 
   it.each<[string, Record<string, unknown>]>([
-    // Dropout acts in training alone, and the engine has none.
+    // Dropout only acts in training, and the engine does not use it.
     ["llama", { attention_dropout: 0.1, hidden_dropout: 0.1, resid_pdrop: 0.1 }],
-    // What configs of Llama 3.2, Qwen2.5, SmolLM2 and Gemma 2 carry besides.
+    // Further fields that configs of Llama 3.2, Qwen2.5, SmolLM2 and Gemma 2 have.
     [
       "llama",
       { mlp_bias: false, pretraining_tp: 1, use_cache: true, is_llama_config: true, rope_interleaved: false },

@@ -45,7 +45,7 @@ export function parametersOf(config: ModelConfig): ParameterInfo[] {
 
 const prefixes = ["model.", "language_model.model.", "model.language_model.", ""];
 
-/** How this checkpoint spells an engine's name; undefined when no spelling has an embedding. */
+/** Maps an engine's name to the checkpoint's; undefined when the checkpoint has an embedding under no known prefix. */
 export function spellingOf(names: { has(name: string): boolean }): ((name: string) => string) | undefined {
   const prefix = prefixes.find((candidate) => names.has(`${candidate}embed_tokens.weight`));
   if (prefix === undefined) return undefined;

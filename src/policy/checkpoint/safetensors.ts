@@ -185,7 +185,7 @@ function refuseHoles(tensors: TensorEntry[], dataStart: number, fileBytes: numbe
   if (end !== fileBytes) {
     throw damaged(
       file,
-      `has ${fileBytes - end} bytes after its last tensor: oversized, or cut short elsewhere`,
+      `has ${fileBytes - end} bytes after its last tensor: oversized, or truncated elsewhere`,
     );
   }
 }

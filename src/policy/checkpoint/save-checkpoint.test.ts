@@ -68,7 +68,7 @@ it("writes what the index uses, once, and a config with its dropout and without 
   expect(JSON.parse(await readFile(join(target, "config.json"), "utf8")).attention_dropout).toBe(0.25);
 });
 
-it("carries tokenizer files and licence along, and nothing else", async () => {
+it("copies tokenizer files and license, and nothing else", async () => {
   const path = await folder({
     ...(await copyOf("mistral")),
     "tokenizer.json": "{}",
@@ -100,7 +100,7 @@ it("carries tokenizer files and licence along, and nothing else", async () => {
   );
 });
 
-it("in another type, said in the config under the layout's own name", async () => {
+it("in another type, which the config names under the layout's own key", async () => {
   for (const [name, field] of [
     ["gemma2", "dtype"],
     ["llama-old", "torch_dtype"],

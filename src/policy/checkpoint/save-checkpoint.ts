@@ -1,6 +1,6 @@
 /**
  * Saves an engine's weights as a folder like the one they came from: same files, tensor names and order, element
- * types, with config, tokenizer and chat template carried along. Tensors the engine does not hold (a vision tower)
+ * types, together with the config, tokenizer and chat template. Tensors the engine does not hold (a vision tower)
  * are copied from the source folder byte for byte.
  */
 import { readdir, stat } from "node:fs/promises";
@@ -19,7 +19,7 @@ import { type TensorToWrite, writeCheckpointFolder } from "./write-checkpoint.js
 
 export type WeightReader = Pick<NativeEngine, "readTensor">;
 
-/** What makes a folder an adapter's (../lora/adapter-config.ts). */
+/** The file that makes a folder an adapter (../lora/adapter-config.ts). */
 const ADAPTER = { file: "adapter_config.json", means: "an adapter's" };
 
 const carriedFiles = [
@@ -37,7 +37,7 @@ const carriedFiles = [
   "processor_config.json",
 ];
 
-/** `dtype`: of every parameter; by default each keeps the type it was stored in. */
+/** `dtype`: stored type of every parameter; by default each keeps the type it had. */
 export async function saveCheckpoint(
   source: Checkpoint,
   target: string,
@@ -46,7 +46,7 @@ export async function saveCheckpoint(
 ): Promise<void> {
   const parameters = new Map([...source.parameters.values()].map(({ entry, name }) => [entry.name, name]));
   if (source.redundantHead) parameters.set(source.redundantHead.name, EMBEDDING);
-  // A shard of which the index uses nothing is no part of the checkpoint.
+  // A shard from which the index uses nothing is not part of the checkpoint.
   const stored = source.weights.files.filter(({ tensors }) => tensors.length > 0);
   const files = stored.map((file) => ({
     name: file.name,
@@ -126,7 +126,7 @@ async function* partsAs(
   }
 }
 
-/** `first`: the element of the tensor that the part begins with. */
+/** `first`: index in the tensor of the part's first element. */
 function halves(part: Uint8Array, name: string, first: number): Uint8Array {
   const { bytes, overflow } = float32ToFloat16(part);
   if (overflow < 0) return bytes;

@@ -1,16 +1,16 @@
 /**
- * Tensors in parts of a few megabytes. Hashing and copying happen on the JavaScript thread; between two parts the event
- * loop turns, so a server in the same process keeps answering while a model loads or is saved.
+ * Tensors in parts of a few megabytes. Hashing and copying happen on the JavaScript thread; the event loop
+ * runs between two parts, so that a server in the same process keeps answering while a model is loaded or saved.
  */
 import type { Dtype, NativeEngine, StoredKind, TensorKind } from "../../native/addon.js";
 
 /** Elements of a part. */
 export const PART_ELEMENTS = 1 << 20;
 
-/** Bytes of a part of a file: as many as the widest element that weights have takes. */
+/** Bytes of a part of a file: enough for elements of the widest type that weights have. */
 export const PART_BYTES = 4 * PART_ELEMENTS;
 
-/** Of one element as the engine reads and writes it. */
+/** Bytes of one element as the engine reads and writes it. */
 function elementBytes(kind: TensorKind | StoredKind, dtype: Dtype): number {
   if (kind.endsWith("_codes") || kind.endsWith("_scales")) return 1;
   return dtype === "bfloat16" ? 2 : 4;
@@ -45,7 +45,7 @@ export async function writeEngineParts(
   }
 }
 
-/** The parts as one, of `bytes` bytes. */
+/** Joins the parts into one array of `bytes` bytes. */
 export async function joined(bytes: number, parts: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const whole = new Uint8Array(bytes);
   let at = 0;

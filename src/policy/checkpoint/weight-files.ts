@@ -2,8 +2,8 @@
  * The safetensors files of a model folder: one `model.safetensors`, or shards named by
  * `model.safetensors.index.json`. Headers are read and checked when the folder is opened; bytes are read on demand.
  *
- * The index decides, as in transformers: a tensor of a shard that the index gives to no file, or to another one, is no
- * part of the checkpoint, and a name that the index has and its shard has not is missing only if the model needs it.
+ * The index decides, as in transformers: a tensor that the index does not assign to the shard it is in is not part of
+ * the checkpoint. A name in the index that is not in its shard is an error only if the model needs it.
  *
  * No path outside the folder is opened, whatever the index says; symbolic links inside it are followed only where
  * they lead to a regular file, as the hub's cache lays them out.
@@ -66,7 +66,7 @@ export async function openWeightFiles(folder: string): Promise<WeightFiles> {
   );
 }
 
-/** The file with those of its tensors that the index gives to it. */
+/** The file with only those of its tensors that the index assigns to it. */
 function indexed(file: WeightFile, weightMap: Readonly<Record<string, string>>): WeightFile {
   const given = (name: string) => Object.hasOwn(weightMap, name) && weightMap[name] === file.name;
   return { ...file, tensors: file.tensors.filter(({ name }) => given(name)) };

@@ -1,4 +1,6 @@
-/** Faults of the disk, injected at every write and fsync: a save is whole, or the old folder stays and is told of. */
+/**
+ * Disk faults, injected at every write and fsync: a save is complete, or the old folder stays and the error says so.
+ */
 import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, it, vi } from "vitest";

@@ -2,8 +2,8 @@
  * Writes a model folder that transformers loads. Everything is first written and fsynced in a temporary folder
  * next to the target, then renamed into place, and the folder is fsynced:
  * - a target that did not exist appears whole or not at all
- * - a target that existed keeps loading its old weights until the last rename; a sharded one that is interrupted in
- *   between fails to load for want of its index, and is never a mixture
+ * - a target that existed keeps loading its old weights until the last rename; if a sharded one is interrupted in
+ *   between, it fails to load because its index is missing; it is never a mixture
  * A failure removes the temporary folder; one before the first rename (a full disk, say) leaves the target as it was.
  */
 import { randomBytes } from "node:crypto";
@@ -25,9 +25,9 @@ export interface FolderToWrite {
   /** One file, or shards with an index. Files are named as given; a single one is `model.safetensors` (or `single`). */
   files: { name: string; tensors: TensorToWrite[]; metadata: Record<string, string> }[];
   sharded: boolean;
-  /** What the folder holds, where that is no model: the name of its weights, and of the file without which they cannot be loaded. */
+  /** For a folder that is not a model: the name of its weights, and of the file without which they cannot be loaded. */
   instead?: { single: string; last: string };
-  /** A file that makes the folder something else: it is refused where it is there. */
+  /** A file that marks a folder as something else; a target that has it is rejected. */
   foreign?: { file: string; means: string };
   /** Small files by name, possibly in a subfolder ("a/b.txt"): text, or the path of a file to copy. */
   otherFiles: Record<string, { text: string } | { copyOf: string }>;
@@ -55,7 +55,7 @@ export async function writeCheckpointFolder(target: string, content: FolderToWri
       cause,
     });
   } finally {
-    // What went wrong before matters more than a temporary folder that cannot be removed.
+    // The first error matters more than a temporary folder that cannot be removed.
     await rm(stage, { recursive: true, force: true }).catch(() => undefined);
   }
 }
@@ -98,7 +98,7 @@ async function writeStage(
   await syncPath(stage);
 }
 
-/** Returns the bytes of data. */
+/** Returns the number of bytes of data. */
 export async function writeSafetensors(
   path: string,
   tensors: TensorToWrite[],
@@ -174,7 +174,7 @@ async function writeSynced(path: string, text: string): Promise<void> {
 
 async function writeFully(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done); // which may be short
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done); // may write fewer bytes
     done += bytesWritten;
   }
 }

@@ -45,11 +45,11 @@ const schema = z.looseObject({
   base_model_name_or_path: z.string().nullish(),
 });
 
-/** Read, or without influence on what a trained adapter computes. */
+/** Fields that are read, or that have no effect on what a trained adapter computes. */
 const UNDERSTOOD = new Set([
   ...Object.keys(schema.shape),
   "auto_mapping", // classes of transformers
-  "corda_config", // how A and B were drawn: init_lora_weights says whether that touched the base
+  "corda_config", // how A and B were initialized; init_lora_weights tells whether that changed the base
   "ensure_weight_tying", // of embeddings, which are refused
   "eva_config",
   "inference_mode",
@@ -61,17 +61,19 @@ const UNDERSTOOD = new Set([
   "runtime_config", // how PEFT computes
 ]);
 
-/** Ways to draw A and B that leave the base as it is. The others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) change it. */
+/**
+ * Initializations of A and B that leave the base unchanged. The others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) change it.
+ */
 const DRAWS = new Set<unknown>([true, false, "gaussian", "eva", "orthogonal"]);
 
-/** What to do about settings that are known. */
+/** Remedies for unsupported settings that are known. */
 const REMEDIES: Record<string, string> = {
   use_dora: "merge the adapter into its base with PEFT, and load the merged model",
   modules_to_save: "merge the adapter into its base with PEFT, and load the merged model",
   trainable_token_indices: "merge the adapter into its base with PEFT, and load the merged model",
   lora_bias: "merge the adapter into its base with PEFT, and load the merged model",
   fan_in_fan_out: "it is for Conv1D layers, which no supported model has: correct the field",
-  layer_replication: "it makes another model of the base",
+  layer_replication: "it turns the base into another model",
 };
 
 export async function isAdapterFolder(folder: string): Promise<boolean> {
@@ -158,7 +160,7 @@ export function parseAdapterConfig(text: string, file: string): AdapterConfig {
       "init_lora_weights",
       config.init_lora_weights,
       ", which changes the base it was trained on",
-      "save it with PEFT's path_initial_model_for_weight_conversion, which makes a plain LoRA of it",
+      "save it with PEFT's path_initial_model_for_weight_conversion, which converts it into a plain LoRA",
     );
   if (config.task_type && config.task_type !== "CAUSAL_LM")
     throw wrong(

@@ -1,6 +1,6 @@
 /**
- * An adapter folder, opened against its base: its config read, every tensor that the config asks for found in
- * adapter_model.safetensors with the right shape, and no other. No tensor is read before all of that is known.
+ * An adapter folder, opened and checked against its base: the config is read, and adapter_model.safetensors must have
+ * exactly the tensors that the config requires, with the right shapes. No tensor is read before these checks.
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export interface StoredAdapter {
   modules: AdapterModule[];
   /** A and B of each module, by the engine's name of the tensor. */
   tensors: Map<string, { entry: TensorEntry; file: WeightFile }>;
-  /** Hash of the base's weights, where the file says it. */
+  /** Hash of the base's weights, if the file has it. */
   baseHash: string | undefined;
 }
 
@@ -48,7 +48,7 @@ export async function openAdapter(folder: string, base: ModelConfig): Promise<St
   if (chosen.length === 0)
     throw checkpointError(
       config.file,
-      `target_modules ${shown(config.targets)} means no matrix of this base`,
+      `target_modules ${shown(config.targets)} matches no matrix of this base`,
       `is it an adapter of another model? This one has ${all
         .slice(0, 3)
         .map(({ name }) => name)
@@ -61,8 +61,8 @@ export async function openAdapter(folder: string, base: ModelConfig): Promise<St
   const missing = (name: string, tensor: string) =>
     checkpointError(
       file.path,
-      `has no tensor ${shown(tensor)}, which adapter_config.json asks for`,
-      "config and weights are of different adapters, or the file is cut short: save or download both again",
+      `has no tensor ${shown(tensor)}, which adapter_config.json requires`,
+      "config and weights belong to different adapters, or the file is truncated: save or download both again",
       { tensor, module: name },
     );
   for (const { name, rank, in: in_, out } of modules) {
@@ -82,7 +82,7 @@ export async function openAdapter(folder: string, base: ModelConfig): Promise<St
   if (extra !== undefined)
     throw checkpointError(
       file.path,
-      `holds tensor ${shown(extra)}, for which there is no place`,
+      `holds tensor ${shown(extra)}, which no module of this base has`,
       /lm_head|embed_tokens|lora_embedding/.test(extra)
         ? "adapters of embeddings are not supported: merge it into its base with PEFT"
         : "is it an adapter of another model? Its base must have every module that it changes",

@@ -71,10 +71,10 @@ describe("which matrices have an adapter", () => {
 
 describe("what is refused", () => {
   it.each([
-    ["a name that means nothing", { targetModules: ["q_prj"] }, "lora.targetModules", "q_proj"],
+    ["a name that matches nothing", { targetModules: ["q_prj"] }, "lora.targetModules", "q_proj"],
     ["one of several names", { targetModules: ["q_proj", "gate"] }, "lora.targetModules", "gate_proj"],
-    ["an expression that means nothing", { targetModules: "q_proj" }, "lora.targetModules", "q_proj"],
-    ["an expression that is none", { targetModules: "*.q_proj" }, "lora.targetModules", "expression"],
+    ["an expression that matches nothing", { targetModules: "q_proj" }, "lora.targetModules", "q_proj"],
+    ["an invalid expression", { targetModules: "*.q_proj" }, "lora.targetModules", "expression"],
     ["an embedding", { targetModules: ["lm_head"] }, "lora.targetModules", "embedding"],
     ["a rank above the layer", { rank: 4096 }, "lora.rank", "smaller side"],
     ["a pattern's rank above the layer", { rankPattern: { q_proj: 999 } }, "lora.rankPattern", "999"],

@@ -1,4 +1,7 @@
-/** The matrices of an adapter, each with its rank and scale: from options (strict) or from an adapter's config (PEFT's rules). */
+/**
+ * The matrices of an adapter, each with its rank and scale: from options (strict) or from an adapter's config (PEFT's
+ * rules).
+ */
 import { SwirlError } from "../../errors/swirl-error.js";
 import type { ModelConfig } from "../../native/addon.js";
 import { nearestNames } from "../../options/nearest-names.js";
@@ -22,14 +25,17 @@ export interface AdapterPlan {
   alphaPattern: Readonly<Record<string, number>>;
 }
 
-/** How each error of a caller's input is written: the field of the plan that is wrong, the problem, the remedy. */
+/** Makes the error for wrong input, from the wrong field of the plan, the problem and the remedy. */
 export type Refusal = (
   field: "targetModules" | keyof AdapterPlan,
   problem: string,
   remedy: string,
 ) => SwirlError;
 
-/** Of a new adapter. Throws CONFIG, naming the option, where a name or pattern means no matrix or a rank is too high. */
+/**
+ * Modules of a new adapter. Throws CONFIG, naming the option, if a name or pattern matches no matrix or a rank is too
+ * high.
+ */
 export function newModules(lora: LoraSettings, config: ModelConfig): AdapterModule[] {
   const refuse: Refusal = (field, problem, remedy) =>
     new SwirlError("CONFIG", `lora.${field} ${problem}`, { remedy, details: { field: `lora.${field}` } });
@@ -37,15 +43,15 @@ export function newModules(lora: LoraSettings, config: ModelConfig): AdapterModu
   const { targetModules: targets } = lora;
   if (Array.isArray(targets)) {
     for (const target of targets as readonly string[]) {
-      if (select(all, { targets: [target] }, refuse).length === 0) throw meansNothing(target, all, refuse);
+      if (select(all, { targets: [target] }, refuse).length === 0) throw matchesNothing(target, all, refuse);
     }
   }
   const chosen = select(all, { targets }, refuse);
-  if (chosen.length === 0) throw meansNothing(String(targets), all, refuse);
+  if (chosen.length === 0) throw matchesNothing(String(targets), all, refuse);
   return ranked(lora, chosen, true, refuse);
 }
 
-/** The matrices that `targets` mean. `spelled`: how the names in the targets begin, where they are not the engine's. */
+/** The matrices that `targets` match. `spelled`: converts the engine's names to the form that the targets use. */
 export function select(
   all: readonly Projection[],
   targets: ModuleTargets,
@@ -64,7 +70,7 @@ export function select(
   }
 }
 
-/** `chosen` with their ranks, alphas and scales. `strict`: a pattern that means none of them is an error. */
+/** `chosen` with their ranks, alphas and scales. `strict`: a pattern that matches none of them is an error. */
 export function ranked(
   plan: AdapterPlan,
   chosen: readonly Projection[],
@@ -88,7 +94,7 @@ export function ranked(
     if (unused)
       throw refuse(
         field,
-        `has ${JSON.stringify(unused)}, which means none of the adapter's matrices`,
+        `has ${JSON.stringify(unused)}, which matches none of the adapter's matrices`,
         `the nearest are ${nearestNames(unused, endings(names), 3).join(", ")}`,
       );
     return found;
@@ -112,12 +118,12 @@ export function ranked(
   });
 }
 
-function meansNothing(target: string, all: readonly Projection[], refuse: Refusal): SwirlError {
+function matchesNothing(target: string, all: readonly Projection[], refuse: Refusal): SwirlError {
   const embedding = /(^|\.)(lm_head|embed_tokens)$/.test(target);
   const names = all.map(({ name }) => name);
   return refuse(
     "targetModules",
-    `has ${JSON.stringify(target)}, ${embedding ? "an embedding" : "which means no matrix of this model"}`,
+    `has ${JSON.stringify(target)}, ${embedding ? "an embedding" : "which matches no matrix of this model"}`,
     embedding
       ? "adapters of embeddings are not supported: give projections, or train all weights"
       : `the nearest are ${nearestNames(target, endings(names), 3).join(", ")}; "${ALL_LINEAR}" means every one`,

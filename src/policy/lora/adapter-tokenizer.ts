@@ -1,6 +1,6 @@
 /**
- * Trainers save the tokenizer with an adapter. The base's is the one that is used, so the two must agree: an adapter that
- * was trained on other token ids, or on conversations of another form, would give plausible nonsense.
+ * Trainers save the tokenizer with an adapter. The base's is the one that is used, so the two must agree: an adapter
+ * that was trained with other token ids or another chat format would produce plausible nonsense.
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ export async function requireSameTokenizer(
     throw checkpointError(
       folder,
       "its chat template is not the base's",
-      "say which one is meant: the option chatTemplate, or the file in the base's folder",
+      "choose one of them: with the option chatTemplate, or the file in the base's folder",
       { field: "chatTemplate" },
     );
 }

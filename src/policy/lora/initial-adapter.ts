@@ -1,12 +1,12 @@
 /**
- * The weights of a new adapter: A Kaiming-uniform with a = √5, which is uniform in ±1/√in, and B zero, as PEFT has them.
+ * The weights of a new adapter: A Kaiming-uniform with a = √5, which is uniform in ±1/√in, and B zero, as in PEFT.
  * Numbers are a pure function of (seed, matrix, element): neither the rank nor which other matrices have an adapter
  * changes a row of A.
  */
 import { philox, STREAM } from "../../random/counter-random.js";
 import type { Projection } from "./projections.js";
 
-/** Rows of A, row-major. `index`: of the matrix among all that could have an adapter. */
+/** Rows of A, row-major. `index`: position of the matrix among all that could have an adapter. */
 export function initialA(
   { in: columns }: Projection,
   index: number,

@@ -1,25 +1,31 @@
 /** Options of a new adapter, with their defaults. */
 import { z } from "zod";
 
-/** A new low-rank adapter: y = W·x + scale · B·(A·x), W frozen, A drawn, B zero, so that it begins as the base. */
+/**
+ * A new low-rank adapter: y = W·x + scale · B·(A·x), W frozen, A random, B zero, so that it starts out equal to the
+ * base.
+ */
 export interface LoraOptions {
   /** Rows of A, 1 … the smaller side of each matrix. @default 8 */
   rank?: number | undefined;
   /** The adapter's product is multiplied by alpha / rank, or by alpha / √rank with `rsLora`; above 0. @default 16 */
   alpha?: number | undefined;
   /**
-   * Which matrices it changes: "all-linear" (all but the output embedding), names or their ends (["q_proj", "v_proj"]), or
-   * a regular expression that a whole name must match (".*layers\\.[01]\\..*_proj"). A name that means no matrix is an error.
+   * Which matrices it changes: "all-linear" (all but the output embedding), names or their ends (["q_proj", "v_proj"]),
+   * or a regular expression that a whole name must match (".*layers\\.[01]\\..*_proj"). A name that matches no matrix
+   * is an error.
    * @default "all-linear"
    */
   targetModules?: string | string[] | undefined;
   /** Divides by √rank instead of rank, so that high ranks learn as fast as low ones. @default false */
   rsLora?: boolean | undefined;
-  /** Ranks of single matrices, by the end of a name or a regular expression; the first that matches counts. @default {} */
+  /**
+   * Ranks of single matrices, by the end of a name or a regular expression; the first that matches counts. @default {}
+   */
   rankPattern?: Record<string, number> | undefined;
   /** Alphas of single matrices, in the same way. @default {} */
   alphaPattern?: Record<string, number> | undefined;
-  /** A is drawn from it: the same seed gives a matrix the same rows, whatever else has an adapter. @default 0 */
+  /** Seed of A: the same seed gives a matrix the same rows, whichever other matrices have an adapter. @default 0 */
   seed?: number | undefined;
 }
 

@@ -64,7 +64,7 @@ describe.each(["llama", "qwen2", "gemma3"])("%s, an adapter that PEFT trained", 
 });
 
 describe("a new adapter", () => {
-  it("begins as its base, moves alone, and leaves the base and the others as they are", async () => {
+  it("starts as its base, trains alone, and leaves the base and the others unchanged", async () => {
     await using policy = await NativePolicy.load(join(golden, "llama"), { ...options, lora: { rank: 2 } });
     const before = await scores(policy.base);
     expect(await scores(policy)).toEqual(before);
@@ -124,7 +124,7 @@ describe("a new adapter", () => {
     }
   });
 
-  it("optimizer state of an adapter is small, and goes on to the bit", async () => {
+  it("optimizer state of an adapter is small, and resumes to the bit", async () => {
     const folder = temporaryFolder();
     const lora = { rank: 2 };
     await using policy = await NativePolicy.load(join(golden, "llama"), { ...options, lora });

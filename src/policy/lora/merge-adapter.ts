@@ -1,7 +1,7 @@
 /**
  * Merges an adapter into its base: W + scale · B·A for every matrix that has one, as a Hugging Face folder. Sums are in
- * float64, rounded once into the type that the tensor is stored in; where that is bfloat16, most of a small adapter can be
- * lost, which is why `NativePolicy.merge` scores a probe before and after.
+ * float64, rounded once into the type that the tensor is stored in; where that is bfloat16, most of a small adapter can
+ * be lost, which is why `NativePolicy.merge` scores a probe before and after.
  */
 import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -15,10 +15,10 @@ import { readElements } from "../checkpoint/weight-files.js";
 import type { MergeReport } from "../native-options.js";
 import type { AdapterModule } from "./adapter-modules.js";
 
-/** Longest stretch of work between two turns of the event loop. */
+/** Maximum time of work between two turns of the event loop. */
 const MILLISECONDS = 20;
 
-/** `adapter`: of which A and B are read. The base is read from its files, to the bit. */
+/** `adapter`: the engine that A and B are read from. The base is read from its files, to the bit. */
 export async function mergeAdapter(
   base: Checkpoint,
   modules: readonly AdapterModule[],
@@ -38,7 +38,7 @@ export async function mergeAdapter(
     const values = await baseValues(base, name, first, count);
     const module = byName.get(name);
     if (module) {
-      // Parts of a tensor are asked for one after another.
+      // Parts of a tensor are requested in order.
       if (held?.name !== name) held = { name, product: await Product.read(module, adapter) };
       await held.product.addTo(values, first);
     }

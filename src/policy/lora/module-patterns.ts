@@ -1,8 +1,8 @@
 /**
- * PEFT's rules for which modules a name or a pattern means. A list holds whole names or their ends ("q_proj",
+ * PEFT's rules for which modules a name or a pattern matches. A list holds whole names or their ends ("q_proj",
  * "layers.0.mlp.up_proj"); a text is "all-linear" or a regular expression that a whole name must match.
  *
- * Patterns come with adapters, which are untrusted, and some expressions never end: matching is interrupted.
+ * Patterns come with adapters, which are untrusted, and matching some expressions never ends: it has a time limit.
  */
 import { runInNewContext } from "node:vm";
 
@@ -20,7 +20,10 @@ export interface ModuleTargets {
   layersPattern?: readonly string[] | undefined;
 }
 
-/** Which of the names are meant. Throws SyntaxError or RangeError, with a message for people, for a pattern that cannot be used. */
+/**
+ * The names that match. Throws SyntaxError or RangeError, with a message for the user, for a pattern that cannot be
+ * used.
+ */
 export function selectNames(
   names: readonly string[],
   { targets, excluded, layers, layersPattern }: ModuleTargets,
@@ -40,11 +43,13 @@ export function selectNames(
     named,
     patterns.map((pattern) => `^(?:.*?\\.)?(?:${pattern})\\.(?<index>\\d+)\\.`),
   );
-  // A whole name is meant whatever its layer.
+  // A whole name matches whatever its layer.
   return named.filter((name) => targets.includes(name) || layers.includes(layerOf.get(name) ?? -1));
 }
 
-/** By name, the first pattern that means it, as PEFT reads rank_pattern and alpha_pattern. Throws as selectNames. */
+/**
+ * For each name the first pattern that matches it, as PEFT reads rank_pattern and alpha_pattern. Throws as selectNames.
+ */
 export function firstPatterns(patterns: readonly string[], names: readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const pattern of patterns) {
@@ -87,7 +92,7 @@ function evaluate<Result>(source: string, names: readonly string[], script: stri
   try {
     r = new RegExp(asJavaScript(source), "s");
   } catch (cause) {
-    throw new SyntaxError(`is no regular expression (${(cause as Error).message})`);
+    throw new SyntaxError(`is not a regular expression (${(cause as Error).message})`);
   }
   try {
     return runInNewContext(script, { r, names }, { timeout: MILLISECONDS }) as Result;
@@ -97,7 +102,7 @@ function evaluate<Result>(source: string, names: readonly string[], script: stri
   }
 }
 
-/** Python writes named groups and the ends of a text in another way. */
+/** Python has another syntax for named groups and for the ends of a text. */
 function asJavaScript(source: string): string {
   return source.replaceAll("(?P<", "(?<").replaceAll("\\Z", "$").replaceAll("\\A", "^");
 }

@@ -1,6 +1,6 @@
 /**
- * What a person means by a folder of weights: a model, or an adapter together with its base. An adapter's config names
- * its base; where that is no folder here, the option `base` does.
+ * Resolves a folder of weights: a model, or an adapter together with its base. An adapter's config names its base; if
+ * that is not a folder here, the option `base` gives one.
  */
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -33,20 +33,20 @@ export async function resolveWeights(
     throw exclusive(
       "lora",
       "and adapter are both given",
-      "give lora for a new adapter, adapter to go on with one",
+      "give lora for a new adapter, adapter to continue with one",
     );
   const folder = await modelFolder(given);
   if (await isAdapterFolder(folder)) {
     if (lora)
       throw exclusive(
         "lora",
-        `does nothing with ${given}, which is an adapter already`,
-        "leave it out to go on with this adapter, or give a model",
+        `cannot be used with ${given}, which is an adapter already`,
+        "leave it out to continue with this adapter, or give a model",
       );
     if (adapter !== undefined)
       throw exclusive(
         "adapter",
-        `does nothing with ${given}, which is an adapter itself`,
+        `cannot be used with ${given}, which is an adapter itself`,
         "give the base first",
       );
     return { model: await baseOf(folder, base), adapter: { folder } };
@@ -54,7 +54,7 @@ export async function resolveWeights(
   if (base !== undefined)
     throw exclusive(
       "base",
-      `does nothing with ${given}, which is a model`,
+      `cannot be used with ${given}, which is a model`,
       "it is for the folder of an adapter",
     );
   if (adapter === undefined) return { model: folder, adapter: lora && { lora } };
@@ -68,13 +68,13 @@ async function baseOf(folder: string, base: string | undefined): Promise<string>
     const path = expandHome(config.base);
     for (const candidate of [resolve(path), resolve(folder, path)])
       if (await isModel(candidate)) return await modelFolder(candidate);
-    // A name of the hub, of which there may be a download.
+    // A name on the hub, which may have been downloaded.
     const cached = await modelFolder(config.base).catch(() => undefined);
     if (cached !== undefined) return cached;
   }
   throw checkpointError(
     config.file,
-    `base_model_name_or_path is ${shown(config.base)}, which is no model folder here`,
+    `base_model_name_or_path is ${shown(config.base)}, which is not a model folder here`,
     'say where the base is: the option base of Policy.load, --base DIR, or "base" in the config',
     { field: "base_model_name_or_path", value: config.base },
   );

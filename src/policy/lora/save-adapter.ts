@@ -1,6 +1,6 @@
 /**
- * Saves an adapter as PEFT's folder: adapter_config.json and adapter_model.safetensors, whole or absent. One that is
- * replaced is without its config until the last rename: a mixture of two is never loaded.
+ * Saves an adapter as PEFT's folder: adapter_config.json and adapter_model.safetensors, complete or absent. While an
+ * existing one is replaced, its config is missing until the last rename, so that a mixture of two is never loaded.
  */
 import type { NativeEngine } from "../../native/addon.js";
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
@@ -18,7 +18,7 @@ export interface AdapterToSave {
   baseHash: string;
 }
 
-/** `engine`: of which the tensors of this adapter are read. */
+/** `engine`: the one that the adapter's tensors are read from. */
 export async function saveAdapter(
   { modules, rsLora, base, baseHash }: AdapterToSave,
   target: string,
@@ -68,14 +68,14 @@ export async function saveAdapter(
     otherFiles: { [ADAPTER_CONFIG]: { text: `${JSON.stringify(config, null, 2)}\n` } },
   });
 
-  /** By whole name: as a regular expression, as PEFT reads it, it means itself alone. */
+  /** By whole name: PEFT reads a key as a regular expression, which matches this name alone. */
   function others(field: "rank" | "alpha", usual: number): Record<string, number> {
     const different = modules.filter((module) => module[field] !== usual);
     return Object.fromEntries(different.map((module) => [spelled(module.name), module[field]]));
   }
 }
 
-/** How transformers names the decoder's modules; a multimodal model has its text half further in. */
+/** How transformers names the decoder's modules; in a multimodal model the text half is nested deeper. */
 function spelling({ config }: Checkpoint): string {
   return config.json.model_type === "gemma3" ? "model.language_model." : "model.";
 }
