@@ -1,4 +1,4 @@
-/** What a caller passes, checked where it enters: a wrong argument is an error of the package, never a raw TypeError. */
+/** Checks of what callers pass: a wrong argument is an error of the package, never a raw TypeError. */
 import { type ErrorCode, SwirlError } from "./swirl-error.js";
 
 /**
@@ -48,7 +48,7 @@ function shown(value: unknown): string {
 function wrongArguments(call: string, takes: string, cause: unknown, code: ErrorCode): SwirlError {
   if (SwirlError.isInstance(cause)) return cause;
   const message = cause instanceof Error ? cause.message : typeof cause;
-  return new SwirlError(code, `${call}: its arguments are not what it takes (${message})`, {
+  return new SwirlError(code, `${call}: wrong arguments (${message})`, {
     remedy: `${call} takes ${takes}`,
     cause,
   });
@@ -68,8 +68,8 @@ export async function* ofArgumentsEach<Item>(
 }
 
 /**
- * Makes methods of a class answer wrong arguments with an INPUT error that shows what they take. `takes` maps a method
- * to its arguments. Errors of the file system keep their own kind.
+ * Makes methods of a class throw an INPUT error for wrong arguments, which shows the expected ones. `takes` maps a
+ * method to its arguments. Errors of the file system are passed on unchanged.
  */
 export function checkedMethods<Instance extends object>(
   type: { readonly name: string; readonly prototype: Instance },

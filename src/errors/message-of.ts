@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-/** What a thrown value says. Anything can be thrown, also what cannot become a text by itself. */
+/** The message of a thrown value. Anything can be thrown, even values that cannot be converted to a string. */
 export function messageOf(thrown: unknown): string {
   try {
     if (thrown instanceof Error) return String(thrown.message);

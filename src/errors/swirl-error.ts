@@ -2,14 +2,14 @@
 
 /**
  * Kind of a {@link SwirlError}.
- * - "CONFIG": an option or a config file.
+ * - "CONFIG": a wrong option or config file.
  * - "CHECKPOINT": weights, config.json, index or tokenizer of a model folder.
  * - "RECORD": a record of a file: trajectory, verdict, dataset row.
  * - "INPUT": an argument of a call.
- * - "MEMORY": it would not fit; the message has the numbers.
+ * - "MEMORY": the call would not fit; the message has the numbers.
  * - "DEVICE": no such device, or the addon is not built.
  * - "DEVICE_LOST": the GPU failed for good in this process, as after an illegal address or a memory fault. The policies on
- *   it are lost; everything else goes on.
+ *   it are lost; everything else keeps working.
  * - "ENDPOINT": an HTTP policy or judge.
  * - "NUMERICS": a non-finite loss, gradient or weight.
  * - "ABORTED": the caller's signal fired.
@@ -30,7 +30,7 @@ export type ErrorCode =
   | "DISPOSED"
   | "INTERNAL";
 
-/** Where an error lies, for programs. */
+/** Where an error is, for programs. */
 export interface ErrorDetails {
   /** Path of the file. */
   file?: string;
@@ -50,7 +50,7 @@ export interface ErrorDetails {
 export interface SwirlErrorOptions {
   /** What to do next. It becomes the last line of the message. */
   remedy?: string;
-  /** Where the error lies. */
+  /** Where the error is. */
   details?: ErrorDetails;
   /** The error that caused this one. */
   cause?: unknown;
@@ -75,7 +75,7 @@ export class SwirlError extends Error {
   readonly code: ErrorCode;
   /** What to do next. Undefined when there is no advice. It is also part of `message`. */
   readonly remedy: string | undefined;
-  /** Where the error lies. Empty when unknown. */
+  /** Where the error is. Empty when unknown. */
   readonly details: ErrorDetails;
 
   /** @param message What is wrong, with the wrong value. */

@@ -55,11 +55,15 @@ export interface EngineOptions {
   device: string; // "cpu" | "cuda" | "cuda:1"
   dtype: Dtype; // of matrix products and activations; weights, optimizer and loss stay float32
   threads: number; // 0 = physical cores
-  memoryBudget: number; // bytes of weights, activations and cache, never exceeded; 0 = 80 % of what is free
+  memoryBudget: number; // bytes of weights, activations and cache, never exceeded; 0 = 80 % of the free memory
   trainable: boolean; // false: no master weights, gradients or optimizer state (a reference policy)
-  /** "compact": bfloat16 weights without a float32 master, rounded stochastically, and 8-bit moments. Default "float32". */
+  /**
+   * "compact": bfloat16 weights without a float32 master, rounded stochastically, and 8-bit moments. Default "float32".
+   */
   optimizerState?: "float32" | "compact";
-  /** Activations that the backward computes again instead of keeping them: the same bits in less memory. Default "auto". */
+  /**
+   * Activations that the backward computes again instead of keeping them: the same bits in less memory. Default "auto".
+   */
   recompute?: "auto" | "none" | "mlp" | "layers";
   profile?: boolean; // times every kernel; read the result with profile()
 }
@@ -85,7 +89,7 @@ export interface NativeAdapterModule {
 export interface NativeAdapterOptions {
   /** At least one; each module at most once. */
   modules: NativeAdapterModule[];
-  /** Whether it can hold gradients and optimizer state. They are allocated when training begins. */
+  /** Whether it has gradients and optimizer state. They are allocated when training begins. */
   trainable: boolean;
 }
 
@@ -109,7 +113,10 @@ export interface NativeTrainSequence extends NativeSequence {
   /** For loss "derivative": the sequence's loss, default 0, and d loss / d log-prob, both before aggregation. */
   value?: number;
   derivative?: Float64Array;
-  /** What these were derived from: the call rejects with NUMERICS where it finds another log-prob, to the bit. */
+  /**
+   * The log-probs that the derivatives were computed from: the call rejects with NUMERICS if it computes others, to the
+   * bit.
+   */
   expectedLogprobs?: Float32Array;
 }
 
@@ -117,7 +124,7 @@ export interface NativeLossOptions {
   loss: "reinforce" | "ppo-clip" | "derivative"; // "derivative": the caller's, with each sequence
   aggregation: "sequence-sum" | "sequence-mean" | "token-mean" | "fixed-length";
   fixedLength?: number; // of "fixed-length"
-  totalSequences?: number; // of the whole batch, where this call has a part of it; absent = of this call
+  totalSequences?: number; // of the whole batch, if this call has a part of it; absent = of this call
   totalWeight?: number; // the same for the sum of all weights, which "token-mean" divides by
   clipLow: number; // ppo-clip: ratio kept in [1 - clipLow, 1 + clipHigh]
   clipHigh: number;
@@ -189,7 +196,7 @@ export interface NativeUpdateMetrics extends NativeGradientMetrics, NativeStepMe
 export interface NativePrompt {
   tokens: Int32Array;
   seed: bigint; // stream of this prompt; completion j uses (seed, j), token t its counter
-  maxNewTokens: number; // of each of its completions, at least 1; what is left of the context where that is less
+  maxNewTokens: number; // of each of its completions, at least 1; limited to the rest of the context
 }
 
 export interface NativeGenerateOptions {
@@ -225,7 +232,7 @@ export interface NativeCost {
   calls: number;
   /** Time it took in all. */
   seconds: number;
-  /** Operations of matrix products and attention, sliding windows not considered; 0 for kernels bound by memory. */
+  /** Operations of matrix products and attention, ignoring sliding windows; 0 for kernels bound by memory. */
   flops: number;
   /** Operands read and results written, each counted once. */
   bytes: number;
@@ -233,7 +240,7 @@ export interface NativeCost {
   floorSeconds: number;
 }
 
-/** Operations per second that the machine reaches. */
+/** Peak operations per second of the machine, measured. */
 export interface NativePeak {
   /** In a large matrix product. */
   product: number;
@@ -279,7 +286,7 @@ export interface NativeCallCost {
 
 /** Where the engine's time went; see docs/profile.md. */
 export interface NativeProfile {
-  /** What the machine reaches, measured before weights are loaded. */
+  /** Peaks of the machine, measured before weights are loaded. */
   peaks: {
     /** Of float32 products. */
     float32: NativePeak;
@@ -305,7 +312,8 @@ export interface Call {
 }
 
 /**
- * Methods that take `adapter`, or a Call with one, mean the base where it is absent. An unknown adapter is an INPUT error.
+ * Methods that take `adapter`, or a Call with one, mean the base where it is absent. An unknown adapter is an INPUT
+ * error.
  */
 export interface NativeEngine {
   /**
@@ -314,9 +322,9 @@ export interface NativeEngine {
    */
   parameters(adapter?: string): ParameterInfo[];
   /**
-   * Adds an adapter to this base, with A and B zero: write A (and B, unless the adapter begins as the base does) with
-   * writeTensor. Rejects with INPUT, naming the field, for a name in use, a module that the base does not have (with the
-   * nearest names), a rank or scale out of range; with MEMORY if it does not fit. Then nothing was added.
+   * Adds an adapter to this base, with A and B zero: write A (and B, unless the adapter starts out equal to the base)
+   * with writeTensor. Rejects with INPUT, naming the field, for a name in use, a module that the base does not have
+   * (with the nearest names), a rank or scale out of range; with MEMORY if it does not fit. Then nothing was added.
    */
   addAdapter(name: string, options: NativeAdapterOptions): Promise<void>;
   /** Frees an adapter once the calls before this one have ended. */
@@ -324,7 +332,7 @@ export interface NativeEngine {
   /**
    * Raw little-endian bytes of `dtype`, row-major: the whole tensor, or its elements from `first` on. Both copy on the
    * JavaScript thread, so large tensors go in parts (policy/checkpoint/tensor-parts.ts). Values that are not finite are
-   * refused. Of a stored kind: bytes, whatever the dtype.
+   * rejected. For a stored kind: bytes, whatever the dtype.
    */
   writeTensor(
     name: string,
@@ -354,7 +362,7 @@ export interface NativeEngine {
     call?: Call,
   ): Promise<Float32Array[]>;
   /**
-   * Adds to the gradients. When it fails halfway, they are dropped where earlier calls left none; else later calls
+   * Adds to the gradients. If it fails halfway, they are dropped if there were none before; else later calls
    * reject until zeroGradients.
    */
   forwardBackward(
@@ -407,12 +415,15 @@ export interface DeviceInfo {
 export interface NativeAddon {
   version: string;
   kernelsVersion: number;
-  /** What the CPU's matrix products can come from in this build; SWIRL_MATRIX chooses, devices() says which runs. */
+  /**
+   * Implementations of the CPU's matrix products in this build; SWIRL_MATRIX chooses one, devices() tells which is in
+   * use.
+   */
   matrixLibraries: ("portable" | "onednn")[];
   devices(): DeviceInfo[];
-  /** Why a device is not there, by name: { cuda: "built without a CUDA compiler" } */
+  /** Why a device is unavailable, by name: { cuda: "built without a CUDA compiler" } */
   missing(): Record<string, string>;
-  /** Throws for wrong options, rejects where the engine cannot be made (MEMORY, DEVICE). */
+  /** Throws for wrong options; rejects if the engine cannot be created (MEMORY, DEVICE). */
   openEngine(options: EngineOptions): Promise<NativeEngine>;
   /** The same, but the caller waits while memory is allocated and zeroed: a second for a model of gigabytes. */
   createEngine(options: EngineOptions): NativeEngine;

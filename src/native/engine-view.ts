@@ -1,6 +1,6 @@
 /**
- * An engine as seen by one set of weights: the base alone, or the base with one adapter on. Every call goes to the shared
- * engine, about the tensors of this view. Views are equal to a policy, whichever they are of.
+ * An engine as seen by one set of weights: the base alone, or the base with one adapter. Every call goes to the shared
+ * engine, for the tensors of this view. A policy uses either kind of view in the same way.
  */
 import type {
   Call,
@@ -25,7 +25,7 @@ import type { Engine } from "./engine.js";
 export class EngineView {
   /** Whether a token's log-prob has the same bits in sampling and in training; see Engine. */
   readonly exact: boolean;
-  /** Of these weights; an adapter's is always float32. */
+  /** Optimizer state of these weights; an adapter's is always float32. */
   readonly optimizerState: "float32" | "compact";
   readonly #engine: Engine;
   readonly #name: string | undefined;
@@ -39,7 +39,7 @@ export class EngineView {
     this.optimizerState = adapter === undefined ? engine.optimizerState : "float32";
   }
 
-  /** Every later call throws `error`; the engine goes on. */
+  /** Every later call throws `error`; the engine stays usable. */
   close(error: Error): void {
     this.#closed = error;
   }

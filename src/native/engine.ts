@@ -1,7 +1,7 @@
 /**
  * The addon's engine with its errors made SwirlErrors, and with `await using`.
  *
- * Every method is the native one; see addon.ts for what they take and give. Methods that return promises reject,
+ * Every method is the native one; see addon.ts for arguments and results. Methods that return promises reject,
  * and never throw.
  */
 import { SwirlError } from "../errors/swirl-error.js";
@@ -53,11 +53,11 @@ async function guardAsync<T>(call: Call | undefined, work: () => Promise<T>): Pr
 export class Engine implements NativeEngine, AsyncDisposable {
   /** The device it runs on, "auto" resolved. */
   readonly device: string;
-  /** Why "auto" settled for the CPU. */
+  /** Why "auto" chose the CPU. */
   readonly note: string | undefined;
   /**
    * Whether a token's log-prob has the same bits whatever else is computed with it, in sampling and in training. Our
-   * own kernels promise it; oneDNN's products do not.
+   * own kernels guarantee it; oneDNN's products do not.
    */
   readonly exact: boolean;
   readonly optimizerState: "float32" | "compact";
@@ -87,7 +87,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
 
   addAdapter(name: string, options: NativeAdapterOptions): Promise<void> {
     return guardAsync(undefined, () => {
-      // An addon of an earlier version lacks it, and installs are not always whole.
+      // An addon of an earlier version lacks it, and an installation may be incomplete.
       if (typeof this.#native.addAdapter !== "function")
         throw new SwirlError("DEVICE", "the engine that is built here has no adapters (LoRA)", {
           remedy: `build it again: ${buildCommand()}`,
@@ -187,7 +187,7 @@ export class Engine implements NativeEngine, AsyncDisposable {
     return guardAsync(undefined, () => this.#native.profile());
   }
 
-  /** Idempotent. Calls in flight reject with DISPOSED at once; the memory goes when the running one has stopped. */
+  /** Idempotent. Calls in flight reject with DISPOSED at once; the memory is freed when the running one has stopped. */
   dispose(): void {
     guard(() => this.#native.dispose());
   }

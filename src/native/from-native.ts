@@ -1,6 +1,6 @@
 /**
  * Errors thrown by the addon carry `code`, `remedy` and `details` as plain properties; here they become SwirlErrors.
- * Anything else that comes out of the addon is a defect of ours and gets the code INTERNAL.
+ * Anything else that the addon throws is a bug of this package and gets the code INTERNAL.
  */
 import { type ErrorCode, type ErrorDetails, SwirlError } from "../errors/swirl-error.js";
 

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe("loadAddon", () => {
-  it("finds the build and gives its version and devices", async () => {
+  it("finds the build and returns its version and devices", async () => {
     const { loadAddonFrom } = await import("./load-addon.js");
     const { packageVersion } = await import("../version.js");
     const { addon } = loadAddonFrom();
@@ -25,7 +25,7 @@ describe("loadAddon", () => {
     expect(cpu?.matrixLibrary).toMatch(/oneDNN|portable/);
   });
 
-  it("says every path, what was wrong with it, and the remedy", async () => {
+  it("lists every path, what was wrong with it, and the remedy", async () => {
     const broken = join(folder, "swirl.node");
     writeFileSync(broken, "not a library");
     vi.stubEnv("SWIRL_ADDON", broken);
@@ -34,7 +34,7 @@ describe("loadAddon", () => {
     expect(loadAddon).toThrow(/SWIRL_ADDON is set.*node \S+scripts\/install\.mjs\n.*apt-get install g\+\+/s);
   });
 
-  it("says that a path is not there", async () => {
+  it("reports a path that does not exist", async () => {
     vi.stubEnv("SWIRL_ADDON", join(folder, "absent.node"));
     const { loadAddon } = await import("./load-addon.js");
     expect(loadAddon).toThrow(/absent\.node: not there/);

@@ -27,7 +27,7 @@ export function buildCommand(root = packageRoot): string {
 const buildRemedy = () =>
   `build it with: ${buildCommand()}\n    It needs a C++17 compiler, on Debian: apt-get install g++`;
 
-/** Where the addon may lie, best first. */
+/** Where the addon may be, best first. */
 export function addonPaths(): string[] {
   const chosen = process.env.SWIRL_ADDON;
   if (chosen) return [chosen];
@@ -46,9 +46,9 @@ export interface LoadedAddon {
 let loaded: LoadedAddon | undefined;
 
 /**
- * OpenMP reads these once, when the addon brings it in. Its default is to spin for milliseconds at every barrier, which
+ * OpenMP reads these once, when the addon loads it. Its default is to spin for milliseconds at every barrier, which
  * on a machine whose cores are shared costs up to ten times the work itself; a short spin costs an idle machine a few
- * percent at most (docs/lab-notes.md). A user's own setting stands.
+ * percent at most (docs/lab-notes.md). A user's own setting is kept.
  */
 function waitBriefly(): void {
   if (process.env.OMP_WAIT_POLICY || process.env.GOMP_SPINCOUNT) return;

@@ -22,7 +22,7 @@ describe("selectDevice", () => {
     expect(selectDevice("auto", addon(["cpu", "cuda:0", "cuda:1"]))).toEqual({ device: device("cuda:0") });
   });
 
-  it("auto falls back to the CPU and says why", () => {
+  it("auto falls back to the CPU and reports why", () => {
     const { device: chosen, note } = selectDevice("auto", cpuOnly);
     expect(chosen.name).toBe("cpu");
     expect(note).toContain("no CUDA device answers");
@@ -42,7 +42,7 @@ describe("selectDevice", () => {
     expect(() => selectDevice(name, cpuOnly)).toThrow(SwirlError);
   });
 
-  it("a GPU that does not open says why, alone and beside another", () => {
+  it("a GPU that cannot be opened is reported with the reason, alone and next to another", () => {
     const broken = { "cuda:0": "cuBLASLt is not found" };
     expect(selectDevice("auto", addon(["cpu"], broken)).note).toContain("cuBLASLt is not found");
     expect(() => selectDevice("cuda", addon(["cpu", "cuda:1"], broken))).toThrow("cuBLASLt is not found");

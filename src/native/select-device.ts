@@ -1,17 +1,17 @@
 /**
- * Which device a request means. "auto" takes the first GPU, else the CPU, and says why it is the CPU; a device asked
- * for by name that is not there is an error with the reason.
+ * Resolves a requested device. "auto" takes the first GPU, else the CPU with the reason; a device that is requested by
+ * name and unavailable is an error with the reason.
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import type { DeviceInfo, NativeAddon } from "./addon.js";
 
 export interface SelectedDevice {
   device: DeviceInfo;
-  /** Set when "auto" had to settle for the CPU: one sentence for the log. */
+  /** Set when "auto" had to use the CPU: one sentence for the log. */
   note?: string;
 }
 
-/** Why no device of a kind is there: the kind's own reason, or that of its first device that does not open. */
+/** Why there is no device of a kind: the kind's own reason, or that of its first device that cannot be opened. */
 function reasonOf(reasons: Record<string, string>, kind: string): string | undefined {
   return reasons[kind] ?? Object.entries(reasons).find(([name]) => name.startsWith(`${kind}:`))?.[1];
 }

@@ -11,7 +11,7 @@ export function crc32c(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** A checksum of data that itself holds checksums would be weak: it is rotated by 15 bits and shifted by a constant. */
+/** A checksum over data that contains checksums is weak, so it is rotated by 15 bits and a constant is added. */
 export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

@@ -8,7 +8,7 @@ import { maskedCrc32c } from "./crc32c.js";
 
 export type EventContent =
   | { fileVersion: string }
-  /** What was logged at this step and later is dropped by TensorBoard: a resumed run logs it again. */
+  /** TensorBoard drops everything logged at this step and later: a resumed run logs it again. */
   | { purge: true }
   | { scalars: Record<string, number> }
   /** A string tensor for the text plugin. Rank 2 shows as a table. */

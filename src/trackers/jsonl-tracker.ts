@@ -1,7 +1,7 @@
 /**
- * Appends what a tracker is told to `FOLDER/tracking-RUN.jsonl`, one object per line: {"begin"}, {"metrics"}, {"table"}
- * and {"finish"}. For programs of your own; metrics.jsonl has the numbers alone. A resumed run appends: its "begin"
- * says after which step what came before is void. Blank lines separate sessions.
+ * Appends every call of a tracker to `FOLDER/tracking-RUN.jsonl`, one object per line: {"begin"}, {"metrics"},
+ * {"table"} and {"finish"}. For programs of your own; metrics.jsonl has the numbers alone. A resumed run appends: its
+ * "begin" names the step after which the earlier lines no longer count. Blank lines separate sessions.
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import type { Tracker } from "./tracker.js";
 /** A tracker that writes JSON lines. */
 export function jsonlTracker(options: { folder?: string | undefined } = {}): Tracker {
   let file: FileHandle | undefined;
-  /** Whether the last line may have been cut off, by a kill or a full disk: it must not swallow the next one. */
+  /** Whether the last line may be torn, by a kill or a full disk: the next one must not be appended to it. */
   let torn = false;
   const append = async (entries: readonly unknown[]) => {
     const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");

@@ -1,6 +1,6 @@
 /**
  * A record of metrics.jsonl under the names that TRL's trackers show: transformers puts `train/` before each, and two
- * figures have another name there. docs/trackers.md has the table. Pure.
+ * metrics have another name there. docs/trackers.md has the table. Pure.
  */
 const TRL: Record<string, string> = {
   clip_ratio: "clip_ratio/region_mean",
@@ -8,7 +8,7 @@ const TRL: Record<string, string> = {
   step: "global_step",
 };
 
-/** Finite numbers only: a figure that does not exist is left out. */
+/** Finite numbers only: a metric without a value is left out. */
 export function trackedMetrics(record: object, prefix: "train" | "eval"): Record<string, number> {
   return Object.fromEntries(
     Object.entries(record).flatMap(([name, value]) =>

@@ -1,6 +1,6 @@
 /**
  * MLflow through its REST API, version 2.0 (`mlflow server`). A run is found again by its tag `swirl.run`, so a resumed
- * run continues it wherever it goes on. Parameters are set once, as MLflow demands. Tables are artifacts of the kind
+ * run continues it from any machine. Parameters are set once, as MLflow requires. Tables are artifacts of the kind
  * that `mlflow.log_table` writes, where the server takes artifacts itself (`mlflow-artifacts:`, its default).
  */
 
@@ -11,7 +11,7 @@ import { rememberSecret } from "../secrets/known-secrets.js";
 import { redactText } from "../secrets/redact.js";
 import type { TrackedEnd, TrackedMetrics, TrackedRun, TrackedTable, Tracker } from "./tracker.js";
 
-/** What one request may hold. */
+/** Limits of one request. */
 const MOST_METRICS = 1000;
 const MOST_PARAMETERS = 100;
 const LONGEST_PARAMETER = 6000;
@@ -24,9 +24,12 @@ const STATUS: Record<TrackedEnd, string> = { finished: "FINISHED", failed: "FAIL
 export interface MlflowTrackerOptions {
   /** URL of the server. MLFLOW_TRACKING_URI unless given. */
   trackingUri?: string | undefined;
-  /** Name of the experiment, which is made where it does not exist. MLFLOW_EXPERIMENT_NAME, else `tracking.project`. */
+  /** Name of the experiment, which is created if it does not exist. MLFLOW_EXPERIMENT_NAME, else `tracking.project`. */
   experiment?: string | undefined;
-  /** Bearer token. MLFLOW_TRACKING_TOKEN unless given; without one MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. */
+  /**
+   * Bearer token. MLFLOW_TRACKING_TOKEN unless given; without one MLFLOW_TRACKING_USERNAME and
+   * MLFLOW_TRACKING_PASSWORD.
+   */
   token?: string | undefined;
 }
 
@@ -167,7 +170,7 @@ async function putTable(
   signal: AbortSignal,
 ): Promise<void> {
   const proxied = /^mlflow-artifacts:\/*(?:[^/]*@?[^/]*:\d+\/)?(.*)$/.exec(run.info.artifact_uri ?? "");
-  if (!proxied) return; // the server's files lie in a store that only its Python client writes to
+  if (!proxied) return; // the server's artifacts are in a store that only its Python client can write to
   const name = `${table.name}/step-${String(table.step).padStart(6, "0")}.json`;
   const { columns, rows } = table;
   const body = JSON.stringify({ columns, index: rows.map((_, i) => i), data: rows });
@@ -233,7 +236,7 @@ class MlflowServer {
       response = await fetch(`${this.#uri}${path}`, {
         method,
         signal,
-        redirect: "manual", // another place would get the token
+        redirect: "manual", // a redirect would send the token elsewhere
         headers: {
           ...(body === undefined ? {} : { "content-type": "application/json" }),
           ...(this.#authorization ? { authorization: this.#authorization } : {}),
@@ -247,7 +250,7 @@ class MlflowServer {
     const text = await boundedText(response);
     if (!response.ok) {
       const { status } = response;
-      // Another attempt with the same request would get the same answer.
+      // A retry of the same request would get the same answer.
       const final = status < 500 && status !== 408 && status !== 429;
       throw new SwirlError(
         "ENDPOINT",

@@ -1,7 +1,7 @@
 /**
  * The Python program behind "wandb" and "trackio". It reads one JSON object per line from stdin, calls the package that
- * its argument names, and answers each with a line on file descriptor 3. When stdin ends, it ends: a run that was
- * killed leaves nothing behind. Both packages have the same functions.
+ * its argument names, and answers each with a line on file descriptor 3. It exits when stdin ends, so that a
+ * run that was killed leaves no process behind. Both packages have the same functions.
  */
 export const PYTHON_BRIDGE = String.raw`
 import json, os, sys

@@ -1,7 +1,7 @@
 /**
- * Weights & Biases and Trackio through their own Python packages, in a child process: neither has a JavaScript client
- * that is maintained, nor a wire format that it promises to keep. Their environment variables and offline modes work as
- * in Python. A child that ends or hangs is a failed call; the next one starts another.
+ * Weights & Biases and Trackio through their own Python packages, in a child process: neither has a maintained
+ * JavaScript client or a stable wire format. Their environment variables and offline modes work as
+ * in Python. If the child ends or hangs, the call fails; the next call starts another child.
  */
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -69,7 +69,7 @@ export function pythonTracker(
   };
 }
 
-/** @throws SwirlError CONFIG where this Python cannot import the package. */
+/** @throws SwirlError CONFIG if this Python cannot import the package. */
 async function requirePackage(python: string, name: string): Promise<void> {
   const code = `import sys; sys.path[:] = [p for p in sys.path if p]; import importlib.util as u; s = u.find_spec("${name}"); sys.exit(0 if s and s.origin else 3)`;
   const problem = await new Promise<string | undefined>((resolve) => {
@@ -96,7 +96,7 @@ class Bridge {
   ended = false;
 
   constructor(python: string, name: string) {
-    // Its own process group: Ctrl-C is for this process, which then ends the run in order.
+    // Its own process group: Ctrl-C must only reach this process, which then ends the run in order.
     this.#child = spawn(python, ["-u", "-c", PYTHON_BRIDGE, name], {
       detached: true,
       stdio: ["pipe", "ignore", "pipe", "pipe"],
@@ -110,7 +110,7 @@ class Bridge {
       this.#errors = (this.#errors + chunk.toString("utf8")).slice(-4000);
     });
     createInterface({ input: this.#child.stdio[3] as Readable }).on("line", (line) => this.#answer(line));
-    // A run that is done does not wait for it.
+    // A finished run does not wait for it.
     this.#child.unref();
     for (const stream of this.#child.stdio) (stream as unknown as { unref?: () => void } | null)?.unref?.();
   }
@@ -135,13 +135,13 @@ class Bridge {
     });
   }
 
-  /** Lets it end by itself. */
+  /** Lets it exit by itself. */
   end(): void {
     this.ended = true;
     this.#child.stdin!.end();
   }
 
-  /** An answer that comes too late would be taken for that of a later call. */
+  /** An answer that came too late would be mistaken for that of a later call. */
   kill(): void {
     this.#child.kill("SIGKILL");
     this.#stop(new Error("it did not answer in time"));

@@ -1,7 +1,7 @@
 /**
  * Writes TensorBoard event files: `FOLDER/tensorboard/RUN/events.out.tfevents.SECONDS.HOST.PID.N`, one per session.
- * Every update is on its way to the disk before the next one; a last record that a kill cut off is skipped by
- * TensorBoard. A write that fails half-way would damage what follows it, so the next one begins a new file.
+ * Every update is written before the next one; TensorBoard skips a last record that a kill truncated. A write that
+ * fails halfway would damage the records after it, so the next write starts a new file.
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -15,7 +15,10 @@ let files = 0;
 
 /** Options of {@link tensorboardTracker}. */
 export interface TensorboardTrackerOptions {
-  /** Folder of event files, one sub-folder per run: `tensorboard --logdir FOLDER`. `tracking.folder`/tensorboard unless given. */
+  /**
+   * Folder of event files, one sub-folder per run: `tensorboard --logdir FOLDER`. `tracking.folder`/tensorboard unless
+   * given.
+   */
   folder?: string | undefined;
 }
 
@@ -73,7 +76,7 @@ export function tensorboardTracker(options: TensorboardTrackerOptions = {}): Tra
   };
 }
 
-/** The text plugin reads Markdown: what a model wrote is shown as it is. */
+/** The text plugin reads Markdown; a code block shows a model's text unchanged. */
 function plain(cell: unknown): string {
   const text = typeof cell === "string" ? cell : String(cell ?? "");
   return text

@@ -29,7 +29,7 @@ function queueOf(tracker: Partial<Tracker>, limits: Partial<typeof QUEUE_LIMITS>
   return { queue: new TrackerQueue(whole, run, short, (note) => void notes.push(note)), steps, notes };
 }
 
-it("hands over everything in order, in batches that a table divides", async () => {
+it("delivers everything in order, in batches that end at a table", async () => {
   const calls: string[] = [];
   const { queue } = queueOf({
     log: (entries) => void calls.push(entries.map(({ step }) => step).join(",")),
@@ -86,7 +86,7 @@ it("beyond its length the oldest are lost, counted and reported at the end", asy
   expect(notes.at(-1)).toBe("tracker t: 15 entries were not delivered; the run's own files have them");
 });
 
-it("a tracker that never answers costs the deadline at the end, and no more", async () => {
+it("a tracker that never answers only costs the deadline at the end", async () => {
   const { queue } = queueOf({ log: () => new Promise(() => {}) });
   const started = performance.now();
   for (let step = 1; step <= 3; step++) queue.add(metrics(step));
@@ -96,7 +96,7 @@ it("a tracker that never answers costs the deadline at the end, and no more", as
   expect(queue.lost).toBe(3);
 });
 
-it("an answer that no repetition would change is not asked for again", async () => {
+it("a call with a permanent error is not repeated", async () => {
   let calls = 0;
   const { queue, steps } = queueOf({
     log: (entries) => {

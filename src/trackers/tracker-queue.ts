@@ -1,7 +1,8 @@
 /**
- * One tracker's queue. Whoever logs never waits: entries are queued, and a worker hands them to the tracker in order,
- * several at a time. A call that fails is repeated with growing waits; one that takes too long counts as failed. What
- * does not fit into the queue, or is left at the end, is counted as lost. The first failure gives one note.
+ * One tracker's queue. Logging never waits: entries are queued, and a worker delivers them to the tracker in order,
+ * several at a time. A failed call is retried with growing delays; one that takes too long counts as failed. Entries
+ * that do not fit into the queue, or are left at the end, are counted as lost. The first failure is reported in one
+ * note.
  */
 import { SwirlError } from "../errors/swirl-error.js";
 import { redactText } from "../secrets/redact.js";
@@ -15,19 +16,19 @@ import type {
 } from "./tracker.js";
 
 export interface QueueLimits {
-  /** Entries that wait; the oldest are lost beyond it. */
+  /** Maximum entries that wait; beyond it the oldest are lost. */
   entries: number;
-  /** Entries of one call. */
+  /** Maximum entries per call. */
   batch: number;
-  /** Milliseconds of one call. */
+  /** Timeout of one call, in milliseconds. */
   callMs: number;
-  /** Attempts for one call; then its entries are lost. */
+  /** Maximum attempts for one call; then its entries are lost. */
   attempts: number;
   /** First wait after a failure, in milliseconds; it doubles up to 60 times this. */
   waitMs: number;
-  /** Milliseconds that the end of the run waits for what is queued. */
+  /** Maximum wait for queued entries at the end of the run, in milliseconds. */
   flushMs: number;
-  /** The same where the run was stopped: somebody waits for it. */
+  /** The same if the run was stopped: somebody is waiting for it. */
   abortedFlushMs: number;
 }
 
@@ -63,7 +64,7 @@ export class TrackerQueue {
       try {
         note(`tracker ${tracker.name}: ${text}`);
       } catch {
-        // onNote's own failure is reported by whoever calls it in the run
+        // a failure of onNote is reported where the run calls it
       }
     };
     this.#worker = this.#work(run);
@@ -82,7 +83,7 @@ export class TrackerQueue {
     this.#wake();
   }
 
-  /** Hands over what is left, for `flushMs` at most. Never throws. */
+  /** Delivers what is left, for at most `flushMs`. Never throws. */
   async close(end: TrackedEnd): Promise<void> {
     const { flushMs, abortedFlushMs } = this.#limits;
     this.#end = end;
@@ -145,7 +146,7 @@ export class TrackerQueue {
     if (!delivered) this.lost += batch.length;
   }
 
-  /** Whether the call succeeded, after as many attempts as it has. */
+  /** Makes the call, with its retries. Resolves to whether it succeeded. */
   async #attempt(
     call: (options: TrackerCall) => unknown,
     attempts: number = this.#limits.attempts,
@@ -188,7 +189,7 @@ export class TrackerQueue {
     return error;
   }
 
-  /** Until there is something to do, or for `milliseconds`. */
+  /** Waits until there is something to do, or for `milliseconds`. */
   #pause(milliseconds?: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = milliseconds === undefined ? undefined : setTimeout(done, milliseconds);
@@ -201,7 +202,7 @@ export class TrackerQueue {
         resolve();
       }
       stop.addEventListener("abort", done, { once: true });
-      // A wait after a failure is not cut short by new entries, only by the end of the run.
+      // New entries do not end a wait after a failure; only the end of the run does.
       this.#wake = () => {
         if (milliseconds === undefined || this.#end !== undefined) done();
       };
@@ -212,6 +213,6 @@ export class TrackerQueue {
     if (this.#warned) return;
     this.#warned = true;
     const reason = redactText(error instanceof Error ? error.message : String(error)).slice(0, 500);
-    this.#note(`${reason}. The run goes on; what the tracker misses is tried again and counted`);
+    this.#note(`${reason}. The run continues; failed calls are retried, and lost entries counted`);
   }
 }

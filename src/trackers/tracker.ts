@@ -1,6 +1,6 @@
 /**
- * Trackers: where a run's numbers are shown, next to its own metrics.jsonl. A tracker is told of a run, of its metrics
- * and of tables of samples. It may be slow, down or wrong: see tracker-queue.ts.
+ * Trackers: services that show a run's metrics, in addition to its own metrics.jsonl. A tracker gets the run, its
+ * metrics and tables of samples. It may be slow, unavailable or broken: see tracker-queue.ts.
  */
 import { z } from "zod";
 
@@ -19,7 +19,7 @@ export type TrackerName = "tensorboard" | "wandb" | "mlflow" | "trackio" | "json
 export interface TrackedRun {
   /** The same for every session of a resumed run; letters, digits and hyphens. */
   id: string;
-  /** What people see: `runs-folder/train`. */
+  /** Name to display: `runs-folder/train`. */
   name: string;
   /** The stage, or the name given as `tracking.run`; safe as the name of a folder. */
   run: string;
@@ -27,7 +27,7 @@ export interface TrackedRun {
   project: string;
   /** The run's options as plain JSON, without secrets. */
   config: Record<string, unknown>;
-  /** Updates that an earlier session has logged; what was logged after them is done again. */
+  /** Updates that an earlier session has logged and that are kept; later ones are logged again. */
   resumedFrom: number;
   /** Folder for trackers that write files. */
   folder: string | undefined;
@@ -63,15 +63,15 @@ export interface TrackedTable {
 /** How a run ended. */
 export type TrackedEnd = "finished" | "failed" | "aborted";
 
-/** What a tracker's call gets next to its data. */
+/** What a tracker's call gets in addition to its data. */
 export interface TrackerCall {
-  /** Aborted when the call has taken too long. Its result is then ignored, and the call is made again. */
+  /** Aborted when the call has taken too long. Its result is then ignored, and the call is repeated. */
   signal: AbortSignal;
 }
 
 /**
  * A tracker of your own. Calls come one after the other and are never awaited by the training; a call that throws or
- * does not end in time is repeated, so it should bear repetition.
+ * does not end in time is repeated, so it should be idempotent.
  *
  * @example
  * const tracker: Tracker = {
@@ -84,7 +84,7 @@ export interface TrackerCall {
 export interface Tracker {
   /** Names it in messages. */
   readonly name: string;
-  /** Called before the work begins. What it throws ends the run: for mistakes that a person has to mend. */
+  /** Called before the work begins. An error from it ends the run: use it for mistakes that the user has to fix. */
   check?(run: TrackedRun): void | Promise<void>;
   /** Begins the run, or resumes it. A returned text, such as the page of the run, is shown as a note. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a tracker need not return anything
@@ -130,16 +130,16 @@ export const trackingSchema = z.strictObject({
   samplesEvery: z.int().min(1).default(20),
 });
 
-/** What trackers are told about a run. */
+/** What trackers get about a run. */
 export interface TrackingOptions {
   /**
-   * Folder for what "tensorboard" and "jsonl" write, and for tracking.json, by which a resumed run is known as the same
-   * run. Without it such trackers are refused, and every call is a run of its own unless `id` is given.
+   * Folder for what "tensorboard" and "jsonl" write, and for tracking.json, which identifies a resumed run as the same
+   * run. Without it such trackers are rejected, and every call is a run of its own unless `id` is given.
    */
   folder?: string | undefined;
   /** The project or experiment. WANDB_PROJECT, MLFLOW_EXPERIMENT_NAME or TRACKIO_PROJECT, else "swirl-rl". */
   project?: string | undefined;
-  /** What people see: `name/run`. The name of `folder` unless given. */
+  /** Name to display: `name/run`. The name of `folder` unless given. */
   name?: string | undefined;
   /** The name of this stage among the runs of `name`: "train", "sft" or "evaluate" unless given. */
   run?: string | undefined;

@@ -1,4 +1,4 @@
-/** The trackers of one run of a stage: opened before its work begins, told of each update, closed with a deadline. */
+/** The trackers of one run of a stage: opened before its work begins, given each update, closed with a deadline. */
 import { randomBytes } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
@@ -53,7 +53,7 @@ export class Tracking {
     this.#every = options.tracking?.samplesEvery ?? 20;
   }
 
-  /** @throws SwirlError CONFIG for a tracker that cannot work here: before anything is computed. */
+  /** @throws SwirlError CONFIG for a tracker that cannot work here, before anything is computed. */
   static async open(options: OpenTracking): Promise<Tracking> {
     const trackers = (options.trackers ?? []).map((tracker) =>
       typeof tracker === "string" ? trackerOf(tracker) : tracker,
@@ -90,7 +90,7 @@ export class Tracking {
       queue.add({ table: { name, step, time: Date.now(), columns, rows: shown } });
   }
 
-  /** Waits for the trackers, all at once and not for long. Returns the entries that each of them missed. */
+  /** Closes all trackers at once, with a deadline. Returns the number of entries that each of them missed. */
   async close(end: TrackedEnd): Promise<Record<string, number>> {
     await Promise.all(this.#queues.map(({ queue }) => queue.close(end)));
     return Object.fromEntries(
@@ -170,7 +170,7 @@ async function idIn(folder: string): Promise<string> {
   return id;
 }
 
-/** Without functions, policies and the like. */
+/** A copy without functions, policies and the like. */
 function plainJson(config: Record<string, unknown>): Record<string, unknown> {
   const isPlain = (value: unknown): boolean =>
     value === null ||

@@ -61,7 +61,7 @@ it("a run logs a line per update, and a resumed run none twice", async () => {
         expect(logprobs).toHaveLength(tokens.length);
         expect(reward === null).toBe(verdict.status === "failed");
         expect(advantage === null).toBe(reward === null || known.length < 2);
-        // leave-one-out: the reward less the mean of the others
+        // leave-one-out: the reward minus the mean of the others
         const others = known.reduce((sum, one) => sum + one.reward!, 0) - (reward ?? 0);
         if (advantage !== null) expect(advantage).toBeCloseTo(reward! - others / (known.length - 1), 10);
       }
@@ -76,7 +76,7 @@ it("a run logs a line per update, and a resumed run none twice", async () => {
   expect((await lines(file)).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
 });
 
-it("is bounded: few states, short texts, about 64 KiB an update", () => {
+it("is bounded: few states, short texts, about 64 KiB per update", () => {
   const [state] = trajectories.flatMap(statesOf);
   const text = "x".repeat(10_000);
   const verdict: Verdict = { status: "ok", good: true, score: 1, votes: 1, reason: text };

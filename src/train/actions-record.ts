@@ -1,6 +1,6 @@
 /**
- * One line of actions.jsonl: some of the fresh actions of an update, with their rewards and advantages, for people to
- * read. It is a sample: at most STATES states, spread evenly over the batch, and about BYTES per update, so a run of
+ * One line of actions.jsonl: some of the fresh actions of an update, with their rewards and advantages, to be read by
+ * people. It is a sample: at most STATES states, spread evenly over the batch, and about BYTES per update, so a run of
  * 1,000 updates writes some 64 MiB at most. Nothing reads it back into training. Pure.
  */
 import type { Verdict } from "../judge/judge.js";
@@ -21,7 +21,7 @@ const SHORT = 300;
 const TOKENS = 256;
 const BYTES = 64 * 1024;
 
-/** A fresh action: what was sampled, what it was worth, and how far it was pushed. */
+/** A fresh action: what was sampled, its reward and its advantage. */
 export interface ActionRecord {
   /** The action as text; its first 2,000 characters. */
   text: string;
@@ -31,13 +31,13 @@ export interface ActionRecord {
   tokens: number[];
   /** Log-prob of each of `tokens`, under the distribution it was sampled from; four decimals. */
   logprobs: number[];
-  /** The reward, all parts and penalties included. Null where a judgement failed: the action is masked. */
+  /** The reward, all parts and penalties included. Null if a judgment failed: the action is masked. */
   reward: number | null;
-  /** The advantage that the loss multiplied its log-probs with. Null where the action was left out of the update. */
+  /** The advantage that its log-probs were multiplied by in the loss. Null if the action was left out of the update. */
   advantage: number | null;
   /** Each of several rewards, by name, before weights. Absent with a single reward. */
   parts?: Record<string, number | null>;
-  /** The verdict of the first reward; its reason and error cut to 300 characters. */
+  /** The verdict of the first reward; its reason and error truncated to 300 characters. */
   verdict: Verdict;
 }
 

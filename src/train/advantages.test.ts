@@ -28,7 +28,7 @@ describe("advantages", () => {
     expect(row![3]).toBeCloseTo(0.5 - 1 / 3, 12);
   });
 
-  it("a baseline of others has none with a single judged action", () => {
+  it("leave-one-out and group give no advantage to a single judged action", () => {
     expect(advantages([[1, undefined]], "leave-one-out")).toEqual([[undefined, undefined]]);
     expect(advantages([[1]], "group")).toEqual([[undefined]]);
   });

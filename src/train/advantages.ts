@@ -10,7 +10,7 @@
  *   reinforce++     b = 0, then whitened over the batch          REINFORCE++ (arXiv 2501.03262); see whiten
  *   reinforce++_baseline   b = mean of the G rewards, then whitened over the batch
  *
- * A reward of `undefined` is a judgement that failed: it has no advantage and counts in no mean.
+ * A reward of `undefined` is a judgment that failed: it has no advantage and is in no mean.
  */
 
 export const BASELINES = [
@@ -23,7 +23,7 @@ export const BASELINES = [
 ] as const;
 export type Baseline = (typeof BASELINES)[number];
 
-/** One number per action, `undefined` where the judgement failed. Rows are the states of a batch. */
+/** One number per action, `undefined` where the judgment failed. Rows are the states of a batch. */
 export type Rewards = readonly (readonly (number | undefined)[])[];
 
 /** The decayed mean of past rewards; part of a checkpoint. */
@@ -55,7 +55,7 @@ function meanOf(values: readonly number[]): number {
 }
 
 /**
- * Advantages [states][actions]; `undefined` where the action has none: its judgement failed, or the baseline needs a
+ * Advantages [states][actions]; `undefined` where the action has none: its judgment failed, or the baseline needs a
  * second judged action and there is no other.
  */
 export function advantages(

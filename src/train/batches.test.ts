@@ -39,17 +39,17 @@ describe("planEpoch", () => {
 });
 
 describe("batchesFrom", () => {
-  it("resumed at any of 1,000 steps goes on with the batches of the uninterrupted run", () => {
+  it("resumed at any of 1,000 steps, continues with the batches of the uninterrupted run", () => {
     const all = take(1002, 0);
     for (let step = 0; step < 1000; step++) expect(take(2, step)).toEqual(all.slice(step, step + 2));
     const perEpoch = new Map<number, number[]>();
     for (const { epoch, items } of all) perEpoch.set(epoch, [...(perEpoch.get(epoch) ?? []), ...items]);
-    const last = all.at(-1)!.epoch; // may be cut off
+    const last = all.at(-1)!.epoch; // may be incomplete
     for (const [epoch, trained] of perEpoch)
       if (epoch < last) expect(trained.sort((a, b) => a - b)).toEqual(items.map((_, i) => i)); // each item once
   });
 
-  it("shuffles anew each epoch", () => {
+  it("reshuffles each epoch", () => {
     const perEpoch = planEpoch(groups, 0, options).length;
     const all = take(2 * perEpoch, 0);
     const order = (epoch: number) => planEpoch(groups, epoch, options).flat().join();
@@ -58,7 +58,7 @@ describe("batchesFrom", () => {
     expect(all[perEpoch - 1]!.epochAfter).toBe(1);
   });
 
-  it("has nothing to give without items", () => {
+  it("throws without items", () => {
     expect(() => batchesFrom([], 0, options).next()).toThrow(RangeError);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Which items each update trains on: a shuffle per epoch, cut into batches. Pure in (groups, options), so the only
+ * Which items each update trains on: a shuffle per epoch, split into batches. Pure in (groups, options), so the only
  * cursor a run has is the number of its last trained step.
  *
  * Items come in groups (the states of one trajectory, or of one question) that a batch never splits, so that their
@@ -12,9 +12,9 @@ export interface Batch {
   /** Updates before this one, over all epochs. */
   step: number;
   epoch: number;
-  /** How much of all epochs is trained once this batch is, in epochs. */
+  /** Epochs trained once this batch is done, a fraction within one. */
   epochAfter: number;
-  /** Indices of items; the members of a group are neighbours, in their own order. */
+  /** Indices of items; the members of a group are adjacent, in their own order. */
   items: number[];
 }
 
@@ -74,7 +74,7 @@ export function stepsInEpochs(
   return steps;
 }
 
-/** Every batch from step `firstStep` on, without end. */
+/** Every batch from step `firstStep` on; never ends. */
 export function* batchesFrom(
   groups: readonly (readonly number[])[],
   firstStep: number,

@@ -38,7 +38,7 @@ describe("saveCheckpoint", () => {
     expect(await findCheckpoint({ root })).toBeUndefined();
   });
 
-  it("a fill that fails leaves the previous one and no trace after the next save", async () => {
+  it("a fill that fails leaves the previous one, and no trace after the next save", async () => {
     await save(5);
     const failing = saveCheckpoint({
       root,
@@ -121,7 +121,7 @@ describe("at every file operation", () => {
 });
 
 describe("findCheckpoint", () => {
-  it("falls back to the newest that verifies and says what was wrong", async () => {
+  it("falls back to the newest that verifies, and reports what was wrong", async () => {
     await save(5);
     await save(10);
     await truncate(join(root, "step-000010", "model.safetensors"), 100);
@@ -137,7 +137,7 @@ describe("findCheckpoint", () => {
     const bytes = await readFile(path);
     bytes[3]! ^= 1;
     await writeFile(path, bytes);
-    await expect(findCheckpoint({ root })).rejects.toThrow(/no checkpoint .* is whole[\s\S]*SHA-256/);
+    await expect(findCheckpoint({ root })).rejects.toThrow(/no checkpoint .* is intact[\s\S]*SHA-256/);
   });
 
   it("does not follow a manifest out of its folder", async () => {

@@ -1,13 +1,13 @@
 /**
- * Checkpoints: whole or absent. `root` holds one folder per checkpoint and a symbolic link `latest` to the newest:
+ * Checkpoints: complete or absent. `root` holds one folder per checkpoint and a symbolic link `latest` to the newest:
  *
  *   step-000020/   whatever `fill` wrote (weights in Hugging Face layout, optimizer state, state.json)
  *                  and manifest.json: the size and SHA-256 of every other file
  *
  * Order of a save: temp folder on the same file system → its files synced and hashed → manifest → rename → parent
- * synced → only then does `latest` move and are older ones removed. A crash at any point leaves the previous
- * checkpoints as they were; temp folders it left are removed by the next save. One writer per root: training-run.ts holds
- * its lock.
+ * synced → only then `latest` moves and older ones are removed. A crash at any point leaves the previous checkpoints
+ * unchanged; the next save removes the temp folders that a crash left. One writer per root: training-run.ts holds its
+ * lock.
  */
 
 import { createHash } from "node:crypto";
@@ -50,7 +50,7 @@ export interface SaveOptions {
   step: number;
   /** Writes the files into the folder it is given. Relative sub-folders are fine. */
   fill: (folder: string) => Promise<void>;
-  /** Checkpoints left afterwards, the new one included. */
+  /** Checkpoints that are kept, the new one included. */
   keep: number;
   operations?: FileOperations;
 }
@@ -76,7 +76,7 @@ export async function saveCheckpoint(options: SaveOptions): Promise<Checkpoint> 
   await writeFileDurable(join(temporary, MANIFEST), manifest, operations);
   for (const inner of folders) await syncFolder(join(temporary, inner), operations);
 
-  // A folder of this name is one that did not verify: it gives way to the new one.
+  // A folder of this name is a checkpoint that did not verify: the new one replaces it.
   const replaced = join(root, `${TEMPORARY}old-${name}`);
   if ((await list(root)).includes(name)) await operations.rename(folder, replaced);
   await operations.rename(temporary, folder);
@@ -95,11 +95,14 @@ export async function saveCheckpoint(options: SaveOptions): Promise<Checkpoint> 
 
 export interface FindOptions {
   root: string;
-  /** Receives each checkpoint that is passed over, and the reason. */
+  /** Receives each checkpoint that is skipped, and the reason. */
   onProblem?: (folder: string, problem: string) => void;
 }
 
-/** The newest checkpoint that verifies; undefined when there is none at all. Throws when none of several verifies. */
+/**
+ * The newest checkpoint that verifies; undefined when there is no checkpoint. Throws when there are some and none
+ * verifies.
+ */
 export async function findCheckpoint(options: FindOptions): Promise<Checkpoint | undefined> {
   const { root } = options;
   const names = (await list(root)).filter((entry) => FOLDER.test(entry)).sort(byStep);
@@ -115,7 +118,7 @@ export async function findCheckpoint(options: FindOptions): Promise<Checkpoint |
     }
   }
   if (problems.length === 0) return undefined;
-  throw new SwirlError("CHECKPOINT", `no checkpoint in ${root} is whole:\n  ${problems.join("\n  ")}`, {
+  throw new SwirlError("CHECKPOINT", `no checkpoint in ${root} is intact:\n  ${problems.join("\n  ")}`, {
     remedy: "restore one from a backup, or remove the folder to start this stage again",
     details: { file: root, problems },
   });
@@ -142,7 +145,7 @@ export async function verifyCheckpoint(folder: string): Promise<Checkpoint> {
   for (const entry of manifest.files) {
     const path = join(folder, entry.path);
     if (relative(folder, path).startsWith(".."))
-      throw new SwirlError("CHECKPOINT", `${file} names "${entry.path}", outside the checkpoint`, {
+      throw new SwirlError("CHECKPOINT", `${file} names "${entry.path}", which is outside the checkpoint`, {
         details: { file },
       });
     const found = await fingerprint(path, entry.bytes).catch((error: Error) => error);
@@ -199,7 +202,7 @@ async function walk(root: string): Promise<{ paths: string[]; folders: string[] 
   };
 }
 
-/** Size and SHA-256 of a file; a wrong size is refused before anything is hashed. */
+/** Size and SHA-256 of a file; a wrong size is rejected before anything is hashed. */
 async function fingerprint(path: string, expected?: number): Promise<{ bytes: number; sha256: string }> {
   const { size } = await stat(path);
   if (expected !== undefined && size !== expected)

@@ -4,14 +4,14 @@
  *   step           rᵢ                     the step's own reward
  *   return-to-go   Σ_{j ≥ i} γ^(j-i)·rⱼ   its own and those of all later steps
  *   equal          R                      the trajectory's outcome, the same for every step
- *   discounted     γ^(K-1-i)·R            the outcome, less the earlier the step
+ *   discounted     γ^(K-1-i)·R            the outcome, discounted more for earlier steps
  *
- * `undefined` is a judgement that failed. A return that contains one is undefined as well: it is no zero.
+ * `undefined` is a judgment that failed. A return that contains one is undefined as well, not zero.
  */
 export const STEP_CREDITS = ["step", "return-to-go"] as const;
 export const OUTCOME_CREDITS = ["equal", "discounted"] as const;
 
-/** Rewards of one trajectory's steps, in order, to their returns. */
+/** Converts the rewards of one trajectory's steps, in order, to returns. */
 export function returnsToGo(
   rewards: readonly (number | undefined)[],
   discount: number,
@@ -26,7 +26,7 @@ export function returnsToGo(
   return returns;
 }
 
-/** What step `step` of `steps` gets of the outcome. */
+/** The share of the outcome that step `step` of `steps` gets. */
 export function outcomeCredit(
   outcome: number,
   step: number,

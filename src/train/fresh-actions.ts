@@ -58,7 +58,7 @@ export async function sampleActions(
       if (actions.length !== options.samplesPerState) {
         throw new SwirlError(
           "CONFIG",
-          `policy ${options.policy.id}: act() gave ${actions.length} actions for n ${options.samplesPerState}`,
+          `policy ${options.policy.id}: act() returned ${actions.length} actions for n ${options.samplesPerState}`,
           { remedy: "act() must resolve to n actions", details: { field: "policy" } },
         );
       }
@@ -77,7 +77,7 @@ export function loggedSample(state: TrainingState): Sample {
   };
 }
 
-/** A part of the reward, its place among the parts, and the round of sampling. */
+/** A part of the reward, its index among the parts, and the round of sampling. */
 export interface Scoring {
   part: RewardPart;
   index: number;
@@ -130,7 +130,9 @@ async function score(
   );
 }
 
-/** A trajectory without a gold answer, and an answer that could not be checked, are failed verdicts: masked, not zero. */
+/**
+ * A trajectory without a gold answer, and an answer that could not be checked, are failed verdicts: masked, not zero.
+ */
 async function recordedOutcome(
   matcher: AnswerMatcher,
   { trajectory }: TrainingState,

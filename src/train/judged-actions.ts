@@ -1,6 +1,6 @@
 /**
  * The actions of one update with their rewards: sampled and judged, and, under dynamic sampling, sampled again at the
- * states whose actions all got one reward (DAPO, arXiv 2503.14476, section 3.2), a bounded number of times.
+ * states whose actions all got the same reward (DAPO, arXiv 2503.14476, section 3.2), a bounded number of times.
  */
 import type { Verdict } from "../judge/judge.js";
 import type { Rewards } from "./advantages.js";
@@ -18,13 +18,16 @@ export interface JudgedActions {
   actions: Sample[][];
   /** Per part, its verdicts [states][actions]. */
   verdicts: Verdict[][][];
-  /** The weighted sum, overlong penalty included; undefined where a judgement failed. */
+  /** The weighted sum, overlong penalty included; undefined where a judgment failed. */
   rewards: Rewards;
   /** By name, before weights. */
   parts: Map<string, Rewards>;
   /** Draws beyond the first, over all states. */
   redrawn: number;
-  /** Under dynamic sampling: states whose last draw still got one reward. They are left out of the update. */
+  /**
+   * Under dynamic sampling: states whose last draw still got the same reward for all actions. They are left out of the
+   * update.
+   */
   uniform: boolean[];
   seconds: { sample: number; judge: number };
 }
@@ -59,7 +62,7 @@ export async function judgedActions(
   }
 }
 
-/** Two or more actions that all got the same reward: a group baseline teaches nothing here. */
+/** Two or more actions that all got the same reward: with a group baseline they give no gradient. */
 export function isUniform(row: readonly (number | undefined)[]): boolean {
   const known = row.filter((reward) => reward !== undefined);
   return known.length >= 2 && known.every((reward) => reward === known[0]);
@@ -113,7 +116,7 @@ async function draw(
   };
 }
 
-/** Puts the rows of a new draw in the place of those of an earlier one. */
+/** Replaces the rows of an earlier draw with those of a new one. */
 function replace(result: JudgedActions, rows: readonly number[], drawn: JudgedActions): void {
   const rewards = [...result.rewards];
   for (const [k, i] of rows.entries()) {

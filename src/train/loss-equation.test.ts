@@ -10,7 +10,7 @@ const base = {
   baselineDecay: 0.9,
 } as const;
 
-it("fills in every number, and says where each symbol is from", () => {
+it("fills in every number, and explains each symbol", () => {
   expect(lossEquation({ ...base, loss: "reinforce", klWeight: 0.05 })).toEqual([
     "loss (reinforce) = 1/N Σᵢ Σₜ [ -A·log π + 0.05·k3(π, π_ref) ]",
     "A = R - mean of the state's other R",

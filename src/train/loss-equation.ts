@@ -27,7 +27,7 @@ const SCALES: Record<RewardScale, string> = {
   batch: " / (deviation of the batch's R + 1e-4)",
 };
 
-/** Lines: the loss of a batch, and where its symbols come from. */
+/** Lines of text: the loss of a batch, and the definitions of its symbols. */
 export function lossEquation(options: LossInput): string[] {
   const { lossId, parameters, aggregation, fixedLength, baseline, scaleRewards } = resolveLoss(options);
   const { loss, klWeight = 0, klEstimator, klIn = "loss", entropyWeight = 0, correction } = options;

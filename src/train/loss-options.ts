@@ -1,6 +1,6 @@
 /**
- * The options of `train` that decide the loss and the advantages, and what they come to: a loss by name brings its
- * aggregation and its advantages, each of which can be overridden. What would do nothing is an error.
+ * The options of `train` that decide the loss and the advantages, and what they resolve to: a named loss brings its
+ * aggregation and its advantages, each of which can be overridden. An option without effect is an error.
  */
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";

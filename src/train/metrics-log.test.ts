@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { MetricsLog } from "./metrics-log.js";
 
-it("cuts steps that no checkpoint holds, and a torn line, before it goes on", async () => {
+it("removes steps that no checkpoint holds, and a torn line, before it continues", async () => {
   const path = join(temporaryFolder(), "deep", "metrics.jsonl");
   const first = await MetricsLog.open(path, 0);
   for (const step of [1, 2, 3]) await first.append({ step, reward: step / 10 });
@@ -26,7 +26,7 @@ it("cuts steps that no checkpoint holds, and a torn line, before it goes on", as
   ]);
 });
 
-it("refuses a file that is no log, and leaves it as it was", async () => {
+it("rejects a file that is not a log, and leaves it unchanged", async () => {
   const path = join(temporaryFolder(), "notes");
   for (const text of ["a\nb\n", "a", '{"model":"m"}', '{"step":1}\nnull\n{"step":2}\n', "[1]\n"]) {
     await writeFile(path, text);

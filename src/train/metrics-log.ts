@@ -3,8 +3,8 @@
  *
  * A killed run may have logged steps that no checkpoint holds; it trains them again. So a log is opened at the step
  * that is resumed from, and lines after it (and a torn last line) are removed first. The shorter log is a temporary
- * file renamed over the old one: the log is whole at every moment. A file that is no log is refused and left as it
- * was. An open log holds the file's lock: one run writes there.
+ * file renamed over the old one: the log is complete at every moment. A file that is not a log is rejected and left
+ * unchanged. An open log holds the file's lock, so that only one run writes to it.
  */
 import { type FileHandle, open, readFile, realpath } from "node:fs/promises";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -74,7 +74,7 @@ function stepOf(line: string): number | undefined {
 }
 
 function noLog(file: string, line: number): SwirlError {
-  return new SwirlError("RECORD", `${file}:${line}: this is no line of metrics: {"step": n, …}`, {
+  return new SwirlError("RECORD", `${file}:${line}: this is not a line of metrics: {"step": n, …}`, {
     remedy: "give metrics a file of their own, or delete this line where it was damaged",
     details: { file, line },
   });

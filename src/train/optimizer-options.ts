@@ -33,7 +33,7 @@ export interface OptimizerRunOptions {
   maxTokensPerMicroBatch?: number | undefined;
   /** Compute shared prefixes once. false is slower and gives the same gradient. @default true */
   tree?: boolean | undefined;
-  /** Of everything that is drawn: order of the data, actions, rounding of compact optimizer state. @default 0 */
+  /** Seed of everything random: order of the data, actions, rounding of compact optimizer state. @default 0 */
   seed?: number | undefined;
   /** Updates that may be skipped because a loss, gradient or weight is not finite, before the run stops. @default 3 */
   maxSkippedUpdates?: number | undefined;
@@ -41,11 +41,11 @@ export interface OptimizerRunOptions {
   checkpoints?: CheckpointInput | undefined;
   /** JSONL file that gets one record per update. */
   metricsFile?: string | undefined;
-  /** Where the metrics are shown as well: by name, or trackers of your own. docs/trackers.md. */
+  /** Trackers that show the metrics as well: by name, or your own objects. See docs/trackers.md. */
   trackers?: (TrackerName | Tracker)[] | undefined;
   /** What the trackers are told about this run. */
   tracking?: TrackingOptions | undefined;
-  /** Receives notes that need no action: a checkpoint that was passed over, a skipped update. */
+  /** Receives notes that need no action: a checkpoint that was skipped, a skipped update. */
   onNote?: ((note: string) => void) | undefined;
   /** Stops the run at the next safe point; the call rejects with code ABORTED. */
   signal?: AbortSignal | undefined;
@@ -59,7 +59,10 @@ export interface CheckpointInput {
   every?: number | undefined;
   /** Checkpoints kept, the newest included. @default 2 */
   keep?: number | undefined;
-  /** Type of the stored weights; each tensor keeps its own by default. float32 master weights lie next to them. */
+  /**
+   * Type of the stored weights; each tensor keeps its own by default. float32 master weights are stored with the
+   * optimizer state.
+   */
   dtype?: "float32" | "bfloat16" | undefined;
 }
 
@@ -77,9 +80,12 @@ export const optimizerShape = {
   weightDecay: z.number().min(0).default(0),
   /** Global norm that gradients are clipped to; 0 = no clipping. */
   maxGradNorm: zeroOrFloat32.default(1),
-  /** Maximum tree rows per micro-batch, excluding shared ancestors; 0 = 1,024 on the CPU, 8,192 on a GPU. The gradient does not depend on it. */
+  /**
+   * Maximum tree rows per micro-batch, excluding shared ancestors; 0 = 1,024 on the CPU, 8,192 on a GPU. The gradient
+   * does not depend on it.
+   */
   maxTokensPerMicroBatch: z.int().min(0).default(0),
-  /** Share prefixes in one token tree. The gradient does not depend on it; off is slower and for comparison. */
+  /** Share prefixes in one token tree. false is slower and gives the same gradient. */
   tree: z.boolean().default(true),
   seed: z.int().min(0).default(0),
   /** Updates that may be skipped for a loss or gradient that is not finite, before the run stops. */
@@ -113,7 +119,10 @@ export const checkpointsSchema = z.strictObject({
   every: z.int().min(1).default(20),
   /** Checkpoints kept, the newest included. */
   keep: z.int().min(1).default(2),
-  /** Of the stored model; by default each tensor keeps the type it was loaded with. float32 masters lie next to it. */
+  /**
+   * Type of the stored weights; each tensor keeps its own by default. float32 master weights are stored with the
+   * optimizer state.
+   */
   dtype: z.enum(["float32", "bfloat16"]).optional(),
 });
 

@@ -17,7 +17,7 @@ export interface OverlongOptions {
 export const overlongSchema = z.strictObject({
   /** Tokens before the limit in which the reward falls. */
   buffer: z.int().min(1),
-  /** What is lost at the limit. */
+  /** Reward lost at the limit. */
   penalty: z.number().positive().default(1),
 });
 

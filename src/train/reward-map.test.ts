@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { rewardOf } from "./reward-map.js";
 
-it("maps verdicts to rewards, and a failed judgement to none", () => {
+it("maps verdicts to rewards, and a failed judgment to none", () => {
   const good = { status: "ok", good: true, score: 0.75, votes: 4 } as const;
   const bad = { status: "ok", good: false, score: 0.25, votes: 4 } as const;
   const failed = { status: "failed", error: "timeout" } as const;

@@ -1,5 +1,5 @@
 /**
- * What a verdict is worth. `undefined` is a judgement that failed: the sample is masked, it is not a zero.
+ * The reward of a verdict. `undefined` is a judgment that failed: the sample is masked, not given a zero.
  *
  *   binary   GOOD 1, BAD 0
  *   signed   GOOD 1, BAD -1

@@ -1,11 +1,11 @@
 /**
- * What one update's rewards and samples looked like, under TRL's names and definitions. Pure.
+ * Metrics of one update's rewards and samples, under TRL's names and definitions. Pure.
  *
  *   reward                  mean over judged samples
  *   reward_std              mean over states of the sample standard deviation of the state's judged rewards (n - 1);
  *                           with a single sample per state, the deviation over the batch
- *   frac_reward_zero_std    share of those states whose deviation is 0: they teach nothing under a group baseline
- *   completions/…           lengths in tokens of the sampled actions; clipped_ratio: share cut off by the token limit
+ *   frac_reward_zero_std    share of those states whose deviation is 0: a group baseline gives them no gradient
+ *   completions/…           lengths in tokens of the sampled actions; clipped_ratio: share truncated by the token limit
  *
  * A figure that does not exist (no judged sample, one sample per state) is left out, never a NaN.
  */
@@ -17,7 +17,7 @@ export interface RewardMetrics {
   reward?: number;
   /** Mean over states of the standard deviation of their rewards. */
   reward_std?: number;
-  /** Share of states whose actions all got one reward. */
+  /** Share of states whose actions all got the same reward. */
   frac_reward_zero_std?: number;
 }
 
@@ -29,7 +29,7 @@ export interface CompletionMetrics {
   "completions/min_length": number;
   /** Longest. */
   "completions/max_length": number;
-  /** Share cut off by maxNewTokens. */
+  /** Share truncated by maxNewTokens. */
   "completions/clipped_ratio": number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Rewards that are summed with weights, each logged by its name: a judge of steps, a reward that plays a fresh action to
- * its end, or the recorded outcome of a logged one. `judge` and `reward` of `train` are short for a single one.
+ * Rewards that are summed with weights, each logged by its name: a judge of steps, a reward that plays a fresh action
+ * to its end, or the recorded outcome of a logged one. `judge` and `reward` of `train` are short for a single one.
  */
 import { z } from "zod";
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
@@ -21,7 +21,7 @@ export const rewardSchema = z.custom<Reward>(
   { message: "must be a Reward (outcomeReward({ task }), or an object with id and score())" },
 );
 
-/** What of a part a config can hold as well. */
+/** The options of a part that a config file can have as well. */
 export const partShape = {
   /** In the metrics: rewards/NAME/mean. */
   name: z.string().regex(/^[\w.+-]+$/, "must be of letters, digits, _ . + -"),
@@ -39,13 +39,16 @@ export interface RewardPartOptions {
   name: string;
   /** Factor in the sum; 0 only logs it. @default 1 */
   weight?: number | undefined;
-  /** How logged actions get credit (src/train/credit.ts); "step" for a judge and "equal" for an outcome unless given. */
+  /**
+   * How logged actions get credit (see src/train/credit.ts); "step" for a judge and "equal" for an outcome unless
+   * given.
+   */
   credit?: (typeof STEP_CREDITS | typeof OUTCOME_CREDITS)[number] | undefined;
   /** Discount γ of "return-to-go" and "discounted", above 0 and at most 1; 1 unless given. */
   discount?: number | undefined;
   /** Judges each step. */
   judge?: Judge | undefined;
-  /** Scores fresh actions with the whole state at hand. */
+  /** Scores fresh actions, given the whole state. */
   reward?: Reward | undefined;
   /** Compares the recorded answer with the gold one. */
   outcome?: AnswerMatcher | undefined;
@@ -123,7 +126,7 @@ function resolvePart(
   if (!logged && outcome)
     throw refuse(
       `${field}.outcome`,
-      "is of the recorded answer, which a fresh action has not",
+      "is for recorded answers, and a fresh action has none",
       "use reward: outcomeReward({ task })",
     );
   const credit = part.credit ?? (outcome ? "equal" : "step");
@@ -149,7 +152,9 @@ function resolvePart(
   return { ...part, id, credit, discount: part.discount ?? 1, rewardMap };
 }
 
-/** Rewards of one part as its credit has them. `states`: of the rows; a trajectory's steps are all among them. */
+/**
+ * Rewards of one part, with its credit applied. `states`: those of the rows; they include all steps of each trajectory.
+ */
 export function credited(part: RewardPart, rewards: Rewards, states: readonly TrainingState[]): Rewards {
   if (part.credit === "step") return rewards;
   if (part.credit !== "return-to-go") {

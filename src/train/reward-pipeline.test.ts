@@ -11,7 +11,7 @@ const rewards = [
 
 describe("scaleAdvantages", () => {
   const centered = advantages(rewards, "group");
-  it("divides by the group's or the batch's deviation, as TRL does; failed judgements count in neither", () => {
+  it("divides by the group's or the batch's deviation, as TRL does; failed judgments count in neither", () => {
     expect(scaleAdvantages(centered, rewards, "group")).toEqual([
       [0.5 / (0.5 + 1e-4), -0.5 / (0.5 + 1e-4), undefined, 0],
       [0, 0, 0, 0],
@@ -40,7 +40,7 @@ describe("REINFORCE++", () => {
       expect(tokens.reduce((a, b) => a + b * b, 0) / 9).toBeCloseTo(1, 6);
       expect(table[0]![2]).toBeUndefined();
     }
-    // The baseline's second state differs from nothing: its actions stand where the batch's mean is.
+    // The second state's actions equal their baseline: they are at the batch's mean.
     const [first] = whiten(advantages(rewards, "reinforce++_baseline"), lengths)[1]!;
     expect(first).toBeLessThan(0);
   });
@@ -51,11 +51,11 @@ describe("REINFORCE++", () => {
 });
 
 describe("credit", () => {
-  it("discounts what comes later, and is unknown where any of it is", () => {
+  it("discounts later rewards, and is unknown if any of them is", () => {
     expect(returnsToGo([1, 0, 1], 0.5)).toEqual([1.25, 0.5, 1]);
     expect(returnsToGo([1, undefined, 1], 0.5)).toEqual([undefined, undefined, 1]);
   });
-  it("gives an outcome to steps", () => {
+  it("distributes an outcome over steps", () => {
     expect([0, 1, 2].map((step) => outcomeCredit(1, step, 3, "equal", 0.5))).toEqual([1, 1, 1]);
     expect([0, 1, 2].map((step) => outcomeCredit(1, step, 3, "discounted", 0.5))).toEqual([0.25, 0.5, 1]);
   });

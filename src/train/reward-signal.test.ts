@@ -14,9 +14,9 @@ it.each([
   ],
   ["a judge that likes everything", [1, 1], "binary", 0, /are 1: .*calls everything GOOD/],
   ["a judge that likes nothing", [0, 0], "signed", 0, /are -1: .*calls everything BAD/],
-  ["actions without an end", [0, 0], "binary", 2, /2 of 2 actions were cut off: raise maxNewTokens/],
+  ["actions without an end", [0, 0], "binary", 2, /2 of 2 actions were truncated: raise maxNewTokens/],
   ["one score", [0.7, 0.7], "score", 0, /are 0.7/],
-] as const)("says why for %s", (_, scores, map, clipped, message) => {
+] as const)("explains %s", (_, scores, map, clipped, message) => {
   expect(missingSignal(scores.map(ok), map, clipped)).toMatch(message);
 });
 

@@ -1,10 +1,10 @@
-/** Whether an update's rewards teach anything. Pure. */
+/** Whether an update's rewards carry a signal. Pure. */
 import type { Verdict } from "../judge/judge.js";
 import { type RewardMap, rewardOf } from "./reward-map.js";
 
 /**
- * Why an update's rewards carry no signal, with the likely cause; undefined where they differ. `clipped`: how many of
- * the actions were cut off by maxNewTokens.
+ * Why an update's rewards carry no signal, with the likely cause; undefined where they differ. `clipped`: the number
+ * of actions that maxNewTokens truncated.
  */
 export function missingSignal(
   verdicts: readonly Verdict[],
@@ -21,7 +21,7 @@ export function missingSignal(
     return `${all}. The judge's scores differ (${round(low)} to ${round(high)}), but rewardMap "${map}" only takes GOOD or BAD from them: set rewardMap to "score"`;
   }
   if (!ok[0]!.good && clipped * 2 > verdicts.length) {
-    return `${all}. ${clipped} of ${verdicts.length} actions were cut off: raise maxNewTokens`;
+    return `${all}. ${clipped} of ${verdicts.length} actions were truncated: raise maxNewTokens`;
   }
   if (ok.every(({ good }) => good)) {
     return `${all}. Either the judge calls everything GOOD (calibrate it; "reason" in its verdicts says why), or the policy has nothing left to learn here`;

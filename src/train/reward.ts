@@ -1,10 +1,10 @@
 /**
- * What a fresh action is worth, where that is not simply the judge's verdict: a reward sees the whole state and may act.
+ * The reward of a fresh action, if it is not simply a judge's verdict: a reward gets the whole state and may act in it.
  *
- * `outcomeReward` is the control that SWiRL is compared with: reward by outcome alone, on the same states. Each action
- * is executed and the trajectory played to its end with live tools, by the policy that is being trained, at the
- * temperature it is trained at; GOOD when the final answer matches the gold answer. One such end is an unbiased estimate
- * of the action's value, and costs the rest of a rollout.
+ * `outcomeReward` is the control condition for SWiRL: reward by outcome alone, on the same states. Each action is
+ * executed and the trajectory played to its end with live tools, by the policy that is being trained, at the
+ * temperature it is trained at; GOOD when the final answer matches the gold answer. One such end is an unbiased
+ * estimate of the action's value, and costs the rest of a rollout.
  */
 
 import type { AnswerMatcher } from "../answers/answer-matcher.js";
@@ -23,23 +23,23 @@ import type { TrainingState } from "./states.js";
 
 /** What a reward may use to score an action. */
 export interface RewardContext {
-  /** As it is at this update. */
+  /** The policy that is trained, as it is at this update. */
   policy: NativePolicy;
-  /** Of the run. */
+  /** The run's sampling temperature. */
   temperature: number;
   /** Token limit of a fresh action. */
   maxNewTokens: number;
-  /** Of this action alone: (run, update, state, action) decide it. */
+  /** Seed of this action alone; it depends on (run, update, state, action). */
   seed: number;
   /** Aborted when the run stops. */
   signal?: AbortSignal;
 }
 
-/** Scores fresh actions with the whole state at hand. */
+/** Scores fresh actions, given the whole state. */
 export interface Reward {
-  /** Part of what a resumed run must have in common with the first. */
+  /** A resumed run must have the same id as the first. */
   readonly id: string;
-  /** Called once before the first update, with all states. Throws a SwirlError where it could score none of them. */
+  /** Called once before the first update, with all states. Throws a SwirlError if it could score none of them. */
   check?(states: readonly TrainingState[]): void;
   /** The verdict on one fresh action. Must not change state or action. */
   score(state: TrainingState, action: Action, context: RewardContext): Promise<Verdict>;
@@ -51,7 +51,7 @@ export interface OutcomeRewardOptions {
   task: Task;
   /** Default: the task's. */
   matcher?: AnswerMatcher;
-  /** As the trajectories were rolled out: keepThoughts, malformed, … */
+  /** Options that the trajectories were rolled out with: keepThoughts, malformed, … */
   rollout?: Omit<RolloutOptions, "maxNewTokens">;
 }
 

@@ -12,7 +12,7 @@ import type { Rewards } from "./advantages.js";
 export const REWARD_SCALES = ["none", "group", "batch"] as const;
 export type RewardScale = (typeof REWARD_SCALES)[number];
 
-/** Keeps a group whose rewards differ by almost nothing from being blown up; TRL's value. */
+/** Prevents huge advantages in a group whose rewards hardly differ; TRL's value. */
 const SMALLEST_DEVIATION = 1e-4;
 
 export function scaleAdvantages(

@@ -1,5 +1,5 @@
 /**
- * Learning rates over a run. Pure in the step, so a resumed run needs nothing but its step.
+ * Learning rates over a run. A pure function of the step, so a resumed run only needs its step.
  *
  *   warm-up    lr · (step + 1) / warmupSteps                              for step < warmupSteps
  *   constant   lr

@@ -56,7 +56,7 @@ export const sftSchema = z.strictObject({
   signal: signalSchema.optional(),
 });
 
-/** Where a run of `sft` is. */
+/** Progress of an `sft` run. */
 export interface SftProgress {
   /** Updates done. */
   step: number;
@@ -119,7 +119,7 @@ export function checkSftOptions(options: { epochs?: number | undefined; steps?: 
     });
 }
 
-/** Trains `options.policy` in place. Errors as `train`. */
+/** Trains `options.policy` in place. Throws what `train` throws. */
 export async function sft(input: SftOptions): Promise<SftResult> {
   const options = parseOptions(sftSchema, input, "sft");
   const { policy, signal } = options;

@@ -44,7 +44,7 @@ const trajectory: Trajectory = {
 };
 
 describe("statesOf", () => {
-  it("rebuilds every state, with what is needed to read a fresh action in it", () => {
+  it("rebuilds every state, with what is needed to parse a fresh action in it", () => {
     const states = statesOf(trajectory);
     expect(states.map(({ state }) => Array.from(state))).toEqual([
       [1, 2, 3],
@@ -71,7 +71,7 @@ describe("freshView", () => {
     expect(JSON.stringify(freshView(first!, { text: "x", finishReason: "stop" }))).not.toMatch(/gold/);
   });
 
-  it("counts the calls that would be left", () => {
+  it("counts the tool calls that would be left", () => {
     const left = (text: string, state = first!) => freshView(state, { text, finishReason: "stop" }).callsLeft;
     expect(left("<math_exp>1+1</math_exp>")).toBe(1);
     expect(left("<answer>4</answer>")).toBe(2);
@@ -79,7 +79,7 @@ describe("freshView", () => {
     expect(left("<answer>4</answer>", second!)).toBe(1);
   });
 
-  it("reads what was cut off as malformed", () => {
+  it("reads truncated actions as malformed", () => {
     expect(freshView(first!, { text: "Let me see", finishReason: "length" }).kind).toBe("malformed");
     expect(freshView(first!, { text: "<answer>4</answer>", finishReason: "stop" })).toMatchObject({
       answer: "4",

@@ -15,7 +15,7 @@ import type { ActionFormat, Step, Trajectory } from "../trajectory/trajectory.js
 export interface TrainingState extends SubTrajectory {
   /** The record it is from. */
   trajectory: Trajectory;
-  /** Of the question. */
+  /** Id of the question. */
   questionId: string;
   /** How actions are written. */
   format: ActionFormat;
@@ -23,7 +23,7 @@ export interface TrainingState extends SubTrajectory {
   tools: readonly string[];
   /** Calls the trajectory may make in all. */
   callLimit: number;
-  /** Of the logged action. */
+  /** Kind of the logged action. */
   finishReason: Step["finishReason"];
 }
 
@@ -34,7 +34,7 @@ export function statesOf(trajectory: Trajectory): TrainingState[] {
     if (sub.state.length === 0 || sub.action.length === 0)
       throw new SwirlError(
         "RECORD",
-        `trajectory ${trajectory.id}, step ${sub.step + 1} has no tokens: ${trajectory.policy} does not give them`,
+        `trajectory ${trajectory.id}, step ${sub.step + 1} has no tokens: ${trajectory.policy} does not record them`,
         {
           remedy: "train on trajectories that a native policy synthesized",
           details: { field: `steps.${sub.step}`, trajectory: trajectory.id },
@@ -60,7 +60,7 @@ export function freshView(state: TrainingState, action: ActionText): StepView {
   };
 }
 
-/** SHA-256 over states and logged actions: whether a resumed run trains on the same data. */
+/** SHA-256 over states and logged actions, to check that a resumed run trains on the same data. */
 export function fingerprint(sequences: readonly { state: Int32Array; action: Int32Array }[]): string {
   const hash = createHash("sha256");
   for (const { state, action } of sequences) {

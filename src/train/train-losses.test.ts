@@ -86,7 +86,7 @@ describe("losses", () => {
     expect(extraForwards[1]).toBeLessThanOrEqual(1);
   });
 
-  it("a function of one's own trains as the loss of the same equation does", async () => {
+  it("a user's function trains as the built-in loss of the same equation does", async () => {
     const own = await run({ loss: reinforce() });
     const named = await run({ loss: "reinforce" });
     const [a, b] = [await weightsOf(own.policy), await weightsOf(named.policy)];
@@ -95,7 +95,7 @@ describe("losses", () => {
     expect(own.extraForwards).toEqual([first, first]);
   });
 
-  it("a name brings its aggregation and its advantages", async () => {
+  it("a named loss sets its aggregation and its advantages", async () => {
     const checkpoints = { folder: join(folder, "dr"), every: 1, keep: 1 };
     await run({ loss: "grpo", checkpoints });
     expect(await problem({ loss: "dapo", checkpoints })).toMatch(
@@ -143,7 +143,7 @@ describe("rewards", () => {
     }
   });
 
-  it("masks an action of which any judgement failed", async () => {
+  it("masks an action if any of its judgments failed", async () => {
     let calls = 0;
     const flaky: Judge = {
       id: "flaky",
@@ -160,7 +160,7 @@ describe("rewards", () => {
     expect(records[0]).toMatchObject({ samples: 12, "judge/failed": 4, "rewards/flaky/mean": 1 });
   });
 
-  it("gives a recorded outcome and later judgements to logged steps", async () => {
+  it("gives logged steps credit for a recorded outcome and for later judgments", async () => {
     const logged = {
       actions: "logged",
       samplesPerState: 1,
@@ -182,8 +182,8 @@ describe("rewards", () => {
 });
 
 describe("sampling", () => {
-  it("draws states again whose actions all got one reward, a bounded number of times", async () => {
-    const judge = good("short", (text) => text.length < 8); // rare: most states get one reward
+  it("redraws states whose actions all got the same reward, a bounded number of times", async () => {
+    const judge = good("short", (text) => text.length < 8); // rare: most states get the same reward for all actions
     const plain = await run({ judge, steps: 1 });
     const { records } = await run({ judge, steps: 1, dynamicSampling: 3 });
     const [record] = records;
@@ -223,7 +223,7 @@ describe("sampling", () => {
   });
 });
 
-it("refuses what would do nothing", async () => {
+it("rejects options without effect", async () => {
   const policy = await load();
   const refused = (options: Parameters<typeof run>[0]) => problem({ policy, ...options });
   const part = { name: "a", judge: tinyJudge };
@@ -240,7 +240,7 @@ it("refuses what would do nothing", async () => {
   );
   expect(await refused({ scaleRewards: "batch", baseline: "reinforce++" })).toMatch(/which whitens/);
   expect(await refused({ klIn: "reward" })).toMatch(/does nothing with klWeight 0/);
-  expect(await refused({ dynamicSampling: 2, baseline: "none" })).toMatch(/equal rewards are no waste/);
+  expect(await refused({ dynamicSampling: 2, baseline: "none" })).toMatch(/equal rewards carry a signal/);
   expect(await refused({ overlong: { buffer: 7 } })).toMatch(/above maxNewTokens 6/);
   expect(await refused({ rewards: [part] })).toMatch(/both given, or rewards besides/);
   expect(await refused({ judge: undefined, rewards: [part, part] })).toMatch(/"a" twice/);
@@ -252,6 +252,6 @@ it("refuses what would do nothing", async () => {
     /can be step here/,
   );
   expect(await refused({ judge: undefined, rewards: [{ name: "a", outcome: exactMatcher() }] })).toMatch(
-    /which a fresh action has not/,
+    /a fresh action has none/,
   );
 });

@@ -43,7 +43,7 @@ export const trainSchema = z.strictObject({
   trajectories: trajectoriesSchema,
   /** Scores fresh actions (and logged ones under actions: "logged"). Wrap it in journaledJudge to keep its verdicts. */
   judge: judgeSchema.optional(),
-  /** Instead of the judge: scores fresh actions with the whole state at hand. outcomeReward is the one there is. */
+  /** Instead of the judge: scores fresh actions, given the whole state. outcomeReward is the built-in one. */
   reward: rewardSchema.optional(),
   /** Instead of either: several, summed with weights, each logged as rewards/NAME/mean and /std. */
   rewards: z.array(rewardPartSchema).min(1).max(64).optional(),
@@ -66,21 +66,21 @@ export const trainSchema = z.strictObject({
   /** Sampling and loss use the same temperature: log-probs are those of the distribution sampled from. */
   temperature: softmaxTemperature.max(10).default(1),
   maxNewTokens: z.int().min(1).default(256),
-  /** What a verdict is worth. "binary" and "signed" take GOOD or BAD from it, "score" the judge's own number. */
+  /** How a verdict becomes a reward. "binary" and "signed" take GOOD or BAD from it, "score" the judge's own number. */
   rewardMap: z.enum(REWARD_MAPS).default("binary"),
   ...lossShape,
   /** Optimizer steps on the same judged actions. */
   updatesPerBatch: z.int().min(1).default(1),
   /**
-   * DAPO's dynamic sampling: how often a state whose actions all got one reward is drawn again. One that still has one
-   * reward is left out of the update.
+   * DAPO's dynamic sampling: how often a state whose actions all got the same reward is drawn again. One that still
+   * has the same reward for all is left out of the update.
    */
   dynamicSampling: z.int().min(1).max(100).optional(),
-  /** Takes reward from actions that come near maxNewTokens. */
+  /** Reduces the reward of actions that come near maxNewTokens. */
   overlong: overlongSchema.optional(),
-  /** Leaves actions that maxNewTokens cut off out of the loss; their rewards still count in the baseline. false. */
+  /** Leaves actions that maxNewTokens truncated out of the loss; their rewards still count in the baseline. false. */
   maskTruncated: z.boolean().optional(),
-  /** Judgements in flight. */
+  /** Maximum concurrent judgments. */
   judgeConcurrency: z.int().min(1).default(16),
   ...optimizerShape,
   checkpoints: checkpointsSchema.optional(),
@@ -89,7 +89,7 @@ export const trainSchema = z.strictObject({
   tracking: trackingSchema.optional(),
   actionsFile: z.string().min(1).optional(),
   /**
-   * Called after every `every` updates; its numbers join the step's record under `validation/…`. A value that is no
+   * Called after every `every` updates; its numbers join the step's record under `validation/…`. A value that is not a
    * finite number ends the run with a CONFIG error.
    */
   validate: z
@@ -100,7 +100,7 @@ export const trainSchema = z.strictObject({
     .optional(),
   onStep: callback<TrainRecord>("onStep").optional(),
   onProgress: callback<TrainProgress>("onProgress").optional(),
-  /** Receives notes that need no action: a checkpoint that was passed over, a skipped update. */
+  /** Receives notes that need no action: a checkpoint that was skipped, a skipped update. */
   onNote: callback<string>("onNote").optional(),
   signal: signalSchema.optional(),
 });
@@ -108,7 +108,7 @@ export const trainSchema = z.strictObject({
 /** resume: looking for a checkpoint and verifying it. */
 export type TrainPhase = "resume" | "sample" | "judge" | "reference" | "update" | "checkpoint";
 
-/** Where a training run is. */
+/** Progress of a training run. */
 export interface TrainProgress {
   /** Updates done. */
   step: number;
@@ -138,7 +138,7 @@ export interface TrainOptions extends OptimizerRunOptions, LossParameters {
   trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>;
   /** Scores the actions. Wrap it in `journaledJudge` to keep its verdicts. */
   judge?: Judge | undefined;
-  /** Instead of `judge`: scores fresh actions with the whole state at hand, as `outcomeReward` does. */
+  /** Instead of `judge`: scores fresh actions, given the whole state, as `outcomeReward` does. */
   reward?: Reward | undefined;
   /** Instead of either: 1 … 64 rewards, summed with their weights and logged as rewards/NAME/mean and /std. */
   rewards?: RewardPartOptions[] | undefined;
@@ -162,11 +162,14 @@ export interface TrainOptions extends OptimizerRunOptions, LossParameters {
   epochs?: number | undefined;
   /** Updates in all. Instead of `epochs`. */
   steps?: number | undefined;
-  /** Of sampling and loss alike, above 0 and at most 10. @default 1 */
+  /** Temperature of both sampling and loss, above 0 and at most 10. @default 1 */
   temperature?: number | undefined;
   /** Token limit of a fresh action. @default 256 */
   maxNewTokens?: number | undefined;
-  /** A verdict's worth: "binary" 0 or 1, "signed" -1 or 1, "score" the judge's own number. @default "binary" */
+  /**
+   * How a verdict becomes a reward: "binary" 0 or 1, "signed" -1 or 1, "score" the judge's own number. @default
+   * "binary"
+   */
   rewardMap?: RewardMap | undefined;
   /** A loss by name (docs/losses.md), or a function of one sequence's log-probs. @default "reinforce" */
   loss?: LossName | LossFunction | undefined;
@@ -193,15 +196,15 @@ export interface TrainOptions extends OptimizerRunOptions, LossParameters {
   /** Optimizer steps on the same judged actions. @default 1 */
   updatesPerBatch?: number | undefined;
   /**
-   * DAPO's dynamic sampling, 1 … 100: how often a state whose actions all got one reward is drawn again. A state that
-   * still has one reward is left out of the update.
+   * DAPO's dynamic sampling, 1 … 100: how often a state whose actions all got the same reward is drawn again. A state
+   * that still has the same reward for all is left out of the update.
    */
   dynamicSampling?: number | undefined;
-  /** Takes reward from actions that come near maxNewTokens. */
+  /** Reduces the reward of actions that come near maxNewTokens. */
   overlong?: OverlongOptions | undefined;
-  /** Leaves actions that maxNewTokens cut off out of the loss. Their rewards still count in the baseline. */
+  /** Leaves actions that maxNewTokens truncated out of the loss. Their rewards still count in the baseline. */
   maskTruncated?: boolean | undefined;
-  /** Judgements in flight. @default 16 */
+  /** Maximum concurrent judgments. @default 16 */
   judgeConcurrency?: number | undefined;
   /** JSONL file for some of the fresh actions of each update, with their rewards and advantages. */
   actionsFile?: string | undefined;
@@ -215,10 +218,12 @@ export interface TrainOptions extends OptimizerRunOptions, LossParameters {
 
 export type ResolvedTrainOptions = ReturnType<typeof resolveTrainOptions>;
 
-/** Fresh actions make every pass new data; three of them learn much more than one (docs/decisions/004-training.md). */
+/**
+ * With fresh actions every pass is new data; three passes learn much more than one (docs/decisions/004-training.md).
+ */
 export const DEFAULT_EPOCHS = { fresh: 3, logged: 1 } as const;
 
-/** Fills in the defaults that depend on other options, and refuses combinations that would silently do nothing. */
+/** Fills in the defaults that depend on other options, and rejects combinations that would silently have no effect. */
 export function resolveTrainOptions(input: TrainOptions) {
   const options = parseOptions(trainSchema, input, "train");
   const logged = options.actions === "logged";
@@ -255,12 +260,15 @@ export function resolveTrainOptions(input: TrainOptions) {
     klWeight,
     aggregation,
     fixedLength,
-    clipLow: parameters.clipLow ?? 0.2, // of losses without a clip as well: checkpoints of 0.1.0 say so
+    clipLow: parameters.clipLow ?? 0.2, // for losses without a clip as well: checkpoints of 0.1.0 have it
     clipHigh: parameters.clipHigh ?? 0.2,
   };
 }
 
-/** A new adapter starts as its base, which then is the reference: the same weights in memory, with the adapter off. */
+/**
+ * A new adapter starts out equal to its base, which is then the reference: the same weights in memory, without the
+ * adapter.
+ */
 function ownReference(policy: NativePolicy, klWeight: number): NativePolicy {
   if (policy.isBase && policy.trainable) return policy.base;
   throw refuse(
@@ -283,7 +291,7 @@ function checkSampling(
   if (dynamicSampling !== undefined && !comparesActions(baseline))
     throw refuse(
       "dynamicSampling",
-      `does not go with baseline "${baseline}", to which equal rewards are no waste`,
+      `does not go with baseline "${baseline}", for which equal rewards carry a signal`,
       'use baseline "group" or "leave-one-out"',
     );
   if (!overlong) return;

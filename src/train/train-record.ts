@@ -1,5 +1,5 @@
 /**
- * One line of metrics.jsonl: what an update did. Names are TRL's where TRL has the figure.
+ * One line of metrics.jsonl, for one update. Names are TRL's where TRL has the figure.
  *
  * Counters (num_tokens, tree_tokens, judge/failed, skipped_updates) run from the start of training, as TRL's
  * num_tokens does; everything else is of this update. Times are wall-clock seconds.
@@ -14,15 +14,15 @@ export interface UpdateRecord {
   epoch: number;
   /** null: the update was skipped. */
   loss: number | null;
-  /** Before clipping. */
+  /** Gradient norm before clipping. */
   grad_norm: number | null;
-  /** Of this update. */
+  /** Learning rate of this update. */
   learning_rate: number;
   /** Mean over scored tokens, nats. */
   entropy: number | null;
   /** Sum of sequence lengths trained on. */
   num_tokens: number;
-  /** Rows really computed for them. */
+  /** Rows computed for them. */
   tree_tokens: number;
   /** Updates skipped so far, because something was not finite. */
   skipped_updates: number;
@@ -40,7 +40,7 @@ export interface TrainRecord extends UpdateRecord, RewardMetrics, Partial<Comple
   clip_ratio: number | null;
   /** Actions trained on. */
   samples: number;
-  /** Masked, not zero. */
+  /** Actions whose judgment failed: masked, not given a zero. */
   "judge/failed": number;
   /** Seconds of sampling. */
   "time/sample": number;
@@ -48,11 +48,11 @@ export interface TrainRecord extends UpdateRecord, RewardMetrics, Partial<Comple
   "time/judge": number;
   /** Seconds of the reference policy. */
   "time/reference": number;
-  /** Of each of several rewards, before weights: the mean over judged actions, and the sample deviation. */
+  /** For each of several rewards, before weights: the mean over judged actions, and the sample deviation. */
   [reward: `rewards/${string}`]: number;
   /** Under dynamicSampling: draws of states beyond the first. */
   "sampling/redrawn"?: number;
-  /** Under dynamicSampling: states left out because all their rewards are the same. */
+  /** Under dynamicSampling: states that were left out because their rewards are all the same. */
   "sampling/uniform"?: number;
   /** Under maskTruncated: actions left out of the loss. */
   "sampling/truncated"?: number;

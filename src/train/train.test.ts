@@ -61,7 +61,7 @@ async function problem(promise: Promise<unknown>): Promise<SwirlError> {
 }
 
 describe("train", () => {
-  it("rewards by outcome: each fresh action is played to its end, and only a right answer is worth something", async () => {
+  it("rewards by outcome: each fresh action is rolled out to its end, and only a right answer has a reward", async () => {
     const seen: { text: string; good: boolean | undefined }[] = [];
     const inner = outcomeReward({ task: tinyTask });
     const reward: Reward = {
@@ -162,7 +162,7 @@ describe("train", () => {
     expect(new Set(seen.map(({ action }) => action)).size).toBeGreaterThan(20);
   });
 
-  it("masks a judgement that failed", async () => {
+  it("masks a judgment that failed", async () => {
     let calls = 0;
     const judge: Judge = {
       id: "flaky",
@@ -173,7 +173,7 @@ describe("train", () => {
     };
     const { records, result } = await run({ judge, steps: 1 });
     expect(records[0]).toMatchObject({ samples: 12, "judge/failed": 4 });
-    expect(records[0]!.reward).toBeCloseTo(1 / 3, 12); // a failure is no zero
+    expect(records[0]!.reward).toBeCloseTo(1 / 3, 12); // a failure is not a zero
     expect(result.judgeFailures).toBe(4);
   });
 
@@ -192,7 +192,7 @@ describe("train", () => {
     expect(await weightsOf(policy)).toEqual(before);
   });
 
-  it("holds on to the reference", async () => {
+  it("stays near the reference", async () => {
     const far = await run({ reference: await load(false), klWeight: 0, lr: 1e-2, steps: 6 });
     const near = await run({ reference: await load(false), klWeight: 5, lr: 1e-2, steps: 6 });
     expect(far.records[0]!.kl).toBeCloseTo(0, 5); // the policy is its reference
@@ -210,7 +210,7 @@ describe("train", () => {
     expect(mean(records.slice(-5))).toBeGreaterThan(mean(records.slice(0, 3)) + 0.2);
   });
 
-  it("trains on logged actions, which it does not sample anew", async () => {
+  it("trains on logged actions without sampling new ones", async () => {
     const { records } = await run({ actions: "logged", samplesPerState: 1, steps: 2 });
     const lengths = trajectories.flatMap(({ steps }) => steps.map(({ action }) => action.length));
     expect(records[0]!.samples).toBe(4);
@@ -287,7 +287,7 @@ describe("train", () => {
     });
   });
 
-  it("refuses a judge or a reward that gives no verdicts, and what is no trajectory", async () => {
+  it("rejects a judge or a reward that returns no verdicts, and what is not a trajectory", async () => {
     const judge = { id: "mine", judge: async () => ({ good: true }) } as unknown as Judge;
     expect((await problem(run({ judge }))).message).toMatch(
       /judge\(\) of mine returned \{ good: true \}, which is not a verdict/,
@@ -300,7 +300,7 @@ describe("train", () => {
     expect(await problem(run({ trajectories: given }))).toMatchObject({ code: "RECORD" });
   });
 
-  it("says once that the rewards carry no signal", async () => {
+  it("reports once that the rewards carry no signal", async () => {
     const notes: string[] = [];
     const judge = { id: "graded", judge: async () => 0.6 + 0.3 * Math.random() } as unknown as Judge;
     await run({ judge, onNote: (note) => notes.push(note) });
@@ -311,13 +311,13 @@ describe("train", () => {
     expect(records[0]!.reward_std).toBeGreaterThan(0);
   });
 
-  it("gives the same weights again, and others for another seed", async () => {
+  it("gives the same weights for the same seed, and others for another", async () => {
     const [a, b, c] = [await run({}), await run({}), await run({ seed: 8 })];
     expect(await weightsOf(a.policy)).toEqual(await weightsOf(b.policy));
     expect(await weightsOf(a.policy)).not.toEqual(await weightsOf(c.policy));
   });
 
-  it("keeps what is done when it is interrupted, and goes on to the same weights", async () => {
+  it("saves what is done when it is interrupted, and resumes to the same weights", async () => {
     const whole = await run({ steps: 4 });
     const checkpoints = { folder: join(folder, "interrupted"), every: 100, keep: 1 };
     const controller = new AbortController();
@@ -365,10 +365,10 @@ describe("train", () => {
       ["CONFIG", metricsFile],
     ]);
     expect((await run({ steps: 2, checkpoints, metricsFile })).result.resumedFrom).toBe(1);
-    await run({ steps: 1, checkpoints: elsewhere }); // the refused run holds nothing
+    await run({ steps: 1, checkpoints: elsewhere }); // the rejected run holds no lock
   });
 
-  it("passes over the states three times where nothing is said, once where the actions are logged", async () => {
+  it("makes three passes over the states by default, and one when the actions are logged", async () => {
     const policy = await load();
     const { samplesPerState: _, steps: __, ...rest } = small;
     const epochOf = async (actions: "fresh" | "logged") => {
@@ -379,7 +379,7 @@ describe("train", () => {
     expect(await epochOf("logged")).toBe(1);
   });
 
-  it("refuses combinations that would do nothing", async () => {
+  it("rejects combinations without effect", async () => {
     const policy = await load();
     const refused = async (options: Partial<TrainOptions>) =>
       (await problem(run({ policy, ...options }))).message;

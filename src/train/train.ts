@@ -4,7 +4,7 @@
  *   J(θ) = E over s ~ T, a ~ π_θ(· | s) of [ R(a | s) ]
  *
  * T: every state of every kept trajectory. States are offline; actions are fresh: sampled from the current policy at
- * that state, judged, and never executed. R: the judge's verdict. A judgement that failed masks its sample.
+ * that state, judged, and never executed. R: the judge's verdict. A judgment that failed masks its sample.
  * One update: batch of states → G actions each → verdicts → advantages → policy gradient on the batch's token tree.
  *
  * Deviations from the paper, which leaves these open: the baseline (leave-one-out), G = 4, gradient clipping at 1.
@@ -58,15 +58,15 @@ export interface TrainResult {
   tokens: number;
   /** Rows computed for them. */
   treeTokens: number;
-  /** The last update's record; undefined when there was nothing left to do. */
+  /** The last update's record; undefined when no update was left to do. */
   last: TrainRecord | undefined;
 }
 
 /**
  * Trains `options.policy` in place.
  *
- * @throws SwirlError CONFIG for options that contradict each other or a checkpoint made with others, and where another
- * run writes into `checkpoints.folder` or `metricsFile`; RECORD for trajectories without tokens, ENDPOINT when no action
+ * @throws SwirlError CONFIG for options that contradict each other or a checkpoint made with others, and if another
+ * run writes to `checkpoints.folder` or `metricsFile`; RECORD for trajectories without tokens, ENDPOINT when no action
  * of an update could be judged, NUMERICS after more than maxSkippedUpdates updates that were not finite, ABORTED by the
  * signal (after a last checkpoint).
  */
@@ -93,7 +93,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
     {
       ...plain,
       loss: lossId,
-      // Of what 0.1.0 did not know, only what is in use: its checkpoints are resumed.
+      // Options that 0.1.0 did not have are only compared if they are in use, so that its checkpoints can be resumed.
       scaleRewards: options.scaleRewards === "none" ? undefined : options.scaleRewards,
       rewards:
         options.rewards &&
@@ -129,7 +129,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
       const silence = saidNoSignal ? undefined : noSignal(options, judged);
       if (silence !== undefined) {
         saidNoSignal = true;
-        note(`step ${batch.step + 1}: ${silence}. This is said once`);
+        note(`step ${batch.step + 1}: ${silence}. This is reported once`);
       }
       const scored = performance.now();
 
@@ -261,13 +261,13 @@ async function collectStates(
     states.push(...statesOf(requireTrajectory(trajectory, "train")));
   if (states.length === 0)
     throw new SwirlError("CONFIG", "train: the trajectories hold no state to train on", {
-      remedy: "look at what the filter kept: `swirl filter` prints a table of why",
+      remedy: "check what the filter kept: `swirl filter` prints a table of the reasons",
       details: { field: "trajectories" },
     });
   return states;
 }
 
-/** `count`: sequences of the batch, those of weight 0 included, which are in no call. */
+/** `count`: number of sequences of the batch, including those of weight 0, which are in no call. */
 function lossOptions(options: ResolvedTrainOptions, count: number): LossOptions {
   const { terms, klIn, klWeight, klEstimator, entropyWeight, temperature, tree } = options;
   const { maxTokensPerMicroBatch, maskTruncated } = options;
@@ -299,7 +299,7 @@ function failedActions({ actions, verdicts }: JudgedActions): {
   return { failures, first };
 }
 
-/** Of a single reward; what several add up to is told by frac_reward_zero_std. */
+/** For a single reward; for the sum of several see frac_reward_zero_std. */
 function noSignal({ parts }: ResolvedTrainOptions, { actions, verdicts }: JudgedActions): string | undefined {
   if (parts.length > 1) return undefined;
   const clipped = actions.flat().filter(({ text }) => text.finishReason === "length").length;

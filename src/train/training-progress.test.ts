@@ -6,10 +6,10 @@ import type { NativePolicy } from "../policy/native-policy.js";
 import { saveCheckpoint } from "./checkpoint.js";
 import { newProgress, resumeProgress } from "./training-progress.js";
 
-const policy = {} as NativePolicy; // never reached: the progress is refused first
+const policy = {} as NativePolicy; // never used: the progress is rejected first
 
 it.each(["{", "", "null", '{"version":9}', '{"version":1,"step":"3"}'])(
-  "a checkpoint whose progress is %j is refused, and the error says what to do",
+  "a checkpoint whose progress is %j is rejected, and the error says what to do",
   async (text) => {
     const root = join(temporaryFolder(), "checkpoints");
     await mkdir(root);

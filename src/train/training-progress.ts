@@ -1,6 +1,6 @@
 /**
- * Where a training run stands, saved with the weights: everything a resumed run needs that the data, the options and
- * the seed do not give. The cursor is the last trained step; random numbers are counter-based and have no state.
+ * Progress of a training run, saved with the weights: everything that a resumed run needs besides the data, the options
+ * and the seed. The cursor is the last trained step; random numbers are counter-based and have no state.
  */
 
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const progressSchema = z.strictObject({
   skippedUpdates: z.int().min(0),
   judgeFailures: z.int().min(0),
   runningBaseline: z.strictObject({ mean: z.number(), weight: z.number() }),
-  /** The options and the data that decide what is computed: a run is not resumed under others. */
+  /** The options and the data that determine the result: a run is not resumed with others. */
   setup: z.record(z.string(), z.unknown()),
 });
 
@@ -47,7 +47,7 @@ export function newProgress(
   };
 }
 
-/** The options that decide what is computed, with the data's fingerprint, as they are compared on resume. */
+/** The options that determine the result, with the data's fingerprint, as they are compared on resume. */
 export function setupOf(options: Record<string, unknown>, data: string): Record<string, unknown> {
   const entries = Object.entries(options).filter(
     ([key, value]) => !FREE_KEYS.has(key) && value !== undefined,
@@ -81,19 +81,19 @@ export function readProgress(file: string, remedy: string): Promise<TrainingProg
   return readJson(file, progressSchema, remedy);
 }
 
-/** Puts the policy where the newest whole checkpoint left it. `fresh` when there is none. */
+/** Restores the policy from the newest intact checkpoint. Returns `fresh` when there is none. */
 export async function resumeProgress(
   policy: NativePolicy,
   fresh: TrainingProgress,
   options: CheckpointOptions & {
-    /** Values of the options that a checkpoint of an earlier version does not name. */
+    /** Values of the options that a checkpoint of an earlier version does not have. */
     defaults: Record<string, unknown>;
   },
   note: (text: string) => void,
 ): Promise<TrainingProgress> {
   const found = await findCheckpoint({
     root: options.folder,
-    onProblem: (folder, problem) => note(`checkpoint ${folder} is passed over: ${problem}`),
+    onProblem: (folder, problem) => note(`checkpoint ${folder} is skipped: ${problem}`),
   });
   if (!found) return fresh;
   const file = join(found.folder, FILE);
@@ -104,7 +104,7 @@ export async function resumeProgress(
   if (!saved)
     throw new SwirlError(
       "CHECKPOINT",
-      `${found.folder} holds no ${FILE}: it is no checkpoint of ${fresh.stage}`,
+      `${found.folder} holds no ${FILE}: it is not a checkpoint of ${fresh.stage}`,
       {
         remedy: "use another folder for checkpoints",
         details: { file },
@@ -116,18 +116,18 @@ export async function resumeProgress(
       "CONFIG",
       saved.stage === fresh.stage
         ? `${fresh.stage}: the checkpoint ${found.folder} was made with other options: ${changed.join("; ")}`
-        : `${fresh.stage}: the checkpoint ${found.folder} is one of ${saved.stage}`,
+        : `${fresh.stage}: the checkpoint ${found.folder} is from ${saved.stage}`,
       {
         remedy: "resume with the options it was made with, or use another folder for checkpoints",
         details: { file, field: "checkpoints.folder" },
       },
     );
   await policy.loadOptimizer(join(found.folder, OPTIMIZER));
-  note(`going on after ${saved.step} updates, from ${found.folder}`);
+  note(`resuming after ${saved.step} updates, from ${found.folder}`);
   return saved;
 }
 
-/** Of the defaults, those that the present setup names: an option that is not in use is not compared. */
+/** The defaults of options that the present setup has: an option that is not in use is not compared. */
 function known(defaults: Record<string, unknown>, setup: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(defaults).filter(([key]) => key in setup));
 }
@@ -137,6 +137,6 @@ function changedKeys(before: Record<string, unknown>, now: Record<string, unknow
   return keys.flatMap((key) => {
     const [a, b] = [JSON.stringify(before[key]), JSON.stringify(now[key])];
     if (a === b) return [];
-    return [key === "data" ? "the trajectories are others" : `${key} was ${a}, is ${b}`];
+    return [key === "data" ? "the trajectories are different" : `${key} was ${a}, is ${b}`];
   });
 }

@@ -1,10 +1,11 @@
 /**
  * A resumable sequence of updates: what `train` and `sft` do around their updates.
  *
- * Opening puts the policy where the newest checkpoint left it and cuts the metrics log there. After each update
- * `advance` says where the run stands and `record` logs it, and saves when it is time. An update is whole or has not
- * happened, so a run that is interrupted (aborted, or its judge out of reach) saves what is done, provided that the
- * weights are those of its progress. An open run holds the locks of its checkpoint folder and its metrics file.
+ * Opening restores the policy from the newest checkpoint and truncates the metrics log to it. After each update
+ * `advance` notes the progress, and `record` logs the update and saves a checkpoint when one is due. An update is
+ * applied completely or not at all, so a run that is interrupted (aborted, or its judge out of reach) saves what is
+ * done, provided that the weights are those of its progress. An open run holds the locks of its checkpoint folder and
+ * its metrics file.
  */
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
@@ -54,7 +55,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
   readonly #lock: AsyncDisposable | undefined;
   readonly #log: MetricsLog | undefined;
   readonly tracking: Tracking;
-  /** How the run ends, if it ends now. */
+  /** How the run ends if it ends now. */
   #end: TrackedEnd = "finished";
   readonly #actions: MetricsLog | undefined;
   #progress: TrainingProgress;
@@ -123,7 +124,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
     return this.#progress;
   }
 
-  /** The batches that are left. Throws ABORTED between two of them. */
+  /** The remaining batches. Throws ABORTED between two of them. */
   *batches(groups: readonly (readonly number[])[], order: BatchOptions): Generator<Batch> {
     for (const batch of batchesFrom(groups, this.#progress.step, order)) {
       if (batch.step >= this.#options.totalSteps) return;
@@ -132,12 +133,12 @@ export class TrainingRun<Logged extends UpdateRecord> {
     }
   }
 
-  /** The weights are ahead of `progress` until the next `advance`: they are not to be saved. */
+  /** The weights are ahead of `progress` until the next `advance`, and must not be saved. */
   weightsMoved(): void {
     this.#weightsMatchProgress = false;
   }
 
-  /** An update of weights is whole. */
+  /** An update of the weights is complete. */
   advance(progress: Partial<TrainingProgress> & { step: number }): void {
     this.#progress = { ...this.#progress, ...progress };
     this.#weightsMatchProgress = true;
@@ -165,7 +166,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
     if (checkpoints && step % checkpoints.every === 0) await this.save();
   }
 
-  /** A checkpoint, unless this step has one. */
+  /** Saves a checkpoint, unless this step has one. */
   async save(): Promise<void> {
     const { policy, checkpoints, onProgress, totalSteps } = this.#options;
     const { step } = this.#progress;
@@ -175,7 +176,7 @@ export class TrainingRun<Logged extends UpdateRecord> {
     this.#savedStep = step;
   }
 
-  /** Saves what is done if the run was only interrupted; the error to throw. */
+  /** Saves what is done if the run was only interrupted. Returns the error to throw. */
   async stopped(error: unknown): Promise<unknown> {
     const { signal } = this.#options;
     const known = SwirlError.isInstance(error);

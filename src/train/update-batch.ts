@@ -1,6 +1,6 @@
 /**
- * From judged actions to the sequences of an update: KL in the reward, advantages, what is masked, and the log-probs that
- * the loss reads.
+ * Makes the sequences of an update from judged actions: KL in the reward, advantages, what is masked, and the log-probs
+ * that the loss reads.
  */
 import { sequenceKl } from "../losses/kl.js";
 import { joinTokens } from "../policy/join-tokens.js";
@@ -21,7 +21,10 @@ import { withSignal } from "./update-parts.js";
 
 export interface UpdateBatch {
   sequences: TrainSequence[];
-  /** Actions left out of the loss because maxNewTokens cut them off; sequences of weight 0 to the denominators. */
+  /**
+   * Actions left out of the loss because maxNewTokens truncated them; the denominators count them as sequences of
+   * weight 0.
+   */
   truncated: number;
   /** [states][actions]; undefined where an action is in no sequence. */
   advantages: (number | undefined)[][];
@@ -66,7 +69,7 @@ export async function updateBatch(
 }
 
 /**
- * The very array that the policy returned with a fresh action, by which it knows that these are its current log-probs:
+ * The same array that the policy returned with a fresh action, so that it recognizes its current log-probs:
  * the first update after sampling then needs no pass for them.
  */
 function behavior(options: ResolvedTrainOptions, { logprobs }: Sample, current: Float32Array | undefined) {

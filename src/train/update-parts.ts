@@ -1,6 +1,6 @@
-/** The small parts that train and sft share. Pure. */
+/** Small functions that train and sft share. Pure. */
 
-/** To a thousandth. */
+/** Rounds to a thousandth. */
 export function secondsBetween(from: number, to: number): number {
   return Math.round(to - from) / 1000;
 }

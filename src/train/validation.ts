@@ -1,4 +1,4 @@
-/** Runs the caller's validation and checks what it gives: only finite numbers reach the metrics. */
+/** Runs the caller's validation and checks its result: only finite numbers reach the metrics. */
 import { inspect } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
 import { callbackError } from "../options/schemas.js";
@@ -7,7 +7,7 @@ import type { NativePolicy } from "../policy/native-policy.js";
 /** Measures the policy after an update; returns named finite numbers. */
 export type Validate = (policy: NativePolicy, step: number) => Promise<Record<string, number>>;
 
-/** Entries `validation/name`. Throws code "CONFIG" where `run` throws, rejects or gives anything but finite numbers. */
+/** Entries `validation/name`. Throws code "CONFIG" if `run` throws, rejects or returns anything but finite numbers. */
 export async function validation(
   run: Validate,
   policy: NativePolicy,
@@ -31,7 +31,7 @@ export async function validation(
 function noNumbers(step: number, given: unknown): SwirlError {
   return new SwirlError(
     "CONFIG",
-    `train: validate.run gave ${inspect(given).slice(0, 120)} at step ${step}`,
+    `train: validate.run returned ${inspect(given).slice(0, 120)} at step ${step}`,
     {
       remedy:
         "return finite numbers by name, such as { accuracy: 0.5 }; leave out what could not be measured",

@@ -9,7 +9,7 @@ import { vote } from "./vote.js";
 
 /** Sample i gives answers[i]; undefined: it gives none. */
 function setup(answers: (string | undefined)[], matcher = numericMatcher()) {
-  let sample = 0; // the samples act in their order, once each
+  let sample = 0; // the samples act in order, once each
   const policy = new ScriptedPolicy(() => {
     const answer = answers[sample++];
     return answer === undefined ? "I cannot say." : `<answer>${answer}</answer>`;
@@ -46,7 +46,7 @@ test("of equal counts, the answer given first; without any answer, the first tra
   expect(none).toMatchObject({ votes: [], chosen: { sample: 0, end: "malformed" } });
 });
 
-test("the accepted answers play no part", async () => {
+test("the gold answers have no influence", async () => {
   expect((await voted(["41", "41", "42"])).chosen.answer).toBe("41");
 });
 

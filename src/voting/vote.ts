@@ -20,8 +20,8 @@ export interface VoteOptions {
    */
   votes?: number | undefined;
   /**
-   * Which of several trajectories is taken. "majority", the default: one with the answer that most of them give. "judge":
-   * the one whose steps the judge rates highest on average (best of n).
+   * Which of several trajectories is taken. "majority", the default: one with the answer that most of them give.
+   * "judge": the one whose steps the judge rates highest on average (best of n).
    */
   select?: "majority" | "judge" | undefined;
 }
@@ -31,7 +31,7 @@ export const voteShape = {
   select: z.enum(["majority", "judge"]).optional(),
 };
 
-/** The temperature where none is given: greedy for one trajectory, 0.7 for several. */
+/** The default temperature: greedy for one trajectory, 0.7 for several. */
 export function voteTemperature(votes: number): number {
   return votes > 1 ? 0.7 : 0;
 }
@@ -50,18 +50,18 @@ export function checkVote(
   if (votes > 1 && temperature === 0)
     refuse(
       "temperature",
-      `${votes} votes at temperature 0 are one vote, ${votes} times`,
+      `${votes} votes at temperature 0 give the same answer ${votes} times`,
       "raise temperature (0.7), or set votes to 1",
     );
   if (select === "judge" && judge === undefined)
     refuse("judge", 'select: "judge" needs a judge', 'give judge, or select: "majority"');
 }
 
-/** What a vote came to. */
+/** The result of a vote. */
 export interface VoteResult {
   /** All trajectories, by sample. */
   trajectories: Trajectory[];
-  /** The one that was chosen. Where none has an answer, the first that did not fail. */
+  /** The one that was chosen. If none has an answer, the first that did not fail. */
   chosen: Trajectory;
   /** The answers, most votes first. Empty when no trajectory has one. */
   votes: AnswerVotes[];

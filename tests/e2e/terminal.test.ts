@@ -170,7 +170,7 @@ describe("an error inside a stage", () => {
     [
       "sft",
       async () => ["sft", ...(await planted("sft-metrics.jsonl"))],
-      /sft-metrics.jsonl:1: this is no line of metrics/,
+      /sft-metrics.jsonl:1: this is not a line of metrics/,
     ],
     [
       "synthesize",
