@@ -21,11 +21,11 @@ namespace {
 struct Found {
   std::string name;
   swirl_device_info described = {};
-  std::string reason;  // why it does not open; empty when it does
+  std::string reason;  // why it cannot be opened; empty if it can
   swirl_status status = SWIRL_OK;
 };
 
-// A device, open for as long as it takes to ask what it is.
+// Opens a device just long enough to query it.
 struct OpenDevice {
   const swirl_kernels* kernels;
   swirl_device* device = nullptr;
@@ -67,7 +67,7 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
   });
 }
 
-// By name: kinds that no device answers for, and single devices that do not open.
+// By name: kinds without a device, and single devices that cannot be opened.
 Napi::Value missing(const Napi::CallbackInfo& info) {
   return throwing(info.Env(), "missing", [&]() -> Napi::Value {
     Napi::Object reasons = Napi::Object::New(info.Env());
@@ -98,17 +98,17 @@ Napi::Value create_engine(const Napi::CallbackInfo& info) {
   });
 }
 
-// Throws what is wrong with the options; rejects where the engine cannot be made.
+// Throws for wrong options; rejects if the engine cannot be created.
 Napi::Value open_engine(const Napi::CallbackInfo& info) {
   return throwing(info.Env(), "createEngine", [&] { return new_handle(info)->create(); });
 }
 
-// Stops the engines while the process is still whole. After process.exit(), C++ destructors run with no
+// Stops the engines before the process is torn down. After process.exit(), C++ destructors run with no
 // regard for threads, and in the main thread no clean-up hook is called first.
 void stop_at_exit(Napi::Env env, const std::shared_ptr<std::set<EngineCalls*>>& engines) {
   const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
   const Napi::Function stop = Napi::Function::New(env, [engines](const Napi::CallbackInfo&) {
-    while (!engines->empty()) (*engines->begin())->shut_down();  // which takes it out
+    while (!engines->empty()) (*engines->begin())->shut_down();  // which removes it from the set
   });
   process.Get("on").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), stop});
 }
@@ -116,7 +116,7 @@ void stop_at_exit(Napi::Env env, const std::shared_ptr<std::set<EngineCalls*>>& 
 }  // namespace
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  out_of_memory();             // allocated now, while there is memory
+  out_of_memory();             // allocated in advance, while there is memory
   auto* data = new AddonData;  // owned by env
   data->engine_class = Napi::Persistent(EngineHandle::define(env));
   data->array_buffer = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());

@@ -10,7 +10,7 @@ std::string shown_number(double x) {
   char text[32];
   std::snprintf(text, sizeof text, "%.17g", x);
   double back = 0;
-  // The shortest of a few precisions that reads back the same.
+  // The shortest of a few precisions that parses to the same number.
   for (int digits : {6, 9, 12, 15}) {
     char shorter[32];
     std::snprintf(shorter, sizeof shorter, "%.*g", digits, x);

@@ -127,7 +127,7 @@ void EngineCalls::run(Job& job) {
           if (done < total && now - last < kProgressInterval) return;
           last = now;
           std::unique_ptr<Message> message(new (std::nothrow) Message);
-          if (!message) return;  // a report less harms nothing
+          if (!message) return;  // losing one report is harmless
           message->kind = Message::Kind::kProgress;
           message->id = id;
           message->done = done;
@@ -158,7 +158,7 @@ void EngineCalls::send(std::unique_ptr<Message> message) {
   if (messages_.NonBlockingCall(message.get()) == napi_ok) message.release();
 }
 
-// On the JavaScript thread; env is null when the environment is closing and the message only has to go.
+// On the JavaScript thread; env is null when the environment is closing and the message must only be freed.
 void EngineCalls::on_message(Napi::Env env, Napi::Function, EngineCalls* self, Message* raw) {
   const std::unique_ptr<Message> message(raw);
   if (static_cast<napi_env>(env) == nullptr || self == nullptr || self->shut_down_) return;
@@ -191,7 +191,7 @@ EngineCalls::Watch EngineCalls::watch(uint64_t id, const char* op, const Napi::V
     return watch;
   }
   const Napi::Object target = signal.object();
-  // The listener may outlive this object, where the signal's methods are not what they should be.
+  // The listener may outlive this object if the signal's methods do not work as specified.
   const Napi::Function listener =
       Napi::Function::New(env_, [this, id, engines = engines_](const Napi::CallbackInfo&) {
         if (engines->count(this) != 0) cancel(id);
@@ -210,7 +210,7 @@ void EngineCalls::unwatch(const Watch& watch) {
       .Call(signal, {Napi::String::New(signal.Env(), "abort"), watch.on_abort.Value()});
 }
 
-// The running call stops when it checks next; a queued one ends here.
+// The running call stops at its next check; a queued one ends here.
 void EngineCalls::cancel(uint64_t id) {
   const auto entry = pending_.find(id);
   if (entry == pending_.end()) return;
@@ -226,7 +226,7 @@ void EngineCalls::report(const Message& message) {
   try {
     on_progress.Call({number(env_, message.done), number(env_, message.total)});
   } catch (const Napi::Error& error) {
-    // Its caller looks at the promise, so the exception goes there.
+    // The caller awaits the promise, so it rejects with the exception.
     const auto again =
         pending_.find(message.id);  // the callback may have disposed the engine, or ended the process
     if (again == pending_.end()) return;
@@ -266,7 +266,7 @@ void EngineCalls::settle(uint64_t id, const Finish& finish, const ErrorPointer& 
 void EngineCalls::let_go() {
   if (!pending_.empty()) return;
   messages_.Unref(env_);
-  if (!disposed_) keep_alive_(false);  // when disposed, only kEnded lets go
+  if (!disposed_) keep_alive_(false);  // when disposed, only kEnded releases it
 }
 
 Napi::Value EngineCalls::rejected(const Error& error) const {

@@ -27,7 +27,7 @@ namespace swirl {
 
 class EngineCalls {
  public:
-  // Makes the promise's value, on the JavaScript thread.
+  // Creates the promise's value, on the JavaScript thread.
   using Finish = std::function<Napi::Value(Napi::Env)>;
   // Runs on the engine thread; may throw.
   using Work = std::function<Finish(Engine&, Call&)>;

@@ -16,7 +16,7 @@ int64_t read_optional_size(const Argument& argument, int64_t absent) {
   return argument.absent() ? absent : argument.integer(0, int64_t(1) << 53);
 }
 
-// For methods that return promises: what `work` throws becomes a rejection.
+// For methods that return promises: an exception of `work` becomes a rejection.
 template <typename Work>
 Napi::Value rejecting(const EngineCalls& calls, const char* op, Work work) {
   try {
@@ -142,7 +142,7 @@ Napi::Value EngineHandle::optimizer_step(const Napi::CallbackInfo& info) {
   constexpr auto op = "optimizerStep";
   return throwing(info.Env(), op, [&]() -> Napi::Value {
     const std::string adapter = read_adapter(Argument(info[0], "adapter", op));
-    calls_->engine(op).parameters(adapter);  // throws when disposed, or where there is no such adapter
+    calls_->engine(op).parameters(adapter);  // throws when disposed, or if there is no such adapter
     return number(info.Env(), step_of(adapter)->load());
   });
 }
@@ -152,7 +152,7 @@ void EngineHandle::set_optimizer_step(const Napi::CallbackInfo& info) {
   throwing(info.Env(), op, [&] {
     const int64_t step = Argument(info[0], "step", op).integer(0);
     const std::string adapter = read_adapter(Argument(info[1], "adapter", op));
-    calls_->engine(op).parameters(adapter);  // throws where there is no such adapter
+    calls_->engine(op).parameters(adapter);  // throws if there is no such adapter
     const Step shown = step_of(adapter);
     calls_->post(op, [step, adapter, shown](Engine& engine) {
       engine.set_optimizer_step(step, adapter);
@@ -314,7 +314,7 @@ Napi::Value EngineHandle::memory(const Napi::CallbackInfo& info) {
   });
 }
 
-// Queued like the calls it reports on: it sees all that came before it.
+// Queued like the calls it reports on, so that it includes all earlier ones.
 Napi::Value EngineHandle::profile(const Napi::CallbackInfo& info) {
   static constexpr auto op = "profile";
   return rejecting(*calls_, op, [&] {

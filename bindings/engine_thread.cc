@@ -77,7 +77,7 @@ void EngineThread::loop() {
     busy_ = true;
     lock.unlock();
     task();
-    task = nullptr;  // what it captured is released here, not under the lock
+    task = nullptr;  // releases its captures here, not under the lock
     lock.lock();
     busy_ = false;
   }

@@ -1,5 +1,5 @@
 // Errors on their way to JavaScript: swirl::Error as a JavaScript error with `code`, `remedy` and `details` as
-// properties (src/native/from-native.ts makes a SwirlError of it), and every other exception as a swirl::Error.
+// properties (src/native/from-native.ts turns it into a SwirlError), and every other exception as a swirl::Error.
 //
 // A function that JavaScript or Node calls may throw only Napi::Error, and the engine thread may throw nothing:
 // anything else ends the process. So errors can be created even when memory is exhausted.

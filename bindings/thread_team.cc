@@ -13,7 +13,7 @@
 namespace swirl {
 namespace {
 
-// Has so many threads alive at once, and ends them. Throws std::system_error.
+// Starts this many threads at once, then ends them. Throws std::system_error.
 void try_threads(int32_t count) {
   std::mutex mutex;
   std::condition_variable wake;
@@ -48,8 +48,8 @@ void start_thread_team(int32_t threads) {
 #if defined(_OPENMP)
   const int32_t team = threads > 0 ? threads : omp_get_num_procs();
   if (team == 1) return;
-  try_threads(team - 1);            // this thread is one of them
-  std::atomic<int32_t> started{0};  // the compiler leaves out a region that does nothing
+  try_threads(team - 1);            // this thread belongs to the team
+  std::atomic<int32_t> started{0};  // the compiler removes a region without effect
 #pragma omp parallel num_threads(team)
   ++started;
 #endif

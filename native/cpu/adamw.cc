@@ -10,7 +10,7 @@
 namespace swirl {
 namespace {
 
-// Takes every float that bfloat16 rounds to infinity (0x1.ffp127 and above) past float's own range.
+// Multiplies every float that bfloat16 rounds to infinity (0x1.ffp127 and above) past float's own range.
 constexpr float kBeyondBfloat16 = 256.0f / 255.5f;
 
 }  // namespace
@@ -22,7 +22,7 @@ constexpr float kBeyondBfloat16 = 256.0f / 255.5f;
 namespace swirl {
 namespace {
 
-constexpr int64_t kGrain = 1 << 15;  // elements of a piece
+constexpr int64_t kGrain = 1 << 15;  // elements per piece
 
 }  // namespace
 

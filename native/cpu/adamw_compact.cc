@@ -1,4 +1,4 @@
-// Blocks of 32 elements are computed whole, so the bits do not depend on the threads.
+// Threads take whole blocks of 32 elements, so the bits do not depend on the number of threads.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -14,7 +14,8 @@
 namespace swirl {
 namespace {
 
-constexpr int64_t kGrain = 1 << 15;  // elements of a piece: whole blocks, and none crosses a multiple of 2^32
+constexpr int64_t kGrain =
+    1 << 15;  // elements per piece: whole blocks, none of which crosses a multiple of 2^32
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// The step of adamw on state in the formats of compact_state.h, whose functions these are for vectors.
+// The step of adamw on state in the formats of compact_state.h: vector versions of the functions there.
 #include "native/cpu/adamw_step.inl"
 
 namespace swirl {
@@ -55,7 +55,7 @@ SWIRL_INLINE AdamwElements adamw_compact_load(const CompactBlock& b, int at) {
           second_moments(load_codes(b.v + at), b.v_scale)};
 }
 
-// Copies of the last block of a tensor, filled up with zeros.
+// A copy of the last block of a tensor, padded with zeros.
 struct CompactTail {
   bfloat16 weight[kMomentBlock];
   float gradient[kMomentBlock];

@@ -1,5 +1,5 @@
 // AdamW as torch.optim.AdamW computes it: decoupled decay first, then m and v, then
-// weight -= lr / correction1 · m / (√v / √correction2 + eps). For the bodies of adamw and adamw_compact.
+// weight -= lr / correction1 · m / (√v / √correction2 + eps). Shared by adamw and adamw_compact.
 namespace swirl {
 namespace SWIRL_ISA {
 

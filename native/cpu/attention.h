@@ -1,7 +1,7 @@
-// Tree attention: how the work is cut, shared by forward and backward.
+// Tree attention: how the work is divided into tiles, for forward and backward.
 //
 // Keys are taken in blocks of kKeyBlock path positions, aligned to position, and a row walks its blocks from
-// the first it sees to its own. So the order of a row's sums depends on its position (and window) only.
+// the first it sees to its own. So the order of a row's sums depends only on its position (and window).
 #ifndef SWIRL_CPU_ATTENTION_H_
 #define SWIRL_CPU_ATTENTION_H_
 
@@ -28,14 +28,14 @@ struct QueryTile {
 struct Attention {
   const swirl_attention_shape& shape;
   const swirl_tree& tree;
-  int32_t group;      // query heads of a key head
-  int32_t tile_rows;  // most rows of a tile
+  int32_t group;      // query heads per key head
+  int32_t tile_rows;  // maximum rows per tile
 
   Attention(const swirl_attention_shape& s, const swirl_tree& t)
       : shape(s), tree(t), group(s.heads / s.kv_heads), tile_rows(std::max(1, kTileQueries / group)) {}
 
   int32_t rows_of(int32_t segment) const { return tree.query_end[segment] - tree.query_begin[segment]; }
-  // Rows of scratch a tile needs: its queries, and one more to fill the last pair.
+  // Rows of scratch that a tile needs: its queries, plus one to complete the last pair.
   int64_t tile_queries() const { return static_cast<int64_t>(tile_rows) * group + 1; }
   // Path position of a segment's first row.
   int32_t start_of(int32_t segment) const { return tree.path_length[segment] - rows_of(segment); }
@@ -43,7 +43,7 @@ struct Attention {
     return shape.window > 0 ? std::max(0, position - shape.window + 1) : 0;
   }
 
-  // At most this many tiles.
+  // Upper bound of the number of tiles.
   int64_t tile_bound() const {
     int64_t bound = 0;
     for (int32_t s = 0; s < tree.segments; ++s) bound += ceil_div(rows_of(s), tile_rows);
@@ -99,7 +99,7 @@ struct KeyBlock {
   int32_t first = 0, count = 0;
   int32_t slots[kKeyBlock];
 
-  // What is computed: the keys, filled up with zeros to whole vectors. Zeros more or less do not change a
+  // Columns that are computed: the keys, padded with zeros to whole vectors. The number of zeros does not change a
   // row's bits.
   int32_t columns() const { return static_cast<int32_t>(round_up(count, 16)); }
 };

@@ -39,7 +39,7 @@ struct KeyTile {
 namespace swirl {
 namespace {
 
-// Segments cut into tiles of at most tile_rows rows, as even as whole sixteens allow, each of one segment.
+// Divides segments into tiles of at most tile_rows rows, as even as multiples of 16 allow; no tile spans two segments.
 int64_t cut_queries(const Attention& attention, QueryTile* tiles) {
   const int32_t rows = attention.tile_rows;
   int64_t count = 0;
@@ -54,7 +54,7 @@ int64_t cut_queries(const Attention& attention, QueryTile* tiles) {
   return count;
 }
 
-// Key runs cut likewise.
+// Divides key runs in the same way.
 int64_t cut_keys(const swirl_tree& tree, KeyTile* tiles) {
   int64_t count = 0;
   for (int32_t run = 0; run < tree.key_runs; ++run) {
@@ -97,7 +97,7 @@ void query_gradient(const Attention& attention, const QueryTile& tile, int32_t k
   SWIRL_DISPATCH(query_gradient_tile(attention, tile, kv_head, g, scratch));
 }
 
-// At most this many tiles of queries, of keys.
+// Upper bounds of the number of query tiles and key tiles.
 int64_t query_bound(const Attention& attention) {
   int64_t out = 0;
   for (int32_t s = 0; s < attention.tree.segments; ++s)
@@ -153,8 +153,8 @@ swirl_status attention_backward(swirl_device* device, const swirl_attention_shap
                    SWIRL_DISPATCH(delta_rows(begin, end, shape->heads, shape->head_dim,
                                              static_cast<const T*>(out), ldo, g.dout, lddo, delta));
                  });
-    // One list of work for both passes. Early key tiles are seen by the most rows, late query tiles have the
-    // longest paths.
+    // One work list for both passes, largest tiles first: early key tiles are seen by the most rows, late query tiles
+    // have the longest paths.
     const int64_t kv_heads = shape->kv_heads;
     parallel_for(device, (key_count + query_count) * kv_heads, 1, [&](int64_t i, int64_t) {
       const int64_t at = i / kv_heads;

@@ -90,15 +90,15 @@ SWIRL_INLINE void add_head(const float* from, int32_t head_dim, float* to) {
     store_n(to + d, load_n(to + d, head_dim - d) + load_n(from + d, head_dim - d), head_dim - d);
 }
 
-// One thread's scratch in either pass.
+// Scratch of one thread, for both passes.
 struct BackwardScratch {
   float *q, *dout;              // lines [tile_queries, units]
   float *q_stack, *dout_stack;  // the same, stacked
   float* dq;                    // [tile_queries, width]
   float *p, *ds;                // [tile_queries, kKeyBlock]
-  float *k, *v;                 // a key block as lines,
-  float *k_turned, *v_turned;   // turned,
-  float* k_stack;               // stacked
+  float *k, *v;                 // a key block in layout "lines",
+  float *k_turned, *v_turned;   // in layout "turned",
+  float* k_stack;               // in layout "stacked"
   float *dk, *dv;               // [kKeyBlock, width]
   float *lse, *delta;           // [tile_queries]
 

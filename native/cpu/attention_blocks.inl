@@ -1,12 +1,12 @@
-// What attention forward and backward share: loading of rows, small matrix products, masks.
+// Shared by attention forward and backward: loading of rows, small matrix products, masks.
 //
-// A unit is 32 bits of an operand: a float, or with SWIRL_PAIRS two bfloat16 that meet two others in a dot
+// A unit is 32 bits of an operand: a float, or with SWIRL_PAIRS two bfloat16 that are multiplied in one dot
 // product. Operands come in three layouts:
 //   lines   [rows, units]           units along the row: the left operand
 //   turned  [units, kKeyBlock]      the transpose of lines: the right operand, summing along the row
 //   stacked [rows / kDepth, width]  units across rows: the right operand, summing over rows
 // Sums, scores and everything else are float32. With pairs, probabilities and score gradients are rounded to
-// bfloat16 before they meet values, as flash attention does.
+// bfloat16 before they are multiplied by values, as in flash attention.
 namespace swirl {
 namespace SWIRL_ISA {
 
@@ -17,7 +17,7 @@ SWIRL_INLINE V multiply_add(V a, V b, V c) {
   return (V)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
 }
 
-// One head as a line: to[units] = from[head_dim], zeros behind.
+// One head as a line: to[units] = from[head_dim], padded with zeros.
 SWIRL_INLINE void load_line(const bfloat16* from, int32_t head_dim, int32_t units, float* to) {
   for (int32_t u = 0; u < units; u += kLanes) {
     const int32_t left = head_dim - 2 * u;
@@ -26,7 +26,7 @@ SWIRL_INLINE void load_line(const bfloat16* from, int32_t head_dim, int32_t unit
   }
 }
 
-// Lines [rows, units] as stacked; an odd last row meets zeros. Returns where they are.
+// Converts lines [rows, units] to stacked; an odd last row is paired with zeros. Returns where they are.
 static inline const float* stack(const float* lines, int32_t rows, int32_t units, float* stacked) {
   static const uint16_t kOrder[2][32] = {{0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
                                           8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47},
@@ -46,7 +46,7 @@ static inline const float* stack(const float* lines, int32_t rows, int32_t units
   return stacked;
 }
 
-// Scores [columns] of one query become a line in their own place; columns may end in half a vector of the
+// Converts scores [columns] of one query to a line, in place; columns may end in half a vector of the
 // line.
 SWIRL_INLINE void scores_to_line(float* scores, int32_t columns) {
   for (int32_t j = 0; j < columns; j += 2 * kLanes) {
@@ -55,7 +55,7 @@ SWIRL_INLINE void scores_to_line(float* scores, int32_t columns) {
   }
 }
 
-// Scores [queries, columns], kKeyBlock apart, become stacked in their own place: pair i at scores + 2 · i ·
+// Converts scores [queries, columns], kKeyBlock apart, to stacked, in place: pair i at scores + 2 · i ·
 // kKeyBlock.
 static inline void scores_to_stack(float* scores, int32_t queries, int32_t columns) {
   for (int32_t m = 0; m < queries; m += 2) {
@@ -85,8 +85,8 @@ SWIRL_INLINE void scores_to_line(float*, int32_t) {}
 static inline void scores_to_stack(float*, int32_t, int32_t) {}
 #endif
 
-// Where rows continue in memory, the next block's are fetched meanwhile: rows of a head lie too far apart for
-// the processor to foresee.
+// Where rows continue in memory, the next block's are prefetched: rows of a head are too far apart for
+// the hardware prefetcher.
 template <class T>
 SWIRL_INLINE void fetch(const T* line, int32_t head_dim) {
   for (int32_t d = 0; d < head_dim; d += static_cast<int32_t>(64 / sizeof(T)))
@@ -107,7 +107,7 @@ void load_keys(const KeyBlock& block, const T* from, int64_t ld, int32_t head_di
       static_cast<size_t>(block.columns() - block.count) * static_cast<size_t>(units) * sizeof(float));
 }
 
-// Lines [columns, units] as turned.
+// Converts lines [columns, units] to turned.
 static inline void turn(const float* lines, int32_t columns, int32_t units, float* turned) {
   for (int32_t d = 0; d < units; d += kLanes) {
     for (int32_t j = 0; j < columns; j += kLanes) {

@@ -36,7 +36,7 @@ swirl_status attention_forward(swirl_device* device, const swirl_attention_shape
     return out_of_scratch(device, "attention_forward", bytes);
   QueryTile* tiles = static_cast<QueryTile*>(device->shared());
   const int64_t count = attention.cut(tiles);
-  // The last tiles have the longest paths: first.
+  // The last tiles have the longest paths, so they are started first.
   const auto tile_of = [&](int64_t i) -> const QueryTile& { return tiles[count - 1 - i / shape->kv_heads]; };
   const auto run = [&](const auto& body) { parallel_for(device, count * shape->kv_heads, 1, body); };
 #if defined(__x86_64__) && !defined(SWIRL_PLAIN_ONLY)

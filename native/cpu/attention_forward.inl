@@ -54,12 +54,12 @@ static inline void softmax_columns(const swirl_attention_shape& shape, int32_t c
   }
 }
 
-// What a tile keeps while it walks its key blocks; all in one thread's scratch.
+// State of a tile while it walks its key blocks; all in one thread's scratch.
 struct ForwardScratch {
   float* queries;                   // lines [tile_queries, units]
   float* sums;                      // [tile_queries, width] Σ p · v so far
   float* scores;                    // [tile_queries, kKeyBlock]
-  float *lines, *turned, *stacked;  // a key block in its layouts
+  float *lines, *turned, *stacked;  // a key block in each layout
   float *maximum, *total;           // [tile_queries]
   int32_t *position, *row;          // [tile_queries] of each row of the tile
 
@@ -173,7 +173,7 @@ void forward_tile(const Attention& attention, const QueryTile& tile, int32_t kv_
   const auto first_block = [&](int32_t row) {
     return attention.first_visible(at.position[row]) / kKeyBlock * kKeyBlock;
   };
-  // Blocks that all segments share, once for all rows; then each segment's own.
+  // Blocks that all segments share are processed once for all rows; then each segment's own blocks.
   const int32_t shared = tile.common / kKeyBlock * kKeyBlock;
   if (shared > 0) {
     int32_t position = shared;

@@ -1,5 +1,5 @@
 // Sums over rows, for gradients to which every row contributes (norm weights, biases). Each piece of kRows rows is
-// summed separately; the pieces are then added in order in float64, because the rows nearly cancel. The pieces
+// summed separately; the pieces are then added in order in float64, because the terms nearly cancel. The pieces
 // depend only on the number of rows, so the result does not depend on the number of threads.
 #ifndef SWIRL_CPU_COLUMN_SUMS_H_
 #define SWIRL_CPU_COLUMN_SUMS_H_

@@ -1,7 +1,7 @@
 // One opened CPU device: its threads, its scratch and its last error.
 //
-// Work is shared out with OpenMP: one pool for our kernels and for oneDNN. Scratch grows once to the largest
-// need and stays, so the step does not allocate.
+// Work is divided with OpenMP: one thread pool for our kernels and for oneDNN. Scratch grows to the largest size needed
+// and is kept, so that a training step does not allocate.
 #ifndef SWIRL_CPU_DEVICE_H_
 #define SWIRL_CPU_DEVICE_H_
 
@@ -24,10 +24,10 @@ struct swirl_device {
   std::string error;
   swirl::MatrixLibrary* matrix = nullptr;
 
-  // 64-byte aligned scratch for each thread, of at least `bytes`. False when memory is out.
+  // 64-byte aligned scratch for each thread, of at least `bytes`. False when out of memory.
   bool reserve(size_t bytes);
   void* scratch(int thread) const { return scratch_ + static_cast<size_t>(thread) * scratch_each_; }
-  // One more piece that all threads of an op share.
+  // A further piece of scratch, shared by all threads of an op.
   bool reserve_shared(size_t bytes);
   void* shared() const { return shared_; }
 
@@ -57,8 +57,8 @@ inline int thread_index() {
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
-// body(begin, end) over [0, count) in pieces of `grain`; which thread runs a piece is left open, so a piece's
-// result must not depend on it.
+// Calls body(begin, end) over [0, count) in pieces of `grain`. Any thread may run a piece, so its result must not
+// depend on the thread.
 template <class Body>
 void parallel_for(swirl_device* device, int64_t count, int64_t grain, const Body& body) {
   const int64_t pieces = ceil_div(count, grain);
@@ -70,7 +70,7 @@ void parallel_for(swirl_device* device, int64_t count, int64_t grain, const Body
   for (int64_t i = 0; i < pieces; ++i) body(i * grain, (i + 1) * grain < count ? (i + 1) * grain : count);
 }
 
-// Rows in a piece so that one holds about `elements` elements.
+// Rows per piece for about `elements` elements per piece.
 inline int64_t row_grain(int64_t width, int64_t elements = 32768) {
   const int64_t rows = elements / (width > 0 ? width : 1);
   return rows > 0 ? rows : 1;

@@ -1,7 +1,7 @@
 // Includes the file named by SWIRL_BODY once per instruction set, each time in a namespace of its own
 // (swirl::plain, swirl::avx2, swirl::avx512) and compiled for it. SWIRL_DISPATCH (isa.h) then calls the best
-// one the processor has. A body sees the vector operations of simd.h. Deliberately without an include guard.
-// SWIRL_PLAIN_ONLY leaves the vector instruction sets out: a sanitized build takes many minutes with them.
+// one the processor has. A body sees the vector operations of simd.h. It has no include guard on purpose.
+// SWIRL_PLAIN_ONLY leaves the vector instruction sets out: a build with sanitizers takes many minutes with them.
 // Standard headers must be included before this file, never by a body: their inline functions must not be
 // compiled for a higher target.
 #include "native/cpu/simd.h"

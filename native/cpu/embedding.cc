@@ -20,7 +20,7 @@ swirl_status embedding_forward(swirl_device* device, int32_t rows, int32_t width
   return SWIRL_OK;
 }
 
-// Tokens are dealt to threads by their id, so that a token's rows add up in order and no two threads share a
+// Tokens are assigned to threads by their id, so that a token's rows add up in order and no two threads share a
 // row of the table.
 swirl_status embedding_backward(swirl_device* device, int32_t rows, int32_t width, const int32_t* tokens,
                                 const float* gradient, float scale, float* table_gradient) {

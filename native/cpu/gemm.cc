@@ -69,7 +69,7 @@ swirl_status gemm(swirl_device* device, int transpose_a, int transpose_b, int32_
 
 size_t packed_bytes(swirl_device* device, int32_t n, int32_t k, swirl_dtype dtype) {
 #if defined(SWIRL_ONEDNN)
-  if (device->matrix->onednn != nullptr) return 0;  // its sums have an order of their own
+  if (device->matrix->onednn != nullptr) return 0;  // its order of sums is not ours
 #endif
   (void)device;
   return n > 0 && k > 0 ? portable_packed_bytes(n, k, dtype) : 0;

@@ -1,8 +1,8 @@
-// Matrix products: which library serves them, and what it is asked.
+// Matrix products: the two back ends and their common arguments.
 //
-// Two back ends: oneDNN where it was built in (SWIRL_ONEDNN), and the portable one of gemm_portable.cc,
-// always there. The environment SWIRL_MATRIX = onednn | portable chooses.
-// docs/decisions/003-cpu-matrix-products.md says how the default was chosen.
+// Back ends: oneDNN if it was built in (SWIRL_ONEDNN), and the portable one of gemm_portable.cc, which is always
+// available. The environment SWIRL_MATRIX = onednn | portable chooses.
+// docs/decisions/003-cpu-matrix-products.md explains the default.
 #ifndef SWIRL_CPU_GEMM_H_
 #define SWIRL_CPU_GEMM_H_
 
@@ -41,7 +41,7 @@ void portable_pack(swirl_device*, const Product&, float* to);  // of its B
 const char* portable_name();
 
 #if defined(SWIRL_ONEDNN)
-struct OneDnn;  // engine, stream and the primitives made so far, by shape
+struct OneDnn;  // engine, stream, and the primitives created so far, by shape
 swirl_status onednn_open(swirl_device*, OneDnn** out);
 void onednn_close(OneDnn*);
 std::string onednn_name();

@@ -1,5 +1,5 @@
 // The product of one block of C: packing and the register tile. See gemm_portable.cc for the order of sums.
-// A unit is what one multiply-add takes from A at a time: a float, or with SWIRL_PAIRS two bfloat16 of
+// A unit is the part of A that one multiply-add takes: a float, or with SWIRL_PAIRS two bfloat16 of
 // successive k.
 namespace swirl {
 namespace SWIRL_ISA {
@@ -7,7 +7,7 @@ namespace SWIRL_ISA {
 #if defined(SWIRL_PAIRS)
 constexpr int kDepth = 2;  // elements of k in a unit
 
-// kLanes units from p, of which `have` elements exist; the rest is zero.
+// kLanes units from p, of which `have` elements exist; the rest are zeros.
 SWIRL_INLINE V load_units(const bfloat16* p, int have) {
   const __mmask32 mask = have >= 32 ? 0xffffffffu : (1u << have) - 1;
   return (V)_mm512_maskz_loadu_epi16(mask, p);
@@ -50,7 +50,7 @@ SWIRL_INLINE void pack_lines(const T* from, int64_t ld, int lines, int units, in
       for (int i = 0; i < kLanes; ++i) {
         const T* p = from + (r + i) * ld + u * kDepth;
         line[i] = r + i < lines ? load_units(p, left) : zeros();
-        // The lines of the next panel: too many short streams for the processor to foresee.
+        // The lines of the next panel: too many short streams for the hardware prefetcher.
         if (kWidth > kLanes) __builtin_prefetch(p + kWidth * ld, 0, 2);
       }
       transpose(line);
@@ -73,7 +73,7 @@ SWIRL_INLINE void pack_columns(const T* from, int64_t ld, int lines, int width, 
     const T* p = from + static_cast<int64_t>(u) * kDepth * ld;
     const T* q = u * kDepth + 1 < depth ? p + ld : nullptr;
     float* target = to + static_cast<int64_t>(u) * width;
-    // Rows far apart: too many short streams for the processor to foresee.
+    // Rows far apart: too many short streams for the hardware prefetcher.
     __builtin_prefetch(p + 16 * ld, 0, 2);
     if (kDepth == 2) __builtin_prefetch(p + 17 * ld, 0, 2);
     for (int r = 0; r < width; r += kLanes) {

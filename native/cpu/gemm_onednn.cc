@@ -1,6 +1,6 @@
-// Matrix products by oneDNN (2.6 and 3.x). A primitive is made once per shape and kept.
+// Matrix products by oneDNN (2.6 and 3.x). A primitive is created once per shape and kept.
 //
-// oneDNN picks its blocking by the whole shape, so a row's bits may depend on how many rows share the call:
+// oneDNN chooses its blocking by the whole shape, so a row's bits may depend on the number of rows in the call:
 // the engine's promise that sampler and trainer agree to the bit holds with the portable back end only.
 #include "native/cpu/gemm.h"
 
@@ -62,7 +62,7 @@ OneDnn::Entry make(OneDnn* library, const Product& p) {
           dnnl::memory(b, library->engine, nullptr), dnnl::memory(c, library->engine, nullptr)};
 }
 
-// The C++ wrapper allocates as well: that failure is memory, like one that oneDNN reports itself.
+// The C++ wrapper allocates as well: its failure is reported as out of memory, like oneDNN's own.
 swirl_status status_of(const std::exception& error) {
   const auto* reported = dynamic_cast<const dnnl::error*>(&error);
   const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||

@@ -1,10 +1,10 @@
-// The portable matrix product: blocked, packed, threaded, vectorised; AVX-512 bfloat16 dot products where the
+// The portable matrix product: blocked, packed, threaded, vectorized; AVX-512 bfloat16 dot products where the
 // processor has them, else float32 arithmetic (bfloat16 widened while packing).
 //
-// Order of a sum, for every element of C: the k range is cut into equal blocks whose size depends on k alone;
+// Order of a sum, for every element of C: the k range is divided into equal blocks whose size depends on k alone;
 // within a block one accumulator runs over k in order (in pairs for bfloat16 dot products, in steps of 32 for
-// AMX), and block sums are added to C in order. Nothing else enters: not m, not n, not the place in C, not
-// the threads. So a row's bits are the same alone and among a thousand.
+// AMX), and block sums are added to C in order. Nothing else matters: not m, n, the position in C, or
+// the threads. So a row has the same bits alone and among a thousand.
 #include "native/cpu/gemm_portable.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 #define SWIRL_BODY "native/cpu/gemm.inl"
 #include "native/cpu/each_isa.h"
 
-// The same once more for AMX.
+// The same for AMX.
 #if defined(__x86_64__) && defined(__linux__) && !defined(SWIRL_PLAIN_ONLY)
 #if defined(__clang__)
 #pragma clang attribute push(                                                                            \
@@ -75,7 +75,7 @@ Blocks choose_blocks(const Product& p, int threads) {
   out.tile_columns = tile.columns;
   out.pack_rows = tile.rows * (tile.rows > 16 ? 5 : 10);
   int64_t rows = std::min<int64_t>(p.m, 1024), columns = std::min<int64_t>(p.n, 384);
-  // Halve the larger side until every thread finds about four blocks, or the blocks are small.
+  // Halve the larger side until there are about four blocks per thread, or the blocks are small.
   while (threads > 1 && ceil_div(p.m, rows) * ceil_div(p.n, columns) < 4 * threads) {
     const bool wide = columns >= rows;
     if (wide && columns > 3 * tile.columns) {

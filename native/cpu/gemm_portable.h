@@ -1,4 +1,4 @@
-// What the portable matrix product's bodies share: block sizes and packing buffers.
+// Block sizes and packing buffers of the portable matrix product.
 #ifndef SWIRL_CPU_GEMM_PORTABLE_H_
 #define SWIRL_CPU_GEMM_PORTABLE_H_
 

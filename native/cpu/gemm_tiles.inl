@@ -1,7 +1,7 @@
 // The register tile on AMX: two by two tile registers, 32 rows by 32 columns of C, 16 units (32 elements of
 // k) a step. Included by gemm.inl in place of its vector tile. A sum runs over steps of 32 k in order; within
-// a step the instruction sums even and odd k apart. SWIRL_AMX_EMULATED replaces the registers by memory, so
-// that everything but the five instructions is tested on any AVX-512 machine.
+// a step the instruction sums even and odd k apart. SWIRL_AMX_EMULATED replaces the registers with memory,
+// so that everything but the five instructions is tested on any AVX-512 machine.
 namespace swirl {
 namespace SWIRL_ISA {
 
@@ -57,7 +57,7 @@ SWIRL_INLINE void configure_tiles() {
     uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
     uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
   } config;
-  // GCC 12's intrinsics do not tell the compiler what memory they read: everything must be written before
+  // GCC 12's intrinsics do not declare the memory that they read: everything must be written before
   // them.
   asm volatile("" : : "r"(&config) : "memory");
   _tile_loadconfig(&config);

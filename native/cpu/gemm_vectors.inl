@@ -7,7 +7,7 @@ constexpr int kTileRows = kLanes == 16 ? 14 : (kLanes == 8 ? 6 : 4);
 constexpr int kTileColumns = 2 * kLanes;
 constexpr int kUnitStep = 1;
 
-// Rows of a register tile when `count` of them are cut evenly: a small last tile would leave the multipliers
+// Rows of a register tile when `count` rows are divided evenly: a small last tile would leave the multipliers
 // idle.
 inline int rows_of_tile(int count) {
   const int tiles = (count + kTileRows - 1) / kTileRows;

@@ -23,7 +23,7 @@ bool has_avx512_bf16() {
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1u) != 0;
 }
 
-// CPUID leaf 7: AMX-BF16 is EDX bit 22, AMX-TILE bit 24. Linux hands out the tile registers only on request.
+// CPUID leaf 7: AMX-BF16 is EDX bit 22, AMX-TILE bit 24. Linux grants the tile registers only on request.
 bool has_amx_bf16() {
 #if defined(SWIRL_AMX_EMULATED)  // gemm_tiles.inl
   const char* wish = std::getenv("SWIRL_ISA");

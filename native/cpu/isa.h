@@ -11,7 +11,7 @@ namespace swirl {
 // Ordered: each level includes those before it.
 enum class Isa { kPlain = 0, kAvx2 = 1, kAvx512 = 2, kAvx512Bf16 = 3, kAmxBf16 = 4 };
 
-// Found once, at the first call.
+// Determined once, at the first call.
 Isa isa();
 
 // "avx2,avx512,avx512_bf16": all levels up to isa().

@@ -17,7 +17,7 @@ SWIRL_INLINE V slope(V z, const LogitScale& scale) {
 
 SWIRL_INLINE float scaled_one(float logit, const LogitScale& scale) { return scaled(splat(logit), scale)[0]; }
 
-// Never above 0, where rounding of z - lse could put it.
+// Never above 0, even if z - lse rounds to more.
 SWIRL_INLINE float logprob_of(float z, float lse) {
   const float out = z - lse;
   return out > 0 ? 0 : out;

@@ -13,7 +13,7 @@ struct LogitScale {
   float inverse_temperature;  // 1 / temperature
 };
 
-// Logits are read once, in chunks that stay in the first-level cache; each chunk's sum is relative to its own
+// Logits are read once, in chunks that fit into the L1 cache; each chunk's sum is relative to its own
 // maximum.
 constexpr int64_t kLogitChunk = 4096;
 
@@ -29,7 +29,7 @@ struct LogitSummary {
   float entropy;  // nats
 };
 
-// A loss term in a row's entropy: d loss / d entropy; 0 = none.
+// The loss's entropy term for a row: d loss / d entropy; 0 = none.
 struct EntropyTerm {
   float entropy, coefficient;
 };

@@ -12,14 +12,14 @@ inline void logprob_row(const float* logits, int64_t vocab, const LogitScale& sc
     logprob[l] = logprob_of(scaled_one(logits[target[l]], scale), summary.lse);
 }
 
-// What softmax(z) is multiplied by: minus the labels' total, and the entropy term's share.
+// Factor of softmax(z): minus the sum of the labels' coefficients, and the entropy term's part.
 SWIRL_INLINE V softmax_factor(V z, V origin, V total, const EntropyTerm& term) {
   if (term.coefficient == 0) return total;
   return total - splat(term.coefficient) * (z - origin + splat(term.entropy));
 }
 
-// at_target [labels] is scratch: the gradient at the row's targets, rounded once although several labels may
-// meet there.
+// at_target [labels] is scratch: the gradient at the row's targets, rounded once even if several labels have the
+// same target.
 template <class T>
 void logprob_gradient_row(const float* logits, int64_t vocab, const LogitScale& scale, const int32_t* target,
                           int32_t labels, const float* coefficient, float lse, const EntropyTerm& term,

@@ -1,4 +1,4 @@
-// The CPU's entries of the kernel table (native/kernels/kernels.h says what each does), one file per op.
+// The CPU's entries of the kernel table (documented in native/kernels/kernels.h), one file per op.
 #ifndef SWIRL_CPU_OPS_H_
 #define SWIRL_CPU_OPS_H_
 

@@ -28,7 +28,7 @@ __attribute__((target("avx512f,amx-tile,amx-bf16"))) float sum_tiles(int64_t ste
   } config;
   alignas(64) static const uint16_t halves[16 * 32] = {0x3f00, 0x3a00};
   alignas(64) float out[16 * 16];
-  asm volatile("" : : "r"(&config) : "memory");  // gemm_tiles.inl says why
+  asm volatile("" : : "r"(&config) : "memory");  // see gemm_tiles.inl
   _tile_loadconfig(&config);
   _tile_zero(0);
   _tile_zero(1);
@@ -81,7 +81,7 @@ double time_of(const Loop& loop, int64_t steps) {
   return seconds;
 }
 
-constexpr double kLongEnough = 0.001;  // seconds: clocks are then nothing, and few runs are interrupted
+constexpr double kLongEnough = 0.001;  // seconds: reading the clock then costs nothing, and few runs are interrupted
 constexpr int kRepeats = 12;
 
 double shortest(const Loop& loop, int64_t steps) {
@@ -92,7 +92,7 @@ double shortest(const Loop& loop, int64_t steps) {
 
 }  // namespace
 
-// Every thread at its best while the others run as well.
+// The best rate of every thread while all others run as well.
 double register_peak(swirl_device* device, swirl_dtype dtype) {
   const int threads = device->threads;
   const Loop loop = loop_for(dtype);

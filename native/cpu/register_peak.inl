@@ -1,7 +1,7 @@
 namespace swirl {
 namespace SWIRL_ISA {
 
-// Enough sums that do not wait for each other to hide an instruction's latency, and registers for all: Zen 5's
+// Enough independent sums to hide an instruction's latency, but no more than there are registers: Zen 5's
 // bfloat16 dot product needs more than 12, and AVX2 has 16 registers in all.
 constexpr int kSums = kLanes == 16 ? 16 : 12;
 #if defined(SWIRL_PAIRS)
@@ -10,10 +10,10 @@ constexpr double kStepFlops = 2.0 * 2 * kSums * kLanes;
 constexpr double kStepFlops = 2.0 * kSums * kLanes;
 #endif
 
-// Runs `steps` times over the sums and returns a number that depends on all, so that nothing can be left out.
+// Runs `steps` times over the sums and returns a number that depends on all, so that the compiler removes nothing.
 inline float multiply_adds(int64_t steps) {
   V sums[kSums];
-  for (int j = 0; j < kSums; ++j) sums[j] = splat(float(j));  // equal ones would become one
+  for (int j = 0; j < kSums; ++j) sums[j] = splat(float(j));  // the compiler would merge equal ones
 #if defined(SWIRL_PAIRS)
   const __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f003f00), y = (__m512bh)_mm512_set1_epi32(0x3a003a00);
 #else

@@ -1,4 +1,4 @@
-// Rows moved by an index: gather, scatter, scatter-add.
+// Moves rows by an index: gather, scatter, scatter-add.
 #include <cstring>
 
 #include "native/cpu/device.h"

@@ -13,8 +13,8 @@
 namespace swirl {
 namespace {
 
-// Tokens ordered by falling z, ties by token, without sorting them: buckets of nearly equal weight, of which
-// only the one that a cut falls into is sorted. weight = exp(z - largest z) is in [0, 1], so its upper bits
+// Tokens in order of descending z, ties by token, without sorting all of them: buckets of nearly equal weight, of which
+// only the one with the boundary is sorted. weight = exp(z - largest z) is in [0, 1], so its upper bits
 // order it.
 class Ranking {
  public:
@@ -30,11 +30,11 @@ class Ranking {
     }
   }
 
-  // Keeps the first tokens until there are `most` of them.
+  // Keeps the first `most` tokens.
   void keep_count(int32_t most) {
     if (most < vocab_) cut(most, [](double, double count) { return count; });
   }
-  // Keeps the first tokens until they weigh `share` of what is kept now.
+  // Keeps the first tokens until they have the share `share` of the weight kept so far.
   void keep_mass(double share) {
     cut(share * kept_mass_or_all(), [](double mass, double) { return mass; });
   }
@@ -68,7 +68,7 @@ class Ranking {
     int32_t found = 0;
     for (int32_t i = 0; i < vocab_; ++i)
       if (bucket(weight_[i]) == b && keeps(i)) members_[found++] = i;
-    if (found == 0) return;  // rounding put the goal past the last token kept
+    if (found == 0) return;  // rounding put the goal past the last kept token
     std::sort(members_, members_ + found,
               [this](int32_t a, int32_t c) { return z_[a] > z_[c] || (z_[a] == z_[c] && a < c); });
     int32_t last = 0;
@@ -94,7 +94,7 @@ class Ranking {
   int32_t last_token_ = 0;
 };
 
-// From the tokens that top_k and then top_p leave, renormalised.
+// Samples from the tokens that top_k and then top_p leave, renormalized.
 void sample_cut(const float* z, const float* weight, int32_t vocab, const swirl_sampling& options,
                 float largest, float uniform, int32_t* members, int32_t* token, float* logprob) {
   Ranking ranking(z, weight, vocab, members);
@@ -143,7 +143,7 @@ swirl_status sample(swirl_device* device, int32_t rows, int32_t vocab, const flo
       float* weight = reinterpret_cast<float*>(scratch + words);
       float largest = 0;
       SWIRL_DISPATCH(weigh_row(from, vocab, scale, z, weight, &largest));
-      if (std::isnan(largest)) {  // has no place in an order; the caller sees it in the log-prob
+      if (std::isnan(largest)) {  // cannot be ordered; the caller sees it in the log-prob
         token[row] = 0;
         logprob[row] = largest;
         return;

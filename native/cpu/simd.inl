@@ -99,7 +99,7 @@ SWIRL_INLINE V sqrt(V x) {
 #endif
 }
 
-// Across the lanes, halving: one fixed order.
+// Reduces across the lanes by halving: one fixed order.
 SWIRL_INLINE float sum(V x) {
 #if SWIRL_LEVEL >= 1
 #if SWIRL_LEVEL == 2
@@ -114,7 +114,7 @@ SWIRL_INLINE float sum(V x) {
   return (x[0] + x[2]) + (x[1] + x[3]);
 #endif
 }
-// A NaN lane may be lost.
+// May drop a NaN.
 SWIRL_INLINE float largest(V x) {
 #if SWIRL_LEVEL >= 1
 #if SWIRL_LEVEL == 2
@@ -136,7 +136,7 @@ SWIRL_INLINE float largest(V x) {
 // q of degree 4 interpolated at Chebyshev's points (relative error 1e-8).
 SWIRL_INLINE V exp(V x) {
 #if SWIRL_LEVEL == 2
-  // The order of operands lets a NaN through.
+  // This order of operands preserves a NaN.
   const __m512 bounded =
       _mm512_min_ps(_mm512_set1_ps(89.0f), _mm512_max_ps(_mm512_set1_ps(-105.0f), (__m512)x));
   const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(bounded, _mm512_set1_ps(1.44269504089f)), 8);
@@ -159,7 +159,7 @@ SWIRL_INLINE V exp(V x) {
 #if SWIRL_LEVEL == 2
   return (V)_mm512_scalef_ps((__m512)p, whole);
 #else
-  // 2^n in two factors, because n = 128 has no float of its own.
+  // 2^n as two factors, because 2^128 is not a float.
   const I power = (I)shifted - (I)magic;
   const I half = power >> 1;
   const V scale1 = (V)((half + 127) << 23), scale2 = (V)((power - half + 127) << 23);

@@ -1,4 +1,4 @@
-// Calls a generic lambda with a null pointer of the C++ type behind a swirl_dtype: the type travels as an
+// Calls a generic lambda with a null pointer of the C++ type behind a swirl_dtype: the type is passed as an
 // argument.
 #ifndef SWIRL_CPU_TYPES_H_
 #define SWIRL_CPU_TYPES_H_

@@ -8,7 +8,7 @@
 namespace swirl {
 namespace {
 
-constexpr uint32_t kNearest = 1u << 19;  // half of what the random bits reach
+constexpr uint32_t kNearest = 1u << 19;  // half of the range of the random bits
 
 int64_t blocks_of(int64_t count) { return (count + kMomentBlock - 1) / kMomentBlock; }
 

@@ -1,5 +1,5 @@
 // CompactMoments: both Adam moments of the matrices of an index space, in the 8-bit formats of
-// native/kernels/compact_state.h. Each matrix begins with a block of its own.
+// native/kernels/compact_state.h. Each matrix starts with a new block.
 #ifndef SWIRL_ENGINE_COMPACT_MOMENTS_H_
 #define SWIRL_ENGINE_COMPACT_MOMENTS_H_
 
@@ -18,7 +18,7 @@ class CompactMoments {
   struct Place {
     int64_t block, count;  // its first block, its elements
   };
-  // Layout: the place of the next matrix.
+  // Layout: returns the place of the next matrix.
   Place add(int64_t count);
 
   uint64_t needed_bytes() const { return 2 * moment_bytes(); }  // of both

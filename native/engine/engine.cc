@@ -50,7 +50,7 @@ std::vector<uint8_t> Engine::read_tensor(const std::string& name, TensorKind kin
   State& s = *state_;
   Tensors& tensors = s.tensors(s.adapter(adapter, "readTensor"));
   if (kind == TensorKind::kGradient && tensors.gradient_state == GradientState::kTorn) {
-    tensors.begin_gradient("readTensor");  // says why
+    tensors.begin_gradient("readTensor");  // throws with the reason
   }
   s.make_room(tensors, name, kind);
   return tensors.read(name, kind, dtype, first, count);

@@ -25,8 +25,8 @@ class Engine {
 
   std::vector<ParameterInfo> parameters(const std::string& adapter = "") const;  // any thread
 
-  // Adds an adapter whose A and B are zero. Throws INPUT for a name in use or empty, and for modules that do not fit the
-  // model (validate.h).
+  // Adds an adapter whose A and B are zero. Throws INPUT for a name in use or empty, and for modules that do not fit
+  // the model (validate.h).
   void add_adapter(const std::string& name, const AdapterOptions&);
   void remove_adapter(const std::string& name);
 
@@ -45,13 +45,12 @@ class Engine {
   std::vector<std::vector<float>> logprobs(const std::vector<Sequence>&, float temperature, bool tree,
                                            int32_t max_tokens_per_micro_batch, const Call&);
 
-  // Adds the gradient of the batch's loss to what earlier calls left since the last step: the gradient of the adapter if
-  // there is one, else of the base. When it fails after
-  // it has begun: with nothing from earlier calls there is no gradient afterwards; else it is incomplete, and
-  // refused until zero_gradients.
+  // Adds the gradient of the batch's loss to the gradient since the last step: of the adapter if there is one, else of
+  // the base. If the call fails after it has begun and there was no gradient before, there is none afterwards;
+  // otherwise the gradient is incomplete, and later calls are refused until zero_gradients.
   GradientMetrics forward_backward(const std::vector<TrainSequence>&, const LossOptions&, const Call&);
-  // One AdamW step on the gradients, which it spends: they can still be read, and the next forward_backward
-  // starts from zero. Where the loss, the gradient or the result is not finite, nothing changes.
+  // One AdamW step on the gradients. They can be read afterwards, and the next forward_backward starts from zero.
+  // If the loss, the gradient or the result is not finite, nothing changes.
   StepMetrics optim_step(const OptimizerOptions&, const Call&);
   void zero_gradients(const std::string& adapter = "");
   // zero_gradients, forward_backward and optim_step in one call.
@@ -62,7 +61,8 @@ class Engine {
   std::vector<std::vector<Completion>> generate(const std::vector<Prompt>&, const GenerateOptions&,
                                                 const Call&, GenerateStats*);
 
-  // For training, with the state of everything trainable, unless what would be trained is not. Any thread.
+  // The estimate for training, with gradients and moments, unless the base (or the adapter) is not trainable. Any
+  // thread.
   Estimate estimate(int64_t tree_tokens, int64_t labels, const std::string& adapter = "") const;
   uint64_t bytes() const;       // any thread
   uint64_t peak_bytes() const;  // any thread

@@ -1,4 +1,4 @@
-// The memory of an engine: what may be held, what a tree takes, and what gives way to it.
+// The memory of an engine: its budget, what a tree needs, and the caches that are freed for it.
 #include <algorithm>
 
 #include "engine_state.h"
@@ -8,7 +8,7 @@
 namespace swirl {
 namespace {
 
-// Sets and gives what the engine may hold; refuses a model whose weights do not fit, or which is to be trained and
+// Sets and returns the memory budget; refuses a model whose weights do not fit, or which is to be trained and
 // whose gradients and moments would not fit at the first update.
 uint64_t set_budget(const EngineOptions& options, Device& device) {
   const swirl_device_info info = device.info();
@@ -151,7 +151,8 @@ Engine::State::Run Engine::State::prepare(const Sequences& sequences, const std:
   const auto all = [&] {
     return fixed + model.table_bytes(positions) + run.workspace_bytes + run.lists_bytes;
   };
-  // Above the longest path there should be room for batches of some size: small ones take as long as large ones.
+  // In addition to the longest path there should be room for batches of some size: small ones take as long as large
+  // ones.
   const int64_t enough = std::min<int64_t>(run.tree.rows(), longest + rows / 4);
   const std::vector<Keep> levels = keep_levels(backward);
   for (const Keep most : levels) {
@@ -170,7 +171,7 @@ Engine::State::Run Engine::State::prepare(const Sequences& sequences, const std:
               "dtype: \"bfloat16\", or shorten the sequences");
     }
     cut(run, fit, rows, most, adapter);
-    // A tree of many branches takes longer lists than a plain one: it has a lower stack then.
+    // A tree with many branches needs longer lists than a plain one, so its stack is lower.
     for (int64_t stack = std::min(fit, run.schedule.stack_rows); all() > budget && stack > longest;) {
       stack = std::max(longest, stack * 7 / 8);
       cut(run, static_cast<int32_t>(stack), rows, most, adapter);

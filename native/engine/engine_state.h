@@ -38,11 +38,12 @@ struct Engine::State {
   Sampler sampler;
   TokenBytes text;
 
-  // The adapter of this name, null for "". Throws INPUT, with the names there are.
+  // The adapter of this name, null for "". Throws INPUT, listing the existing names.
   Adapter* adapter(const std::string& name, const char* op) const;
-  // What a call with this adapter (or null) trains, reads and writes.
+  // The tensors that a call with this adapter (or null) trains, reads and writes.
   Tensors& tensors(Adapter* adapter) { return adapter ? static_cast<Tensors&>(*adapter) : parameters; }
-  // Forgets what was computed with weights that change: those of an adapter, or, with null, of the base and thus of all.
+  // Drops what was computed with weights that change: those of an adapter, or, with null, those of the base, and thus
+  // all.
   void weights_change(const Adapter*);
 
   struct Workspace {
@@ -98,7 +99,7 @@ struct Engine::State {
   uint64_t workspace_bytes(int64_t stack, int64_t rows, int64_t labels, Keep, const Adapter*) const;
   // Maximum rows of the stack that fit into the budget, assuming that one batch holds them all.
   int32_t stack_that_fits(uint64_t fixed, Keep, const Adapter*) const;
-  // What a pass may keep, the most first: the first that fits is taken.
+  // What a pass may keep, from most to least: the first that fits is used.
   std::vector<Keep> keep_levels(bool backward) const;
   // Schedules the tree on a stack of at most `stack` rows, and computes the bytes that this needs.
   void cut(Run&, int32_t stack, int32_t rows, Keep most, const Adapter*) const;

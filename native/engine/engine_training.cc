@@ -1,4 +1,4 @@
-// How an engine learns: gradients of a batch, and the optimizer step.
+// Training: gradients of a batch, and the optimizer step.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -50,7 +50,7 @@ struct LabelUsers {
   }
 };
 
-// The log-probs are not what the caller took them to be: what it derived from them is of other weights.
+// The log-probs differ from those that the caller computed its derivatives from: these belong to other weights.
 [[noreturn]] void stale(const char* op, int32_t sequence, int32_t token, float expected, float found) {
   const std::string field =
       "batch[" + std::to_string(sequence) + "].expectedLogprobs[" + std::to_string(token) + "]";
@@ -67,7 +67,7 @@ GradientMetrics Engine::State::accumulate(const std::vector<TrainSequence>& batc
   Tensors& trained = tensors(adapter);
   const std::vector<double> all_factors = sequence_factors(batch, loss);
   GradientMetrics m;
-  // What cannot change the gradient is left out of the tree, with the factors as if it were there.
+  // Sequences that cannot change the gradient are left out of the tree; the factors still count them.
   std::vector<const TrainSequence*> sequences;
   std::vector<int32_t> index;  // [sequences] in the batch
   std::vector<double> factors;
@@ -175,7 +175,8 @@ GradientMetrics Engine::State::forward_backward(const std::vector<TrainSequence>
   trained.require_trainable(op);
   const Stopwatch watch;
   device.reset_peak();
-  if (!adapter) model.drop_packed();  // the step makes them stale; an adapter's leaves the base as it is
+  if (!adapter)
+    model.drop_packed();  // the step makes them stale; a step of an adapter does not change the base
   GradientMetrics m;
   bool begun = false;
   try {
@@ -201,7 +202,7 @@ StepMetrics Engine::State::step(const OptimizerOptions& optimizer, Adapter* adap
                                 const char* op) {
   Tensors& trained = tensors(adapter);
   validate(optimizer, trained.infos().size(), op);
-  if (trained.gradient_state == GradientState::kTorn) trained.begin_gradient(op);  // says why
+  if (trained.gradient_state == GradientState::kTorn) trained.begin_gradient(op);  // throws with the reason
   if (trained.gradient_state != GradientState::kReady) {
     throw Error("INPUT", op, std::string(op) + ": there are no gradients since the last step",
                 "call forwardBackward first");

@@ -7,7 +7,7 @@
 namespace swirl {
 namespace {
 
-// Logits of one chunk: small enough to stay out of the way, unless that leaves too few rows. Every chunk reads
+// Bytes of logits per chunk: small compared with other memory, unless that leaves too few rows. Every chunk reads
 // and writes the whole weight gradient, which takes longer than the product itself below 1/8 of the rows that
 // fill the device (about 900 rows on an H100, 100 on a CPU core pair).
 constexpr size_t kLogitBytes = size_t(64) << 20;

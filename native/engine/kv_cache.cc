@@ -9,7 +9,7 @@ namespace swirl {
 
 namespace {
 
-// Calls that a rollout may sit out (its tool is slow, others were batched first) and still find its rows.
+// Number of calls that a rollout may miss (its tool is slow, others were batched first) and still find its rows.
 constexpr int64_t kRecentCalls = 64;
 constexpr int64_t kLeastSlots = 4096;
 
@@ -65,14 +65,15 @@ void KvCache::reserve(int64_t more, uint64_t max_bytes, uint64_t max_moving) {
                     " are left",
                 "generate fewer sequences at once, lower maxNewTokens, or raise memoryBudget");
   }
-  // The same memory while the next turns would fit there as well; else twice the need, so that they do.
+  // Keep the current capacity if the next turns fit as well; else take twice the need, so that they do.
   const int64_t wanted = std::min(most, std::max(2 * needed, kLeastSlots));
   const bool stays = capacity_ <= most && needed <= capacity_;
   const bool roomy = stays && needed <= capacity_ - capacity_ / 4;
   if (used_ == 0) return start_anew(wanted);
   if (!roomy && bytes_while_moving(kept, wanted) <= max_moving) return keep_since(oldest, wanted);
   if (stays && bytes_while_moving(kept, capacity_) <= max_moving) return keep_since(oldest, capacity_);
-  // Into less memory then, and if it must be only what this call has seen: computing that again takes more room.
+  // Otherwise compact into less memory, and if necessary keep only this call's rows: recomputing them takes more
+  // memory.
   const auto beside = capacity_ * slot_bytes() + kept * sizeof(int32_t);
   const auto room = static_cast<int64_t>((max_moving - std::min(max_moving, beside)) / row_bytes());
   while (oldest < call_ && seen_since(oldest) + more > room) ++oldest;
@@ -89,7 +90,7 @@ void KvCache::keep_since(int64_t oldest, int64_t capacity) {
   std::vector<int32_t> first_child(count + 1, kNone),
       next_sibling(count, kNone);  // first_child[0]: of the roots
   for (int32_t n = count - 1; n >= 0; --n) {
-    if (nodes_[n].call < oldest) continue;  // and so were its children
+    if (nodes_[n].call < oldest) continue;  // and so are its children
     int32_t& first = first_child[std::max(nodes_[n].parent, kNone) + 1];
     next_sibling[n] = first;
     first = n;

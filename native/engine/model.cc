@@ -26,7 +26,7 @@ Model::Model(Device& device, const ModelConfig& config, swirl_dtype dtype, Param
 Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep, const Adapter* adapter) const {
   const size_t t = rows, d = size_of(dtype_);
   const bool backward = keeps_for_backward(keep);
-  // Rows of what is kept from this level on.
+  // Rows of activations that are kept from this level on.
   const auto kept = [&](Keep level) { return keep >= level ? size_t(stack) : t; };
   const size_t input = kept(Keep::kLayers), most = kept(Keep::kAllButMlp), gate_up = kept(Keep::kAll);
 
@@ -36,7 +36,7 @@ Activations Model::plan(Arena& arena, int32_t stack, int32_t rows, Keep keep, co
   a.layers.resize(c_.layers);
   for (int32_t l = 0; l < c_.layers; ++l) {
     LayerActivations& x = a.layers[l];
-    if (l > 0) x = a.layers[0];  // what follows takes its own
+    if (l > 0) x = a.layers[0];  // later layers have their own
     if (l == 0 || backward) x.input = arena.take<float>(input * c_.width);
     if (l == 0 || keep >= Keep::kAllButMlp) {
       if (c_.qk_norm) {

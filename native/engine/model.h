@@ -26,7 +26,7 @@ struct CacheView {
 enum class Keep {
   kNothing,  // layers share memory; keys and values go to the KV cache, or only this pass uses them
   kKeys,     // keys and values of every layer, for the rows above on the stack
-  // For a backward, which computes the rest again, with the same kernels from the same inputs: to the bit.
+  // For a backward pass, which recomputes the rest to the bit: with the same kernels from the same inputs.
   kLayers,     // q, k, v and the input of every layer
   kAllButMlp,  // everything but gate_up, the largest: 2 · intermediate per row and layer
   kAll,
@@ -59,7 +59,7 @@ struct Activations {
   Keep keep = Keep::kNothing;
   // The adapter whose passes these are; null: the base alone. Its weights are what the backward trains.
   const Adapter* adapter = nullptr;
-  std::vector<LayerActivations> layers;  // what is not kept is one piece of memory for all
+  std::vector<LayerActivations> layers;  // what is not kept shares one piece of memory
   float* gradient = nullptr;  // [T, width] of the residual stream, from the head down; backward only
 
   // Shared by all passes, one at a time.
@@ -119,7 +119,7 @@ class Model {
  private:
   void product(bool ta, bool tb, int32_t m, int32_t n, int32_t k, const void* a, int32_t lda, const void* b,
                int32_t ldb, float beta, void* c, int32_t ldc, swirl_dtype c_type, const char* what);
-  // y [rows, n] = x [rows, k] · Wᵀ + beta · y, with the matrix at this offset.
+  // y [rows, n] = x [rows, k] · Wᵀ + beta · y; W is the matrix at this offset.
   void times_weight(int32_t rows, int32_t n, int32_t k, const void* x, int64_t weight, float beta, void* y,
                     int32_t ldy, swirl_dtype y_type, const char* what);
   // visit(offset, n, k) for every matrix of the forward.
@@ -128,7 +128,7 @@ class Model {
   void norm(int32_t rows, const float* x, int64_t weight, void* y, swirl_dtype y_type, float* rstd);
   void norm_backward(int32_t rows, const float* x, int64_t weight, float* rstd, const void* dy,
                      swirl_dtype dy_type, void* dx, swirl_dtype dx_type, bool accumulate, float* dweight);
-  // Where the gradient of a weight of the base goes; null when an adapter is trained.
+  // The gradient of a weight of the base; null when an adapter is trained.
   float* gradient(const Activations& a, int64_t weight) const {
     return a.adapter ? nullptr : p_.gradient(weight);
   }
@@ -136,7 +136,7 @@ class Model {
   void weight_gradient(const Activations&, int32_t n, int32_t k, int32_t rows, const void* dy, const void* x,
                        int64_t weight, const char* what);
 
-  // Where a group's output is, from its column `first` on.
+  // A group's output, from its column `first` on.
   struct Output {
     void* data;
     int32_t ld;
@@ -161,7 +161,7 @@ class Model {
   void project_gate_up(int32_t l, const Rows&, const Activations&);  // middle to gate_up
   void project_down(int32_t l, const Rows&, const Activations&,
                     float* out);  // gate_up to out; accumulates without post norms
-  // Computes again what a backward of this layer needs and the forward did not keep.
+  // Recomputes what the backward of this layer needs and the forward did not keep.
   void recompute(int32_t l, const Rows&, const Activations&);
   // below: whether anything is trained below the block, so that a.gradient must become that of its input.
   void attention_backward(int32_t l, const Rows&, const Activations&, bool below);
@@ -179,7 +179,7 @@ class Model {
   Parameters& p_;
   Buffer rope_;  // cosine, sine, sliding cosine, sliding sine: [positions, head_dim / 2] each
   int32_t positions_ = 0;
-  Buffer packed_;                                  // empty: products take the weights as they are
+  Buffer packed_;                                  // empty: products read the weights directly
   std::unordered_map<int64_t, size_t> packed_at_;  // matrix offset -> bytes into packed_
 };
 

@@ -1,4 +1,4 @@
-// An adapter's part of the forward and the backward: thin products next to those of the base.
+// An adapter's part of the forward and the backward: low-rank products in addition to those of the base.
 #include "model.h"
 
 namespace swirl {

@@ -1,4 +1,4 @@
-// The hand-written backward. Norms and gated activations are always computed again; what else is, Keep says.
+// The hand-written backward. Norms and gated activations are always recomputed; Keep determines what else is.
 #include "model.h"
 
 namespace swirl {
@@ -129,7 +129,7 @@ void Model::attention_backward(int32_t l, const Rows& r, const Activations& a, b
                                      at(x.stack_qkv, q + kv), qkv, x.attention, q, x.lse, a.dattention, q,
                                      a.dqkv, x.key_gradient, x.value_gradient, dtype_),
                 "attention backward");
-  // Every row that sees these keys has been here now: their sums are complete.
+  // Every row that sees these keys has been processed: their sums are complete.
   const size_t own = size_t(r.base) * kv;
   device_.check(k.convert_rows(device, t, kv, x.key_gradient + own, kv, nullptr, at(a.dqkv, q), qkv, dtype_),
                 "convert");

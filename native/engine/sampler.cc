@@ -56,7 +56,7 @@ Sampler::Pending Sampler::find_prompts(const std::vector<Prompt>& prompts) {
       append(prompt.tokens[t], t, slot, node);
     }
     if (!row_of.count(node)) {
-      // Known from an earlier call: its keys and values are there, its hidden row is not.
+      // Known from an earlier call: its keys and values are cached, but not its hidden row.
       append(prompt.tokens.back(), length - 1, cache_.slot(node), node);
       --pending.cached;
     }
@@ -146,7 +146,7 @@ void Sampler::draw(std::vector<Active*>& active, const float* hidden, const Gene
 
 namespace {
 
-// Whether a completion ends with its newest token, and how.
+// Whether a completion ends with its newest token, and why.
 bool ends(Completion& completion, std::string& tail, int32_t limit, const GenerateOptions& options,
           const TokenBytes& text) {
   const int32_t token = completion.tokens.back();
@@ -274,7 +274,7 @@ std::vector<std::vector<Completion>> Sampler::generate(const std::vector<Prompt>
     active = branch(pending, prompts, options.n);
     decode(active, options, text, scratch, call, stats);
   } catch (...) {
-    cache_.undo(before);  // slots may have been handed out and not written
+    cache_.undo(before);  // slots may be allocated but not written
     throw;
   }
 

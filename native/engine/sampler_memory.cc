@@ -1,4 +1,4 @@
-// The memory of a call of the sampler, planned before it begins: nothing is allocated while it decodes.
+// The memory of a sampler call, planned before it begins: nothing is allocated during decoding.
 #include "sampler_state.h"
 
 namespace swirl {
@@ -47,7 +47,7 @@ Sampler::Pending Sampler::make_room(const std::vector<Prompt>& prompts, int32_t 
   for (;;) {
     pending = find_prompts(prompts);
     need = needs(pending, prompts, n);
-    // What earlier calls left is larger at times; it is given back only where that helps.
+    // Memory that earlier calls left may be larger; it is freed only if that helps.
     const Needs kept = {std::max<uint64_t>(need.workspace, workspace_.bytes()),
                         std::max<uint64_t>(need.lists, lists_.bytes()), need.tables};
     const auto held = [&](const Needs& beside) {
@@ -55,7 +55,7 @@ Sampler::Pending Sampler::make_room(const std::vector<Prompt>& prompts, int32_t 
     };
     const bool fits = cache_.fits(decode_slots);
     if (fits && held(kept) <= max_bytes) break;
-    model_.drop_packed();  // the cache comes first
+    model_.drop_packed();  // the cache has priority
     if (fits && held(kept) <= max_bytes) break;
     const int64_t more = cache_.taken_since(*before) + decode_slots;
     uint64_t beside = kept.sum();

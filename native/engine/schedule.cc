@@ -22,7 +22,7 @@ class Scheduler {
   Schedule take() { return std::move(out_); }
 
  private:
-  // Runs whole subtrees on a stack that holds `base` rows. base + the highest of them is within the limit.
+  // Runs whole subtrees on a stack of `base` rows. base plus the highest subtree is within the limit.
   void walk(const std::vector<int32_t>& subtrees, int32_t base) {
     const int32_t limit = std::min(batch_limit_, stack_limit_ - base);
     std::vector<int32_t> small;
@@ -58,7 +58,7 @@ class Scheduler {
       }
     }
     if (trunk_rows > batch_limit_ || base + trunk_rows + highest > stack_limit_) {
-      // A trunk of many branches: one path of it at a time.
+      // A trunk with many branches: one of its paths at a time.
       trunk = {root};
       trunk_rows = tree_.segment_rows(root);
       hanging.clear();
@@ -69,8 +69,8 @@ class Scheduler {
     step(batch, true);
   }
 
-  // Subtrees of at most `limit` rows into as few batches as come out, of even size: the largest first, each
-  // to the emptiest batch.
+  // Distributes subtrees of at most `limit` rows over few batches of even size: the largest first, each to the
+  // emptiest batch.
   std::vector<std::vector<int32_t>> pack(std::vector<int32_t> subtrees, int32_t limit) const {
     if (subtrees.empty()) return {};
     std::stable_sort(subtrees.begin(), subtrees.end(),
@@ -93,7 +93,7 @@ class Scheduler {
     }
   }
 
-  // A new batch with its forward step; returns its index.
+  // Adds a batch with its forward step; returns its index.
   int32_t push(std::vector<int32_t> segments, int32_t base) {
     Batch batch;
     batch.base = base;
@@ -118,7 +118,7 @@ class Scheduler {
   Schedule out_;
 };
 
-// Appends [begin, end), joined to the last interval where it follows on.
+// Appends [begin, end), joined to the last interval if it follows it directly.
 void append(std::vector<Interval>& path, int32_t begin, int32_t end) {
   if (!path.empty() && path.back().end == begin) {
     path.back().end = end;

@@ -12,7 +12,7 @@
 namespace swirl {
 namespace {
 
-// Of a tensor on its way in or out: enough for a copy at full speed, little compared with the smallest model.
+// Staging bytes for reads and writes: enough for a copy at full speed, little compared with the smallest model.
 constexpr int64_t kStagedElements = 1 << 20;
 
 int64_t product(const std::vector<int64_t>& shape) {
@@ -280,7 +280,7 @@ std::vector<uint8_t> Tensors::read(const std::string& name, TensorKind kind, swi
     const std::vector<float> values =
         compact_.read(kind, at.moments, at.offset - place(name).offset, at.count);
     std::vector<uint8_t> out(at.count * size_of(type));
-    for (int64_t i = 0; i < at.count; ++i) {  // four significant bits: bfloat16 holds them all
+    for (int64_t i = 0; i < at.count; ++i) {  // four significant bits, which bfloat16 can represent
       const auto* word = reinterpret_cast<const uint8_t*>(&values[i]);
       std::memcpy(out.data() + i * size_of(type), word + sizeof(float) - size_of(type), size_of(type));
     }

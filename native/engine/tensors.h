@@ -1,5 +1,5 @@
-// Tensors: named weights in one index space, first the matrices, then the vectors (norms and biases), with what training
-// adds to them. Parameters (the base) and Adapter lay their tensors out in one.
+// Tensors: named weights in one index space, first the matrices, then the vectors (norms and biases), together with
+// their training state. Parameters (the base) and Adapter each lay out their tensors in one.
 //
 // Weights, gradients and both Adam moments share the index space [0, total), so that clipping and AdamW are single
 // passes.
@@ -61,7 +61,7 @@ class Tensors {
   // Sums of squares by parameter group, 0 for frozen ones; not finite when any gradient is not. [1 + groups]
   std::vector<double> gradient_squares(const OptimizerOptions&) const;
   std::string first_infinite_gradient() const;  // the parameter's name
-  // Takes the step and returns "", or changes nothing and returns which weight or moment would not be finite.
+  // Takes the step and returns "", or changes nothing and returns the weight or moment that would not be finite.
   std::string adamw_step(const OptimizerOptions&, double gradient_scale);
   int64_t step = 0;  // AdamW steps done
 
@@ -73,12 +73,12 @@ class Tensors {
   uint64_t staging_bytes(const std::string& name) const;  // temporary memory of a write or read
 
  protected:
-  // What errors say.
+  // Texts for errors.
   struct Owner {
     std::string name;         // "this model"
-    std::string check;        // what to do where it has no such tensor
-    std::string untrainable;  // that it is not, and why
-    std::string remedy;       // of that
+    std::string check;        // remedy if it has no such tensor
+    std::string untrainable;  // that it is not trainable, and why
+    std::string remedy;       // for that error
   };
   // compact: of the optimizer state; with bfloat16 only.
   Tensors(Device&, swirl_dtype, bool trainable, Owner, bool compact = false);
@@ -101,7 +101,8 @@ class Tensors {
     size_t group;
   };
   std::vector<Range> ranges(const OptimizerOptions&) const;
-  // What one call of the optimizer's kernels takes: one matrix in compact state, else a range of matrices or of vectors.
+  // The work of one call of the optimizer's kernels: one matrix in compact state, else a range of matrices or of
+  // vectors.
   struct Piece : Range {
     int64_t parameter = -1;  // index of the matrix, in compact state
   };

@@ -15,7 +15,7 @@ int32_t common_prefix(const Sequence& a, const Sequence& b) {
 
 int32_t rows_of(const Sequence& s) { return static_cast<int32_t>(s.tokens.size()) - 1; }
 
-// Rows of `next` that `previous`, its neighbour in tree order, already has.
+// Rows of `next` that `previous`, its neighbor in tree order, already has.
 int32_t shared_rows(const Sequence& previous, const Sequence& next) {
   return std::min({common_prefix(previous, next), rows_of(previous), rows_of(next)});
 }
@@ -45,7 +45,7 @@ void find_segments(TokenTree& tree, const std::vector<int32_t>& parent) {
   }
 }
 
-// Puts labels, found in tree order, in order of row, and rewrites the sequences' references to them.
+// Sorts labels, found in tree order, by row, and rewrites the sequences' references to them.
 void sort_labels(TokenTree& tree, const std::vector<int32_t>& row_of_label,
                  const std::vector<int32_t>& found_target) {
   const size_t labels = row_of_label.size();
@@ -84,7 +84,7 @@ TokenTree build_tree(const Sequences& sequences, const std::vector<int32_t>& ord
   TokenTree tree;
   std::vector<int32_t> parent;        // [rows]
   std::vector<int32_t> path;          // row at each position of the current sequence
-  std::vector<int32_t> last_label;    // [rows] a row's newest: in tree order equal targets are neighbours
+  std::vector<int32_t> last_label;    // [rows] a row's newest: in tree order equal targets are neighbors
   std::vector<int32_t> row_of_label;  // [labels], as found
   std::vector<int32_t> found_target;  // [labels], as found
 

@@ -12,9 +12,9 @@
 
 namespace swirl {
 
-// Which activations the backward computes again instead of keeping them: the same bits in less memory.
+// Which activations the backward recomputes instead of keeping them: the same bits in less memory.
 enum class Recompute {
-  kAuto,  // the least with which the batch fits into the budget
+  kAuto,  // as few as needed for the batch to fit into the budget
   kNone,
   kMlp,     // the gated activation's input
   kLayers,  // everything but q, k, v and the input of every layer

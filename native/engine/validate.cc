@@ -11,10 +11,10 @@
 namespace swirl {
 namespace {
 
-// The least positive number that float32 holds with all its digits; 1 divided by it is finite.
+// The smallest normal float32 number; 1 divided by it is finite.
 constexpr double kLeastFloat = std::numeric_limits<float>::min();
 constexpr double kLargestFloat = std::numeric_limits<float>::max();
-// Below it the softmax of ordinary logits is no longer told from greedy, and soon not finite.
+// Below this temperature the softmax of ordinary logits equals greedy sampling, and soon it is not finite.
 constexpr float kLeastTemperature = 1e-6f;
 
 std::string shown(double x) {
@@ -78,7 +78,7 @@ void check_sequence(const ModelConfig& c, const Sequence& s, const Argument& at)
   }
 }
 
-// One per scored token, or none. good(x), else `wanted` is the sentence that says what x must be.
+// One per scored token, or none. If good(x) is false, the error says that x must be `wanted`.
 template <class T, class Good>
 void check_per_token(const Argument& at, const std::vector<T>& values, size_t scored, const Good& good,
                      const char* wanted, const char* remedy) {
@@ -302,7 +302,7 @@ int64_t first_not_finite(const uint8_t* bytes, size_t count_bytes, swirl_dtype d
     return -1;
   };
   if (dtype == SWIRL_BFLOAT16) return search(uint16_t{}, [](uint16_t x) { return (x & 0x7f80) == 0x7f80; });
-  // 0x1.ffp127 and what is larger: bfloat16 would round it to infinity.
+  // 0x1.ffp127 and above: bfloat16 rounds it to infinity.
   return search(uint32_t{}, [](uint32_t x) { return (x & 0x7fffffffu) >= 0x7f7f8000u; });
 }
 

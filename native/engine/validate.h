@@ -1,4 +1,4 @@
-// Checks arguments against the limits of the model and of float32. No other file but validate_adapter.cc does.
+// Checks arguments against the limits of the model and of float32. Only this file and validate_adapter.cc do so.
 //
 // Every function throws an Error with the field, its value and what it must be. Code: "CHECKPOINT" for a config,
 // otherwise "INPUT".

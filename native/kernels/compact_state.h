@@ -1,5 +1,5 @@
 // The formats of compact optimizer state, and the random bits that round it. Every device uses these definitions, so
-// the state of one means the same on another.
+// that state can move between devices.
 //
 // Moments: 8 bits per element; every 32 consecutive elements of a tensor (a block) share a scale of 8 bits, as in the
 // OCP Microscaling formats (MX, 2023).
@@ -84,7 +84,7 @@ SWIRL_HOST_DEVICE inline float second_moment(uint8_t code, float scale) {
 }
 
 constexpr float kLargestBfloat16 = 0x1.fep127f;
-constexpr float kLargestMoment = 0x1.cp127f;  // what is larger could be rounded to infinity
+constexpr float kLargestMoment = 0x1.cp127f;  // a larger one could round to infinity
 
 // The upper 16 bits are the weight in bfloat16. random: 16 bits.
 SWIRL_HOST_DEVICE inline uint32_t rounded_weight(float x, uint32_t random) {

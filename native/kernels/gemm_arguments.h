@@ -1,4 +1,4 @@
-// What every device's gemm refuses, and in which words.
+// Checks of gemm's arguments, with the same error texts on every device.
 #ifndef SWIRL_KERNELS_GEMM_ARGUMENTS_H_
 #define SWIRL_KERNELS_GEMM_ARGUMENTS_H_
 
@@ -9,7 +9,7 @@
 
 namespace swirl {
 
-// Why these arguments of gemm (kernels.h) are no product; empty when they are one.
+// Why these arguments of gemm (kernels.h) are invalid; empty when they are valid.
 inline std::string gemm_refusal(int transpose_a, int transpose_b, int32_t m, int32_t n, int32_t k,
                                 swirl_dtype dtype, int32_t lda, int32_t ldb, float beta, int32_t ldc,
                                 swirl_dtype c_type) {

@@ -8,11 +8,11 @@ namespace swirl {
 namespace {
 
 constexpr int32_t kSmallestProduct = 512, kLargestProduct = 8192;
-constexpr double kLongEnough = 0.01;            // seconds: a product this long is no longer start-up
+constexpr double kLongEnough = 0.01;            // seconds: start-up no longer matters for a product this long
 constexpr size_t kCopyBytes = size_t(1) << 28;  // beyond any cache
 constexpr int kRepeats = 3;
 
-// Memory of the device for as long as this lives.
+// Device memory, freed when this object is destroyed.
 class Piece {
  public:
   Piece(const swirl_kernels& k, swirl_device* device, size_t bytes) : k_(k), device_(device) {

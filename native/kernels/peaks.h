@@ -1,4 +1,4 @@
-// What a device can do at the best, measured on the device itself: the rates that floors are made of.
+// Peak rates of a device, measured on the device itself: the inputs of roofline bounds.
 #ifndef SWIRL_KERNELS_PEAKS_H_
 #define SWIRL_KERNELS_PEAKS_H_
 
@@ -6,7 +6,7 @@
 
 namespace swirl {
 
-// Floating-point operations a second; 0 = not measured.
+// Floating-point operations per second; 0 = not measured.
 struct MatrixPeak {
   double product = 0;    // a large square product through the kernel table
   double registers = 0;  // multiply-adds on registers only, all threads (x86 CPUs)
@@ -15,13 +15,13 @@ struct MatrixPeak {
 
 struct Peaks {
   MatrixPeak float32, bfloat16;
-  double bytes = 0;  // a second, read and written, in a large copy
+  double bytes = 0;  // per second, read plus written, in a large copy
 
-  // Seconds that this work takes at the least; 0 when the rate it needs is unknown.
+  // Lower bound of the seconds that this work takes; 0 when the rate it needs is unknown.
   double floor(double flops, swirl_dtype dtype, double moved_bytes) const;
 };
 
-// Takes about a second, and up to a gigabyte that it gives back. A rate whose memory is not there stays 0.
+// Takes about a second, and up to a gigabyte that is freed afterwards. A rate that lacks memory to measure stays 0.
 Peaks measure_peaks(const swirl_kernels&, swirl_device*);
 
 }  // namespace swirl

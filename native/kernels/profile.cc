@@ -13,7 +13,7 @@ Profile& profile_of(swirl_device* handle) { return *reinterpret_cast<Profile*>(h
 
 }  // namespace
 
-// The table's entry that runs and times the inner one; Counted tells the work from the same arguments.
+// The table's entry that runs and times the inner one; Counted computes the work from the same arguments.
 template <auto Entry, auto Counted>
 struct Profile::Timed {
   template <class... Arguments>
@@ -27,7 +27,7 @@ struct Profile::Timed {
   }
 };
 
-// What has no work to count goes through untimed; a second open would not be profiled, so there is none.
+// Entries without work are not timed; a second open would not be profiled, so the entry is absent.
 struct Profile::Through {
   static swirl_status open(int32_t, int32_t, swirl_device**) { return SWIRL_UNSUPPORTED; }
   static void close(swirl_device* handle) { profile_of(handle).inner_.close(profile_of(handle).device_); }

@@ -1,11 +1,10 @@
-// Profile: the kernel table of an opened device with a clock in front of every entry.
+// Profile: a kernel table that times every entry of an opened device's table.
 //
-// table() and handle() stand in for the device's own; calls reach the device unchanged. Time, calls, work and
-// floors add up per kernel, and per shape of matrix product, under the engine call that is under way; between
-// calls nothing is recorded. On a device that is not the CPU every entry is waited for, so kernels no longer
-// overlap with the host.
+// table() and handle() replace the device's own; calls reach the device unchanged. Time, calls, work and lower bounds
+// add up per kernel, and per shape of matrix product, for the current engine call; between calls nothing is recorded.
+// On a device other than the CPU every entry waits for the kernel, so kernels no longer overlap with the host.
 //
-// One thread calls it. The device stays its owner's, open for as long as this lives.
+// One thread calls it. It does not own the device, which must stay open during its lifetime.
 #ifndef SWIRL_KERNELS_PROFILE_H_
 #define SWIRL_KERNELS_PROFILE_H_
 
@@ -26,7 +25,8 @@ namespace swirl {
 struct Cost {
   int64_t calls = 0;
   double seconds = 0, flops = 0, bytes = 0;
-  double floor = 0;  // seconds: the sum over calls of the longer of computing and moving, at the peaks
+  double floor =
+      0;  // seconds: sum over calls of the roofline bound, the longer of computing and moving at the peaks
   void add(double took, const Work&, const Peaks&);
 };
 
@@ -44,14 +44,14 @@ struct ProductCost {
 struct CallCost {
   std::string call;
   int64_t count = 0;
-  double seconds = 0;                 // of the whole calls; what the kernels did not take is the host's
+  double seconds = 0;                 // of the whole calls; time outside kernels is the host's
   std::vector<OpCost> ops;            // by name
-  std::vector<ProductCost> products;  // what "gemm" is made of
+  std::vector<ProductCost> products;  // the parts of "gemm"
 };
 
 struct ProfileReport {
   Peaks peaks;
-  double seconds = 0;           // since the profile began, calls or not
+  double seconds = 0;           // since the profile began, including time between calls
   std::vector<CallCost> calls;  // by name
 };
 
@@ -102,7 +102,7 @@ class Profile {
   Peaks peaks_;
   std::chrono::steady_clock::time_point began_;
   std::map<std::string, Costs> calls_;
-  Costs* now_ = nullptr;  // of the call under way
+  Costs* now_ = nullptr;  // of the current call
 };
 
 }  // namespace swirl

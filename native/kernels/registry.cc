@@ -13,7 +13,7 @@ struct Module {
   std::string reason;
 };
 
-// The folder this code was loaded from, with its slash: the addon's, or a test program's.
+// The folder that this code was loaded from, with a trailing slash: the addon's, or a test program's.
 std::string own_folder() {
   Dl_info info;
   if (dladdr(reinterpret_cast<const void*>(&find_kernels), &info) == 0 || info.dli_fname == nullptr)

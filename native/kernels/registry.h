@@ -1,6 +1,6 @@
-// Finds the kernel tables of this machine: the CPU's, and those of modules that lie next to the addon.
+// Finds the kernel tables of this machine: the CPU's, and those of modules next to the addon.
 //
-// A module is loaded once per process, on first need, and stays. Safe from any thread. Nothing throws.
+// A module is loaded once per process, when it is first needed, and stays loaded. Safe from any thread. Nothing throws.
 #ifndef SWIRL_KERNELS_REGISTRY_H_
 #define SWIRL_KERNELS_REGISTRY_H_
 
@@ -11,11 +11,11 @@
 
 namespace swirl {
 
-// kind: "cpu" or "cuda". Null when it cannot be used; then `reason` says why. A table returned has at least
+// kind: "cpu" or "cuda". Null when it cannot be used, with the `reason`. A returned table has at least
 // one device.
 const swirl_kernels* find_kernels(const std::string& kind, std::string* reason);
 
-// What can be opened here, e.g. {"cpu", "cuda:0"}.
+// Devices that can be opened here, e.g. {"cpu", "cuda:0"}.
 std::vector<std::string> device_names();
 
 struct MissingDevice {

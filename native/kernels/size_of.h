@@ -1,4 +1,4 @@
-// How many bytes an element of a swirl_dtype takes. Apart from kernels.h, which is plain C.
+// Bytes per element of a swirl_dtype. Not in kernels.h, because that is plain C.
 #ifndef SWIRL_KERNELS_SIZE_OF_H_
 #define SWIRL_KERNELS_SIZE_OF_H_
 

@@ -22,7 +22,7 @@ int32_t power_of_two_from(int32_t x) {
   return power;
 }
 
-// Keys a call must read at the least: its own, and what its longest path sees.
+// Lower bound of the keys that a call reads: its own, and those that its longest path sees.
 double least_keys(const swirl_attention_shape& shape, const swirl_tree& tree) {
   int32_t path = tree.longest_path;
   if (shape.window > 0) path = std::min(path, shape.window - 1 + tree.longest_segment);

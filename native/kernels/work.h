@@ -1,4 +1,4 @@
-// What each kernel has to do at the least, counted from its arguments: floating-point operations and bytes
+// Lower bounds of each kernel's work, counted from its arguments: floating-point operations and bytes
 // moved. Names and arguments are those of kernels.h.
 //
 // Operations are counted for matrix products and attention only; every other kernel is bound by memory.
@@ -11,7 +11,7 @@
 namespace swirl {
 
 // The shape of a matrix product. The dimension that counts rows (m, or k where A is transposed, as in the
-// gradients of weights) is rounded up to a power of two, so that batches of many sizes fall into few kinds.
+// gradients of weights) is rounded up to a power of two, so that batches of many sizes share few shapes.
 struct ProductShape {
   int32_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;
@@ -59,7 +59,7 @@ Work convert_rows(int32_t rows, int32_t width, const float*, int32_t, const floa
                   swirl_dtype);
 Work scatter_rows(int32_t rows, int32_t width, const int32_t*, const void*, int32_t, void*, int32_t,
                   swirl_dtype);
-// Windows aside: a sliding layer is charged for every visible pair.
+// Windows are ignored: a sliding layer is charged for every visible pair.
 Work attention_forward(const swirl_attention_shape*, const swirl_tree*, const void*, int32_t, const void*,
                        int32_t, const void*, int32_t, void*, int32_t, float*, swirl_dtype);
 Work attention_backward(const swirl_attention_shape*, const swirl_tree*, const void*, int32_t, const void*,
