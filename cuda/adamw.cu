@@ -2,7 +2,7 @@
 // weight -= lr / correction1 · m / (√v / √correction2 + eps). adamw_check: the same step, not written; it finds the
 // first element that would not stay finite.
 //
-// 30 bytes a parameter with a bfloat16 copy: weight, m and v read and written, the gradient read, the copy
+// 30 bytes per parameter with a bfloat16 copy: weight, m and v read and written, the gradient read, the copy
 // written; 28 without one; the check reads 16. 15 operations: bandwidth is the bound.
 #include "cuda/adamw_step.cuh"
 #include "cuda/ops.h"
@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kPackThreads)
   });
 }
 
-constexpr float kLargest = 0x1.ffp127f;  // bfloat16 rounds this and what is larger to infinity
+constexpr float kLargest = 0x1.ffp127f;  // bfloat16 rounds this and larger ones to infinity
 
 // broken: see first_broken.
 __global__ void __launch_bounds__(kPackThreads)

@@ -1,8 +1,8 @@
 // adamw_compact: adamw's step on a bfloat16 weight and moments in 8 bits, the formats of compact_state.h. Four
-// neighboring threads hold a block of 32 elements and take the largest of its moments among them.
+// neighboring threads hold a block of 32 elements and share the maximum of its moments.
 // adamw_compact_check: the same step, not written; it finds the first element that would not stay finite.
 //
-// 12.1 bytes a parameter: the weight and both moments read and written, the gradient read. The random bits take about
+// 12.1 bytes per parameter: the weight and both moments read and written, the gradient read. The random bits take about
 // 25 integer operations.
 #include "cuda/adamw_step.cuh"
 #include "cuda/ops.h"
@@ -46,7 +46,7 @@ __device__ __forceinline__ void store_codes(uint8_t* to, int64_t left, bool alig
     if (i < left) to[i] = from[i];
 }
 
-// The pack at `at`; zeros where there is none. `left`: elements from there to the end, may be below 0.
+// The pack at `at`, padded with zeros. `left`: elements from there to the end, may be below 0.
 __device__ __forceinline__ void load(int64_t at, int64_t left, bool aligned, const __nv_bfloat16* weight,
                                      const float* gradient, const swirl_compact_moments& s,
                                      AdamwElements& x) {
@@ -64,13 +64,14 @@ __device__ __forceinline__ void load(int64_t at, int64_t left, bool aligned, con
   }
 }
 
-// The largest over the four threads of a block. All lanes of the warp call.
+// The maximum over the four threads of a block. All lanes of the warp call it.
 __device__ __forceinline__ float block_largest(float x) {
   x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
   return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
 }
 
-// packs: of the tensor, rounded up to whole warps, so that every lane of a warp takes part in the maxima.
+// packs: number of the tensor's packs, rounded up to whole warps, so that every lane of a warp takes part in the
+// maxima.
 __global__ void __launch_bounds__(kPackThreads)
     adamw_compact_kernel(int64_t count, int64_t packs, AdamwConstants c, uint64_t key, __nv_bfloat16* weight,
                          const float* gradient, swirl_compact_moments s, bool aligned) {

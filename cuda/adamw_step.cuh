@@ -1,7 +1,7 @@
 // One step of AdamW on a pack of elements in registers, for adamw.cu and adamw_compact.cu; and the search for the first
-// element that a step would break, which both their checks make.
+// element that a step would make infinite or NaN, for both checks.
 //
-// AdamwConstants are formed in float64 and rounded once, as the CPU does; every element goes through the same rounded
+// AdamwConstants are computed in float64 and rounded once, as on the CPU; every element goes through the same rounded
 // operations in the same order as there.
 #ifndef SWIRL_CUDA_ADAMW_STEP_CUH_
 #define SWIRL_CUDA_ADAMW_STEP_CUH_
@@ -44,11 +44,12 @@ inline AdamwConstants adamw_constants(const swirl_adamw& o) {
           static_cast<float>(-o.lr / o.bias_correction1)};
 }
 
-constexpr int64_t kPiece = 65536;  // elements of a block of the check; a float holds every place in one
+constexpr int64_t kPiece =
+    65536;  // elements per block of the check; a float can represent every index within one
 
-// Launches check(grid, broken) over pieces of kPiece elements; broken[piece]: place of the first element that would not
-// stay finite, counted from the end of its piece (kPiece for element 0), 0 where there is none. host_first: the lowest
-// of them, or -1.
+// Launches check(grid, broken) over pieces of kPiece elements; broken[piece]: index of the first element that would not
+// stay finite, counted from the end of its piece (kPiece for element 0), 0 if there is none. host_first: the lowest
+// index of all, or -1.
 template <class Check>
 swirl_status first_broken(swirl_device* device, size_t count, int64_t* host_first, const Check& check) {
   *host_first = -1;

@@ -1,6 +1,6 @@
 // add: y += x.
 //
-// 12 bytes an element: x and y read, y written. Floor: bytes / bandwidth.
+// 12 bytes per element: x and y read, y written. Lower bound on time: bytes / bandwidth.
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
 

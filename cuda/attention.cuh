@@ -1,4 +1,4 @@
-// What the attention kernels share: their arguments, the scores, and the choice of a kernel by head size.
+// Shared by the attention kernels: their arguments, the scores, and the choice of a kernel by head size.
 #ifndef SWIRL_CUDA_ATTENTION_CUH_
 #define SWIRL_CUDA_ATTENTION_CUH_
 
@@ -51,14 +51,14 @@ struct Scores {
   }
 };
 
-// What every attention kernel reads.
+// Arguments of every attention kernel.
 template <class T>
 struct Attention {
   swirl_tree tree;
   Scores scores;
   const T *q, *k, *v;
   int64_t ldq, ldk, ldv;
-  int heads, group, head_dim, window;  // group: query heads of a key head
+  int heads, group, head_dim, window;  // group: query heads per key head
   bool aligned_q, aligned_k, aligned_v;
 
   Attention(const swirl_attention_shape& shape, const swirl_tree& t, const void* queries, int32_t ld_queries,
@@ -85,7 +85,7 @@ __device__ __forceinline__ int first_visible(int position, int window) {
   return window > 0 && position >= window ? position - window + 1 : 0;
 }
 
-// Calls body(std::integral_constant<int, kHead>) with the least tile width that holds head_dim. (float32 has
+// Calls body(std::integral_constant<int, kHead>) with the smallest tile width that fits head_dim. (float32 has
 // one width fewer: its kernels are the reference, not the fast path.)
 template <class T, class Body>
 swirl_status with_head(int head_dim, const Body& body) {
@@ -98,12 +98,12 @@ swirl_status with_head(int head_dim, const Body& body) {
   return body(std::integral_constant<int, kLargestHead>());
 }
 
-// Shared memory that every GPU from Ampere on gives a block: 99 KiB (A10G, L4, L40S, GeForce; an A100 gives 163, Hopper
+// Shared memory per block that every GPU since Ampere has: 99 KiB (A10G, L4, L40S, GeForce; an A100 has 163, Hopper
 // and the large Blackwells 227).
 constexpr size_t kLeastShared = 99 * 1024;
 
 // Tile<T, kHead, roomy> is the shared memory of a block of threads, with the sizes that follow from it. Calls
-// body(null pointer to the tile for this GPU): the roomy one where that has room, else the one that fits all.
+// body(null pointer to the tile for this GPU): the roomy one if it fits there, else the one that fits every GPU.
 // The first pass's sums have the same order in both.
 template <template <class, int, bool> class Tile, class T, int kHead, class Body>
 swirl_status with_tile(const swirl_device* device, const Body& body) {
@@ -116,7 +116,7 @@ swirl_status with_tile(const swirl_device* device, const Body& body) {
   return body(static_cast<Roomy*>(nullptr));
 }
 
-// Whether this compilation is for a GPU that never takes the tiles which fit all: Hopper's own machine code.
+// Whether this compilation is for a GPU that never uses the small tiles: Hopper's own machine code.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 template <class Tile>
 constexpr bool kNeverRuns = !Tile::kRoomy;
@@ -125,9 +125,9 @@ template <class Tile>
 constexpr bool kNeverRuns = false;
 #endif
 
-// Refuses what no kernel here computes.
+// Refuses arguments that no kernel here supports.
 swirl_status check_attention(swirl_device*, const char* op, const swirl_attention_shape&);
-// Refuses more query heads of a key head than a tile of `queries` holds.
+// Refuses more query heads per key head than a tile of `queries` holds.
 swirl_status check_tile(swirl_device*, const char* op, const swirl_attention_shape&, int queries);
 
 }  // namespace swirl::cuda

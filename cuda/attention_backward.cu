@@ -1,6 +1,6 @@
 // Tree attention backward: delta = Σ dout · out; dq by tiles of queries; dk and dv by tiles of keys. No atomics:
-// every sum belongs to one block of threads and has one order. Scores are computed again in both passes: 7 matrix
-// products in all, against the 5 of a pass that shares them through atomics.
+// every sum belongs to one block of threads and has one order. Scores are recomputed in both passes: 7 matrix
+// products in all, compared with 5 in a pass that shares them through atomics.
 #include <algorithm>
 
 #include "cuda/attention_key_gradient.cuh"
@@ -49,7 +49,7 @@ swirl_status run_dot_rows(swirl_device* device, const Backward<T>& at, const T* 
                 entries, at.heads, at.head_dim, lanes, out, ldo, at.dout, at.lddo, delta);
 }
 
-// Rows of a chunk: some 16 tasks for each multiprocessor, each of 256 queries at least.
+// Rows per chunk: about 16 tasks per multiprocessor, each of at least 256 queries.
 int chunk_rows(const swirl_device* device, const swirl_tree& tree, int kv_heads, int group, int tile_keys) {
   const int64_t tasks = int64_t{16} * device->multiprocessors;
   const int64_t even = ceil_div(tree.pairs * kv_heads, tile_keys * tasks), least = ceil_div(256, group);
@@ -92,7 +92,7 @@ swirl_status run(swirl_device* device, Backward<T> at, int kv_heads, const T* ou
   status = launch(device, kOp, plan_keys, dim3(1), dim3(kPlanThreads), 0, tree, KeyTile::kKeys, chunk,
                   static_cast<int>(most_parts), to_keys.plan);
   if (status != SWIRL_OK) return status;
-  // How many tasks there are only the GPU knows: as many blocks of threads as run at once go through them.
+  // Only the GPU knows the number of tasks: as many blocks as can run at once loop over them.
   const unsigned resident = 4 * static_cast<unsigned>(device->multiprocessors);
   const int64_t most_tasks = could_be > 0 ? could_be : 1;
   const dim3 key_grid(most_tasks < resident ? static_cast<unsigned>(most_tasks) : resident,

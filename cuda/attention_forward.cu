@@ -1,17 +1,17 @@
 // Tree attention forward, for training and for decoding: one kernel, so that a row's bits are the same in both.
 //
-// A block of four warps (fewer where shared memory is short) takes a tile of rows, with all query heads of one key head packed next to them (a row of
-// a group of 7 fills 7 rows of the matrix tile), and walks key blocks aligned to path position
-// (attention_path.cuh). Keys and values come through cp.async, the next block's while this one is computed.
+// A block of four warps (fewer where shared memory is short) takes a tile of rows, with all query heads of one key head
+// packed next to them (a row of a group of 7 fills 7 rows of the matrix tile), and walks key blocks aligned to path
+// position (attention_path.cuh). Keys and values come through cp.async, the next block's while this one is computed.
 //
 // The order of a row's sums. Each block of keys gives, by itself: its largest score m, the sum l of 2^(score - m),
 // and the weighted values P·V from zero. These join the row's totals in ascending order of blocks:
 //   M' = max(M, m),  L = L · 2^(M - M') + l · 2^(m - M'),  O = O · 2^(M - M') + PV · 2^(m - M').
 // So blocks may be computed anywhere: where a call has few tiles (a decode step), a tile's items are split among
-// many blocks of threads, each writes (m, l, PV) to scratch, and `join_blocks` does the very same sums in the very same
-// order. Price: one multiply more per output element and block than FlashAttention-2's rescaling in place (2
-// instead of 1 against 4 · 64 operations of the tensor cores: under 4 % of issue slots), and when split
-// 8 · group · head_dim bytes of scratch traffic per row and block, against the 256 · head_dim bytes of keys and
+// many blocks of threads, each writes (m, l, PV) to scratch, and `join_blocks` computes the same sums in the same
+// order. Cost: one more multiply per output element and block than FlashAttention-2's rescaling in place (2
+// instead of 1, compared with 4 · 64 operations of the tensor cores: under 4 % of issue slots), and when split
+// 8 · group · head_dim bytes of scratch traffic per row and block, compared with 256 · head_dim bytes of keys and
 // values: 22 % at group 7, most of it inside L2. Chunks of several blocks would write less but need a second set
 // of sums in registers in every training call.
 //
@@ -27,12 +27,12 @@ constexpr int kJoinWarps = 4;
 constexpr int kJoinThreads = kJoinWarps * kWarp;
 constexpr size_t kMostPartialBytes = size_t{256} << 20;
 
-// Without kRoom_ fewer queries, but the same keys: the blocks of a row's sums, and so its bits, stay.
+// Without kRoom_ there are fewer queries but the same keys: the blocks of a row's sums, and so its bits, are the same.
 template <class T, int kHead, bool kRoom_>
 struct ForwardTile {
   static constexpr bool kRoomy = kRoom_, kFloat = std::is_same_v<T, float>;
   static constexpr int kM =
-      !kFloat && (kHead < 128 || (kHead == 128 && kRoomy)) ? 2 : 1;  // 16-row tiles of a warp
+      !kFloat && (kHead < 128 || (kHead == 128 && kRoomy)) ? 2 : 1;  // 16-row tiles per warp
   static constexpr int kWarps = kRoomy                  ? 4
                                 : kFloat                ? (kHead == kLargestHead ? 1 : 2)
                                 : kHead == kLargestHead ? 3
@@ -42,7 +42,7 @@ struct ForwardTile {
   static constexpr int kQueries = 16 * kM * kWarps;
   static constexpr int kN = kKeys / 8, kWidth = kHead;
   static constexpr int kBlocks =
-      kFloat && kHead == kLargestHead ? 1 : 2;  // that registers let onto a multiprocessor
+      kFloat && kHead == kLargestHead ? 1 : 2;  // blocks per multiprocessor that the registers allow
   // Shared memory.
   Queries<kQueries> queries;
   alignas(16) T q[kQueries * kRowStride<T, kHead>];
@@ -64,11 +64,11 @@ struct Forward : Attention<T> {
   int blocks = 0;
 };
 
-// What a row has gathered: M and L of the header.
+// Running totals of a row: M and L of the header.
 struct Softmax {
   float largest = -INFINITY, total = 0;
 
-  // Takes a block's m and l in; gives the factors of O and PV.
+  // Adds a block's m and l; returns the factors of O and PV.
   __device__ __forceinline__ float2 join(float block_largest, float block_total) {
     const float now = fmaxf(largest, block_largest);
     const float base = now == -INFINITY ? 0.0f : now;
@@ -83,7 +83,7 @@ struct Softmax {
 __device__ __forceinline__ float joined(float sum, float block_sum, float2 factors) {
   return fmaf(block_sum, factors.y, product(sum, factors.x));
 }
-// + 0: a zero has one sign, whatever zeros were added to it.
+// + 0: gives zero one sign, whatever zeros were added to it.
 __device__ __forceinline__ float finished(float sum, float inverse) { return fmaf(sum, inverse, 0.0f); }
 
 // Row's largest score and its sum of 2^(factor · score - largest), which the scores become.
@@ -116,7 +116,7 @@ __device__ __forceinline__ void weigh(float factor, float (&score)[kM][kN][4], f
     }
 }
 
-// The scores of an item's keys, weighed, for the warp's queries; false when none of them sees any.
+// The weights of an item's keys for the warp's queries; false when none of them sees any.
 template <class T, int kM, int kN, class Tile>
 __device__ __forceinline__ bool weigh_item(const Forward<T>& at, const Tile& tile, int first_query, Item item,
                                            int sharers, const T* keys, float (&score)[kM][kN][4],
@@ -132,7 +132,7 @@ __device__ __forceinline__ bool weigh_item(const Forward<T>& at, const Tile& til
   return true;
 }
 
-// Joins a block's m, l and PV to the totals. (Columns past head_dim are left out, which also keeps the compiler
+// Joins a block's m, l and PV to the totals. (Columns past head_dim are skipped, which also keeps the compiler
 // from having more of PV in registers at a time than it has room for.)
 template <class T, int kM, int kN, int kParts>
 __device__ __forceinline__ void take_part(const Forward<T>& at, const Weights<T, kM, kN>& weights,
@@ -161,7 +161,7 @@ __device__ __forceinline__ void take_part(const Forward<T>& at, const Weights<T,
   }
 }
 
-// Leaves a block's m, l and PV in scratch, for the queries that see a key of it: their largest score alone adds
+// Writes a block's m, l and PV to scratch, for the queries that see one of its keys: their largest score alone adds
 // 1 to l.
 template <class T, int kHead, int kM, int kN, class Tile>
 __device__ __forceinline__ void leave_part(const Forward<T>& at, const Tile& tile, int first_query, int block,
@@ -223,7 +223,7 @@ __device__ __forceinline__ void store_rows(const Forward<T>& at, const Tile& til
     }
 }
 
-// kSplit: the tile's items are shared out among gridDim.z blocks of threads.
+// kSplit: the tile's items are divided among gridDim.z blocks of threads.
 template <class T, class Tile, bool kSplit>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) forward(Forward<T> at) {
   if constexpr (kNeverRuns<Tile>) return;
@@ -231,7 +231,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) forward(Forward
   Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int first_query = warp * kM * 16, kv_head = static_cast<int>(blockIdx.y);
-  // The last tiles have the longest paths: first.
+  // The last tiles have the longest paths, so they are started first.
   const int row_begin = static_cast<int>(gridDim.x - 1 - blockIdx.x) * at.tile_rows;
   const int row_end = row_begin + at.tile_rows < at.tree.rows ? row_begin + at.tile_rows : at.tree.rows;
   describe_rows(at.tree, at.window, kKeys, row_begin, row_end, &tile.queries.rows);
@@ -312,7 +312,7 @@ swirl_status run(swirl_device* device, Forward<T> at, int kv_heads, int64_t long
   const int64_t tiles = ceil_div(at.tree.rows, at.tile_rows);
   const int64_t blocks = ceil_div(longest_path, Tile::kKeys);
 
-  // Split when the tiles leave most of the GPU idle: two blocks of threads for each multiprocessor.
+  // Split when the tiles leave most of the GPU idle: into two blocks of threads per multiprocessor.
   int64_t splits = 1;
   const int64_t wanted = 2 * static_cast<int64_t>(device->multiprocessors), there = tiles * kv_heads;
   if (there * 2 <= wanted && blocks > 1) {

@@ -2,7 +2,7 @@
 // order, all query heads of the key head next to each row:
 //   dv = Σ p · dout,   dk = scale · Σ p · (dp - delta) · q.
 // A row sees a key when 0 <= position[row] - key position (< window). The products are transposed: keys are the
-// rows of the matrix tiles, so p and dp lie in registers just as the second product wants them.
+// rows of the matrix tiles, so p and dp are in registers as the second product needs them.
 #ifndef SWIRL_CUDA_ATTENTION_KEY_GRADIENT_CUH_
 #define SWIRL_CUDA_ATTENTION_KEY_GRADIENT_CUH_
 
@@ -11,7 +11,7 @@
 
 namespace swirl::cuda {
 
-// A task, found from its number.
+// A task, computed from its index.
 struct KeyTask {
   int number;
   int first_key, keys, position;  // of the tile: slots first_key …, how many, path position of the first
@@ -27,7 +27,7 @@ __device__ KeyTask key_task(const Attention<T>& at, const KeyPlan& plan, int til
   const int run = first_above(plan.task_begin + 1, tree.key_runs, task);
   const int chunk_rows = plan.chunk_rows[0];
   const RunTasks cut = tasks_of_run(tree, run, tile_keys, chunk_rows);
-  // Neighboring tiles go through the same rows at the same time: they find them in L2.
+  // Neighboring tiles read the same rows at the same time, so they find them in L2.
   const int local = task - plan.task_begin[run], tile = local % cut.tiles, chunk = local / cut.tiles;
   out.first_key = tree.key_begin[run] + tile * tile_keys;
   out.keys = tree.key_end[run] - out.first_key < tile_keys ? tree.key_end[run] - out.first_key : tile_keys;
@@ -36,7 +36,7 @@ __device__ KeyTask key_task(const Attention<T>& at, const KeyPlan& plan, int til
   out.row_begin = first + chunk * chunk_rows;
   out.row_end = last - out.row_begin < chunk_rows ? last : out.row_begin + chunk_rows;
   out.part = cut.chunks > 1 ? plan.part_begin[run] + tile * cut.chunks + chunk : -1;
-  // Rows of the run's own segment stand at successive positions: those before the tile see none of it.
+  // Rows of the run's own segment have successive positions: those before the tile see none of it.
   const int segment = first_above(tree.query_end, tree.segments, first);
   if (segment < tree.segments && tree.query_begin[segment] <= first) {
     const int end = tree.query_end[segment] < last ? tree.query_end[segment] : last;
@@ -48,14 +48,14 @@ __device__ KeyTask key_task(const Attention<T>& at, const KeyPlan& plan, int til
   return out;
 }
 
-// Without kRoom_ fewer keys, and half the queries in a step.
+// Without kRoom_ there are fewer keys, and half the queries per step.
 template <class T, int kHead, bool kRoom_>
 struct KeyGradientTile {
   static constexpr bool kRoomy = kRoom_, kFloat = std::is_same_v<T, float>, kLargest = kHead == kLargestHead;
   static constexpr int kWidth = kHead;
   static constexpr int kWarps = kFloat && kLargest ? (kRoomy ? 2 : 1) : kRoomy ? 4 : 3;
   static constexpr int kThreads = kWarps * kWarp;
-  static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-key tiles of a warp
+  static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-key tiles per warp
   static constexpr int kKeys = 16 * kM * kWarps;
   static constexpr int kQueries = (kFloat         ? (kLargest ? 16 : 32)
                                    : kHead == 96  ? 64
@@ -66,7 +66,7 @@ struct KeyGradientTile {
   // At the largest head size the sums of dk and dv are too many for a thread's registers: two blocks of
   // threads, one for each (5 products instead of 4).
   static constexpr int kRoles = kLargest ? 2 : 1;
-  static constexpr int kBlocks = kFloat && kLargest ? 1 : kLargest ? 1 : 2;  // on a multiprocessor, at least
+  static constexpr int kBlocks = kFloat && kLargest ? 1 : kLargest ? 1 : 2;  // minimum per multiprocessor
   static constexpr int kQuerySize = kQueries * kRowStride<T, kHead>;
 
   // Shared memory. Queries of an even and an odd step.
@@ -88,7 +88,7 @@ struct KeyGradient {
   bool paired;
 };
 
-// One query of a step: what a thread fetches before a step and puts into shared memory after it.
+// One query of a step: data that a thread loads before a step and stores in shared memory after it.
 struct QueryFacts {
   float lse, delta;
   int position;
@@ -101,7 +101,7 @@ __device__ __forceinline__ bool differentiate_step(const Backward<T>& at, const 
                                                    int odd, bool for_keys, float (&p)[kM][kN][4],
                                                    float (&dproduct)[kM][kN][4]) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  // Keys of the warp stand at positions lowest … highest; queries of this lane's columns at least … most.
+  // Keys of the warp are at positions lowest … highest; queries of this lane's columns at least … most.
   const int lowest = tile.task.position + first_key, there = tile.task.keys - first_key;
   const int highest = lowest + (there < 16 * kM ? there : 16 * kM) - 1;
   int least = 0x7fffffff, most = -1;
@@ -170,10 +170,10 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const bool for_keys = kBoth || blockIdx.z == 0;
   const int first_key = warp * kM * 16;  // of the warp, in the tile
 
-  // The task's facts stay in shared memory: registers are for the sums.
+  // The task's data stays in shared memory, because the sums need the registers.
   if (thread == 0) tile.task.number = static_cast<int>(blockIdx.x);
   for (;;) {
-    __syncthreads();  // the task before is done with the tile
+    __syncthreads();  // the previous task is done with the tile
     const int number = tile.task.number;
     if (number >= to.plan.task_begin[at.tree.key_runs]) return;
     __syncthreads();
@@ -269,7 +269,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
       if ((step + 1) * kQueries < task.queries) keep(step + 1, next);
     }
 
-    // Adds to dk and dv, or leaves a part.
+    // Adds to dk and dv, or stores a part.
     const auto leave = [&](const float(&sum)[kHead / 16][kM][2][4], bool keys) {
       const float scale = keys ? at.scores.scale : 1.0f;
 #pragma unroll
@@ -311,8 +311,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
 
 constexpr int kPartThreads = 128;
 
-// dk and dv of tiles of several chunks += their parts. A block of threads takes as many elements of a tile as one
-// of its parts is of all.
+// dk and dv of tiles of several chunks += their parts. The blocks of threads of a tile's parts divide its elements
+// evenly.
 __global__ void __launch_bounds__(kPartThreads)
     add_parts(swirl_tree tree, KeyGradient to, int tile_keys, int width, int head_dim) {
   const int thread = static_cast<int>(threadIdx.x);

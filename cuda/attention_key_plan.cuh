@@ -1,10 +1,10 @@
-// How the gradients of keys are cut into tasks.
+// Divides the gradients of keys into tasks.
 //
 // A task is a tile of keys of one key run and a chunk of the rows that may see the run. The keys of a prompt are
-// seen by every row of its tree, those of an action by a few dozen, so rows are cut into chunks: a 1,024-token
+// seen by every row of its tree, those of an action by a few dozen, so rows are divided into chunks: a 1,024-token
 // prompt under 50,000 rows is 8 or 16 tiles of keys for each key head, far fewer than a GPU has multiprocessors,
 // and each would take as long as all the other work together. A tile of one chunk adds to dk and dv itself; of
-// a tile of several each leaves its sum in scratch (a part), and add_parts adds them in ascending order of
+// the chunks of other tiles store their sums in scratch (a part each), and add_parts adds them in ascending order of
 // chunks. The chunk is a function of the call's sizes only, so a call repeated gives the same bits.
 #ifndef SWIRL_CUDA_ATTENTION_KEY_PLAN_CUH_
 #define SWIRL_CUDA_ATTENTION_KEY_PLAN_CUH_
@@ -20,7 +20,7 @@ struct KeyPlan {
   int32_t* chunk_rows;  // [1]
 };
 
-// A run's share of the plan.
+// A run's part of the plan.
 struct RunTasks {
   int tiles, chunks;
   __device__ int tasks() const { return tiles * chunks; }
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kPlanThreads)
   __shared__ int warp_tasks[kPlanThreads / kWarp], warp_parts[kPlanThreads / kWarp];
   const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp, warp = thread / kWarp;
   for (;; chunk_rows *= 2) {
-    int parts = 0;  // of this thread's runs, as far as it matters
+    int parts = 0;  // of this thread's runs, capped
     for (int run = thread; run < tree.key_runs && parts <= most_parts; run += kPlanThreads)
       parts += tasks_of_run(tree, run, tile_keys, chunk_rows).parts();
     if (block_sum<kPlanThreads>(parts <= most_parts ? parts : most_parts + 1) <= most_parts) break;

@@ -6,11 +6,11 @@
 // it is loaded once and computed for all of them at once (siblings over a common prefix; the rows of a decode
 // step). The tile's work is a list of items (segment, block): for each segment in order, the blocks it does not
 // share with the segment before. By induction every row meets its own blocks in ascending order of position,
-// and a row that does not see a block is left as it was, bit for bit. So what a tile holds besides a row does
-// not change the row.
+// and a row that does not see a block is left as it was, bit for bit. So the other rows of a tile do not
+// change a row.
 //
 // That two paths share a block is decided by comparing intervals from the root to the first that differs. Paths
-// that hold the same slots cut into other intervals may be found to share less: more work, the same bits.
+// that hold the same slots divided into other intervals may be found to share less: more work, the same bits.
 // Segments are ordered by query_begin and do not overlap, as rows in depth-first preorder give them.
 #ifndef SWIRL_CUDA_ATTENTION_PATH_CUH_
 #define SWIRL_CUDA_ATTENTION_PATH_CUH_
@@ -19,8 +19,8 @@
 
 namespace swirl::cuda {
 
-// The first i in [0, count) with list[i] > value, count when there is none; list ascends. All lanes call and
-// get it: 32 probes a step.
+// The first i in [0, count) with list[i] > value, count when there is none; list ascends. All lanes call
+// it and get the result: 32 probes per step.
 __device__ inline int first_above(const int32_t* list, int count, int value) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   int low = 0, high = count;
@@ -35,7 +35,7 @@ __device__ inline int first_above(const int32_t* list, int count, int value) {
   return low;
 }
 
-// A tile's rows and segments, in shared memory. kRows is the most rows of a tile.
+// A tile's rows and segments, in shared memory. kRows: maximum rows per tile.
 template <int kRows>
 struct TileRows {
   int count;  // segments with rows in the tile, numbered from 0 in order
@@ -82,7 +82,8 @@ __device__ void find_shared_blocks(const swirl_tree& tree, int before, int s, in
       const int blocks = (same + more) / block_keys;
       if (same > blocks * block_keys) at = last, same = last_same;
       if (lane == 0) {
-        const bool early = same > blocks * block_keys;  // the step before lies past it too: from the root
+        const bool early =
+            same > blocks * block_keys;  // the previous step is past it too: restart from the root
         tile->shared_blocks[i] = blocks;
         tile->walk_interval[i] = from_b + (early ? 0 : at);
         tile->walk_passed[i] = early ? 0 : same;
@@ -102,7 +103,7 @@ __device__ void find_shared_blocks(const swirl_tree& tree, int before, int s, in
   }
 }
 
-// Fills the tile for rows [row_begin, row_end); the whole block calls.
+// Fills the tile for rows [row_begin, row_end); the whole block calls it.
 template <int kRows>
 __device__ void describe_rows(const swirl_tree& tree, int window, int block_keys, int row_begin, int row_end,
                               TileRows<kRows>* tile) {
@@ -171,12 +172,12 @@ __device__ void describe_rows(const swirl_tree& tree, int window, int block_keys
   __syncthreads();
 }
 
-// One block of keys of one segment, for all segments from it that share the block.
+// One block of keys of one segment, for that segment and the following ones that share the block.
 struct Item {
   int segment, block;
 };
 
-// The item itself, or the next that exists; segment == count past the last.
+// The item itself, or the next one that exists; segment == count past the last.
 template <int kRows>
 __device__ __forceinline__ void settle(const TileRows<kRows>& tile, Item* item) {
   while (item->segment < tile.count && item->block >= tile.end_block[item->segment]) {
@@ -190,7 +191,7 @@ __device__ __forceinline__ void advance(const TileRows<kRows>& tile, Item* item)
   settle(tile, item);
 }
 
-// Items in all.
+// Total number of items.
 template <int kRows>
 __device__ __forceinline__ int count_items(const TileRows<kRows>& tile) {
   int items = 0;
@@ -211,7 +212,7 @@ __device__ __forceinline__ Item item_at(const TileRows<kRows>& tile, int index) 
   return {i, tile.first_block[i] + index};
 }
 
-// One past the last segment that shares the item's block. All lanes call.
+// One past the last segment that shares the item's block. All lanes call it.
 template <int kRows>
 __device__ __forceinline__ int sharers_end(const TileRows<kRows>& tile, Item item) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
@@ -223,7 +224,7 @@ __device__ __forceinline__ int sharers_end(const TileRows<kRows>& tile, Item ite
   return tile.count;
 }
 
-// One warp's way along the paths: items in ascending order, 32 intervals a step.
+// One warp's walk along the paths: items in ascending order, 32 intervals per step.
 class PathWalk {
  public:
   // slots[i] = slot at path position item.block · kKeys + i, -1 past the path's end.
@@ -253,7 +254,7 @@ class PathWalk {
       const int start = passed_ + through - length - first;  // of this interval, from the block's first
       const int from = start > 0 ? start : 0, to = start + length < kKeys ? start + length : kKeys;
       unsigned overlapping = __ballot_sync(kAllLanes, from < to);
-      if (__popc(overlapping) <= 4) {  // few long ones: all lanes write one
+      if (__popc(overlapping) <= 4) {  // few long ones: all lanes write one together
         for (; overlapping != 0; overlapping &= overlapping - 1) {
           const int source = __ffs(static_cast<int>(overlapping)) - 1;
           const int shift = __shfl_sync(kAllLanes, begin - start, source);

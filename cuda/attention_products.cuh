@@ -1,14 +1,14 @@
-// The two products that attention is made of, over tiles in shared memory, for one warp.
+// The two products of attention, over tiles in shared memory, for one warp.
 //
-// Sums lie in the warp's registers as mma.m16n8k16 lays them: with g = lane / 4, t = lane % 4, sum[m][n] is a
-// 16×8 tile whose elements 0, 1 are row g, columns 2t, 2t + 1 and 2, 3 the same of row g + 8. bfloat16 goes
-// through mma.sync; float32 through plain fused multiply-adds in the same layout, so that everything around the
+// Sums are in the warp's registers in the layout of mma.m16n8k16: with g = lane / 4, t = lane % 4, sum[m][n] is a
+// 16×8 tile whose elements 0, 1 are row g, columns 2t, 2t + 1 and 2, 3 the same of row g + 8. bfloat16 uses
+// mma.sync; float32 uses plain fused multiply-adds in the same layout, so that everything around the
 // products is written once. In both a row's sums depend on that row of A and on B only, and run over the inner
-// index in ascending steps: where a row stands in its tile does not change its bits.
+// index in ascending steps: a row's place in its tile does not change its bits.
 //
 // A tile's rows are kWidth elements and 16 bytes apart: eight successive rows then begin in eight different
-// 16-byte banks, and ldmatrix meets no conflict, at any width. (That is what a swizzle is for; the gap costs
-// 3–12 % of shared memory and no arithmetic, and serves width 96 too.)
+// 16-byte banks, so that ldmatrix has no bank conflicts at any width. (A swizzle would do the same; the gap costs
+// 3–12 % of shared memory and no arithmetic, and also works for width 96.)
 #ifndef SWIRL_CUDA_ATTENTION_PRODUCTS_CUH_
 #define SWIRL_CUDA_ATTENTION_PRODUCTS_CUH_
 
@@ -46,7 +46,7 @@ __device__ __forceinline__ float power_of_two(float x) {
 #endif
 }
 
-// A product that no compiler fuses with what follows.
+// A product that the compiler does not fuse with a following addition.
 __device__ __forceinline__ float product(float a, float b) { return __fmul_rn(a, b); }
 
 template <int kM, int kN>
@@ -116,7 +116,7 @@ __device__ __forceinline__ void multiply_transposed(float (&sum)[kM][kN][4], con
   }
 }
 
-// Weights [16 kM, 8 kN] of the second product: in registers, rounded, or (float32) in memory of the warp's own.
+// Weights [16 kM, 8 kN] of the second product: in registers, rounded, or (float32) in the warp's own memory.
 template <class T, int kM, int kN>
 struct Weights;
 
@@ -234,7 +234,7 @@ __device__ __forceinline__ void load_tile(T* tile, int rows, int width, bool ali
   }
 }
 
-// A pair of neighbours, columns `column` and the next, to a row of `width` elements. `paired`: the two lie in
+// Stores a pair, columns `column` and the next, to a row of `width` elements. `paired`: the two are in
 // one aligned word, and the width is even.
 template <class T>
 __device__ __forceinline__ void store_pair(T* row, int column, int width, bool paired, float first,

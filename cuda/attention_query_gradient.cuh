@@ -1,6 +1,6 @@
-// dq: a tile of queries walks its keys as in the forward pass and adds up  dq = scale · Σ p · (dp - delta) · k,
-// with p = 2^(factor · score - log2 e · lse), dp = dout · v. Keys in ascending order of position, so a row's
-// gradient is a function of that row.
+// dq: a tile of queries walks its keys as in the forward pass and computes  dq = scale · Σ p · (dp - delta) · k,
+// with p = 2^(factor · score - log2 e · lse), dp = dout · v. Keys are in ascending order of position, so a row's
+// gradient depends only on that row.
 #ifndef SWIRL_CUDA_ATTENTION_QUERY_GRADIENT_CUH_
 #define SWIRL_CUDA_ATTENTION_QUERY_GRADIENT_CUH_
 
@@ -8,7 +8,7 @@
 
 namespace swirl::cuda {
 
-// What both gradients read in addition to the forward's inputs.
+// Inputs of both gradients in addition to the forward's.
 template <class T>
 struct Backward : Attention<T> {
   using Attention<T>::Attention;
@@ -28,8 +28,8 @@ __device__ __forceinline__ void differentiate(const Scores& scores, float lse, f
   *dp *= *score;
 }
 
-// Without kRoom_ half the keys, and where that is not enough fewer queries. A row's sum is over keys in steps of 16
-// (float32: of one) either way.
+// Without kRoom_ there are half the keys, and if that is not enough, fewer queries. In both cases a row's sum runs over
+// keys in steps of 16 (float32: of one).
 template <class T, int kHead, bool kRoom_>
 struct QueryGradientTile {
   static constexpr bool kRoomy = kRoom_, kFloat = std::is_same_v<T, float>;
@@ -41,7 +41,7 @@ struct QueryGradientTile {
                                 : kHead == 128 ? (kRoomy ? 8 : 6)
                                                : (kHead == kLargestHead && !kRoomy ? 3 : 4);
   static constexpr int kThreads = kWarps * kWarp;
-  static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-row tiles of a warp
+  static constexpr int kM = !kFloat && kHead <= 64 ? 2 : 1;  // 16-row tiles per warp
   static constexpr int kKeys = (kFloat         ? (kHead <= 64    ? 64
                                                   : kHead <= 128 ? 32
                                                                  : 16)
@@ -50,7 +50,7 @@ struct QueryGradientTile {
                                (kRoomy ? 1 : 2);
   static constexpr int kQueries = 16 * kM * kWarps;
   static constexpr int kN = kKeys / 8;
-  static constexpr int kBlocks = kHead <= 64 ? 2 : 1;  // that registers let onto a multiprocessor
+  static constexpr int kBlocks = kHead <= 64 ? 2 : 1;  // blocks per multiprocessor that the registers allow
 
   // Shared memory.
   Queries<kQueries> queries;
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   Tile& tile = *reinterpret_cast<Tile*>(dynamic_shared());
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int first_query = warp * kM * 16, kv_head = static_cast<int>(blockIdx.y);
-  // The last tiles have the longest paths: first.
+  // The last tiles have the longest paths, so they are started first.
   const int row_begin = static_cast<int>(gridDim.x - 1 - blockIdx.x) * to.tile_rows;
   const int row_end = row_begin + to.tile_rows < at.tree.rows ? row_begin + to.tile_rows : at.tree.rows;
   describe_rows(at.tree, at.window, kKeys, row_begin, row_end, &tile.queries.rows);

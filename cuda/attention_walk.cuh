@@ -1,4 +1,4 @@
-// A tile of queries walks its keys: what the forward pass and the gradient of the queries have in common.
+// The walk of a tile of queries over its keys, shared by the forward pass and the gradient of the queries.
 #ifndef SWIRL_CUDA_ATTENTION_WALK_CUH_
 #define SWIRL_CUDA_ATTENTION_WALK_CUH_
 
@@ -15,7 +15,7 @@ struct Queries {
   int owner[kQueries], position[kQueries];  // of the query's row; -1 past the last query
   int entry[kQueries];                      // row · heads + head
 
-  // The whole block calls; a barrier must follow. Returns how many queries there are.
+  // The whole block calls it; a barrier must follow. Returns the number of queries.
   template <class T>
   __device__ int describe(const Attention<T>& at, int row_begin, int row_end, int kv_head) {
     const int used = (row_end - row_begin) * at.group;
@@ -29,7 +29,7 @@ struct Queries {
   }
 };
 
-// Of an item's keys, query i sees low … high; none when high < low.
+// Query i sees the keys low … high of an item; none when high < low.
 template <int kKeys, int kQueries>
 __device__ __forceinline__ void visible_keys(const Queries<kQueries>& queries, int i, int window, Item item,
                                              int sharers, int* low, int* high) {
@@ -39,7 +39,7 @@ __device__ __forceinline__ void visible_keys(const Queries<kQueries>& queries, i
   *high = owner < item.segment || owner >= sharers ? -1 : to < kKeys ? to : kKeys - 1;
 }
 
-// Whether any, and whether all, of the warp's queries see any, all keys of an item.
+// Whether any of the warp's queries sees any key of an item, and whether all see all.
 struct Sight {
   bool some, all;
 };
@@ -58,7 +58,7 @@ __device__ __forceinline__ Sight sight(const Queries<kQueries>& queries, int fir
   return {__any_sync(kAllLanes, some) != 0, __all_sync(kAllLanes, all) != 0};
 }
 
-// Puts `nothing` in the places of x that a query does not see.
+// Sets the elements of x that a query does not see to `nothing`.
 template <int kKeys, int kM, int kN, int kQueries>
 __device__ __forceinline__ void hide(const Queries<kQueries>& queries, int first_query, int window, Item item,
                                      int sharers, float nothing, float (&x)[kM][kN][4]) {
@@ -80,8 +80,8 @@ __device__ __forceinline__ void hide(const Queries<kQueries>& queries, int first
     }
 }
 
-// Keys and values of an even and an odd item, and what is known of the items to come. In shared memory: what
-// stays in registers over the walk is the sums.
+// Keys and values of an even and an odd item, and data of the next items. In shared memory, because the sums
+// take the registers during the walk.
 template <class T, int kHead, int kKeys>
 struct KeyTiles {
   static constexpr int kSize = kKeys * kRowStride<T, kHead>;
@@ -122,8 +122,8 @@ struct KeyTiles {
 };
 
 // Calls body(item, one past the last segment that shares it, keys, values) for items [begin, end) of the tile,
-// of which there is one at least. An item's keys are copied while the item before is computed. Everything
-// that the block wrote to shared memory or began to copy before the call is there in body.
+// at least one. An item's keys are copied while the previous item is computed. Everything that the block
+// wrote to shared memory or began to copy before the call is visible in body.
 template <class T, int kHead, int kKeys, int kRows, class Body>
 __device__ __forceinline__ void walk_items(const Attention<T>& at, int kv_head, const TileRows<kRows>& rows,
                                            int begin, int end, KeyTiles<T, kHead, kKeys>& tiles,

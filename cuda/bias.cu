@@ -1,7 +1,7 @@
 // bias_forward: x += bias in every row. bias_backward: dbias += Σ over rows of dy (column_sums.cuh).
 //
-// In bfloat16 forward moves 4 bytes an element (read and written). Backward reads 2 and, for the sums of 16
-// rows, writes and reads 1/4 byte more each. Floor: bytes / bandwidth.
+// In bfloat16 forward moves 4 bytes per element (read and written). Backward reads 2 and, for the sums of 16
+// rows, writes and reads 1/4 byte more each. Lower bound on time: bytes / bandwidth.
 #include "cuda/column_sums.cuh"
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
@@ -9,7 +9,7 @@
 namespace swirl::cuda {
 namespace {
 
-constexpr int kRows = 16;  // of a piece
+constexpr int kRows = 16;  // rows per piece
 constexpr int kThreads = 64;
 
 template <class T>

@@ -1,6 +1,6 @@
 // Sums over rows, for gradients that every row adds to (norm weights, biases). Pieces of a fixed number of rows
-// are summed apart in float32, each by one block, then in float64 in one order, since rows of such a gradient
-// nearly cancel. Pieces and order depend on the row count only.
+// are summed separately in float32, each by one block, then added in float64 in one order, since the terms of such a
+// gradient nearly cancel. Pieces and order depend only on the number of rows.
 #ifndef SWIRL_CUDA_COLUMN_SUMS_CUH_
 #define SWIRL_CUDA_COLUMN_SUMS_CUH_
 
@@ -9,7 +9,7 @@
 
 namespace swirl::cuda {
 
-constexpr int kSumColumns = 32;  // columns of a block
+constexpr int kSumColumns = 32;  // columns per block
 constexpr int kSumLanes = 16;    // threads that share a column's pieces
 
 // to[width] += sums[pieces, width]

@@ -1,6 +1,6 @@
-// convert: between float32 and bfloat16, to nearest even.
+// convert: between float32 and bfloat16, rounding to nearest even.
 //
-// 6 bytes an element: 4 on one side, 2 on the other. Floor: bytes / bandwidth.
+// 6 bytes per element: 4 on one side, 2 on the other. Lower bound on time: bytes / bandwidth.
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
 #include "native/kernels/size_of.h"

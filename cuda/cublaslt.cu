@@ -65,10 +65,10 @@ bool resolve_all(void* from, Library* to) {
          resolve(from, "cublasLtMatmul", &to->matmul);
 }
 
-// A library that was opened, for good: what has once started a thread must not be unloaded.
+// An opened library, which is never closed: a library that has started a thread must not be unloaded.
 struct Opened {
   Library library = {};
-  std::string why;  // it is of no use; empty when it is
+  std::string why;  // why it cannot be used; empty if it can
 };
 
 Opened& opened(const std::string& file) {
@@ -108,7 +108,7 @@ std::vector<std::string> candidates() {
 
 const Library* open_library(const std::function<Status(const Library&)>& starts, std::string* reason) {
   static auto* guard = new std::mutex;
-  static const Library* chosen = nullptr;  // what started once
+  static const Library* chosen = nullptr;  // the first that started
   const std::lock_guard<std::mutex> held(*guard);
   std::string tried;
   std::vector<std::string> files = candidates();

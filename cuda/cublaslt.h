@@ -72,11 +72,12 @@ struct Library {
 };
 
 // Files to try, in this order: SWIRL_CUBLASLT alone where it is set; else, of versions 13, 12 and 11 in turn, what the
-// loader finds (LD_LIBRARY_PATH, ldconfig), the toolkit's, and what pip has put beside the Pythons of this environment.
+// loader finds (LD_LIBRARY_PATH, ldconfig), the toolkit's, and those that pip installed for the Pythons of this
+// environment.
 std::vector<std::string> candidates();
 
-// The first of them that loads and that `starts` accepts: a library newer than the driver loads and then does not
-// start, and an older one may. Kept for the process. Null when there is none; then `reason` says what was tried and how
+// The first of them that loads and that `starts` accepts: a library newer than the driver loads but does not start,
+// while an older one may. Kept for the process. Null when there is none; `reason` then lists what was tried, and how
 // to install it. `starts` returns cublasLtCreate's status.
 const Library* open_library(const std::function<Status(const Library&)>& starts, std::string* reason);
 

@@ -1,5 +1,5 @@
-// Opening a GPU: Ampere (compute capability 8.0) or later. CUDA_VISIBLE_DEVICES decides which GPUs there are
-// and how they are numbered, as in every CUDA program: cuda:1 is the second visible one.
+// Opening a GPU: Ampere (compute capability 8.0) or later. CUDA_VISIBLE_DEVICES selects
+// and numbers the GPUs, as in every CUDA program: cuda:1 is the second visible one.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -21,7 +21,7 @@ std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
-// Why no device answers, with the remedy.
+// Why there is no device, with the remedy.
 std::string absence(cudaError_t error) {
   int driver = 0, runtime = 0;
   cudaDriverGetVersion(&driver);
@@ -96,7 +96,7 @@ bool waits_after_launch() {
   return waits;
 }
 
-// Errors after which CUDA refuses every further call in this process: the context is corrupt.
+// Errors after which CUDA rejects every further call in this process: the context is corrupt.
 bool is_sticky(cudaError_t error) {
   switch (error) {
     case cudaErrorECCUncorrectable:
@@ -142,7 +142,7 @@ void put(char (&to)[N], const std::string& text) {
 
 swirl_status check(swirl_device* device, cudaError_t error, const char* what) {
   if (error == cudaSuccess) return SWIRL_OK;
-  cudaGetLastError();  // not to be found again by the next launch
+  cudaGetLastError();  // clears it, so that the next launch does not report it
   return settle(device, error,
                 std::string(what) + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")");
 }
@@ -152,7 +152,7 @@ swirl_status enter(swirl_device* device) {
   return check(device, cudaSetDevice(device->ordinal), "the device does not answer");
 }
 
-// Asked once: the answer stays, and after a lost device CUDA may not give it again.
+// Queried once: the answer does not change, and after a lost device CUDA may not give it again.
 int32_t device_count() {
   static std::atomic<int32_t> known{0};
   if (known > 0) return known;
@@ -174,7 +174,7 @@ int32_t device_count() {
 swirl_status device_open(int32_t ordinal, int32_t, swirl_device** out) {
   *out = nullptr;
   const int32_t count = device_count();
-  if (count == 0) return SWIRL_UNSUPPORTED;  // the reason is set
+  if (count == 0) return SWIRL_UNSUPPORTED;  // the reason is already set
   if (ordinal < 0 || ordinal >= count)
     return fail(nullptr, SWIRL_INVALID, "cuda:%d does not exist: %d visible, cuda:0 to cuda:%d", ordinal,
                 count, count - 1);
@@ -184,7 +184,7 @@ swirl_status device_open(int32_t ordinal, int32_t, swirl_device** out) {
   const swirl_status status = open_parts(device);
   if (status != SWIRL_OK) {
     fail(nullptr, status, "%s", device->error.c_str());
-    // What the open has made is freed as far as CUDA still lets it.
+    // Frees what the open has allocated, as far as CUDA still allows it.
     close_parts(device);
     delete device;
     return status;
@@ -193,7 +193,7 @@ swirl_status device_open(int32_t ordinal, int32_t, swirl_device** out) {
   return SWIRL_OK;
 }
 
-// A lost device's memory went with its context; only what lies in this process is freed.
+// A lost device's memory is gone with its context; only host memory is freed.
 void device_close(swirl_device* device) {
   if (device == nullptr) return;
   cudaSetDevice(device->ordinal);
@@ -228,7 +228,7 @@ void* reserve(swirl_device* device, size_t bytes) {
   cudaFree(device->scratch);
   device->scratch = nullptr;
   device->scratch_bytes = 0;
-  const size_t room = (bytes + (size_t{1} << 20)) >> 20 << 20;  // whole MiB, so that it seldom grows
+  const size_t room = (bytes + (size_t{1} << 20)) >> 20 << 20;  // whole MiB, so that it rarely grows
   const std::string what = std::to_string(bytes) + " bytes of scratch";
   if (check(device, cudaMalloc(&device->scratch, room), what.c_str()) != SWIRL_OK) {
     device->scratch = nullptr;

@@ -2,7 +2,7 @@
 // header is needed to read it.
 //
 // Everything runs in order on one stream, so an op may reuse the scratch of the op before it. Scratch grows to
-// the largest need and stays: after the first steps nothing is allocated.
+// the largest size needed and is kept: after the first steps nothing is allocated.
 #ifndef SWIRL_CUDA_DEVICE_H_
 #define SWIRL_CUDA_DEVICE_H_
 
@@ -44,11 +44,11 @@ namespace swirl::cuda {
 // device keeps the text of its loss.
 swirl_status fail(swirl_device*, swirl_status, const char* format, ...) __attribute__((format(printf, 3, 4)));
 
-// Makes the device the current one and is the first step of every entry of the table. A lost device fails here.
+// Makes the device the current one; the first step of every entry of the table. Fails for a lost device.
 swirl_status enter(swirl_device*);
 
-// Scratch of at least `bytes`, aligned to 256, contents undefined; null when memory is out, the error text is
-// set then and the op returns SWIRL_OUT_OF_MEMORY. Valid until the next call: an entry asks once, for all it
+// Scratch of at least `bytes`, aligned to 256, contents undefined. Null when out of memory: the error text is then
+// set, and the op returns SWIRL_OUT_OF_MEMORY. Valid until the next call, so an entry asks once, for all that it
 // needs. Growing waits for the stream.
 void* reserve(swirl_device*, size_t bytes);
 

@@ -1,12 +1,12 @@
 // embedding_forward: rows of the table, scaled, as float32. embedding_backward: adds rows of the gradient to
 // the table's gradient, the rows of each token in ascending order.
 //
-// The backward is planned on the host: which tokens occur, and the rows of each. One column of blocks serves
+// The backward is planned on the host: the distinct tokens, and the rows of each. One column of blocks computes
 // one token, so no two threads share an element.
 //
-// Forward moves 6 bytes an element with a bfloat16 table. Backward moves 4 bytes an element of the gradient
-// and 8 an element of each distinct token. Floor: bytes / bandwidth, unless one token has most of the rows:
-// its sum is a chain of one addition a row.
+// Forward moves 6 bytes per element with a bfloat16 table. Backward moves 4 bytes per element of the gradient and 8 per
+// element of each distinct token. Lower bound on time: bytes / bandwidth, unless one token has most of the rows: its
+// sum is a chain of one addition per row.
 #include <numeric>
 #include <vector>
 

@@ -11,8 +11,8 @@
 namespace swirl::cuda {
 namespace {
 
-// Why this thread's last open failed, or why there is no device. A map, because a thread_local would be shared memory
-// to the emulation.
+// Why this thread's last open failed, or why there is no device. A map, because the emulation treats thread_local
+// variables as shared memory.
 std::string& open_error() {
   static auto* guard = new std::mutex;
   static auto* texts = new std::map<std::thread::id, std::string>;

@@ -2,7 +2,7 @@
 // silu(x) = x · σ(x); gelu_tanh(x) = x · ½(1 + tanh(√(2/π)(x + 0.044715x³))), written as x · σ(2 · …).
 //
 // In bfloat16 an output element moves 6 bytes forward (gate, up, out) and 10 backward (gate, up and dout read,
-// both gradients written); about 30 and 40 instructions. Floor: bytes / bandwidth.
+// both gradients written); about 30 and 40 instructions. Lower bound on time: bytes / bandwidth.
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
 

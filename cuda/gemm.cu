@@ -1,19 +1,19 @@
 // Matrix products from cuBLASLt: float32 in true float32 (never TF32), bfloat16 with float32 sums.
 //
-// A row of C must not depend on how many rows the call has: the sampler asks for a few, the trainer for
-// thousands, and their log-probs must be the same bits. cuBLASLt's heuristic picks another kernel for another
-// m, with another order of sums. So the heuristic is asked once per kind of product (n, k, transposes, types,
-// alignment), for a nominal m, and its answer serves every m. What could still tie a row to m is a reduction
-// across thread blocks (split-K, stream-K), whose cuts depend on the size of the whole: those are excluded
-// three times, by the reduction mask, by the answer's split-K number, and by giving no workspace, where partial
-// sums would have to lie. A tile kernel then sums one element of C over k in the one order of its tile.
-// cuBLASLt says of each algorithm whether it computes a size (AlgoCheck): one is chosen that computes few rows and
-// many, and asked again for every size that a call brings, the first time.
-// tests/native/gemm_test.cc checks this on the GPU at hand: rows alone have the bits they have among others.
+// A row of C must not depend on how many rows the call has: the sampler asks for a few, the trainer for thousands, and
+// their log-probs must be the same bits. cuBLASLt's heuristic picks different kernels for different m, with different
+// orders of sums. So the heuristic is asked once per kind of product (n, k, transposes, types, alignment), for a
+// nominal m, and its answer is used for every m. What could still tie a row to m is a reduction across thread blocks
+// (split-K, stream-K), whose partition depends on the size of the whole: those are excluded in three ways, by the
+// reduction mask, by the answer's split-K number, and by giving no workspace, which partial sums would need. A tile
+// kernel then sums one element of C over k in the one order of its tile. AlgoCheck tells whether an algorithm supports
+// a size: one is chosen that supports few rows and many, and it is checked again for every size, the first time that a
+// call has it. tests/native/gemm_test.cc checks this on the GPU at hand: rows alone have the bits they have among
+// others.
 //
 // A weight's gradient (transpose_a) has no rows of a batch in C: there m belongs to the kind.
 //
-// The price: products of few rows run with the tiles of many. Nothing is allocated in a call. SWIRL_CUDA_LOG=1 prints
+// The cost: products of few rows run with tiles for many. Nothing is allocated in a call. SWIRL_CUDA_LOG=1 prints
 // each plan.
 #include <cstdio>
 #include <cstdlib>
@@ -36,11 +36,11 @@ namespace {
 
 using namespace cublaslt;
 
-// The m the heuristic is asked about: rows of a training micro-batch.
+// The nominal m for the heuristic: rows of a training micro-batch.
 constexpr int32_t kNominalRows = 2048;
 // Rows of C that an algorithm must compute: a token alone, a decode step, both sides of a tile's edge, a micro-batch.
 constexpr int32_t kRowsToCheck[] = {1, 64, 127, 129, kNominalRows, 8192};
-// Alignment that lets every kernel load 16 bytes at once; more brings nothing.
+// Alignment that lets every kernel load 16 bytes at once; more has no benefit.
 constexpr uint32_t kFullAlignment = 16;
 
 // A kind of product. k is the number of rows of a micro-batch in a weight's gradient (transpose_a) and takes
@@ -67,7 +67,7 @@ int32_t next_power_of_two(int32_t x) {
 
 DataType type_of(swirl_dtype type) { return type == SWIRL_FLOAT32 ? cublaslt::kFloat32 : kBfloat16; }
 
-// What every row of a matrix is aligned to: the same for row 0 as for all of them, or a row alone would be
+// Alignment of every row of a matrix: the same for row 0 as for all of them, or a row alone would be
 // another kind of product than the same row among others.
 uint32_t alignment(const void* pointer, int32_t ld, swirl_dtype type) {
   const size_t bits =
@@ -78,7 +78,7 @@ uint32_t alignment(const void* pointer, int32_t ld, swirl_dtype type) {
 struct Plan {
   MatmulDesc desc = nullptr;
   Algo algo = {};
-  std::set<int32_t> checked;  // numbers of rows, m or k, for which the algorithm was asked
+  std::set<int32_t> checked;  // numbers of rows, m or k, for which the algorithm was checked
 };
 
 }  // namespace
@@ -86,14 +86,14 @@ struct Plan {
 struct MatrixLibrary {
   const Library* library = nullptr;
   Handle handle = nullptr;
-  // Layouts of the call under way; their sizes are set anew each time.
+  // Layouts of the current call; their sizes are set each time.
   MatrixLayout first[2] = {}, second[2] = {}, result[2] = {};  // by dtype
   std::map<Kind, Plan> plans;
 };
 
 namespace {
 
-// A failure of cuBLASLt: of the device, where CUDA says so too.
+// A failure of cuBLASLt, or of the device if CUDA reports one too.
 swirl_status failed(swirl_device* device, const std::string& what, Status status) {
   const std::string text = "gemm: " + what + ": cuBLASLt failed with status " + std::to_string(status);
   const cudaError_t stream = cudaStreamQuery(device->stream);
@@ -129,7 +129,7 @@ bool set_sizes(MatrixLibrary& matrix, const Kind& kind, int32_t rows, int32_t de
          set_size(*matrix.library, matrix.result[kind.c_type], n, m, ldc);
 }
 
-// The same with strides as narrow as what they are aligned to allows, which is in the kind.
+// The same with the narrowest strides that the kind's alignment allows.
 bool set_narrow_sizes(MatrixLibrary& matrix, const Kind& kind, int32_t m, int32_t k) {
   const auto stride = [](int64_t width, uint32_t align, swirl_dtype type) {
     const int64_t step = align / static_cast<int64_t>(size_of(type));
@@ -264,7 +264,7 @@ swirl_status open_matrix_library(swirl_device* device) {
   const Library* library =
       open_library([&](const Library& candidate) { return candidate.create(&handle); }, &reason);
   if (library == nullptr) {
-    // A GPU that has failed starts no library: that is the reason then.
+    // On a failed GPU no library starts: then that is the reason.
     const cudaError_t stream = cudaStreamQuery(device->stream);
     if (stream != cudaSuccess && stream != cudaErrorNotReady)
       return check(device, stream, "cuBLASLt does not start");

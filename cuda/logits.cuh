@@ -1,12 +1,12 @@
 // The distribution of a row of logits, shared by the log-prob and the sampling ops so that both give the same
 // bits.
 //
-// A row is cut into chunks of kLogitChunk tokens. A warp reads its chunk once, into registers, and leaves the
+// A row is divided into chunks of kLogitChunk tokens. A warp reads its chunk once, into registers, and stores the
 // chunk's maximum and sums relative to it; `combine_chunks` joins a row's chunks in float64 in one order. So
-// the work spreads over all multiprocessors however few rows there are, and the bits depend on the row only.
+// the work spreads over all multiprocessors however few rows there are, and the bits depend only on the row.
 //
-// No product here may be fused into an addition by the compiler: where they meet, one of them is rounded by
-// name (__fmul_rn, __fadd_rn), so the bits are the same in every kernel.
+// No product here may be fused into an addition by the compiler: where they meet, one of them is rounded
+// explicitly (__fmul_rn, __fadd_rn), so the bits are the same in every kernel.
 #ifndef SWIRL_CUDA_LOGITS_CUH_
 #define SWIRL_CUDA_LOGITS_CUH_
 
@@ -34,7 +34,7 @@ __device__ __forceinline__ float scaled(float logit, const LogitScale& scale) {
   return __fmul_rn(capped, scale.inverse_temperature);
 }
 
-// Never above 0, where rounding of z - lse could put it. A NaN stays one.
+// Never above 0, even if z - lse rounds to more. A NaN stays NaN.
 __device__ __forceinline__ float logprob_of(float z, float lse) {
   const float out = z - lse;
   return out > 0 ? 0 : out;
@@ -48,13 +48,13 @@ struct alignas(16) LogitChunk {
 };
 
 constexpr int kLogitChunk = 1024;
-constexpr int kLogitLanes = kLogitChunk / kWarp;  // logits of a lane
+constexpr int kLogitLanes = kLogitChunk / kWarp;  // logits per lane
 constexpr int kLogitThreads = 256;                // of a block that summarizes: 8 chunks
 constexpr int kRowThreads = 128;                  // of a block that joins a row's chunks
 
 inline int32_t logit_chunks(int32_t vocab) { return static_cast<int32_t>(ceil_div(vocab, kLogitChunk)); }
 
-// All lanes of a warp: the first token of the warp's logits with the largest, given each lane's.
+// Called by all lanes of a warp: the first token with the largest of the warp's logits, given each lane's.
 __device__ __forceinline__ int32_t first_greatest(float best, int32_t token) {
 #pragma unroll
   for (int distance = kWarp / 2; distance > 0; distance /= 2) {

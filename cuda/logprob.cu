@@ -1,10 +1,10 @@
 // logprob_forward, logprob_backward: log-probs of labels, log-sum-exp and entropy of rows of logits, and the
 // gradient of the logits.
 //
-// Forward reads 4 bytes a logit, once (logits.cuh); backward reads 4 and writes 2 (bfloat16). About 16 and 12
-// instructions a logit, 30 more with a soft-cap: bandwidth is the floor.
+// Forward reads 4 bytes per logit, once (logits.cuh); backward reads 4 and writes 2 (bfloat16). About 16 and 12
+// instructions per logit, 30 more with a soft-cap: bandwidth is the bound.
 //
-// Labels lie in device memory, so a target outside the vocabulary cannot fail the call: its log-prob is NaN,
+// Labels are in device memory, so a target outside the vocabulary cannot fail the call: its log-prob is NaN,
 // it has no gradient, and nothing outside the logits is read.
 #include "cuda/logits.cuh"
 #include "cuda/ops.h"
@@ -13,7 +13,7 @@
 namespace swirl::cuda {
 namespace {
 
-// One block a row.
+// One block per row.
 __global__ void __launch_bounds__(kRowThreads)
     logprob_rows_kernel(int32_t vocab, const float* logits, LogitScale scale, const LogitChunk* chunks,
                         int32_t chunks_of_row, const int32_t* label_offset, const int32_t* target,
@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(kRowThreads)
   }
 }
 
-constexpr int kTilePacks = 1024;  // of a block: 8192 logits of one row
+constexpr int kTilePacks = 1024;  // per block: 8192 logits of one row
 constexpr int kMapWords = kTilePacks / 32;
 
 // dz / dlogit at z
@@ -43,7 +43,7 @@ __device__ __forceinline__ float slope(float z, const LogitScale& scale, float i
   return scale.inverse_temperature * fmaf(-t, t, 1.0f);
 }
 
-// Block (row, tile of it). A map marks the packs that hold a target, so that the others never look at labels.
+// Block (row, tile of it). A map marks the packs that contain a target, so that the others never read labels.
 // inverse_range = temperature / softcap.
 template <class T>
 __global__ void __launch_bounds__(kPackThreads)

@@ -1,8 +1,8 @@
-// Device memory and the way to and from it, in order with the kernels of the device's stream.
+// Device memory and copies to and from it, in order with the kernels of the device's stream.
 //
 // Small uploads (token ids, positions, tree intervals) go through a ring of pinned slots: the call returns when
-// the bytes lie in a slot, and the stream never stands still for them. Large ones (weights) leave the staging
-// to the driver, which waits.
+// the bytes are in a slot, and the stream never waits for them. Large ones (weights) are staged by the
+// driver, which waits.
 #include <cstring>
 #include <new>
 
@@ -15,13 +15,13 @@ namespace {
 
 constexpr size_t kSlotBytes = 64 * 1024;
 constexpr int kSlots = 32;
-constexpr size_t kStagedBytes = 8 * kSlotBytes;  // no more than this goes through the ring
+constexpr size_t kStagedBytes = 8 * kSlotBytes;  // maximum size of an upload through the ring
 
 }  // namespace
 
 struct Staging {
   char* pinned = nullptr;         // [kSlots, kSlotBytes]
-  cudaEvent_t read[kSlots] = {};  // the stream has read the slot
+  cudaEvent_t read[kSlots] = {};  // recorded when the stream has read the slot
   int next = 0;
 };
 

@@ -1,7 +1,7 @@
-// The GPU's entries of the kernel table (native/kernels/kernels.h says what each does), one file per op.
+// The GPU's entries of the kernel table (documented in native/kernels/kernels.h), one file per op.
 //
 // table.cu wraps each of them: on entry the device is the current one and, in the emulation, its memory is
-// within reach. Entries may call each other.
+// accessible. Entries may call each other.
 #ifndef SWIRL_CUDA_OPS_H_
 #define SWIRL_CUDA_OPS_H_
 

@@ -1,7 +1,7 @@
 // Packs: eight consecutive elements of a row, the piece that one thread of a bandwidth-bound op handles at a
-// time, whatever the types on either side. And the grid that covers a [rows, width] plane with them.
+// time, whatever the types on either side. Also the grid that covers a [rows, width] plane with them.
 //
-// Which thread computes an element, and in what order, never depends on alignment: a misaligned row takes the
+// Which thread computes an element, and in what order, never depends on alignment: a misaligned row uses the
 // same packs, loaded one element at a time.
 #ifndef SWIRL_CUDA_PACK_CUH_
 #define SWIRL_CUDA_PACK_CUH_
@@ -17,7 +17,7 @@ namespace swirl::cuda {
 constexpr int kPack = 8;
 constexpr int kPackThreads = 256;
 
-// Whether rows of T at `pointer`, `ld` elements apart, all begin at 16-byte boundaries. Decided once a call,
+// Whether rows of T at `pointer`, `ld` elements apart, all begin at 16-byte boundaries. Decided once per call
 // on the host, for every operand.
 template <class T>
 bool aligned_rows(const T* pointer, int64_t ld) {
@@ -58,8 +58,8 @@ __device__ __forceinline__ void store_pack(T* to, int64_t count, bool aligned, c
     if (i < count) to[i] = from_float<T>(from[i]);
 }
 
-// Threads over a plane: x over the items of a row, y over rows, as many blocks as keep every multiprocessor
-// busy and no more. Large planes are walked in strides.
+// Threads over a plane: x over the items of a row, y over rows, with just enough blocks to keep every multiprocessor
+// busy. Large planes are covered in strides.
 struct Plane {
   dim3 grid, block;
 };

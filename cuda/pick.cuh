@@ -1,5 +1,5 @@
-// Drawing by inverse CDF with integers: probabilities as fixed-point numbers, whose sums are exact in any
-// order, so that neither threads nor atomics can change a draw.
+// Sampling by inverse CDF with integers: probabilities as fixed-point numbers, whose sums are exact in any
+// order, so that neither threads nor atomics can change a sample.
 #ifndef SWIRL_CUDA_PICK_CUH_
 #define SWIRL_CUDA_PICK_CUH_
 
@@ -12,8 +12,8 @@ namespace swirl::cuda {
 
 using Mass = unsigned long long;  // as atomicAdd has it
 
-// What a weight of 1 is, so that `count` weights of at most 1 cannot overflow: 2^62 / count, rounded down to a
-// power of two. Weights below its inverse are 0.
+// Fixed-point value of weight 1, chosen so that `count` weights of at most 1 cannot overflow: 2^62 / count, rounded
+// down to a power of two. Weights below its inverse are 0.
 inline float mass_unit(int64_t count) {
   int bits = 62;
   while (bits > 24 && (int64_t(1) << (62 - bits)) < count) --bits;
@@ -23,7 +23,7 @@ inline float mass_unit(int64_t count) {
 // weight is in [0, 1].
 __device__ __forceinline__ Mass to_mass(float weight, float unit) { return static_cast<Mass>(weight * unit); }
 
-// The point of [0, total) that lies at `share` in [0, 1).
+// The point of [0, total) at the fraction `share` in [0, 1).
 __device__ __forceinline__ Mass point_at(double share, Mass total) {
   const auto point = static_cast<Mass>(share * static_cast<double>(total));
   return point < total ? point : total - 1;
@@ -46,17 +46,17 @@ __device__ __forceinline__ Mass block_prefix(Mass mass, Mass* total) {
     if (warp == thread / kWarp) mass += all;
     all += of_warp[warp];
   }
-  __syncthreads();  // of_warp is free again
+  __syncthreads();  // of_warp can be reused
   *total = all;
   return mass;
 }
 
 struct Picked {
   int64_t index;
-  Mass rest;  // how far into it
+  Mass rest;  // offset within it
 };
 
-// A block finds which of `count` masses, laid end to end, holds `point`, which is below their sum.
+// Called by a block: finds which of `count` masses, laid end to end, contains `point`, which is below their sum.
 template <int kThreads, class MassAt>
 __device__ __forceinline__ Picked pick(int64_t count, Mass point, const MassAt& mass_at) {
   __shared__ Picked found;
@@ -71,11 +71,11 @@ __device__ __forceinline__ Picked pick(int64_t count, Mass point, const MassAt& 
   }
   __syncthreads();
   const Picked out = found;
-  __syncthreads();  // found is free again
+  __syncthreads();  // found can be reused
   return out;
 }
 
-// A block adds up `count` masses.
+// Called by a block: adds up `count` masses.
 template <int kThreads, class MassAt>
 __device__ __forceinline__ Mass total_of(int64_t count, const MassAt& mass_at) {
   Mass sum = 0;

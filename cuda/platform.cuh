@@ -1,7 +1,7 @@
-// The one door to the GPU's language: every .cu file includes this and none of CUDA's own headers.
+// The only include for the GPU's language: every .cu file includes this and none of CUDA's own headers.
 //
 // Under nvcc it is the CUDA runtime. With SWIRL_CUDA_EMULATED the same .cu files are plain C++ (-x c++) and
-// the language comes from cuda/emulator/, which runs the same blocks and threads on the CPU. In both worlds a
+// the language comes from cuda/emulator/, which runs the same blocks and threads on the CPU. In both cases a
 // kernel is started with `launch` and finds its dynamic shared memory with `dynamic_shared`.
 #ifndef SWIRL_CUDA_PLATFORM_CUH_
 #define SWIRL_CUDA_PLATFORM_CUH_
@@ -21,8 +21,8 @@
 
 namespace swirl::cuda {
 
-// Dynamic shared memory that a block may have without asking. The limit is 48 KiB of static and dynamic memory
-// together; kernels have at most 28 KiB of static (scripts/cuda-compile.mjs fails otherwise).
+// Dynamic shared memory that a block may use without permission from the driver. The limit is 48 KiB of static and
+// dynamic memory together; kernels have at most 28 KiB of static (scripts/cuda-compile.mjs fails otherwise).
 constexpr size_t kPlainSharedBytes = 20 * 1024;
 
 #if defined(SWIRL_CUDA_EMULATED)
@@ -30,8 +30,8 @@ constexpr size_t kPlainSharedBytes = 20 * 1024;
 // The block's dynamic shared memory, aligned to 128 bytes.
 inline unsigned char* dynamic_shared() { return emulator::dynamic_shared(); }
 
-// What <<<>>> and the checks around it are on a GPU: the emulator alone (emulator/start.cc), or below a stand-in of the
-// CUDA runtime (standin/runtime.cc).
+// Replaces <<<>>> and its checks: the emulator alone (emulator/start.cc), or under a stand-in for the CUDA runtime
+// (standin/runtime.cc).
 swirl_status start(swirl_device*, const char* op, const void* kernel, const emulator::Call&, dim3 grid,
                    dim3 block, size_t dynamic_shared_bytes);
 
@@ -53,7 +53,7 @@ swirl_status launched(swirl_device*, cudaError_t, const char* op, dim3 grid, dim
 #endif
 
 // Starts `kernel` on the device's stream; `op` names it in errors. Arguments are converted to the kernel's
-// own parameter types. A grid without blocks is no launch and no error.
+// own parameter types. A grid without blocks is not launched, and is not an error.
 template <class... P, class... A>
 swirl_status launch(swirl_device* device, const char* op, void (*kernel)(P...), dim3 grid, dim3 block,
                     size_t dynamic_shared_bytes, A... arguments) {
@@ -69,7 +69,7 @@ swirl_status launch(swirl_device* device, const char* op, void (*kernel)(P...), 
         allow_shared(device, op, reinterpret_cast<const void*>(kernel), dynamic_shared_bytes);
     if (status != SWIRL_OK) return status;
   }
-  // Not <<<>>>, whose error is the thread's last one: that may be of another device, which is lost.
+  // Not <<<>>>, which reports the thread's last error: that may come from another device, which is lost.
   std::tuple<P...> values(static_cast<P>(arguments)...);
   const cudaError_t error = std::apply(
       [&](P&... value) {

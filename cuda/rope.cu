@@ -1,6 +1,6 @@
-// rope: rotary positions in place, the two halves of a head forming the pairs (i, i + head_dim / 2).
+// rope: rotary position embedding in place, the two halves of a head forming the pairs (i, i + head_dim / 2).
 //
-// 4 bytes an element in bfloat16 (read and written); the tables' rows come from cache. Floor: bytes /
+// 4 bytes per element in bfloat16 (read and written); the tables' rows come from cache. Lower bound on time: bytes /
 // bandwidth.
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"

@@ -1,8 +1,8 @@
-// gather_rows, scatter_rows, scatter_add_rows, convert_rows: rows moved by an index or to another type. Rows
-// that only move are copied bit for bit.
+// gather_rows, scatter_rows, scatter_add_rows, convert_rows: move rows by an index or to another type. Rows
+// that are only moved are copied bit for bit.
 //
-// Bytes an element: gather and scatter 4 in bfloat16, 8 in float32; scatter_add 12; convert 6 to bfloat16.
-// Floor: bytes / bandwidth.
+// Bytes per element: gather and scatter 4 in bfloat16, 8 in float32; scatter_add 12; convert 6 to bfloat16.
+// Lower bound on time: bytes / bandwidth.
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
 #include "native/kernels/size_of.h"
@@ -10,7 +10,7 @@
 namespace swirl::cuda {
 namespace {
 
-// Lengths in words. kScatter: the index says where rows go, else where they come from.
+// Lengths in words. kScatter: the index is the destination, else the source.
 template <class Word, bool kScatter>
 __global__ void __launch_bounds__(kPackThreads)
     move_kernel(int64_t rows, int64_t width, const int32_t* index, const Word* from, int64_t ld_from,

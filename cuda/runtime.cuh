@@ -1,4 +1,4 @@
-// How the host part of the backend asks the CUDA runtime: a failed call becomes the device's error text.
+// Calls of the CUDA runtime by the host part of the backend: a failed call becomes the device's error text.
 #ifndef SWIRL_CUDA_RUNTIME_CUH_
 #define SWIRL_CUDA_RUNTIME_CUH_
 
@@ -10,15 +10,15 @@
 
 namespace swirl::cuda {
 
-// OK, or the failure as the device's error text. An error that the GPU's context does not survive makes the device
-// lost, whichever call brings it to light.
+// OK, or the failure as the device's error text. An error that corrupts the GPU's context makes the device
+// lost, whichever call reports it.
 swirl_status check(swirl_device*, cudaError_t, const char* what);
 
 // Turns a failed launch into the device's error text.
 swirl_status launched(swirl_device*, cudaError_t, const char* op, dim3 grid, dim3 block,
                       size_t dynamic_shared_bytes);
 
-// gemm.cu: finds cuBLASLt; the error says where it looked.
+// gemm.cu: finds cuBLASLt; the error lists where it looked.
 swirl_status open_matrix_library(swirl_device*);
 void close_matrix_library(swirl_device*);
 std::string matrix_library_name(const swirl_device*);

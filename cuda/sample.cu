@@ -1,10 +1,10 @@
-// sample: one token a row, by inverse CDF in token order, in fixed-point mass (pick.cuh).
+// sample: one token per row, by inverse CDF in token order, in fixed-point mass (pick.cuh).
 //
-// Greedy and whole distributions read 4 bytes a logit, once: logits.cuh's chunks say where the token lies, and
-// only its chunk is read again. The log-prob is logprob_forward's, to the bit. With top_k or top_p a block a
-// row reads the row about four times more, from cache (sample_cut.cuh). Waits for the result.
+// Greedy and whole distributions read 4 bytes per logit, once: logits.cuh's chunks tell where the token is, and
+// only its chunk is read again. The log-prob is logprob_forward's, to the bit. With top_k or top_p the block of a
+// row reads the row about four more times, from cache (sample_cut.cuh). Waits for the result.
 //
-// A row with a NaN (or +inf) has no order: its token is 0 and its log-prob NaN, which the caller sees.
+// A row with a NaN (or +inf) cannot be ordered: its token is 0 and its log-prob NaN, which the caller sees.
 #include <vector>
 
 #include "cuda/logits.cuh"
@@ -20,7 +20,7 @@ struct Drawn {
   float logprob;
 };
 
-// Block a row: the first of the largest logits; its log-prob at temperature 1.
+// One block per row: the first of the largest logits; its log-prob at temperature 1.
 __global__ void __launch_bounds__(kRowThreads)
     greedy_kernel(int32_t vocab, const float* logits, LogitScale scale, const LogitChunk* all_chunks,
                   int32_t chunks_of_row, Drawn* drawn) {
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kRowThreads)
   drawn[row] = {token, logprob_of(scaled(from[token], scale), summary.lse)};
 }
 
-// Block a row: the chunk in which the cumulative probability passes the row's uniform, then the token in it.
+// One block per row: the chunk in which the cumulative probability passes the row's uniform, then the token in it.
 __global__ void __launch_bounds__(kRowThreads)
     whole_kernel(int32_t vocab, const float* logits, LogitScale scale, const LogitChunk* all_chunks,
                  int32_t chunks_of_row, const float* uniform, float chunk_unit, float token_unit,
@@ -94,7 +94,8 @@ struct Cuts {
   double top_p;   // 1 = off
 };
 
-// Block a row: from the tokens that the cuts leave, renormalised. Dynamic shared memory: a mass a chunk.
+// One block per row: samples from the tokens that the cuts leave, renormalized. Dynamic shared memory: one mass per
+// chunk.
 __global__ void __launch_bounds__(kCutThreads)
     cut_kernel(int32_t vocab, const float* logits, LogitScale scale, const LogitChunk* all_chunks,
                int32_t chunks_of_row, const float* uniform, Cuts cuts, float unit, Drawn* drawn) {

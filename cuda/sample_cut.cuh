@@ -1,6 +1,6 @@
-// Which tokens top_k and top_p leave of a row, without sorting it.
+// Finds the tokens of a row that top_k and top_p keep, without sorting it.
 //
-// Tokens are ranked by falling z, ties by rising token: a rank is one 64-bit number, the larger the earlier. A
+// Tokens are ranked by descending z, ties by ascending token: a rank is one 64-bit number, larger for earlier tokens. A
 // cut keeps the first tokens until their amount (their number, or their probability as fixed-point mass)
 // reaches a goal. It is found by histograms: a first one over equal steps of z below the largest, then finer
 // ones over the ranks of the bucket that the goal falls into, until one token, or a bucket kept whole, is
@@ -31,12 +31,12 @@ __device__ __forceinline__ Rank rank_of(float z, int32_t token) {
   return static_cast<Rank>(ordered(z)) << 32 | (0xffffffffu - static_cast<uint32_t>(token));
 }
 
-// Falls, or stays, as z rises: subtraction and the product round, but keep order.
+// Never increases with z: subtraction and product round, but keep the order.
 __device__ __forceinline__ int bucket_of(float z, float largest) {
   return static_cast<int>(fminf(__fmul_rn(__fsub_rn(largest, z), kBucketsPerUnit), kBuckets - 1));
 }
 
-// The least z, as a word, whose bucket is at most `bucket`.
+// The smallest z, as a word, whose bucket is at most `bucket`.
 __device__ __forceinline__ uint32_t least_in(int bucket, float largest) {
   uint32_t low = ordered(-INFINITY), high = ordered(largest);
   while (low < high) {
@@ -75,12 +75,12 @@ __device__ __forceinline__ void clear(Histogram* h) {
   __syncthreads();
 }
 
-// A block of kCutThreads finds the last rank kept, when of the tokens that rank at or above `kept` only the
-// first are to stay. kByCount: `most` tokens; else the share `share` of their mass.
+// Called by a block of kCutThreads: finds the last rank to keep when only the first of the tokens that rank at or above
+// `kept` are kept. kByCount: `most` tokens; else the share `share` of their mass.
 template <bool kByCount>
 __device__ __forceinline__ Rank cut(const CutRow& row, Rank kept, int32_t most, double share, Histogram* h) {
   clear(h);
-  unsigned far = 0;  // tokens in the last bucket, where most may be
+  unsigned far = 0;  // tokens in the last bucket, which may have most of them
   for (int32_t i = static_cast<int32_t>(threadIdx.x); i < row.vocab; i += kCutThreads) {
     const float z = row.z(i);
     if (rank_of(z, i) < kept) continue;
@@ -108,7 +108,7 @@ __device__ __forceinline__ Rank cut(const CutRow& row, Rank kept, int32_t most, 
   Rank high =
       bucket > 0 ? (static_cast<Rank>(least_in(bucket - 1, row.largest)) << 32) - 1 : ~static_cast<Rank>(0);
   if (low < kept) low = kept;
-  bool done = at.rest + 1 == h->amount[bucket];  // the whole bucket stays
+  bool done = at.rest + 1 == h->amount[bucket];  // the whole bucket is kept
   __syncthreads();
   while (!done && low < high) {  // ranks low … high, of which at.rest + 1 stay
     int shift = 0;

@@ -1,9 +1,9 @@
-// sum_of_squares: Σ x² in float64. Pieces of a fixed size are summed apart, each by one block in one order,
-// then all pieces by one block: the bits depend on the count only. The square of a float32 is exact in
+// sum_of_squares: Σ x² in float64. Pieces of a fixed size are summed separately, each by one block in one order,
+// then all pieces by one block: the bits depend only on the count. The square of a float32 is exact in
 // float64. Waits for the result.
 //
-// 4 bytes an element; one float64 multiply-add. Floor: bytes / bandwidth (a GPU with few float64 units may
-// need longer).
+// 4 bytes per element; one float64 multiply-add. Lower bound on time: bytes / bandwidth (a GPU with few float64 units
+// may need longer).
 #include "cuda/ops.h"
 #include "cuda/pack.cuh"
 
@@ -11,7 +11,7 @@ namespace swirl::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kPiece = 65536;  // elements of a block
+constexpr int64_t kPiece = 65536;  // elements per block
 constexpr int kLastThreads = 1024;
 
 __global__ void __launch_bounds__(kThreads)

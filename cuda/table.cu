@@ -1,5 +1,5 @@
-// The GPU's kernel table, and what surrounds every entry: the device made current (with several GPUs, each call
-// says which), or, in the emulation, its memory brought within reach.
+// The GPU's kernel table, and the wrapper of every entry: it makes the call's device the current one or, in the
+// emulation, makes its memory accessible.
 #include "cuda/ops.h"
 #include "cuda/platform.cuh"
 

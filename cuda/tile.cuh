@@ -1,8 +1,8 @@
 // The warp's matrix tiles: one product of m16n8k16, loads of 8×8 matrices from shared memory, and copies from
-// global to shared memory that run during the computation. Every lane of the warp calls together.
+// global to shared memory that run during the computation. Every lane of the warp calls them together.
 //
 // Fragments are those of the PTX manual ("Matrix fragments for mma.m16n8k16"). With g = lane / 4, t = lane % 4
-// and a register holding two neighbours of bfloat16, the lower index in the low half:
+// and a register holding two adjacent bfloat16, the lower index in the low half:
 //   A [16, 16]  a[0] rows g, columns 2t, 2t+1    a[1] rows g + 8    a[2] columns + 8    a[3] both
 //   B [16, 8]   b[0] k 2t, 2t+1, column g        b[1] k + 8
 //   D [16, 8]   d[0], d[1] row g, columns 2t, 2t+1                  d[2], d[3] row g + 8
@@ -60,7 +60,7 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], const void* 
                : "r"(shared_address(shared))
                : "memory");
 }
-// Two matrices; the addresses of lanes 0 … 15 count, but every lane gives a valid one.
+// Two matrices; only the addresses of lanes 0 … 15 are used, but every lane must pass a valid one.
 __device__ __forceinline__ void ldmatrix_x2(uint32_t (&r)[2], const void* shared) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];\n"
                : "=r"(r[0]), "=r"(r[1])
@@ -74,9 +74,9 @@ __device__ __forceinline__ void ldmatrix_x2_trans(uint32_t (&r)[2], const void* 
                : "memory");
 }
 
-// 16 bytes from global to shared memory, both 16-byte aligned, done by the wait that covers it; zeros when not
-// valid, and `global` is not read then. The calling thread alone sees them after its wait: a barrier shows
-// them to the others.
+// 16 bytes from global to shared memory, both 16-byte aligned, complete after the wait that covers it; zeros when not
+// valid, and `global` is then not read. After its wait only the calling thread sees them: the others need a
+// barrier.
 __device__ __forceinline__ void copy_async_16(void* shared, const void* global, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared_address(shared)), "l"(global),
                "r"(valid ? 16 : 0)
@@ -84,7 +84,7 @@ __device__ __forceinline__ void copy_async_16(void* shared, const void* global, 
 }
 // Closes the group of the copies since the last commit.
 __device__ __forceinline__ void copy_async_commit() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
-// Waits until at most N of this thread's groups are under way.
+// Waits until at most N of this thread's groups are in flight.
 template <int N>
 __device__ __forceinline__ void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(N) : "memory");

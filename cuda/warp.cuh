@@ -1,5 +1,5 @@
-// What most kernels are made of: values as float, 16 bytes at a time, and sums and maxima over a warp or a
-// block in one fixed order, so that a call repeated gives the same bits.
+// Shared by most kernels: values as float, loads of 16 bytes, and sums and maxima over a warp or a
+// block in one fixed order, so that a repeated call gives the same bits.
 #ifndef SWIRL_CUDA_WARP_CUH_
 #define SWIRL_CUDA_WARP_CUH_
 
@@ -29,7 +29,7 @@ __host__ __device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(floa
   return __float2bfloat16_rn(x);
 }
 
-// Calls a generic lambda with a null pointer of the type behind a swirl_dtype: the type travels as an argument.
+// Calls a generic lambda with a null pointer of the type behind a swirl_dtype: the type is passed as an argument.
 template <class Body>
 swirl_status with_type(swirl_dtype dtype, const Body& body) {
   return dtype == SWIRL_FLOAT32 ? body(static_cast<float*>(nullptr))
@@ -82,7 +82,7 @@ __device__ __forceinline__ void store_vector(__nv_bfloat16* to, const float (&fr
 }
 
 // The first `count` (may be more than a vector, or none) of the elements at `from`, zeros after them. With
-// kAligned whole vectors go as one word; without, each element goes alone.
+// kAligned, whole vectors are loaded as one word; without, one element at a time.
 template <bool kAligned, class T>
 __device__ __forceinline__ void load_some(const T* from, int64_t count, float (&to)[kVector<T>]) {
   if (kAligned && count >= kVector<T>) {
@@ -109,9 +109,9 @@ __device__ __forceinline__ float warp_max(float x) {
 }
 
 // --- over a block: all threads call, all get the result ---------------------------------------------------
-// Blocks are one-dimensional, whole warps, at most 1024 threads. kThreads is the block's size where it is
-// known, 0 takes blockDim.x. They begin and end with every thread in step: shared memory written before is
-// visible after.
+// Blocks are one-dimensional, whole warps, at most 1024 threads. kThreads is the block's size if it is
+// known; 0 uses blockDim.x. They begin and end with a barrier: shared memory written before is visible
+// after.
 
 template <int kThreads = 0, class T>
 __device__ __forceinline__ T block_sum(T x) {
@@ -127,7 +127,7 @@ __device__ __forceinline__ T block_sum(T x) {
   __syncthreads();
   x = thread % kWarp < threads / kWarp ? partial[thread % kWarp] : T(0);
   x = warp_sum(x);
-  __syncthreads();  // partial is free again
+  __syncthreads();  // partial can be reused
   return x;
 }
 

@@ -37,7 +37,7 @@ void resume(Thread* thread) {
   }
 }
 
-// Who waits where, when no thread can continue.
+// Reports which threads wait where, when no thread can continue.
 void describe_deadlock() {
   for (const Thread& thread : launch.threads) {
     if (thread.mask == 0) continue;

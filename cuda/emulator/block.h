@@ -6,8 +6,8 @@
 
 namespace swirl::emulator {
 
-// Runs the block at position.block_index, of these sizes, to its end. False with the launch's error set when a
-// thread did what no thread may, when threads wait for ever, or when something wrote past the end of dynamic
+// Runs the block at position.block_index, of these sizes, to its end. Returns false with the launch's error set when a
+// thread did something forbidden, when threads wait forever, or when something wrote past the end of dynamic
 // shared memory.
 bool run_block(Index sizes);
 

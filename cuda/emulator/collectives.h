@@ -7,7 +7,7 @@
 
 #include "cuda/emulator/barrier.h"
 
-// The file and line of the caller travel as default arguments.
+// The file and line of the caller are passed as default arguments.
 #define SWIRL_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 inline void __syncthreads(SWIRL_CALLER) {
@@ -46,7 +46,7 @@ inline unsigned ballot(unsigned mask, const Site& site, int value) {
   return vote.result;
 }
 
-// What a lane brings to a shuffle and takes from it.
+// A lane's input and output of a shuffle.
 template <class T>
 struct Shuffle {
   T value;
@@ -61,7 +61,7 @@ T shuffle(unsigned mask, const Site& site, T value, int source) {
     for (int i = 0; i < kLanes; ++i) {
       if ((present >> i & 1u) == 0) continue;
       auto* reader = static_cast<Shuffle<T>*>(lanes[i]);
-      // Reading a lane outside the mask is undefined on a GPU: give what no sum survives.
+      // Reading a lane outside the mask is undefined on a GPU: return a value that spoils every sum.
       if (lanes[reader->source] == nullptr) {
         std::memset(static_cast<void*>(&reader->result), 0xff, sizeof(T));
       } else {

@@ -1,5 +1,5 @@
-// The emulation finds what it promises to find, and computes what the hardware would: an emulation that lets a
-// wrong kernel pass proves nothing about the right ones.
+// The emulation detects the errors that it promises to detect, and computes what the hardware would. If it let a wrong
+// kernel pass, its tests would prove nothing about the right ones.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ void expect(bool condition, const std::string& what) {
 
 swirl_device device;
 
-// The launch must fail with a text that holds `word`.
+// The launch must fail with an error that contains `word`.
 template <class... P, class... A>
 void refuses(const char* word, void (*kernel)(P...), dim3 block, size_t shared, A... arguments) {
   const swirl_status status = launch(&device, "test", kernel, dim3(1), block, shared, arguments...);
@@ -46,7 +46,7 @@ void release(void* memory) {
   expect(swirl::emulator::release(memory, &error), error);
 }
 
-// --- what a kernel must not do ------------------------------------------------------------------------------
+// --- forbidden in a kernel ---------------------------------------------------------------------------------
 
 __global__ void barrier_in_a_branch(float*) {
   if (threadIdx.x < 32) __syncthreads();
@@ -103,7 +103,7 @@ void refusals() {
   refuses("returns, but lane", shuffle_without_a_lane, 32, 0, memory);
   refuses("waits at __syncwarp", lanes_apart, 32, 0, memory);
   refuses("__syncwarp", warp_waits_for_barrier, 32, 0, memory);
-#if !defined(__SANITIZE_ADDRESS__)  // which ends the program at a fault, with a trace of its own
+#if !defined(__SANITIZE_ADDRESS__)  // it ends the program at a fault, with its own trace
   refuses("past the end of 256 bytes", writes_at, 1, 0, memory, int64_t{64});
   refuses("before 256 bytes", writes_at, 1, 0, memory, -int64_t{1000});
   refuses("touches", writes_shared, 1, 512, 128);
@@ -122,17 +122,18 @@ void refusals() {
   release(memory);
 
   float* small = allocate<float>(1);
-  runs(writes_at, 1, 1, 0, small, int64_t{1});  // between the end and the next page: found at the release
+  runs(writes_at, 1, 1, 0, small, int64_t{1});  // between the end and the next page: detected at the release
   std::string error;
   expect(!swirl::emulator::release(small, &error) && error.find("outside an allocation") != std::string::npos,
          "a write just past the end must be found at the release");
 }
 
-// --- what is undefined must show ----------------------------------------------------------------------------
+// --- undefined values are visible ---------------------------------------------------------------------------
 
 __global__ void reads_shared(float* out) {
   __shared__ float fixed[4];
-  if (out == nullptr) fixed[0] = 1;  // never written, it would be a constant to the compiler
+  if (out == nullptr)
+    fixed[0] = 1;  // the compiler would take a variable that is never written for a constant
   out[0] = fixed[0];
   out[1] = reinterpret_cast<float*>(dynamic_shared())[0];
 }
@@ -180,7 +181,7 @@ void undefined_values() {
   release(memory);
 }
 
-// --- what the hardware computes -----------------------------------------------------------------------------
+// --- results as on hardware ---------------------------------------------------------------------------------
 
 __global__ void sums(const float* in, float* out, int* votes) {
   const float x = in[blockIdx.x * blockDim.x + threadIdx.x];

@@ -1,4 +1,4 @@
-// The emulated device and its memory: what device.cu and memory.cu are for a GPU. There are two devices, so
+// The emulated device and its memory: the counterpart of device.cu and memory.cu. There are two devices, so
 // that a choice between them is tested.
 #include <cstdio>
 #include <cstdlib>
@@ -72,7 +72,7 @@ swirl_status enter(swirl_device*) { return SWIRL_OK; }
 
 swirl_status device_synchronize(swirl_device*) { return SWIRL_OK; }
 
-// Always new memory of just this size, filled with NaN: nothing of the op before survives.
+// Always new memory of exactly this size, filled with NaN: nothing of the previous op survives.
 void* reserve(swirl_device* device, size_t bytes) {
   give_back(device->scratch);
   device->scratch = emulator::allocate((bytes + 255) / 256 * 256);

@@ -1,5 +1,6 @@
-// While one of these lives, a fault of the running thread (an address it may not touch, its stack's end) becomes
-// the launch's error, with what lies at that address. Not under AddressSanitizer, which reports faults itself.
+// While an object of this class exists, a fault of the running thread (a forbidden address, the end of its stack)
+// becomes the launch's error, with a description of that address. Not under AddressSanitizer, which reports faults
+// itself.
 #ifndef SWIRL_CUDA_EMULATOR_FAULTS_H_
 #define SWIRL_CUDA_EMULATOR_FAULTS_H_
 

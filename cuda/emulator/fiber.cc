@@ -11,7 +11,7 @@
 #endif
 
 #if defined(__x86_64__)
-// swirl_switch(void** save, void* load): the callee-saved registers go onto the stack that is left.
+// swirl_switch(void** save, void* load): the callee-saved registers are pushed onto the stack being left.
 asm(R"(
 .text
 .type swirl_switch, @function
@@ -40,7 +40,7 @@ namespace swirl::emulator {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr size_t kStackBytes = 1024 * 1024;  // its frames are several times larger
+constexpr size_t kStackBytes = 1024 * 1024;  // AddressSanitizer's frames are several times larger
 #else
 constexpr size_t kStackBytes = 256 * 1024;
 #endif
@@ -85,7 +85,7 @@ void prepare(Context* context, Stack stack, void (*entry)()) {
   context->stack = stack;
   context->fake_stack = nullptr;
 #if defined(__x86_64__)
-  // As if swirl_switch had been called from nowhere: six registers, then `begin` to return to. At its first
+  // As if swirl_switch had been called on it: six registers, then `begin` as the return address. At its first
   // instruction the stack pointer is 8 short of a multiple of 16, as after a call.
   void** top = reinterpret_cast<void**>(stack.bottom + stack.bytes) - 2;
   *top = reinterpret_cast<void*>(&begin);

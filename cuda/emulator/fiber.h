@@ -19,8 +19,8 @@ struct Stack {
   size_t bytes = 0;
 };
 
-// Stacks are kept and handed out again, the last one returned first: a block whose threads never wait runs all
-// of them on one warm stack.
+// Stacks are kept and reused, the last one returned first: a block whose threads never wait runs all of them on one
+// warm stack.
 class Stacks {
  public:
   Stack take();
@@ -44,7 +44,7 @@ struct Context {
 // Makes `context` begin with entry(), which never returns, on `stack`.
 void prepare(Context* context, Stack stack, void (*entry)());
 
-// Saves the running point in `from` and continues at `to`. `last`: `from` never runs again.
+// Saves the current point of execution in `from` and continues at `to`. `last`: `from` never runs again.
 void switch_to(Context* from, Context* to, bool last = false);
 
 }  // namespace swirl::emulator

@@ -1,4 +1,4 @@
-// Matrix products of the emulated device: plain loops in the place of cuBLASLt. Each element is a float32 sum
+// Matrix products of the emulated device: plain loops instead of cuBLASLt. Each element is a float32 sum
 // over k ascending, so a row does not depend on the others.
 #include <algorithm>
 #include <vector>

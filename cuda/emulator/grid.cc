@@ -52,7 +52,7 @@ bool run_grid(const char* op, const Call& call, Index grid, Index block, size_t 
                             static_cast<unsigned>(at / grid.x / grid.y)};
     if (run_block(block)) continue;
     *error = launch.error;
-    return false;  // the stacks of threads that never returned are lost with the failed launch
+    return false;  // the stacks of threads that never returned are leaked with the failed launch
   }
   return true;
 }

@@ -30,7 +30,7 @@ struct Kernel final : Call {
     const auto look = [&](const auto& argument) {
       ++number;
       auto copy = argument;
-      __builtin_clear_padding(&copy);  // what lies between fields may look like an address
+      __builtin_clear_padding(&copy);  // padding may look like an address
       if (wrong.empty() && points_at_host(&copy, sizeof copy))
         wrong = "argument " + std::to_string(number) + " of the kernel points at host memory";
     };
@@ -43,7 +43,7 @@ struct Kernel final : Call {
   std::tuple<P...> arguments_;
 };
 
-// False with `error` set when the launch is impossible or a thread did what no thread may.
+// False with `error` set when the launch is impossible or a thread did something forbidden.
 bool run_grid(const char* op, const Call& call, Index grid, Index block, size_t shared_bytes,
               std::string* error);
 

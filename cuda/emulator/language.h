@@ -18,7 +18,7 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
-// One for the OS thread that runs the blocks; NaN when a block begins (shared_memory.h): never initialise it.
+// One for the OS thread that runs the blocks; NaN when a block begins (shared_memory.h): never initialize it.
 #define __shared__ static thread_local
 
 struct dim3 {

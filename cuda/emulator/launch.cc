@@ -57,7 +57,7 @@ void stop(const char* format, ...) {
   std::snprintf(launch.error, sizeof launch.error, "%s: %s", where(*launch.running).c_str(), what);
   launch.failed = true;
   leave(launch.running, true);
-  std::abort();  // nobody comes back
+  std::abort();  // never resumed
 }
 
 }  // namespace swirl::emulator

@@ -1,5 +1,5 @@
-// The launch under way: its threads and warps, and who waits where. Shared by the files that run it; kernels
-// see none of it. There is one at a time: entries of the kernel table exclude each other (memory.h).
+// The current launch: its threads and warps, and where each waits. Shared by the files that run it; kernels
+// do not see it. There is one at a time: entries of the kernel table exclude each other (memory.h).
 #ifndef SWIRL_CUDA_EMULATOR_LAUNCH_H_
 #define SWIRL_CUDA_EMULATOR_LAUNCH_H_
 
@@ -51,7 +51,7 @@ struct Launch {
   std::vector<Thread> threads;
   std::vector<Warp> warps;
   Thread* running = nullptr;
-  Thread* returned = nullptr;  // its stack is free once we have left it
+  Thread* returned = nullptr;  // its stack can be reused once it is left
   // The barrier of the whole block.
   int waiting = 0, done = 0;
   Site barrier = {};
@@ -66,7 +66,7 @@ Thread& thread_of(int warp, int lane);
 // A thread that waits at a barrier of its warp for this one; null when none does.
 const Thread* waiting_for(const Thread&);
 
-// Goes on at the scheduler. `last`: the thread never runs again.
+// Continues in the scheduler. `last`: the thread never runs again.
 void leave(Thread*, bool last);
 
 // For errors: "op: block (0, 0, 0), thread (1, 0, 0)" and "__syncthreads at file.cu:12".

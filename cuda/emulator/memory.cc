@@ -23,7 +23,7 @@ struct Allocation {
 };
 
 std::recursive_mutex& entering() {
-  static auto* mutex = new std::recursive_mutex;  // outlives every engine thread
+  static auto* mutex = new std::recursive_mutex;  // never destroyed: it must outlive every engine thread
   return *mutex;
 }
 int depth = 0;
@@ -121,7 +121,7 @@ bool points_at_host(const void* argument, size_t bytes) {
   for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
     uintptr_t word;
     std::memcpy(&word, words + at, sizeof word);
-    // Programs, heaps and stacks lie from here up; below, two small integers side by side may look like an
+    // Programs, heaps and stacks are at higher addresses; below, two adjacent small integers may look like an
     // address, and AddressSanitizer has all of it mapped.
     if (word < (uintptr_t{0x5000} << 32) || word >= (uintptr_t{1} << 47)) continue;
     if (!is_device_memory(reinterpret_cast<const void*>(word), 0) && is_mapped(word)) return true;

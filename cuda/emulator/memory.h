@@ -1,6 +1,6 @@
-// Device memory of the emulation. Every allocation lies alone between pages that cannot be touched, its end as
-// near to them as an alignment of 64 allows; it is filled with NaN. Outside the entries of the kernel table
-// (an Access) all of it is out of reach: a host that follows a device pointer crashes, as it would with a GPU.
+// Device memory of the emulation. Every allocation is between guard pages, its end as near to them as an alignment of
+// 64 allows, and is filled with NaN. Outside the entries of the kernel table (an Access) all of it is inaccessible: a
+// host that dereferences a device pointer crashes, as it would with a GPU.
 #ifndef SWIRL_CUDA_EMULATOR_MEMORY_H_
 #define SWIRL_CUDA_EMULATOR_MEMORY_H_
 
@@ -9,10 +9,10 @@
 
 namespace swirl::emulator {
 
-// What memory holds that nobody wrote: NaN as float32, bfloat16 and float64.
+// Content of memory that was never written: NaN as float32, bfloat16 and float64.
 constexpr unsigned char kPoison = 0xff;
 
-// One entry of the kernel table under way. Entries exclude each other, whichever device they are for; an entry
+// One running entry of the kernel table. Entries exclude each other, whichever device they are for; an entry
 // that calls another shares its access.
 class Access {
  public:
@@ -22,7 +22,7 @@ class Access {
   Access& operator=(const Access&) = delete;
 };
 
-// Null when memory is out. Only within an Access.
+// Null when out of memory. Only within an Access.
 void* allocate(size_t bytes);
 // False when `pointer` is not an allocation, or something wrote past its end; then `error` says so.
 bool release(void* pointer, std::string* error);
@@ -30,7 +30,7 @@ bool release(void* pointer, std::string* error);
 bool is_device_memory(const void* pointer, size_t bytes);
 // Whether any word of an argument is the address of host memory.
 bool points_at_host(const void* argument, size_t bytes);
-// What lies at an address that may not be touched, for people.
+// Describes a forbidden address, for messages.
 std::string describe_address(const void* pointer, const void* stack_bottom);
 
 size_t bytes_in_use();

@@ -17,7 +17,7 @@ bool Order::read(uint64_t blocks, std::string* error) {
     kind_ = Kind::kRandom;
     seed_ = wish == "random" ? 1 : std::strtoull(wish.c_str() + 7, nullptr, 10);
     first_ = next() % blocks_;
-    do step_ = next() % blocks_ + 1;  // no common factor: every block has its turn
+    do step_ = next() % blocks_ + 1;  // no common factor, so that every block is run
     while (std::gcd(step_, blocks_) != 1);
   } else {
     *error = "SWIRL_EMULATOR_ORDER is \"" + wish + "\"; it is forward, reverse, random or random:SEED";
@@ -26,7 +26,7 @@ bool Order::read(uint64_t blocks, std::string* error) {
   return true;
 }
 
-// splitmix64. Goes on from launch to launch.
+// splitmix64. The sequence continues from launch to launch.
 uint64_t Order::next() {
   uint64_t x = seed_ * 0xd1342543de82ef95u + ++drawn_ * 0x9e3779b97f4a7c15u;
   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;

@@ -1,7 +1,7 @@
 // The order in which blocks, warps and lanes run: a kernel without races gives the same bits in each.
 //
-// SWIRL_EMULATOR_ORDER=forward (the default), reverse, random or random:SEED. Random takes any warp that can run
-// at every barrier, so warps overtake each other, which the two fixed orders never let them do.
+// SWIRL_EMULATOR_ORDER=forward (the default), reverse, random or random:SEED. Random picks any warp that can run
+// at every barrier, so warps overtake each other, which never happens in the two fixed orders.
 #ifndef SWIRL_CUDA_EMULATOR_ORDER_H_
 #define SWIRL_CUDA_EMULATOR_ORDER_H_
 
@@ -12,15 +12,15 @@ namespace swirl::emulator {
 
 class Order {
  public:
-  // For a launch of so many blocks. False for an order that does not exist; `error` then names it.
+  // For a launch of this many blocks. False for an order that does not exist; `error` then names it.
   bool read(uint64_t blocks, std::string* error);
 
-  uint64_t block(uint64_t i) const;  // the one that runs as number i
-  // Of the warps 0 … warps - 1, the one to look at as number i of a round.
+  uint64_t block(uint64_t i) const;  // the block that runs i-th
+  // The i-th warp of a round, of the warps 0 … warps - 1.
   int warp(int i, int warps);
   // One of the set bits.
   int lane(uint32_t ready);
-  // Whether a warp runs one lane before the next warp has its turn, and not all of its lanes.
+  // Whether a warp runs only one lane, instead of all, before the next warp's turn.
   bool interleaves() const { return kind_ == Kind::kRandom; }
 
  private:

@@ -26,7 +26,7 @@ bool holds(const Range& range, const void* pointer, size_t bytes) {
 
 thread_local unsigned char anchor;
 
-// The loader knows the module's thread-local block: the one that holds the anchor.
+// The loader knows the module's thread-local block: the one that contains the anchor.
 int find_static(dl_phdr_info* info, size_t, void* out) {
   const auto at = reinterpret_cast<uintptr_t>(&anchor);
   for (int i = 0; i < info->dlpi_phnum; ++i) {

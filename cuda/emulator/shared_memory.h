@@ -1,8 +1,8 @@
-// Shared memory of the block under way.
+// Shared memory of the running block.
 //
 // Static: __shared__ is `static thread_local` (language.h), and nothing else in the module is thread-local, so
-// the module's thread-local block is all of it. Dynamic: as many bytes as the launch asks for, as near as an
-// alignment of 128 allows to a page that cannot be touched. Both hold NaN when a block begins.
+// the module's thread-local block is all of it. Dynamic: as many bytes as the launch asks for, as near to a
+// guard page as an alignment of 128 allows. Both hold NaN when a block begins.
 #ifndef SWIRL_CUDA_EMULATOR_SHARED_MEMORY_H_
 #define SWIRL_CUDA_EMULATOR_SHARED_MEMORY_H_
 
@@ -16,7 +16,7 @@ size_t shared_limit();
 // For kernels. In a launch without dynamic shared memory it stops the launch.
 unsigned char* dynamic_shared();
 
-// For a launch: makes room for `bytes` of dynamic shared memory. False when memory is out.
+// For a launch: makes room for `bytes` of dynamic shared memory. False when out of memory.
 bool place_shared(size_t bytes);
 // For a block: fills all of it with NaN.
 void poison_shared();

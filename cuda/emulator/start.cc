@@ -1,4 +1,4 @@
-// A launch on the emulated GPU, without a CUDA runtime in between.
+// A launch on the emulated GPU without a CUDA runtime.
 #include "cuda/platform.cuh"
 
 namespace swirl::cuda {

@@ -2,9 +2,9 @@
 // refuses: unknown attributes and types, sizes that do not fit together, strides narrower than a column, unaligned
 // pointers, workspace that an algorithm was not given, and an algorithm that was not checked for its shape.
 //
-// Of its algorithms only the last serves gemm.cu: the ones before it split k, reduce across blocks, want workspace, or
-// compute no fewer than 64 columns (rows of ours). SWIRL_STANDIN_CUBLASLT=create lets cublasLtCreate fail, as a library
-// newer than the driver does; the name before a colon says in which file: create:libcublasLt.so.13.
+// gemm.cu can use only the last of its algorithms: the others split k, reduce across blocks, need workspace, or need at
+// least 64 columns (our rows). SWIRL_STANDIN_CUBLASLT=create makes cublasLtCreate fail, as a library newer than the
+// driver does; a name after a colon restricts it to one file: create:libcublasLt.so.13.
 #include "cuda/cublaslt.h"
 
 #include <dlfcn.h>
@@ -41,7 +41,7 @@ struct Wish {
   uint32_t reductions = 0xffffffffu;
   uint32_t align[4] = {256, 256, 256, 256};
 };
-// What an Algo's words hold.
+// Content of an Algo's words.
 struct Chosen {
   uint64_t magic;
   uint32_t id, split, scheme, least_columns;

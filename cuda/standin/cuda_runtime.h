@@ -1,5 +1,5 @@
 // The part of the CUDA runtime's interface that the backend's host code uses, for a plain C++ compiler. Names and
-// numbers are NVIDIA's; cuda/standin/runtime.cc answers.
+// numbers are NVIDIA's; cuda/standin/runtime.cc implements it.
 #ifndef SWIRL_CUDA_STANDIN_CUDA_RUNTIME_H_
 #define SWIRL_CUDA_STANDIN_CUDA_RUNTIME_H_
 

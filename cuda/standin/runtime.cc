@@ -47,7 +47,7 @@ namespace {
 constexpr int kDevices = 2;
 constexpr size_t kMemory = size_t{4} << 30;
 constexpr size_t kPlainShared = 48 * 1024;
-constexpr size_t kStaticShared = 128;  // that a kernel is taken to have: one reduction over a block
+constexpr size_t kStaticShared = 128;  // assumed static shared memory of a kernel: one reduction over a block
 
 struct Runtime {
   swirl_standin_counts counts = {};
@@ -82,7 +82,7 @@ cudaError_t failed(cudaError_t error) {
   return error;
 }
 
-// The start of every call: what it must fail with before it does anything.
+// The start of every call: the error that it must fail with before it does anything.
 cudaError_t begin(const char* name) {
   Runtime& r = runtime();
   ++r.counts.calls;
@@ -143,7 +143,7 @@ EXPORTED void swirl_standin_fail(int64_t number, int error) {
   const swirl::emulator::Access access;
   for (int device = 0; device < kDevices; ++device) {
     if (r.corrupt[device] == cudaSuccess) continue;
-    // The process that such a context lived in has ended: so has its memory.
+    // The process that had such a context has ended, and its memory with it.
     r.corrupt[device] = cudaSuccess;
     for (auto at = r.memory.begin(); at != r.memory.end();) {
       std::string error_text;
@@ -220,7 +220,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 cudaError_t cudaGetLastError() {
   Runtime& r = runtime();
   const cudaError_t error = r.last;
-  r.last = r.corrupt[r.current];  // does not go away
+  r.last = r.corrupt[r.current];  // is never cleared
   return error;
 }
 const char* cudaGetErrorString(cudaError_t error) {

@@ -1,5 +1,5 @@
 // The backend's host code (device.cu, memory.cu, gemm.cu, cublaslt.cu) on a stand-in for CUDA: where it finds
-// cuBLASLt, and what becomes of every call that can fail.
+// cuBLASLt, and what happens when a call fails.
 //
 // A scenario opens an engine, writes its weights, makes one update, samples, and closes. It is run once for every call
 // of the CUDA runtime that it makes, with that call failing: the result is a typed error, nothing crashes, and nothing
@@ -105,8 +105,8 @@ std::vector<std::vector<Completion>> sample(Engine& engine) {
   return engine.generate({prompt}, generate, {}, nullptr);
 }
 
-// The code of the scenario's error, empty when it has none. `lost`, when the device was: a later call says so without
-// asking the GPU.
+// The code of the scenario's error, empty when it has none. `lost`: whether the device was lost; then a later call
+// says so without calling the GPU.
 std::string scenario(std::string* message, bool stop_after_open = false) {
   std::unique_ptr<Engine> engine;
   try {
@@ -126,7 +126,7 @@ std::string scenario(std::string* message, bool stop_after_open = false) {
         expect(later.code == "DEVICE_LOST", "after the loss: " + later.code + " " + later.what());
         expect(std::string(later.what()).find("is lost") != std::string::npos, later.what());
       }
-      expect(counts().calls == before, "a lost device is asked again");
+      expect(counts().calls == before, "a lost device must not be called again");
     }
     return error.code;
   }
@@ -138,12 +138,12 @@ void each_call_fails() {
   const int64_t before = counts().calls;
   expect(scenario(&message).empty(), "the scenario must run: " + message);
   const int64_t calls = counts().calls - before;
-  // Of the two that end a process's hold on a thing, a failure has no consequence but that hold.
+  // A failure of the two calls that release an object only leaks that object.
   const std::set<std::string> ends = {"cudaFree", "cudaStreamDestroy", "cudaEventDestroy", "cudaFreeHost"};
   std::set<std::string> names;
   for (int64_t i = 0; i < calls; ++i) {
     for (const int error : {kMemory, kInvalidValue, kIllegalAddress}) {
-      // Every call once, in turn with one of the errors; the first of its name with each of them.
+      // Fails every call once, with one of the errors in turn; the first call of each name with each of them.
       if (i % 3 != error % 3 && names.count(failed_call()) > 0) continue;
       fail_at(i, error);
       const std::string code = scenario(&message);
@@ -152,7 +152,7 @@ void each_call_fails() {
       const std::string what = "call " + std::to_string(i) + ", " + name + ", error " + std::to_string(error);
       const swirl_standin_counts left = counts();
       if (error == kIllegalAddress) {
-        // Found by the call itself, or, where that one's result is of no account, by the next.
+        // Detected by the call itself, or, if its result is not used, by the next.
         expect(code == "DEVICE_LOST" || code == "DEVICE" || ends.count(name) > 0 || name == "cudaSetDevice" ||
                    name == "cudaStreamSynchronize",
                what + ": " + code + " " + message);
@@ -165,7 +165,7 @@ void each_call_fails() {
           expect(code == "MEMORY" || code == "DEVICE" || code == "INTERNAL",
                  what + ": " + code + " " + message);
         if (error == kMemory && !code.empty() && code != "DEVICE")
-          expect(code == "MEMORY", what + " is no shortage of memory: " + code + " " + message);
+          expect(code == "MEMORY", what + " is not reported as out of memory: " + code + " " + message);
         const int64_t held = left.memory + left.pinned + left.streams + left.events;
         expect(held <= (ends.count(name) > 0 || name == "cudaSetDevice" ? 1 : 0),
                what + ": " + std::to_string(held) + " things are left allocated");
@@ -206,7 +206,7 @@ void lost() {
     update(cpu);
     update(other);
     write_weights(other);
-    expect(sample(other)[0][0].tokens == before[0][0].tokens, "the other GPU's engine goes on");
+    expect(sample(other)[0][0].tokens == before[0][0].tokens, "the other GPU's engine keeps working");
   }
   fail_at(-1, 0);
 }
@@ -234,7 +234,7 @@ void reason_of_each_thread() {
          std::string("another thread's reason: ") + kernels->last_error(nullptr));
 }
 
-// --- the search for cuBLASLt, in a process of its own each ---------------------------------------------------
+// --- the search for cuBLASLt, each in its own process --------------------------------------------------------
 
 bool in_child(const char* what, void (*body)()) {
   std::fflush(nullptr);
@@ -299,7 +299,7 @@ void finds_it_beside_the_python_of_the_path() {
   setenv("PATH", ("/nowhere:" + root + "/py/bin").c_str(), 1);
   expect(opened_with() == "cuBLASLt 13.1", opened_with());
 }
-// A driver of CUDA 12 starts no cuBLASLt 13.
+// cuBLASLt 13 does not start with a driver of CUDA 12.
 void falls_back_to_an_older_one() {
   const std::string root = folder();
   for (const char* file : {"/lib64/libcublasLt.so.13", "/lib64/libcublasLt.so.12"}) put_library(root + file);
