@@ -1,5 +1,5 @@
 /**
- * `npm run experiments -- miniature | gsm8k | gsm8k-judged | hotpotqa`: runs a study to its end, resuming where an
+ * `npm run experiments -- miniature | gsm8k | gsm8k-judged | gsm8k-solutions | hotpotqa`: runs a study to its end, resuming where an
  * earlier run stopped, and writes its report.
  */
 import { availableParallelism } from "node:os";

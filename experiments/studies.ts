@@ -9,11 +9,11 @@ import { MINIATURE, MINIATURE_SMOKE } from "./miniature/settings.js";
 import { openMiniature } from "./miniature/testbed.js";
 import { realJobs } from "./real/jobs.js";
 import { realReport } from "./real/report.js";
-import { GSM8K, GSM8K_JUDGED, HOTPOTQA, type RealSettings } from "./real/settings.js";
+import { GSM8K, GSM8K_JUDGED, GSM8K_SOLUTIONS, HOTPOTQA, type RealSettings } from "./real/settings.js";
 import { openReal } from "./real/testbed.js";
 import type { Study } from "./study.js";
 
-export const STUDY_NAMES = ["miniature", "gsm8k", "gsm8k-judged", "hotpotqa"] as const;
+export const STUDY_NAMES = ["miniature", "gsm8k", "gsm8k-judged", "gsm8k-solutions", "hotpotqa"] as const;
 export type StudyName = (typeof STUDY_NAMES)[number];
 
 export interface StudyOptions {
@@ -30,7 +30,12 @@ export interface StudyOptions {
   data?: string;
 }
 
-const REAL = { gsm8k: GSM8K, "gsm8k-judged": GSM8K_JUDGED, hotpotqa: HOTPOTQA } as const;
+const REAL = {
+  gsm8k: GSM8K,
+  "gsm8k-judged": GSM8K_JUDGED,
+  "gsm8k-solutions": GSM8K_SOLUTIONS,
+  hotpotqa: HOTPOTQA,
+} as const;
 
 export function openStudy(options: StudyOptions): Study {
   if (options.name === "miniature") return miniature(options);
@@ -65,7 +70,9 @@ function real(options: StudyOptions, full: RealSettings): Study {
   for (const [option, path, variable] of [
     ["--model", model, "SWIRL_MODEL"],
     ["--data", data, "SWIRL_DATA"],
-    ...(settings.judge === "rules" ? [] : [["--judge-model", judgeModel, "SWIRL_JUDGE_MODEL"] as const]),
+    ...(settings.judge === "rules and model"
+      ? [["--judge-model", judgeModel, "SWIRL_JUDGE_MODEL"] as const]
+      : []),
   ] as const) {
     if (path === undefined || !existsSync(path))
       throw new SwirlError("CONFIG", `the study ${name} needs ${option}: ${path ?? "it is not given"}`, {
@@ -78,7 +85,7 @@ function real(options: StudyOptions, full: RealSettings): Study {
     testbed: {
       ...testbedOf(settings),
       model: basename(model!),
-      ...(settings.judge === "rules" ? {} : { judgeModel: basename(judgeModel!) }),
+      ...(settings.judge === "rules and model" ? { judgeModel: basename(judgeModel!) } : {}),
     },
     jobs: (seed) => realJobs(seed, settings),
     open: () => openReal(settings, { model: model!, judgeModel, data: data!, device, threads }),

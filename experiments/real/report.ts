@@ -10,6 +10,13 @@ import type { StudyResults } from "../results.js";
 import { OUTCOME_REWARD, REAL_FILTERS, realArms, startOf } from "./jobs.js";
 import type { RealSettings } from "./settings.js";
 
+const SECOND_JUDGE = {
+  rules: "",
+  "rules and model": " and a model that reads, which both have to say GOOD",
+  "rules and solutions":
+    " and the questions' own solutions, which both have to say GOOD: a call's value is one that the solution reaches, an answer is right",
+} as const;
+
 export function realReport(
   results: StudyResults,
   settings: RealSettings,
@@ -36,7 +43,7 @@ ${start} → SWiRL with the process filter and with the outcome filter${settings
   bootstrap over questions). Bold: the interval excludes 0.
 - Stage 1: ${settings.train.limit} training questions × ${samples} trajectories; a filter hands on up to ${kept} of them. Stage 2: ${swirl.steps} updates of ${swirl.batchSize} states ×
   ${swirl.samplesPerState} actions, learning rate ${swirl.lr}, KL weight ${swirl.klWeight}.
-- Filter and reward are the task's rule judge${settings.judge === "rules" ? "" : " and a model that reads, which both have to say GOOD"} ([error rates](../judges.md)).${lora ? `\n- Policies are adapters of rank ${lora.rank} (LoRA).` : ""}${controls ? `\n- Controls: SFT on the process filter's trajectories, verdicts of which half are flipped, and ${controls.votes} trajectories of the base at temperature 0.7.` : ""}${settings.outcomeReward ? " *Outcome reward* plays each fresh action to its end instead,\n  with live tools, and asks whether the answer is right." : ""}
+- Filter and reward are the task's rule judge${SECOND_JUDGE[settings.judge]} ([error rates](../judges.md)).${lora ? `\n- Policies are adapters of rank ${lora.rank} (LoRA).` : ""}${controls ? `\n- Controls: SFT on the process filter's trajectories, verdicts of which half are flipped, and ${controls.votes} trajectories of the base at temperature 0.7.` : ""}${settings.outcomeReward ? " *Outcome reward* plays each fresh action to its end instead,\n  with live tools, and asks whether the answer is right." : ""}
 - Machine: ${machine()}.
 
 ![Accuracy](learning-${study}/accuracy.svg)

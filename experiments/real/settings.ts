@@ -10,10 +10,10 @@ export interface RealSettings {
   /** Solved examples in every prompt, the first of the training file. */
   shots: number;
   /**
-   * Who filters and rewards. "rules": the task's rule judge. "rules and model": it and a model that reads; both have to say
-   * GOOD, and the rules alone measure as well.
+   * Who filters and rewards. "rules": the task's rule judge. "rules and model": it and a model that reads. "rules and
+   * solutions": it and the questions' own solutions. Both have to say GOOD, and the rules alone measure as well.
    */
-  judge: "rules" | "rules and model";
+  judge: "rules" | "rules and model" | "rules and solutions";
   train: { skip: number; limit: number };
   test: { limit: number };
   callLimit: number;
@@ -89,6 +89,17 @@ export const GSM8K_JUDGED: RealSettings = {
   swirl: { ...SWIRL, steps: 60, batchSize: 24, lr: 2e-4 },
   outcomeReward: true,
   controls: { sft: { epochs: 2, batchSize: 16, lr: 1e-4, schedule: "cosine", warmupSteps: 3 }, votes: 8 },
+};
+
+/**
+ * What the method gains from a judge that is hardly ever wrong, as one that knows the solutions of the training
+ * questions: the ceiling for judges that read. Without the arms that cost the most.
+ */
+export const GSM8K_SOLUTIONS: RealSettings = {
+  ...GSM8K_JUDGED,
+  judge: "rules and solutions",
+  swirl: { ...GSM8K_JUDGED.swirl, steps: 40, batchSize: 16 },
+  outcomeReward: false,
 };
 
 export const HOTPOTQA: RealSettings = {

@@ -24,6 +24,7 @@ import {
 } from "swirl-rl";
 import type { Testbed } from "../testbed.js";
 import type { RealSettings } from "./settings.js";
+import { solutionJudge } from "./solution-judge.js";
 
 export interface RealPlaces {
   /** Model folder. */
@@ -47,11 +48,11 @@ export async function openReal(settings: RealSettings, places: RealPlaces): Prom
     return questions;
   };
   const rules = dataset === "gsm8k" ? ruleJudges.calculator() : ruleJudges.search();
-  const reader = settings.judge === "rules" ? undefined : await openReader(settings, places);
+  const second = await secondJudge(settings, places, file);
   return {
     task,
-    judge: reader ? combinedJudge({ judges: [rules, reader] }) : rules,
-    measuringJudges: reader ? { rules } : {},
+    judge: second ? combinedJudge({ judges: [rules, second] }) : rules,
+    measuringJudges: second ? { rules } : {},
     maxNewTokens,
     rollout: settings.rollout,
     concurrency,
@@ -86,6 +87,17 @@ export async function openReal(settings: RealSettings, places: RealPlaces): Prom
       return NativePolicy.load(folder, { ...options, ...(lora && { lora }) });
     },
   };
+}
+
+/** What has to say GOOD beside the rules. */
+async function secondJudge(
+  settings: RealSettings,
+  places: RealPlaces,
+  file: (name: string) => string,
+): Promise<Judge | undefined> {
+  if (settings.judge === "rules") return undefined;
+  if (settings.judge === "rules and model") return openReader(settings, places);
+  return solutionJudge([file(settings.files.train), file(settings.files.test)]);
 }
 
 /** A model that reads the steps, by its log-probs: the steps' own tokens cost it a forward pass, and no reasoning. */
