@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { StepView } from "swirl-rl";
-import { describe, expect, it } from "vitest";
+import type { Judge, StepView } from "swirl-rl";
+import { beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../tests/support/temporary-folder.js";
 import { solutionJudge } from "./solution-judge.js";
 
@@ -22,10 +22,13 @@ const view = (parts: Partial<StepView>): StepView => ({
 const call = (input: string) => view({ call: { name: "calculator", input } });
 const answer = (text: string) => view({ kind: "answer", answer: text });
 
-describe("solutionJudge", async () => {
-  const file = join(temporaryFolder(), "rows.jsonl");
-  await writeFile(file, `${JSON.stringify(ROW)}\n`);
-  const judge = await solutionJudge([file]);
+describe("solutionJudge", () => {
+  let judge: Judge;
+  beforeAll(async () => {
+    const file = join(temporaryFolder(), "rows.jsonl");
+    await writeFile(file, `${JSON.stringify(ROW)}\n`);
+    judge = await solutionJudge([file]);
+  });
   const good = async (step: StepView) => {
     const verdict = await judge.judge(step);
     return verdict.status === "ok" && verdict.good;
