@@ -88,7 +88,8 @@ function withoutRemedy(error: SwirlError): string {
   return error.remedy === undefined ? error.message : error.message.replace(`\n  → ${error.remedy}`, "");
 }
 
-function describe(error: unknown): string {
+/** What went wrong, in one line. It may hold secrets. */
+export function describe(error: unknown): string {
   if (error instanceof AttemptTimeout) return error.message;
   if (error instanceof APIConnectionError) return `no connection: ${rootMessage(error)}`;
   if (error instanceof APIError) return error.message.replace(/^\d{3} /, "");

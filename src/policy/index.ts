@@ -1,5 +1,5 @@
-/** Policies: `Policy.load` for the native model, `Policy.connect` for an OpenAI-compatible endpoint. */
-import { EndpointPolicy } from "./endpoint-policy.js";
+/** Policies: `Policy.load` for the native model, `Policy.connect` for a model behind servers. */
+import { connect } from "./connect.js";
 import { NativePolicy } from "./native-policy.js";
 import type { Policy as PolicyInterface } from "./policy.js";
 
@@ -22,11 +22,17 @@ export interface Policy extends PolicyInterface {}
 export const Policy = {
   /** Loads a Hugging Face model folder into the native engine. Such a policy can be trained. */
   load: NativePolicy.load,
-  /** Connects to an OpenAI-compatible endpoint. Such a policy samples and judges, but cannot be trained. */
-  connect: EndpointPolicy.connect,
+  /**
+   * Connects to servers that take and return token ids (`servers`), whose trajectories can be trained on, or to an
+   * OpenAI-compatible chat endpoint (`baseURL`). Such policies sample and judge, but cannot be trained themselves.
+   */
+  connect,
 };
 
 export type { EndpointConnection, EndpointOptions } from "../endpoint/endpoint-options.js";
+export type { FleetStats } from "../endpoint/fleet.js";
+export type { FleetOptions } from "../endpoint/fleet-options.js";
+export type { FleetServerStatus } from "../endpoint/fleet-server.js";
 export type { LossFunction, LossSequence, LossTerms } from "../losses/loss-function.js";
 export type { Message, ToolCall, ToolSpec } from "../messages/message.js";
 export type {
@@ -58,6 +64,9 @@ export type {
 export { type Completion, NativePolicy, type PolicyProfile } from "./native-policy.js";
 export type { Action, Context, SamplingOptions } from "./policy.js";
 export type { Sequence, TrainSequence } from "./sequences.js";
+export type { ServedOptions, ServedProbeOptions } from "./served/served-options.js";
+export { ServedPolicy, type ServedStats } from "./served/served-policy.js";
+export type { ServedProbe } from "./served/served-probe.js";
 export type { TrainablePolicy } from "./trainable-policy.js";
 export type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
 export type {
