@@ -27,11 +27,12 @@ export interface FleetOptions extends Omit<EndpointConnection, "baseURL" | "mode
 const { apiKey, headers, timeoutMs, maxReplyBytes, deadlineMs, maxRetries, retryBaseMs, retryMaxMs } =
   endpointOptionsSchema.shape;
 
+const servers: z.ZodType<readonly string[], readonly string[]> = z
+  .array(z.url({ protocol: /^https?$/, error: "must be an http(s) URL such as http://10.0.0.1:8000" }))
+  .min(1);
+
 export const fleetShape = {
-  servers: z
-    .array(z.url({ protocol: /^https?$/, error: "must be an http(s) URL such as http://10.0.0.1:8000" }))
-    .min(1)
-    .readonly(),
+  servers,
   apiKey,
   headers,
   timeoutMs,
@@ -46,5 +47,5 @@ export const fleetShape = {
   healthTimeoutMs: z.number().positive().default(5_000),
 };
 
-const fleetSchema = z.strictObject(fleetShape);
+export const fleetSchema = z.strictObject(fleetShape);
 export type ResolvedFleetOptions = z.output<typeof fleetSchema>;

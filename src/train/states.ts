@@ -36,7 +36,7 @@ export function statesOf(trajectory: Trajectory): TrainingState[] {
         "RECORD",
         `trajectory ${trajectory.id}, step ${sub.step + 1} has no tokens: ${trajectory.policy} does not record them`,
         {
-          remedy: "train on trajectories that a native policy synthesized",
+          remedy: "train on trajectories of a native policy, or of Policy.connect({ servers })",
           details: { field: `steps.${sub.step}`, trajectory: trajectory.id },
         },
       );

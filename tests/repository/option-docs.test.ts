@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { readQuestionsSchema } from "../../src/data/read-questions.js";
 import { endpointOptionsSchema } from "../../src/endpoint/endpoint-options.js";
+import { fleetSchema } from "../../src/endpoint/fleet-options.js";
 import { evaluateSchema } from "../../src/evaluate/evaluate.js";
 import { filterSchema } from "../../src/filter/filter-trajectories.js";
 import { answerKeyJudgeSchema } from "../../src/judge/answer-key-judge.js";
@@ -27,6 +28,7 @@ import {
   mergeOptionsSchema,
   saveOptionsSchema,
 } from "../../src/policy/native-options.js";
+import { servedShape } from "../../src/policy/served/served-options.js";
 import { solveSchema } from "../../src/solve/solve.js";
 import { demonstrateSchema } from "../../src/synthesize/demonstrations.js";
 import { rolloutSchema } from "../../src/synthesize/rollout-options.js";
@@ -69,6 +71,7 @@ const SCHEMAS: Record<string, z.ZodObject> = {
   EndpointOptions: endpointOptionsSchema,
   EvaluateOptions: evaluateSchema,
   FilterOptions: filterSchema,
+  FleetOptions: fleetSchema,
   GenerateOptions: generateOptionsSchema,
   JournaledJudgeOptions: journaledJudgeSchema,
   JudgeStepsOptions: judgeStepsSchema,
@@ -85,6 +88,7 @@ const SCHEMAS: Record<string, z.ZodObject> = {
   MergeOptions: mergeOptionsSchema,
   SearchOptions: searchSchema,
   SftOptions: sftSchema,
+  ServedOptions: servedShape,
   SolveOptions: solveSchema,
   SynthesizeOptions: synthesizeSchema,
   TrackingOptions: trackingSchema,

@@ -2,17 +2,20 @@
 import { expectTypeOf, it } from "vitest";
 import type { z } from "zod";
 import type { endpointOptionsSchema } from "../../src/endpoint/endpoint-options.js";
+import type { fleetSchema } from "../../src/endpoint/fleet-options.js";
 import type {
   AdapterOptions,
   EmbeddingEndpointOptions,
   EmbeddingIndexSettings,
   EndpointOptions,
+  FleetOptions,
   GenerateOptions,
   LoadOptions,
   LogprobsOptions,
   LoraOptions,
   SaveOptions,
   SearchOptions,
+  ServedOptions,
 } from "../../src/index.js";
 import type { loraSchema } from "../../src/policy/lora/lora-options.js";
 import type {
@@ -22,12 +25,15 @@ import type {
   logprobsOptionsSchema,
   saveOptionsSchema,
 } from "../../src/policy/native-options.js";
+import type { servedSchema } from "../../src/policy/served/served-options.js";
 import type { embeddingEndpointSchema } from "../../src/tools/search/embedding-endpoint.js";
 import type { embeddingIndexSchema } from "../../src/tools/search/embedding-index.js";
 import type { searchSchema } from "../../src/tools/search/search.js";
 
 it("options of policies and endpoints equal their schemas", () => {
   expectTypeOf<EndpointOptions>().toEqualTypeOf<z.input<typeof endpointOptionsSchema>>();
+  expectTypeOf<FleetOptions>().toEqualTypeOf<z.input<typeof fleetSchema>>();
+  expectTypeOf<ServedOptions>().toEqualTypeOf<z.input<typeof servedSchema>>();
   expectTypeOf<LoadOptions>().toEqualTypeOf<z.input<typeof loadOptionsSchema>>();
   expectTypeOf<AdapterOptions>().toEqualTypeOf<z.input<typeof adapterOptionsSchema>>();
   expectTypeOf<LoraOptions>().toEqualTypeOf<z.input<typeof loraSchema>>();

@@ -1,7 +1,7 @@
 /** Options of `Policy.connect({ servers })`, with their defaults. Unknown keys are an error. */
 import { z } from "zod";
 import { type FleetOptions, fleetShape } from "../../endpoint/fleet-options.js";
-import { callback } from "../../options/schemas.js";
+import { callback, signalSchema } from "../../options/schemas.js";
 import { type NativePolicy, nativePolicySchema } from "../native-policy.js";
 
 /** How the log-probs of servers are compared with those of a reference before they are used. */
@@ -40,37 +40,40 @@ export interface ServedOptions extends FleetOptions {
   /**
    * What every server is tested with before it takes calls, at the start and after a fault. false: no test, not even of the
    * replies' form.
-   * @default {}
+   * @default {"tokens":64,"maxMean":0.05,"maxDifference":1}
    */
   probe?: false | ServedProbeOptions | undefined;
-  /** Called for what a person should know: a server that went down or came back, a comparison that was made. @default a warning of the process */
-  onNote?: ((note: string) => void) | undefined;
+  /** Called for what a person should know: a server that went down or came back, a comparison that was made. Default: a warning of the process. */
+  onNote?: ((note: string) => unknown) | undefined;
   /** Ends the connecting with code ABORTED. */
   signal?: AbortSignal | undefined;
 }
 
-export const servedSchema = z
-  .strictObject({
-    ...fleetShape,
-    api: z.enum(["vllm", "sglang", "llama.cpp"]),
-    tokenizer: z.string().min(1),
-    model: z.string().min(1).optional(),
-    contextLength: z.int().min(2).optional(),
-    extraBody: z.record(z.string(), z.unknown()).default({}),
-    processedLogprobs: z.boolean().default(false),
-    probe: z
-      .union([
-        z.literal(false),
-        z.strictObject({
-          reference: nativePolicySchema.optional(),
-          tokens: z.int().min(1).default(64),
-          maxMean: z.number().positive().default(0.05),
-          maxDifference: z.number().positive().default(1),
-        }),
-      ])
-      .prefault({}),
-    onNote: callback<string>("onNote").optional(),
-  })
+/** Without what concerns two keys at once. */
+export const servedShape = z.strictObject({
+  ...fleetShape,
+  api: z.enum(["vllm", "sglang", "llama.cpp"]),
+  tokenizer: z.string().min(1),
+  model: z.string().min(1).optional(),
+  contextLength: z.int().min(2).optional(),
+  extraBody: z.record(z.string(), z.unknown()).default({}),
+  processedLogprobs: z.boolean().default(false),
+  probe: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        reference: nativePolicySchema.optional(),
+        tokens: z.int().min(1).default(64),
+        maxMean: z.number().positive().default(0.05),
+        maxDifference: z.number().positive().default(1),
+      }),
+    ])
+    .prefault({}),
+  onNote: callback<string>("onNote").optional(),
+  signal: signalSchema.optional(),
+});
+
+export const servedSchema = servedShape
   .refine(({ api, model }) => api !== "vllm" || model !== undefined, {
     path: ["model"],
     error: "vLLM needs the model's name",

@@ -99,8 +99,8 @@ export class ServedPolicy implements Policy, AsyncDisposable {
    */
   static async connect(options: ServedOptions): Promise<ServedPolicy> {
     return await ofArgumentsAsync("Policy.connect", "{ servers, api, tokenizer, … }", async () => {
-      const { signal, onNote = (note) => process.emitWarning(note, "SwirlWarning"), ...rest } = options;
-      const resolved = parseOptions(servedSchema, rest, "Policy.connect");
+      const resolved = parseOptions(servedSchema, options, "Policy.connect");
+      const { signal, onNote = (note: string) => process.emitWarning(note, "SwirlWarning") } = resolved;
       const model = await servedModel(resolved.tokenizer, signal);
       const policy = new ServedPolicy(resolved, model, onNote);
       await policy.#fleet.start(signal);
