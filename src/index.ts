@@ -15,7 +15,7 @@
  *  5. The calculator is a grammar of its own, not SymPy. Search is BM25 by default, an embedding index where one is
  *     served; one passage a call is our reading of the paper.
  *  6. Judges are any policy, prompted or through the probability of its verdict, or rules. Votes, thresholds, retries
- *     and what a failed judgement means (it masks the step, it is not a zero) are ours.
+ *     and what a failed judgment means (it masks the step, it is not a zero) are ours.
  *  7. Filters draw their equal-size subsample after filtering, by a hash of the trajectory id. The paper fixes the
  *     number across filters and does not say how it draws.
  *  8. Optimizer: REINFORCE with leave-one-out baselines over G = 4 fresh actions a state and a KL penalty (k3

@@ -1,7 +1,7 @@
 /** Requests, the state of all runs, and the address of what is shown. */
 import { useEffect, useState } from "./vendor/hooks.js";
 
-/** An answer of the server. Throws its message. `signal` drops the request. */
+/** The server's response. Throws its error message. `signal` aborts the request. */
 export async function get(path, parameters = {}, signal) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters))
@@ -12,7 +12,10 @@ export async function get(path, parameters = {}, signal) {
   return value;
 }
 
-/** `{ value, error, loading }` of a request, made again when `parameters` or `version` change. The old value stays meanwhile. */
+/**
+ * `{ value, error, loading }` of a request, repeated when `parameters` or `version` change. The old value is kept
+ * meanwhile.
+ */
 export function useAnswer(path, parameters, version = 0) {
   const [state, set] = useState({ value: undefined, error: undefined, loading: true });
   const key = JSON.stringify([path, parameters]);
@@ -31,7 +34,9 @@ export function useAnswer(path, parameters, version = 0) {
   return state;
 }
 
-/** The runs, followed live: `{ runs, folders, versions, connected, error }`. `versions[id]` grows when a run changes. */
+/**
+ * The runs, followed live: `{ runs, folders, versions, connected, error }`. `versions[id]` grows when a run changes.
+ */
 export function useRuns() {
   const [state, set] = useState({ runs: undefined, folders: [], versions: {}, connected: false });
   useEffect(() => {
@@ -65,7 +70,7 @@ export function useRuns() {
     const events = new EventSource("/api/events");
     events.onopen = () => {
       set((old) => ({ ...old, connected: true }));
-      load(); // what changed while it was away
+      load(); // what changed while the connection was lost
     };
     events.onerror = () => set((old) => ({ ...old, connected: false }));
     events.onmessage = (event) => {

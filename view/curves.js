@@ -4,15 +4,15 @@ import { Empty, html, Problem, runColor, short, useWidth } from "./parts.js";
 import { useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 import uPlot from "./vendor/uplot.js";
 
-/** What a reader looks at first, in this order; the others follow by name. */
+/** The most important metrics, in this order; the others follow by name. */
 const TITLES = {
   reward: "Reward of fresh actions",
   reward_std: "Spread of the reward within a state",
-  frac_reward_zero_std: "States whose actions all got one reward",
+  frac_reward_zero_std: "States whose actions all got the same reward",
   kl: "KL to the reference policy, nats per token",
   entropy: "Entropy, nats per token",
   "completions/mean_length": "Length of fresh actions, tokens",
-  "completions/clipped_ratio": "Share of actions cut off by the token limit",
+  "completions/clipped_ratio": "Share of actions truncated by the token limit",
   loss: "Loss",
   grad_norm: "Gradient norm before clipping",
   learning_rate: "Learning rate",
@@ -138,8 +138,7 @@ function Chart({ name, series, window, tick, log }) {
 
   useEffect(() => {
     if (width === 0) return;
-    const style = getComputedStyle(document.documentElement);
-    const [soft, line] = [style.getPropertyValue("--soft"), style.getPropertyValue("--line")];
+    const [soft, line] = [resolvedColor(host.current, "--soft"), resolvedColor(host.current, "--line")];
     const axis = {
       stroke: soft,
       font: "11px system-ui, sans-serif",
@@ -199,6 +198,14 @@ function Chart({ name, series, window, tick, log }) {
 function nearest(column, at) {
   for (let i = at; i >= 0; i--) if (column[i] !== null && column[i] !== undefined) return column[i];
   return undefined;
+}
+
+/** A custom property as a plain color: a canvas does not understand light-dark(). */
+function resolvedColor(element, property) {
+  element.style.color = `var(${property})`;
+  const { color } = getComputedStyle(element);
+  element.style.color = "";
+  return color;
 }
 
 /** The columns of all runs on one axis of updates: [steps, raw, mean, raw, mean, …]. */

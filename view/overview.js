@@ -1,4 +1,4 @@
-/** One run at a glance: its result, what the filter kept, its files, and what it was made with. */
+/** Summary of one run: its result, what the filter kept, its files, and its configuration. */
 import { address, useAnswer } from "./api.js";
 import {
   ago,
@@ -45,7 +45,7 @@ function facts(run) {
     .join(" · ");
 }
 
-/** What could not be read: never silently left out. */
+/** What could not be read: it is always reported. */
 function Damage({ run }) {
   const lines = [
     ...run.problems,
@@ -120,7 +120,7 @@ function Result({ run, evaluations, version }) {
     </div></section>`;
 }
 
-/** A difference of accuracies in points, with whether it can be told from none. */
+/** A difference of accuracies in points, and whether it differs from 0 significantly. */
 export function Difference({ value }) {
   const { low, high } = value;
   const sure = low > 0 || high < 0;
@@ -129,13 +129,13 @@ export function Difference({ value }) {
     <span> [${points(low)}, ${points(high)}]${sure ? "" : ", the interval includes 0"}</span>`;
 }
 
-/** The filter as a flow: the pool on the left, what became of it on the right. */
+/** The filter as a flow: the pool on the left, its outcome on the right. */
 function Filter({ table, run }) {
   const applied = table.rows.find(({ kind }) => kind === table.applied);
   return html`<section>
     <h2>Filter</h2>
     <p class="lead">The <strong>${table.applied}</strong> filter kept ${count(applied?.kept ?? 0)} of ${count(table.pool)} trajectories${table.handedOn === applied?.kept ? "" : `; ${count(table.handedOn)} of them were drawn`} and handed them on to training.
-      ${table.handedOn === 0 ? html` <strong>Nothing is left to train on.</strong>` : run.hasKept ? html` <a href=${address("trajectories", { run: run.id, file: "trajectories", kept: "true" })}>Look at them</a>` : null}</p>
+      ${table.handedOn === 0 ? html` <strong>Nothing is left to train on.</strong>` : run.hasKept ? html` <a href=${address("trajectories", { run: run.id, file: "trajectories", kept: "true" })}>Show them</a>` : null}</p>
     ${
       applied
         ? html`<${Flow} pool=${table.pool} parts=${[
@@ -205,7 +205,7 @@ function Files({ run }) {
         <td class="number">${table.accuracy?.n ? percent(table.accuracy.value) : "–"}</td>
         <td class="number">${table.toolCalls === undefined ? "–" : table.toolCalls.toFixed(2)}</td>
         <td class="break">${table.judge ?? "–"}</td>
-        <td>${table.progress < 1 ? `read ${percent(table.progress, 0)}` : table.pending > 0 ? "a line is unfinished" : table.damaged > 0 ? `${table.damaged} damaged` : "whole"}</td></tr>`,
+        <td>${table.progress < 1 ? `read ${percent(table.progress, 0)}` : table.pending > 0 ? "a line is unfinished" : table.damaged > 0 ? `${table.damaged} damaged` : "complete"}</td></tr>`,
       )}</tbody></table></div></section>`;
 }
 

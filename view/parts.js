@@ -1,17 +1,17 @@
-/** Small pieces of all pages. Text of models and datasets only ever becomes text nodes. */
+/** Components shared by all pages. Text of models and datasets only becomes text nodes. */
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
 import htm from "./vendor/htm.js";
 import { h } from "./vendor/preact.js";
 
 export const html = htm.bind(h);
 
-/** Characters of one text before a button shows the others. */
+/** Maximum characters of one text before a button shows the rest. */
 const SHOWN = 8000;
-/** Control characters and marks that reorder or hide text: shown by their number. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+/** Control characters and marks that reorder or hide text: shown as code points. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches exactly these
 const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/;
 
-/** A text with what would reorder or hide it made visible. */
+/** A text with reordering and hidden characters made visible. */
 export function visible(text) {
   if (!HIDDEN.test(text)) return text;
   return text
@@ -23,7 +23,7 @@ export function visible(text) {
     );
 }
 
-/** A text that may be huge. */
+/** A text that may be very long. */
 export function Text({ text, limit = SHOWN }) {
   const [whole, setWhole] = useState(false);
   if (text.length <= limit || whole) return html`<bdi class="text">${visible(text)}</bdi>`;
@@ -37,7 +37,7 @@ export const percent = (value, digits = 1) =>
 export const signed = (value, digits = 1) =>
   `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}`;
 
-/** A number in few characters. */
+/** A number in at most a few characters. */
 export function short(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
@@ -80,7 +80,7 @@ export function Outcome({ value }) {
   return html`<span class=${`tag ${value.replace(" ", "-")}`}>${value}</span>`;
 }
 
-const MARK_NAMES = { G: "good", B: "bad", F: "judgement failed", "-": "not judged" };
+const MARK_NAMES = { G: "good", B: "bad", F: "judgment failed", "-": "not judged" };
 
 /** One square per step. */
 export function Marks({ marks }) {
@@ -95,13 +95,15 @@ export function Marks({ marks }) {
 
 export function Verdict({ verdict }) {
   if (!verdict) return html`<span class="tag unchecked">not judged</span>`;
-  if (verdict.status !== "ok") return html`<span class="tag failed">judgement failed</span>`;
+  if (verdict.status !== "ok") return html`<span class="tag failed">judgment failed</span>`;
   const share =
     verdict.votes > 1 || (verdict.score > 0 && verdict.score < 1) ? ` ${verdict.score.toFixed(2)}` : "";
   return html`<span class=${`tag ${verdict.good ? "right" : "wrong"}`}>${verdict.good ? "good" : "bad"}${share}</span>`;
 }
 
-/** Rates with their intervals on one axis. `rows`: `{ label, value, low, high, n, color?, text? }`, from `min` to `max`. */
+/**
+ * Rates with their intervals on one axis. `rows`: `{ label, value, low, high, n, color?, text? }`, from `min` to `max`.
+ */
 export function Intervals({ rows, min = 0, max = 1, title, format = percent }) {
   const at = (value) => `${(100 * (Math.min(max, Math.max(min, value)) - min)) / (max - min)}%`;
   const ticks = Array.from({ length: 5 }, (_, i) => min + ((max - min) * i) / 4);
@@ -121,7 +123,7 @@ export function Intervals({ rows, min = 0, max = 1, title, format = percent }) {
   </div>`;
 }
 
-/** The width of an element, followed. */
+/** The width of an element, updated when it changes. */
 export function useWidth() {
   const ref = useRef(null);
   const [width, set] = useState(0);
@@ -133,7 +135,7 @@ export function useWidth() {
   return [ref, width];
 }
 
-/** Colors of runs and of categories: distinct also for the color-blind, readable on light and dark. */
+/** Colors of runs and of categories: distinguishable by the color-blind, readable on light and dark. */
 const COLORS = ["#3b74d9", "#d9722b", "#2c9a6a", "#b3528f", "#8a6fd1", "#a9861a", "#2b9bb3", "#c74a4a"];
 export const runColor = (id) => COLORS[id % COLORS.length];
 

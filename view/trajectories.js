@@ -1,4 +1,4 @@
-/** The table of trajectories: search, filters, any number of rows of which only the visible ones are in the page. */
+/** The table of trajectories: search, filters, virtual scrolling over any number of rows. */
 import { get, go } from "./api.js";
 import { Conversation } from "./conversation.js";
 import {
@@ -44,7 +44,7 @@ const COLUMNS = [
   ["time", "time", "number"],
 ];
 
-/** Rows of a query by page, fetched when they are looked at. */
+/** Rows of a query by page, fetched when they become visible. */
 function useRows(query, version) {
   const pages = useRef(new Map());
   const [state, set] = useState({
@@ -60,7 +60,7 @@ function useRows(query, version) {
   const load = async (page, force = false) => {
     const known = pages.current.get(page);
     if (known && !force) {
-      pages.current.delete(page); // the most recently used comes last
+      pages.current.delete(page); // keeps the most recently used last
       pages.current.set(page, known);
       return;
     }
@@ -93,7 +93,7 @@ function useRows(query, version) {
     if (current.current !== key) pages.current.clear();
     current.current = key;
     set((before) => ({ ...before, loading: true }));
-    // What is in sight is fetched again, and the rest when it comes into sight.
+    // Visible rows are fetched again at once, the others when they become visible.
     const seen = [...pages.current.keys()].slice(-2);
     pages.current = new Map(seen.map((page) => [page, pages.current.get(page)]));
     for (const page of new Set([0, ...seen])) load(page, true);
@@ -181,7 +181,7 @@ function Table({ run, files, file, query, parameters, set, version }) {
       ${rows.error ? html`<${Problem} text=${rows.error} />` : null}
       ${
         !rows.loading && rows.matched === 0
-          ? html`<${Empty} title=${filtered ? "No trajectory passes these filters." : `${file.name}.jsonl has no trajectory yet.`}>
+          ? html`<${Empty} title=${filtered ? "No trajectory matches these filters." : `${file.name}.jsonl has no trajectory yet.`}>
             ${filtered ? html`<p><button type="button" onClick=${() => set(Object.fromEntries(FILTERS.map((name) => [name, undefined])))}>Clear the filters</button></p>` : null}</${Empty}>`
           : html`<${VirtualList} ref_=${list} rows=${rows} at=${at} open=${open} parameters=${parameters} set=${set}
               choose=${(index, row) => {
@@ -223,7 +223,7 @@ function Filters({ files, file, parameters, set, facets, search, isPool }) {
   const verdicts = {
     good: "all good",
     bad: "one is bad",
-    failed: "a judgement failed",
+    failed: "a judgment failed",
     none: "not all judged",
   };
   return html`<form class=${more ? "filters more" : "filters"} role="search" onSubmit=${(event) => event.preventDefault()}>
@@ -252,7 +252,7 @@ function Filters({ files, file, parameters, set, facets, search, isPool }) {
   </form>`;
 }
 
-/** Rows of one height, of which those in sight and a few more exist. */
+/** Rows of equal height, of which only the visible ones and a few more exist. */
 function VirtualList({ ref_, rows, at, open, choose, move, parameters, set }) {
   const box = useRef(null);
   const [top, setTop] = useState(0);

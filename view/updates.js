@@ -46,7 +46,7 @@ export function Updates({ run, version, parameters }) {
         <label>Color by <select value=${color} onChange=${(event) => setColor(event.target.value)}><option value="advantage">advantage</option><option value="logprob">log-prob</option></select></label>
       </div></div>
     ${error ? html`<${Problem} text=${error} />` : null}
-    ${value ? html`<p class="lead">Fresh actions at ${states.length} of the ${count(value.batch ?? states.length)} states of this update, evenly spread; those that teach the most come first. An action is judged, never executed; a positive advantage makes it more likely.</p>` : null}
+    ${value ? html`<p class="lead">Fresh actions at ${states.length} of the ${count(value.batch ?? states.length)} states of this update, evenly spread; those with the largest advantages come first. An action is judged, never executed; a positive advantage makes it more likely.</p>` : null}
     ${color === "logprob" ? html`<${Scale} />` : null}
     <div class="states">${[...states].sort((a, b) => most(b) - most(a)).map((state) => html`<${State} key=${`${step}/${state.trajectory}/${state.state}`} state=${state} run=${run} color=${color} largest=${largest} />`)}</div>`;
 }

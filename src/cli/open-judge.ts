@@ -13,7 +13,7 @@ import { loadPolicy, required, type Session } from "./session.js";
 
 export interface OpenJudge extends AsyncDisposable {
   judge: JournaledJudge;
-  /** Judgements in flight. */
+  /** Judgments in flight. */
   concurrency: number;
 }
 

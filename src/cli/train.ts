@@ -77,7 +77,7 @@ export const trainCommand = () =>
         execute: (session) => inRunDirectory(session, { name: "train", check, run: trainStage }),
         format: (r) =>
           [
-            `${r.steps} updates on ${r.states} states; ${r.skippedUpdates} skipped, ${r.judgeFailures} judgements failed`,
+            `${r.steps} updates on ${r.states} states; ${r.skippedUpdates} skipped, ${r.judgeFailures} judgments failed`,
             `${r.tokens} sequence tokens as ${r.treeTokens} tree tokens; last reward ${r.last?.reward?.toFixed(3) ?? "–"}`,
             r.model,
           ].join("\n"),

@@ -11,15 +11,15 @@ import type { StepView } from "../index.js";
 import { type QuestionReading, RELATION_WORDS, readQuestion } from "./language.js";
 import { lastNumber, sameText } from "./oracle.js";
 
-export interface Judgement {
+export interface Judgment {
   good: boolean;
   reason: string;
 }
 
-const good = (reason: string): Judgement => ({ good: true, reason });
-const bad = (reason: string): Judgement => ({ good: false, reason });
+const good = (reason: string): Judgment => ({ good: true, reason });
+const bad = (reason: string): Judgment => ({ good: false, reason });
 
-export function judgeProcess(step: StepView): Judgement {
+export function judgeProcess(step: StepView): Judgment {
   const question = readQuestion(step.question);
   const calls = step.history.flatMap(({ action, observation }) => {
     const call = /<(?:search_query|math_exp)>([\s\S]*?)<\//.exec(action)?.[1];
@@ -49,7 +49,7 @@ function judgeQuery(
   asked: readonly string[],
   from: string | undefined,
   calls: readonly { call: string }[],
-): Judgement {
+): Judgment {
   const [, relation, entity] = /^([a-z]+) of ([A-Z][a-z]+ [A-Z][a-z]+)$/.exec(query) ?? [];
   if (relation === undefined || entity === undefined) return bad("the query names no relation of something");
   if (!asked.includes(relation)) return bad(`the question does not ask for ${relation}`);
@@ -64,7 +64,7 @@ function judgeExpression(
   { numbers, operators }: QuestionReading,
   calls: readonly { call: string }[],
   newest: string | undefined,
-): Judgement {
+): Judgment {
   const [, left, sign, right] = /^(\d+) ([-+*/]) (\d+)$/.exec(text) ?? [];
   if (left === undefined || right === undefined) return bad("it is not one operation on two numbers");
   const from = newest === undefined ? numbers[0] : lastNumber(newest);

@@ -4,7 +4,7 @@
  *
  * An unchecked answer (no gold, a failed check, a policy that could not act) is excluded from accuracy and counted
  * separately. With `output` each question is a line of that file, and a second run resumes where the first stopped;
- * questions whose rollout, check or judgement failed are done again. The summary covers the given questions, in order.
+ * questions whose rollout, check or judgment failed are done again. The summary covers the given questions, in order.
  */
 import { z } from "zod";
 import type { AnswerMatcher } from "../answers/answer-matcher.js";

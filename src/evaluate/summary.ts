@@ -26,7 +26,7 @@ export interface Estimate extends Interval {
 export interface ProcessLabel extends Estimate {
   /** Steps that were judged. */
   steps: number;
-  /** Steps whose judgement failed. They are excluded from `value`. */
+  /** Steps whose judgment failed. They are excluded from `value`. */
   failedVerdicts: number;
 }
 

@@ -1,4 +1,4 @@
-/** What a run cost, as far as its files say: seconds, tokens, judgements. What was not recorded is absent. */
+/** What a run cost, as far as its files say: seconds, tokens, judgments. What was not recorded is absent. */
 import { access } from "node:fs/promises";
 import { z } from "zod";
 import type { EvaluationRecord } from "../evaluate/evaluation-record.js";
@@ -17,7 +17,7 @@ export interface Cost {
     treeTokens: number | undefined;
     seconds: { name: string; seconds: number }[];
   }[];
-  /** Judgements of the filter and of training (verdicts.jsonl), and of each evaluation. */
+  /** Judgments of the filter and of training (verdicts.jsonl), and of each evaluation. */
   judged: { name: string; verdicts: number; replies: number; failed: number }[];
 }
 

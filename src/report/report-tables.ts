@@ -152,9 +152,9 @@ export function costTables({ stages, training, judged }: Cost): { title: string;
       known: training.length > 0,
     },
     {
-      title: "Judgements",
+      title: "Judgments",
       table: {
-        head: ["of", "judgements", "replies read", "failed"],
+        head: ["of", "judgments", "replies read", "failed"],
         rows: judged.map(({ name, verdicts, replies, failed }) => [
           name,
           count(verdicts),

@@ -74,7 +74,7 @@ describe("of a whole run", () => {
     expect(better).toBeGreaterThan(worse!);
   });
 
-  test("judgements of the evaluations are counted", () => {
+  test("judgments of the evaluations are counted", () => {
     expect(markdown).toMatch(/\| evaluation start \| \d+ \| \d+ \| 0 \|/);
     expect(markdown).toMatch(/\| RL \| 120 \|/);
   });

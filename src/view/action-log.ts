@@ -1,4 +1,4 @@
-/** actions.jsonl: which updates have recorded fresh actions, and where their lines are. */
+/** actions.jsonl: the updates with recorded fresh actions, and the places of their lines. */
 import { JsonlTail, type LinePlace, readLine } from "./jsonl-tail.js";
 
 export class ActionLog {

@@ -1,17 +1,17 @@
 /** The numbers of metrics.jsonl as columns, one per metric. */
 import { JsonlTail } from "./jsonl-tail.js";
 
-/** Rows that one answer holds at most. A longer log is thinned evenly, its last row kept. */
+/** Maximum rows per response. A longer log is thinned evenly, keeping its last row. */
 const MOST_ROWS = 4000;
-/** Metrics that are kept: a log with more has been fed something else. */
+/** Maximum metrics that are kept: a log with more is not one of ours. */
 const MOST_KEYS = 200;
 
 export interface CurveData {
-  /** Changes when the log was replaced: rows sent before are void. */
+  /** Changes when the log was replaced: rows sent before are no longer valid. */
   generation: number;
-  /** Row that the columns begin with. */
+  /** Index of the first row in the columns. */
   from: number;
-  /** Rows in all. */
+  /** Total number of rows. */
   rows: number;
   /** One number per row; null where the row has none. `step` is among them. */
   columns: Record<string, (number | null)[]>;

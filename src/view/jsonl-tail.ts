@@ -1,7 +1,7 @@
 /**
  * Follows a JSONL file that another process may be appending to. Each byte is read once: `poll` continues where the
- * last one stopped. A last line without its newline is left for later, unless it is a whole object already. A file that
- * was replaced or has become shorter is read again from the start.
+ * last one stopped. A last line without its newline is left for later, unless it is a complete object already. A file
+ * that was replaced or has become shorter is read again from the start.
  */
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
@@ -9,11 +9,11 @@ import { setImmediate as turn } from "node:timers/promises";
 const CHUNK = 1 << 20;
 const NEWLINE = 0x0a;
 const CLOSING_BRACE = 0x7d;
-/** Milliseconds of parsing before others get their turn. */
+/** Milliseconds of parsing before the event loop runs. */
 const SLICE_MS = 8;
 /** Longer lines are counted as damaged and not kept in memory. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
-/** Bytes at the start of the file that tell whether it is still the same one. */
+/** Bytes at the start of the file that identify it. */
 const HEAD = 64;
 
 /** Where a line is in its file. */
@@ -22,21 +22,21 @@ export interface LinePlace {
   offset: number;
   /** Bytes of the line, without its newline. */
   length: number;
-  /** From 1. */
+  /** Line number, from 1. */
   line: number;
 }
 
 export interface TailListener {
-  /** A whole line with its value, in order. */
+  /** Called for each complete line with its value, in order. */
   onRecord: (value: unknown, place: LinePlace) => void;
-  /** A whole line that is not JSON, or too long. */
+  /** Called for a complete line that is not JSON, or too long. */
   onDamaged: (place: LinePlace, why: string) => void;
-  /** The file was replaced: everything told before is void. */
+  /** The file was replaced: everything reported before is no longer valid. */
   onReset: () => void;
 }
 
 export interface TailState {
-  /** Bytes read, the unfinished line not included. */
+  /** Bytes read, excluding the unfinished line. */
   offset: number;
   /** Size of the file at the last poll. */
   size: number;
@@ -44,7 +44,7 @@ export interface TailState {
   modified: number;
   /** Whether the file exists. */
   exists: boolean;
-  /** Bytes after the last whole line. */
+  /** Bytes after the last complete line. */
   pending: number;
 }
 
@@ -65,7 +65,10 @@ export class JsonlTail {
     return this.#state;
   }
 
-  /** Reads what was appended. Whether there was anything new. @throws the file system's error, but for an absent file. */
+  /**
+   * Reads what was appended. Resolves to whether there was anything new. @throws the file system's error, except for an
+   * absent file.
+   */
   async poll(signal?: AbortSignal): Promise<boolean> {
     let handle: FileHandle;
     try {
@@ -112,7 +115,7 @@ export class JsonlTail {
   }
 
   async #read(handle: FileHandle, size: number, signal: AbortSignal | undefined): Promise<void> {
-    let rest: Buffer[] = []; // the line that is not whole yet, from #state.offset on
+    let rest: Buffer[] = []; // the incomplete line, from #state.offset on
     let restBytes = 0;
     let at = this.#state.offset;
     while (at < size) {
@@ -140,7 +143,7 @@ export class JsonlTail {
         restBytes = 0;
         start = end + 1;
         if (performance.now() - sliced > SLICE_MS) {
-          await turn(); // requests are answered meanwhile
+          await turn(); // lets the server answer requests
           sliced = performance.now();
         }
       }
@@ -148,7 +151,7 @@ export class JsonlTail {
       if (restBytes <= MAX_LINE_BYTES) rest.push(data.subarray(start));
       else rest = [];
     }
-    // Of a JSON object no part is an object, so one that parses is whole, even without its newline.
+    // No prefix of a JSON object is a JSON object, so a line that parses is complete, even without its newline.
     const last = rest.at(-1);
     if (restBytes > 0 && last?.[last.length - 1] === CLOSING_BRACE) {
       const text = Buffer.concat(rest);
@@ -181,7 +184,7 @@ export class JsonlTail {
     else this.#listener.onDamaged(place, "not JSON");
   }
 
-  /** The newline of the last line has not come yet. */
+  /** The newline of the last line has not been written yet. */
   #endedWithoutNewline = false;
 }
 
@@ -203,7 +206,7 @@ export async function readLine(file: string, place: LinePlace): Promise<unknown>
   return await readLineOf(handle, place);
 }
 
-/** The same from an open file. */
+/** The same, from an open file. */
 export async function readLineOf(handle: FileHandle, { offset, length }: LinePlace): Promise<unknown> {
   const buffer = Buffer.alloc(length);
   let read = 0;

@@ -1,4 +1,4 @@
-/** What the page asks for: one function per address below /api/. Everything is read-only. */
+/** The page's API: one function per address below /api/. Everything is read-only. */
 import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { compareEvaluations } from "../evaluate/compare.js";
@@ -14,7 +14,7 @@ import { shortKey } from "./trajectory-row.js";
 import { type RowFilter, SORTS, type TrajectoryTable } from "./trajectory-table.js";
 import type { ViewRuns } from "./view-runs.js";
 
-/** Characters of one text that the page shows. */
+/** Maximum characters of one text that the page shows. */
 export const MOST_CHARACTERS = 200_000;
 const MOST_ROWS = 200;
 
@@ -63,7 +63,7 @@ export class Routes {
     this.#runs = runs;
   }
 
-  /** The answer to a request, as JSON. @throws SwirlError INPUT for an address or a parameter that there is not. */
+  /** The answer to a request, as JSON. @throws SwirlError INPUT for an address or a parameter that does not exist. */
   async answer(path: string, parameters: URLSearchParams): Promise<unknown> {
     const given = Object.fromEntries([...parameters].filter(([, value]) => value !== ""));
     switch (path) {
@@ -172,8 +172,8 @@ export class Routes {
     if (steps.every((step) => step === null))
       return {
         problem: trajectory.steps.some(({ action }) => action?.length)
-          ? "The tokens do not spell these actions: they are of another tokenizer than the one in this run's folder."
-          : "This policy gave no tokens: an endpoint, or a demonstration.",
+          ? "The tokens do not spell these actions: they come from another tokenizer than the one in this run's folder."
+          : "This policy recorded no tokens: an endpoint, or a demonstration.",
       };
     return { steps };
   }
@@ -291,7 +291,7 @@ async function journal(
   return await Promise.all(keys.map((key) => verdicts.read(key)));
 }
 
-/** A text in parts, thoughts apart, so that the page can fold them. */
+/** Splits a text into thoughts and other parts, so that the page can fold the thoughts. */
 function spoken(
   full: string,
   opened: boolean,

@@ -1,6 +1,6 @@
 /**
  * One run directory as the page sees it: its files, each read once and followed as it grows. Nothing is written and no
- * lock is taken, so a run that is going on is not disturbed.
+ * lock is taken, so a run in progress is not disturbed.
  */
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -19,7 +19,7 @@ import { JsonlTail } from "./jsonl-tail.js";
 import { TrajectoryTable } from "./trajectory-table.js";
 import { VerdictBook } from "./verdict-book.js";
 
-/** A run whose files changed this recently is shown as going on, in milliseconds. */
+/** A run whose files changed within this many milliseconds is shown as live. */
 const LIVE_MS = 30_000;
 const NOT_TABLES = new Set(["verdicts.jsonl", "metrics.jsonl", "sft-metrics.jsonl", "actions.jsonl"]);
 
@@ -79,7 +79,7 @@ export class RunView {
   readonly actions: ActionLog;
   readonly verdicts: VerdictBook;
   readonly tables = new Map<string, TrajectoryTable>();
-  /** Counts the changes that were seen. */
+  /** Number of changes seen so far. */
   version = 0;
   readonly #kept = new Set<string>();
   readonly #keptTail: JsonlTail;
@@ -107,7 +107,10 @@ export class RunView {
     });
   }
 
-  /** Reads what is new. Whether anything was. One refresh runs at a time; a second caller waits for the first. */
+  /**
+   * Reads what is new. Resolves to whether there was anything. One refresh runs at a time; a second caller waits for
+   * the first.
+   */
   refresh(signal?: AbortSignal): Promise<boolean> {
     this.#refreshing ??= this.#refresh(signal).finally(() => {
       this.#refreshing = undefined;
@@ -117,7 +120,7 @@ export class RunView {
 
   async #refresh(signal?: AbortSignal): Promise<boolean> {
     let changed = await this.#discover();
-    // The small files first: the page shows them while the large ones are read.
+    // Small files first: the page shows them while large ones are read.
     const sources: [file: string, poll: () => Promise<boolean>][] = [
       [this.paths.manifest, () => this.#readJson(this.paths.manifest)],
       [this.paths.config, () => this.#readJson(this.paths.config)],
@@ -250,7 +253,7 @@ export class RunView {
     return summary;
   }
 
-  /** Finds files of trajectories that have appeared. */
+  /** Finds new files of trajectories. */
   async #discover(): Promise<boolean> {
     let names: string[];
     try {
@@ -268,7 +271,7 @@ export class RunView {
     const order = [...stages, "trajectories", ...others.sort(byStage), "kept"].filter((name) =>
       found.has(name),
     );
-    // kept.jsonl repeats trajectories.jsonl: it is a table only where the pool itself is gone.
+    // kept.jsonl repeats trajectories.jsonl: it is a table only if the pool itself is missing.
     this.#order = order.filter((name) => name !== "kept" || !found.has("trajectories"));
     let changed = false;
     for (const name of this.#order) {
@@ -300,7 +303,7 @@ export class RunView {
   }
 }
 
-/** The matcher of an id that is in a record; undefined for one that is not built in. */
+/** The matcher with an id from a record; undefined for one that is not built in. */
 function builtInMatcher(id: string): AnswerMatcher | undefined {
   const threshold = /^f1>=(0(?:\.\d+)?|1)$/.exec(id)?.[1];
   if (threshold !== undefined) return f1Matcher(Number(threshold));

@@ -1,10 +1,10 @@
 /**
  * The server of `swirl view`: the page's files and its API, on the loopback interface only.
  *
- * It only reads, so it asks for no token. What protects it: it binds 127.0.0.1; it answers only to the names of the
- * loopback interface, so a web page cannot reach it under a name of its own (DNS rebinding); it refuses requests that a
+ * It only reads, so it requires no token. Its protection: it binds 127.0.0.1; it answers only to the names of the
+ * loopback interface, so a web page cannot reach it under its own name (DNS rebinding); it refuses requests that a
  * browser marks as coming from another site; its answers have no CORS header, so another page cannot read them; and a
- * strict Content-Security-Policy leaves injected text without effect. Another user of the same machine can read what it
+ * strict Content-Security-Policy makes injected text harmless. Another user of the same machine can read what it
  * shows (docs/view.md).
  */
 import { readFile } from "node:fs/promises";
@@ -18,7 +18,7 @@ import { Routes } from "./routes.js";
 import { ViewRuns } from "./view-runs.js";
 
 const HOST = "127.0.0.1";
-/** Where the page is looked for when no port is given, and how many ports after it are tried. */
+/** The first port to try when none is given, and the number of ports to try after it. */
 const DEFAULT_PORT = 6010;
 const PORTS = 20;
 const POLL_MS = 500;
@@ -71,9 +71,9 @@ const HEADERS = {
 export interface ViewServerOptions {
   /** Run directories, or folders with run directories in them. */
   folders: readonly string[];
-  /** Undefined: the first free one from 6010 on. 0: any. */
+  /** Undefined: the first free port from 6010 on. 0: any free port. */
   port?: number | undefined;
-  /** Milliseconds between two looks at the files. @default 500 */
+  /** Milliseconds between two polls of the files. @default 500 */
   pollMs?: number | undefined;
 }
 
@@ -134,7 +134,7 @@ async function listen(server: Server, port: number | undefined): Promise<number>
   throw new SwirlError("INTERNAL", "no port was tried");
 }
 
-/** Reads what is new in all runs until it is stopped, and tells the pages that listen. */
+/** Reads what is new in all runs until it is stopped, and notifies the open pages. */
 async function follow(
   runs: ViewRuns,
   listeners: ReadonlySet<ServerResponse>,
@@ -145,7 +145,7 @@ async function follow(
   for (let poll = 0; !signal.aborted; poll++) {
     const started = performance.now();
     const changed: number[] = [];
-    // The first pass is made also when nobody is looking, so that the first page opens at once.
+    // The first pass runs even without an open page, so that the first page opens at once.
     if (poll === 0 || listeners.size > 0) {
       if (poll % DISCOVER_EVERY === 0 && (await runs.discover().catch(() => false))) changed.push(-1);
       for (const run of runs.runs) {
@@ -156,13 +156,13 @@ async function follow(
     if (changed.length > 0) send(listeners, `data: ${JSON.stringify({ runs: changed })}\n\n`);
     else if (Date.now() - said > KEEP_ALIVE_MS) send(listeners, ": still here\n\n");
     if (changed.length > 0 || Date.now() - said > KEEP_ALIVE_MS) said = Date.now();
-    // Of many runs, at most a fifth of the time is spent looking at files that have not changed.
+    // With many runs, at most a fifth of the time is spent on polling files that have not changed.
     await pause(Math.max(pollMs, 4 * (performance.now() - started)), signal);
   }
 }
 
 function send(listeners: ReadonlySet<ServerResponse>, text: string): void {
-  // A page that does not read is not written to: it asks for everything when it comes back.
+  // Events are not sent to a page that does not read them: it reloads everything when it reconnects.
   for (const listener of listeners) if (listener.writableLength < 65_536) listener.write(text);
 }
 
@@ -210,7 +210,7 @@ async function answer(
   response.end(request.method === "HEAD" ? undefined : text);
 }
 
-/** Why a request is not answered. */
+/** Why a request is rejected; undefined if it is not. */
 function refused({ method, headers, socket }: IncomingMessage): { status: number; why: string } | undefined {
   const names = [HOST, "localhost"].map((name) => `${name}:${socket.localPort}`);
   if (!names.includes(headers.host?.toLowerCase() ?? ""))

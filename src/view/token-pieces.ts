@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 
-/** A tokenizer that was found in one of several folders; undefined when none of them has one. */
+/** The tokenizer of the first of several folders that has one; undefined when none has. */
 export async function findTokenizer(folders: readonly string[]): Promise<Tokenizer | undefined> {
   for (const folder of folders) {
     const exists = await stat(join(folder, "tokenizer.json")).then(
@@ -16,8 +16,8 @@ export async function findTokenizer(folders: readonly string[]): Promise<Tokeniz
 }
 
 /**
- * One text per token. A character that several tokens make up is in the last of them. Undefined when the tokens do not
- * spell `text`: they are of another tokenizer.
+ * One text per token. A character that consists of several tokens is in the last of them. Undefined when the tokens do
+ * not spell `text`: they come from another tokenizer.
  */
 export function tokenPieces(
   tokenizer: Tokenizer,

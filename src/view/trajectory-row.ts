@@ -1,6 +1,6 @@
 /**
- * What the table of trajectories holds of each record: enough to show, search, sort and filter without its file. A
- * record is read again, by its place in the file, when it is opened. Pure.
+ * A row of the table of trajectories: the part of a record that is needed to show, search, sort and filter it. The
+ * whole record is read again, by its place in the file, when it is opened. Pure.
  */
 import { z } from "zod";
 import type { Verdict } from "../judge/judge.js";
@@ -9,12 +9,12 @@ import { stepViews } from "../trajectory/step-views.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import type { LinePlace } from "./jsonl-tail.js";
 
-/** Characters of a text that a row keeps. */
+/** Maximum characters of a text that a row keeps. */
 const KEPT_CHARACTERS = 300;
-/** An answer and its accepted answers beyond this many characters are not compared. */
+/** An answer and its gold answers are not compared beyond this many characters. */
 const COMPARED_CHARACTERS = 4000;
 
-/** What is known of one step: G good, B bad, F the judgement failed, "-" not judged. */
+/** Verdict of one step: G good, B bad, F the judgment failed, "-" not judged. */
 export type StepMark = "G" | "B" | "F" | "-";
 
 export interface TrajectoryRow {
@@ -33,22 +33,22 @@ export interface TrajectoryRow {
   milliseconds: number;
   /** Names of the tools that were called. */
   tools: string[];
-  /** Of an evaluation: as recorded. Of a trajectory: undefined, see `candidate`. */
+  /** For an evaluation: as recorded. For a trajectory: undefined, see `candidate`. */
   correct: boolean | null | undefined;
-  /** What a matcher needs; undefined for an evaluation, and where there is nothing to compare. */
+  /** Input of the matcher; undefined for an evaluation, and if there is nothing to compare. */
   candidate: { answer: string; gold: string[] } | undefined;
-  /** Of an evaluation: the verdicts in its record. */
+  /** For an evaluation: the verdicts in its record. */
   marks: StepMark[] | undefined;
-  /** Of an evaluation: its matcher and its judge. */
+  /** For an evaluation: its matcher and its judge. */
   matcher: string | undefined;
   judge: string | undefined;
   /** Per judge, the key of each step in the journal of verdicts. */
   keys: Map<string, string[]>;
-  /** Lower-case text that a search looks at. */
+  /** Lower-case text to search in. */
   search: string;
 }
 
-/** Reads what it needs and nothing else: a record of another version still has a row. */
+/** Reads only the fields it needs, so that a record of another version still has a row. */
 const stepShape = z.looseObject({
   text: z.string(),
   kind: z.enum(["call", "answer", "malformed"]),
@@ -76,14 +76,14 @@ const evaluationShape = z.looseObject({
   trajectory: trajectoryShape,
 });
 
-/** What a line of JSONL is. */
+/** The kind of a line of JSONL. */
 export function kindOf(value: unknown): "trajectory" | "evaluation" | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if ("correct" in value && "trajectory" in value) return "evaluation";
   return "steps" in value && "questionId" in value ? "trajectory" : undefined;
 }
 
-/** The row of a record, or why it has none. */
+/** The row of a record, or the reason why it has none. */
 export function rowOf(value: unknown, place: LinePlace, judges: readonly string[]): TrajectoryRow | string {
   if (kindOf(value) === "evaluation") {
     const parsed = evaluationShape.safeParse(value);
@@ -116,7 +116,7 @@ export function rowOf(value: unknown, place: LinePlace, judges: readonly string[
   };
 }
 
-/** The key of each step in the journal. Empty when the record is not a whole trajectory. */
+/** The key of each step in the journal. Empty when the record is not a complete trajectory. */
 export function stepKeys(judge: string, trajectory: Trajectory): string[] {
   try {
     return stepViews(trajectory).map((view) => shortKey(stepKey(judge, view)));
@@ -125,7 +125,10 @@ export function stepKeys(judge: string, trajectory: Trajectory): string[] {
   }
 }
 
-/** 80 of a key's 256 bits: a journal of a million verdicts fits into memory, and none of them collide. */
+/**
+ * 80 of a key's 256 bits, so that a journal of a million verdicts fits into memory; a collision is practically
+ * impossible.
+ */
 export function shortKey(key: string): string {
   return key.slice(0, 20);
 }

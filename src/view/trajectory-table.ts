@@ -6,7 +6,7 @@ import { JsonlTail, type LinePlace, readLine, readLineOf } from "./jsonl-tail.js
 import { kindOf, rowOf, type StepMark, stepKeys, type TrajectoryRow } from "./trajectory-row.js";
 import type { VerdictBook } from "./verdict-book.js";
 
-/** Problems that are listed; the others are counted. */
+/** Maximum problems that are listed; the others are counted. */
 const MOST_PROBLEMS = 20;
 
 export type Outcome = "right" | "wrong" | "unchecked" | "no answer";
@@ -28,7 +28,7 @@ export interface RowFilter {
 export const SORTS = ["line", "question", "steps", "calls", "tokens", "good", "time", "end"] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** A row as the page shows it. */
+/** A row as the page gets it. */
 export interface ShownRow {
   /** Index in the file's table; names the row in other requests. */
   row: number;
@@ -80,7 +80,7 @@ export class TrajectoryTable {
     });
   }
 
-  /** Reads what was appended, then finds the steps of judges that were not known before. */
+  /** Reads what was appended, then looks up the steps of judges that were not known before. */
   async poll(signal?: AbortSignal): Promise<boolean> {
     const grown = await this.tail.poll(signal);
     const matched = await this.#matchNewJudges(signal);
@@ -180,7 +180,7 @@ export class TrajectoryTable {
     return descending ? found.reverse() : found;
   }
 
-  /** How many rows there are of each kind, for the filters. */
+  /** Number of rows of each kind, for the filters. */
   facets(): Record<"tools" | "ends" | "outcomes" | "verdicts", Record<string, number>> {
     const judge = this.judge();
     const facets = { tools: {}, ends: {}, outcomes: {}, verdicts: {} } as Record<
@@ -212,7 +212,7 @@ export class TrajectoryTable {
     if (this.problems.length < MOST_PROBLEMS) this.problems.push({ line, why });
   }
 
-  /** A judge that appears after the trajectories were read costs one more pass over them. */
+  /** A judge that appears after the trajectories were read needs one more pass over them. */
   async #matchNewJudges(signal: AbortSignal | undefined): Promise<boolean> {
     const judges = this.#sources.verdicts?.judges ?? [];
     if (this.kind !== "trajectory" || judges.length === 0) return false;

@@ -4,7 +4,7 @@ import type { Verdict } from "../judge/judge.js";
 import { JsonlTail, type LinePlace, readLine } from "./jsonl-tail.js";
 import { markOf, type StepMark, shortKey } from "./trajectory-row.js";
 
-/** Judges of one journal that are told apart: usually the filter's and the one that gives rewards. */
+/** Maximum judges of one journal that are distinguished: usually the filter's and the one for rewards. */
 const MOST_JUDGES = 4;
 
 const lineShape = z.looseObject({

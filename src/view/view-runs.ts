@@ -4,13 +4,13 @@ import { join, relative, resolve } from "node:path";
 import { SwirlError } from "../errors/swirl-error.js";
 import { RunView } from "./run-view.js";
 
-/** Folders below a named one in which runs are looked for: runs/a, and runs/study/a. */
+/** Depth of the search for runs below a named folder: runs/a, and runs/study/a. */
 const DEPTH = 2;
-/** Folders that are looked at: a home directory named by mistake must not be searched for minutes. */
+/** Maximum folders to search: a home directory named by mistake must not be searched for minutes. */
 const MOST_FOLDERS = 2000;
-/** Runs of one page. */
+/** Maximum runs of one page. */
 const MOST_RUNS = 200;
-/** Any of them makes a folder a run directory. */
+/** A folder with any of these files is a run directory. */
 const MARKS = ["manifest.json", "config.resolved.json", "trajectories.jsonl", "metrics.jsonl"];
 
 export class ViewRuns {
@@ -42,7 +42,7 @@ export class ViewRuns {
     return view;
   }
 
-  /** Adds runs that have appeared. Whether there were any. */
+  /** Adds new runs. Resolves to whether there were any. */
   async discover(): Promise<boolean> {
     const before = this.runs.length;
     for (const folder of this.folders) {

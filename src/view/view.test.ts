@@ -16,7 +16,7 @@ import {
 import { serveView, type ViewServer } from "./serve.js";
 
 const CORPUS = join(import.meta.dirname, "../../tests/corpus/0.1.0");
-let whole: string; // is only read
+let whole: string; // only read
 beforeAll(async () => {
   whole = join(temporaryFolder(), "whole");
   await writeViewRun(whole, 300);
@@ -197,7 +197,7 @@ describe("what it shows", () => {
   });
 });
 
-describe("while a run goes on", () => {
+describe("while a run is in progress", () => {
   it("follows files as they grow, a line at a time, and tells the pages", async () => {
     const folder = join(temporaryFolder(), "live");
     await mkdir(folder);
@@ -237,7 +237,7 @@ describe("while a run goes on", () => {
     await open(folder);
     expect((await get("runs")).runs).toEqual([]);
     const events = new AbortController();
-    await fetch(`${server!.url}api/events`, { signal: events.signal }); // someone looks
+    await fetch(`${server!.url}api/events`, { signal: events.signal }); // a page is open
     await mkdir(join(folder, "a"));
     const log = join(folder, "a", "metrics.jsonl");
     await writeFile(log, [1, 2, 3].map((step) => `${JSON.stringify(viewMetrics(step))}\n`).join(""));
@@ -273,7 +273,7 @@ describe("damaged files", () => {
     const good = (i: number) => JSON.stringify(viewTrajectory(i));
     await writeFile(
       join(folder, "trajectories.jsonl"),
-      `${good(0)}\n{"version":1,"id":"torn\n\n[]\n{"id":3}\nnull\n${good(1)}\n\u0000\u0000\n${good(2)}`, // no newline, whole
+      `${good(0)}\n{"version":1,"id":"torn\n\n[]\n{"id":3}\nnull\n${good(1)}\n\u0000\u0000\n${good(2)}`, // complete without a newline
     );
     await writeFile(
       join(folder, "evaluation-x.jsonl"),
@@ -328,8 +328,8 @@ describe("damaged files", () => {
   });
 });
 
-describe("who may ask", () => {
-  it("answers to its own names only, and only reads", async () => {
+describe("which requests are answered", () => {
+  it("answers only to its own names, and only reads", async () => {
     await open(whole);
     const { host } = new URL(server!.url);
     expect((await raw("/", { host })).status).toBe(200);
@@ -376,7 +376,7 @@ describe("who may ask", () => {
       expect(await get(path)).toMatchObject({ status: 400 });
   });
 
-  it("sends text as it is, to be shown as text", async () => {
+  it("sends text unchanged, to be shown as text", async () => {
     await open(whole);
     const { body, headers } = await raw("/api/record?run=0&file=trajectories&row=17", {
       host: new URL(server!.url).host,

@@ -198,7 +198,21 @@ describe.skipIf(!found)("swirl view in Chromium", () => {
     await page.context().close();
   }, 60_000);
 
-  it("follows a run that is going on", async () => {
+  it("takes its colors from the system, or from the button", async () => {
+    const page = await visit("#/curves?run=1", { dark: true });
+    const colors = () =>
+      page.evaluate(`[getComputedStyle(document.body).backgroundColor,
+        getComputedStyle(document.querySelector("h1")).color]`);
+    await page.locator(".chart canvas").first().waitFor();
+    expect(await colors()).toEqual(["rgb(19, 22, 27)", "rgb(227, 231, 238)"]);
+    await page.getByRole("button", { name: /Colors: system/ }).click();
+    expect(await colors()).toEqual(["rgb(255, 255, 255)", "rgb(27, 31, 39)"]);
+    await page.getByRole("button", { name: /Colors: light/ }).click();
+    expect(await colors()).toEqual(["rgb(19, 22, 27)", "rgb(227, 231, 238)"]);
+    await page.context().close();
+  });
+
+  it("follows a run that is in progress", async () => {
     const page = await visit("#/overview?run=1");
     await page.getByText("40 updates").waitFor();
     await appendFile(join(folder, "metrics.jsonl"), `${JSON.stringify(viewMetrics(41))}\n`);
