@@ -69,7 +69,7 @@ function microseconds(seconds) {
 /** Multiples of the roofline bound at the peaks of the same run; the page's own bounds come from the datasheet. */
 function shown({ seconds, floor, op }) {
   const text = microseconds(seconds);
-  const over = floor > 0 && op !== "head" ? `, ${(seconds / floor).toFixed(1)}× its floor` : "";
+  const over = floor > 0 && op !== "head" ? `, ${(seconds / floor).toFixed(1)}× its bound` : "";
   return `${text}${over}`;
 }
 
