@@ -32,7 +32,7 @@ function page(outcomes: Outcomes, settings: MiniatureSettings): string {
   const lists = settings.heldOut.toLocaleString("en-US");
   return `# Does it learn?
 
-The paper's claims in miniature, with the controls it lacks. Written by \`npm run experiments -- miniature\`: every number
+The paper's claims in miniature, with controls that the paper does not have. Written by \`npm run experiments -- miniature\`: every number
 and every verdict on this page is computed from the jobs in [learning.json](learning.json).
 ${single}
 - ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"} (${seeds.join(", ")}). Each makes another world, base policy, trajectories and draws; every arm of a seed starts from
