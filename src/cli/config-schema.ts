@@ -184,6 +184,8 @@ const sections = {
     concurrency: z.int().min(1).default(16),
     /** 0 = greedy. */
     temperature: samplingTemperature.optional(),
+    /** Further sets of questions by name, each with the task that its questions need. */
+    sets: z.record(z.string(), z.unknown()).optional(),
     ...voteShape,
   }),
 } as const;
@@ -231,6 +233,12 @@ export type CombinedJudgeConfig = Omit<z.output<typeof combinedSchema>, "judges"
 export type JudgeConfig = SingleJudgeConfig | CombinedJudgeConfig;
 export type QuestionsConfig = z.output<typeof questionsSchema>;
 
+/** One of `evaluate.sets`. */
+export interface QuestionSetConfig {
+  questions: QuestionsConfig;
+  task?: TaskConfig;
+}
+
 /** The config with every default filled in. `task`, `questions`, `sft` stay undefined where the file has none. */
 export function parseConfig(raw: RawConfig) {
   const root = parseOptions(rootSchema, withTrackerList(raw), "config");
@@ -260,7 +268,7 @@ export function parseConfig(raw: RawConfig) {
       withAggregation(parseOptions(sections.train, root.train, "config train")),
       "train",
     ),
-    evaluate: withTemperature(parseOptions(sections.evaluate, root.evaluate, "config evaluate")),
+    evaluate: withSets(withTemperature(parseOptions(sections.evaluate, root.evaluate, "config evaluate"))),
   };
 }
 
@@ -286,6 +294,28 @@ function withAggregation(train: z.output<typeof sections.train>) {
 
 function withTemperature(evaluate: z.output<typeof sections.evaluate>) {
   return { ...evaluate, temperature: evaluate.temperature ?? voteTemperature(evaluate.votes) };
+}
+
+/** What one of `evaluate.sets` holds. Without a task of its own a set is solved with the config's. */
+const setSchema = z.strictObject({ questions: questionsSchema, task: z.unknown().optional() });
+
+/** Names become folders and parts of a flag's list. "test" is `questions.test`. */
+const SET_NAME = /^(?!test$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+function withSets({ sets, ...evaluate }: ReturnType<typeof withTemperature>) {
+  if (sets === undefined) return evaluate as typeof evaluate & { sets?: Record<string, QuestionSetConfig> };
+  const read = Object.entries(sets).map(([name, value]): [string, QuestionSetConfig] => {
+    const where = `config evaluate.sets.${name}`;
+    if (!SET_NAME.test(name))
+      throw new SwirlError("CONFIG", `config evaluate.sets: ${JSON.stringify(name)} is not a name of a set`, {
+        remedy: 'use letters, digits, ".", "_" and "-", at most 64; "test" is questions.test',
+        details: { field: "evaluate.sets" },
+      });
+    const { questions, task } = parseOptions(setSchema, value, where);
+    if (task === undefined) return [name, { questions }];
+    return [name, { questions, task: byKind(taskKinds, task, `${where}.task`) as TaskConfig }];
+  });
+  return { ...evaluate, sets: Object.fromEntries(read) };
 }
 
 function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Section, name: string) {

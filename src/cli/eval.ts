@@ -1,9 +1,13 @@
-/** `swirl eval`: test questions with live tools; accuracy with a 95 % interval, mean process label. */
+/** `swirl eval`: sets of test questions with live tools; accuracy with a 95 % interval, mean process label. */
 import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { Option } from "commander";
 import type { EvaluationSummary } from "../evaluate/summary.js";
+import type { NativePolicy } from "../policy/native-policy.js";
 import { defined } from "./defined.js";
 import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
+import { type QuestionSet, questionSets } from "./question-sets.js";
 import { testQuestions } from "./sections.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
 import { subcommand, TRACKERS_FLAG } from "./subcommand.js";
@@ -13,7 +17,8 @@ import { type Weights, weightsOption } from "./weights.js";
 export const evalCommand = () =>
   subcommand({
     name: "eval",
-    summary: "solve test questions and check the answers; writes evaluation-WEIGHTS.jsonl",
+    summary:
+      "solve test questions, of one set or several, and check the answers; writes evaluation-WEIGHTS.jsonl",
     flags: [
       {
         flags: "--dataset <name>",
@@ -46,27 +51,39 @@ export const evalCommand = () =>
         help: "which of them counts: majority (default) or judge (best of n)",
       },
     ],
-    customize: (command) => command.addOption(weightsOption()),
+    customize: (command) =>
+      command
+        .addOption(weightsOption())
+        .addOption(
+          new Option(
+            "--only <names>",
+            "sets of questions, names with commas: test (questions.test) or those of evaluate.sets (default: all)",
+          ).argParser((text) => text.split(",").map((name) => name.trim())),
+        ),
     resume: "Run the same command again: questions that are done are kept.",
     run: (invocation) => {
       const weights = invocation.own.weights as Weights | undefined;
+      const only = invocation.own.only as string[] | undefined;
       const check = async (session: Session) => {
         const { preflight } = await import("./preflight.js");
-        await preflight(session, ["evaluate"], weightsFolder(session, weights ?? newest(session)));
+        const folder = weightsFolder(session, weights ?? newest(session));
+        for (const set of questionSets(session, only)) await preflight(set.session, ["evaluate"], folder);
       };
       return executeSubcommand(invocation, {
         plan: (session) => {
           const chosen = weights ?? newest(session);
-          const { file, limit } = testQuestions(session);
-          return [
-            `solve ${limit ?? "all"} questions of ${file} with ${weightsFolder(session, chosen)}`,
-            `write ${session.paths.evaluation(chosen)}, keeping what is there`,
-          ];
+          return questionSets(session, only).flatMap((set) => {
+            const { file, limit } = testQuestions(set.session);
+            return [
+              `solve ${limit ?? "all"} questions of ${file} with ${weightsFolder(session, chosen)}`,
+              `write ${set.session.paths.evaluation(chosen)}, keeping what is there`,
+            ];
+          });
         },
         check,
         execute: (session) => {
           const chosen = weights ?? newest(session);
-          const run = () => evaluateStage(session, chosen);
+          const run = () => evaluateStage(session, chosen, only);
           return inRunDirectory(session, { name: `evaluate ${chosen}`, check, run });
         },
         format: formatEvaluation,
@@ -81,31 +98,59 @@ export function newest(session: Session): Weights {
   return existsSync(`${session.paths.sftCheckpoints}/latest`) ? "start" : "base";
 }
 
-export interface EvaluationResult {
-  weights: Weights;
-  model: string;
+/** One set of questions, evaluated. */
+export interface EvaluatedSet {
   summary: EvaluationSummary;
   file: string;
 }
 
-export async function evaluateStage(session: Session, weights: Weights): Promise<EvaluationResult> {
-  const [{ evaluate }, { openTask }, { openQuestions }, { openJudge }] = await Promise.all([
+export interface EvaluationResult extends Partial<EvaluatedSet> {
+  weights: Weights;
+  model: string;
+  /** The results of `evaluate.sets`, by name; those of `questions.test` are the result's own. */
+  sets?: Record<string, EvaluatedSet>;
+}
+
+export async function evaluateStage(
+  session: Session,
+  weights: Weights,
+  only?: readonly string[],
+): Promise<EvaluationResult> {
+  required(session.config, "task");
+  const folder = weightsFolder(session, weights);
+  const sets = questionSets(session, only);
+  await using policy = await loadPolicy(session, folder, { trainable: false });
+  const result: EvaluationResult = { weights, model: folder };
+  for (const set of sets) {
+    const evaluated = await evaluateSet(set, weights, policy);
+    if (set.name === "test") Object.assign(result, evaluated);
+    else result.sets = { ...result.sets, [set.name]: evaluated };
+  }
+  return result;
+}
+
+async function evaluateSet(
+  { name, session }: QuestionSet,
+  weights: Weights,
+  policy: NativePolicy,
+): Promise<EvaluatedSet> {
+  const [{ evaluate }, { openTask }, { openQuestions }, { openJudge }, { makeFolder }] = await Promise.all([
     import("../evaluate/evaluate.js"),
     import("./open-task.js"),
     import("./open-questions.js"),
     import("./open-judge.js"),
+    import("../files/make-folder.js"),
   ]);
   const { config, paths, signal } = session;
-  required(config, "task");
   const task = await openTask(session);
   const questions = await openQuestions(session, testQuestions(session));
-  const folder = weightsFolder(session, weights);
-  await using open = await openJudge(session, "judge");
-  await using policy = await loadPolicy(session, folder, { trainable: false });
-  const bar = session.progress(`eval ${weights}`);
-  bar.update(0, questions.length);
-  const { at: _, ...options } = config.evaluate;
   const output = paths.evaluation(weights);
+  await makeFolder(dirname(output));
+  await using open = await openJudge(session, "judge");
+  const title = name === "test" ? `eval ${weights}` : `eval ${weights}, ${name}`;
+  const bar = session.progress(title);
+  bar.update(0, questions.length);
+  const { at: _, sets: __, ...options } = config.evaluate;
   const { summary } = await evaluate(questions, {
     ...defined(config.rollout),
     ...options,
@@ -114,7 +159,7 @@ export async function evaluateStage(session: Session, weights: Weights): Promise
     judge: open.judge,
     seed: config.seed,
     output,
-    ...trackingOf(session, `evaluate-${weights}`),
+    ...trackingOf(session, name === "test" ? `evaluate-${weights}` : `evaluate-${weights}-${name}`),
     signal,
     onProgress: ({ done, total, correct, decided, notice }) => {
       if (notice) session.say(notice);
@@ -122,7 +167,13 @@ export async function evaluateStage(session: Session, weights: Weights): Promise
     },
   });
   bar.stop();
-  return { weights, model: folder, summary, file: output };
+  return { summary, file: output };
+}
+
+/** Every evaluated set by name, "test" first. */
+export function evaluatedSets({ summary, file, sets }: EvaluationResult): [string, EvaluatedSet][] {
+  const test: [string, EvaluatedSet][] = summary && file ? [["test", { summary, file }]] : [];
+  return [...test, ...Object.entries(sets ?? {})];
 }
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
@@ -135,7 +186,14 @@ function estimate(
   return `${name.padEnd(20)} ${percent(value).padStart(7)}  95 % [${percent(low)}, ${percent(high)}], n = ${n}`;
 }
 
-export function formatEvaluation({ weights, model, summary, file }: EvaluationResult): string {
+export function formatEvaluation(result: EvaluationResult): string {
+  const head = `${result.weights}: ${result.model}`;
+  const sets = evaluatedSets(result);
+  if (sets.length === 1 && sets[0]![0] === "test") return [head, formatSet(sets[0]![1])].join("\n");
+  return [head, ...sets.map(([name, set]) => `\n${name}\n${formatSet(set)}`)].join("\n");
+}
+
+function formatSet({ summary, file }: EvaluatedSet): string {
   const { accuracy, f1, processLabel, toolCallsPerQuestion, ends, undecided, malformed } = summary;
   const counts = (name: string, table: Record<string, number>) =>
     Object.keys(table).length === 0
@@ -146,7 +204,6 @@ export function formatEvaluation({ weights, model, summary, file }: EvaluationRe
             .join(", ")}`,
         ];
   return [
-    `${weights}: ${model}`,
     estimate("accuracy", accuracy),
     estimate("F1", f1),
     ...(processLabel ? [estimate("mean process label", processLabel)] : []),

@@ -29,6 +29,9 @@ const PATHS = [
   "rewardJudge.model",
   "rewardJudge.judges.*.model",
   "train.reference",
+  "evaluate.sets.*.questions.file",
+  "evaluate.sets.*.task.corpus",
+  "evaluate.sets.*.task.examples.file",
 ].map((path) => path.split("."));
 
 /** Those that hold a model. */

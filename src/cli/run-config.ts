@@ -37,7 +37,7 @@ const USES: Record<StageName, readonly string[]> = {
 
 /** Keys that change no result. */
 const FREE =
-  /^(device|threads|memoryBudget|recompute|profile|evaluate\.at|synthesize\.maxFailuresInARow)$|\.(concurrency|checkpoints|maxTokensPerMicroBatch|maxSkippedUpdates|timeoutMs|deadlineMs|maxRetries|retries|probe|apiKeyVariable|headerVariables)(\.|$)/;
+  /^(device|threads|memoryBudget|recompute|profile|evaluate\.at|synthesize\.maxFailuresInARow)$|^evaluate\.sets(\.|$)|\.(concurrency|checkpoints|maxTokensPerMicroBatch|maxSkippedUpdates|timeoutMs|deadlineMs|maxRetries|retries|probe|apiKeyVariable|headerVariables)(\.|$)/;
 
 /** The inputs of a run's manifest, by the key that names them. */
 const INPUTS: Record<string, string> = {
@@ -50,7 +50,8 @@ const INPUTS: Record<string, string> = {
 /** Whether a key (dotted, or `inputs.NAME`) may differ from the run's. */
 export function mayChange(paths: RunPaths, key: string): boolean {
   const input = /^inputs\.(.*)$/.exec(key)?.[1];
-  const named = input === undefined ? key : (INPUTS[input] ?? "task");
+  const named =
+    input === undefined ? key : input.startsWith("set ") ? "evaluate.sets" : (INPUTS[input] ?? "task");
   return FREE.test(named) || !begunStages(paths).some((stage) => uses(stage, named));
 }
 

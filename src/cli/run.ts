@@ -9,11 +9,12 @@
  */
 import { throwIfAborted } from "../async/map-concurrent.js";
 import type { RunDirectory } from "../run-directory/run-directory.js";
-import { type EvaluationResult, evaluateStage } from "./eval.js";
+import { type EvaluationResult, evaluatedSets, evaluateStage } from "./eval.js";
 import { executeSubcommand } from "./execute-subcommand.js";
 import { type FilterStageResult, filterStage, NOTHING_KEPT } from "./filter.js";
 import { judgeStage } from "./judge.js";
 import type { Work } from "./preflight.js";
+import { questionSets } from "./question-sets.js";
 import { completeConfig, mayChange, type StageName } from "./run-config.js";
 import { testQuestions, trainQuestions } from "./sections.js";
 import { required, type Session } from "./session.js";
@@ -63,12 +64,16 @@ async function check(session: Session): Promise<void> {
     readStages(session.paths.stages),
   ]);
   const left = stages(session).filter(({ name }) => done[name] === undefined);
-  if (left.length > 0)
-    await preflight(
-      session,
-      left.map(({ work }) => work),
-      required(session.config, "model"),
-    );
+  if (left.length === 0) return;
+  const model = required(session.config, "model");
+  await preflight(
+    session,
+    left.map(({ work }) => work),
+    model,
+  );
+  if (!left.some(({ work }) => work === "evaluate")) return;
+  for (const set of questionSets(session))
+    if (set.name !== "test") await preflight(set.session, ["evaluate"], model);
 }
 
 function stages({ config }: Session): Stage[] {
@@ -130,12 +135,15 @@ async function openDirectory({ config, paths }: Session): Promise<RunDirectory> 
     import("../run-directory/run-directory.js"),
     import("../native/load-addon.js"),
   ]);
-  const { questions, sft, task } = config;
+  const { evaluate, questions, sft, task } = config;
   const files: Record<string, string | undefined> = {
     model: config.model,
     train: questions.train?.file,
     test: questions.test?.file,
     sft: sft?.trajectories ?? sft?.demonstrations?.file,
+    ...Object.fromEntries(
+      Object.entries(evaluate.sets ?? {}).map(([name, set]) => [`set ${name}`, set.questions.file]),
+    ),
     ...(task?.kind === "search"
       ? Object.fromEntries([task.corpus].flat().map((file, i) => [`corpus ${i + 1}`, file]))
       : {}),
@@ -172,15 +180,24 @@ function summary(done: Record<string, unknown>, folder: string, report: string):
     name.startsWith("evaluate ") ? [result as EvaluationResult & { seconds: number }] : [],
   );
   const percent = (value: number) => (100 * value).toFixed(1);
-  const rows = evaluations.map(({ weights, summary: { accuracy, processLabel, toolCallsPerQuestion } }) => [
-    weights,
-    percent(accuracy.value),
-    `[${percent(accuracy.low)}, ${percent(accuracy.high)}]`,
-    String(accuracy.n),
-    processLabel ? percent(processLabel.value) : "–",
-    processLabel ? `[${percent(processLabel.low)}, ${percent(processLabel.high)}]` : "",
-    toolCallsPerQuestion.toFixed(2),
-  ]);
+  const rows = evaluations.flatMap((result) =>
+    evaluatedSets(result).map(
+      ([
+        name,
+        {
+          summary: { accuracy, processLabel, toolCallsPerQuestion },
+        },
+      ]) => [
+        name === "test" ? result.weights : `${result.weights}, ${name}`,
+        percent(accuracy.value),
+        `[${percent(accuracy.low)}, ${percent(accuracy.high)}]`,
+        String(accuracy.n),
+        processLabel ? percent(processLabel.value) : "–",
+        processLabel ? `[${percent(processLabel.low)}, ${percent(processLabel.high)}]` : "",
+        toolCallsPerQuestion.toFixed(2),
+      ],
+    ),
+  );
   const times = Object.entries(done).map(([name, result]) => [
     name,
     (result as { seconds: number }).seconds.toFixed(1),

@@ -1,6 +1,6 @@
 /** Reads the data of a report from a run directory. A stage that did not run is absent, which is not an error. */
 
-import { access } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
 import { z } from "zod";
 import { type EvaluationRecord, readEvaluations } from "../evaluate/evaluation-record.js";
 import { type Estimate, type EvaluationSummary, improvement, summarize } from "../evaluate/summary.js";
@@ -32,15 +32,21 @@ export interface SamplePair {
   last: EvaluationRecord;
 }
 
-export interface ReportData {
+/** A run's policies on one set of questions. */
+export interface EvaluatedSet {
+  stages: EvaluatedStage[];
+  /** Accuracy of each stage minus that of the stage before it. */
+  gains: { from: string; to: string; accuracy: Estimate }[];
+}
+
+export interface ReportData extends EvaluatedSet {
   title: string;
   manifest: Manifest | undefined;
   config: unknown;
   series: Series[];
   filter: FilterTable | undefined;
-  stages: EvaluatedStage[];
-  /** Accuracy of each stage minus that of the stage before it. */
-  gains: { from: string; to: string; accuracy: Estimate }[];
+  /** Further sets of questions. */
+  sets: (EvaluatedSet & { name: string })[];
   samples: SamplePair[];
   /** Questions by how their answer changed from the first evaluation to the last; undefined with fewer than two. */
   changes: Changes | undefined;
@@ -90,14 +96,31 @@ export async function readReportData(dir: string, title?: string): Promise<Repor
     ],
     filter: await readJson(paths.filter, filterTableSchema, "run `swirl filter` again: it writes this file"),
     stages,
-    gains: stages.slice(1).flatMap((stage, i) => {
-      const gain = improvement(stages[i]!.records, stage.records);
-      return gain ? [{ from: stages[i]!.name, to: stage.name, accuracy: gain.accuracy }] : [];
-    }),
+    gains: gainsOf(stages),
+    sets: await readSets(dir),
     samples: stages.length >= 2 ? pickSamples(stages[0]!.records, stages.at(-1)!.records) : [],
     changes: stages.length >= 2 ? changesOf(stages[0]!.records, stages.at(-1)!.records) : undefined,
     cost: await readCost(paths, { metrics, sft, stages }),
   };
+}
+
+/** In the order of their names; a set that no stage has evaluated is left out. */
+async function readSets(dir: string): Promise<ReportData["sets"]> {
+  const folder = runPaths(dir).set(".");
+  const names = (await exists(folder)) ? (await readdir(folder)).sort() : [];
+  const sets: ReportData["sets"] = [];
+  for (const name of names) {
+    const stages = await readStages(runPaths(dir).set(name));
+    if (stages.length > 0) sets.push({ name, stages, gains: gainsOf(stages) });
+  }
+  return sets;
+}
+
+function gainsOf(stages: readonly EvaluatedStage[]): EvaluatedSet["gains"] {
+  return stages.slice(1).flatMap((stage, i) => {
+    const gain = improvement(stages[i]!.records, stage.records);
+    return gain ? [{ from: stages[i]!.name, to: stage.name, accuracy: gain.accuracy }] : [];
+  });
 }
 
 async function readStages(dir: string): Promise<EvaluatedStage[]> {

@@ -19,9 +19,15 @@ import { escapeXml, intervalChart, lineChart } from "./svg-chart.js";
 
 export function reportHtml(data: ReportData): string {
   const title = escapeXml(data.title);
-  const parts = [result(data), curves(data), filter(data), samples(data), cost(data), made(data)].filter(
-    (part) => part !== "",
-  );
+  const parts = [
+    result(data),
+    otherSets(data),
+    curves(data),
+    filter(data),
+    samples(data),
+    cost(data),
+    made(data),
+  ].filter((part) => part !== "");
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -71,6 +77,18 @@ function result({ stages, gains }: ReportData): string {
     "<h3>How questions ended</h3>",
     table(endTable(stages)),
   ]);
+}
+
+function otherSets({ sets }: ReportData): string {
+  if (sets.length === 0) return "";
+  return section(
+    "Other questions",
+    sets.flatMap(({ name, stages, gains }) => [
+      `<h3>${escapeXml(name)}</h3>`,
+      ...gains.map((gain) => `<p class="gain">${escapeXml(gainText(gain))}</p>`),
+      table(resultTable(stages)),
+    ]),
+  );
 }
 
 function curves({ series }: ReportData): string {

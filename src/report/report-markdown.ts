@@ -19,6 +19,8 @@ export function reportMarkdown(data: ReportData): string {
     parts.push("## Result", table(resultTable(data.stages)), ...data.gains.map(gainText));
     parts.push("## How questions ended", table(endTable(data.stages)));
   }
+  for (const { name, stages, gains } of data.sets)
+    parts.push(`## Result on ${inert(name)}`, table(resultTable(stages)), ...gains.map(gainText));
   if (data.series.length > 0) parts.push("## Training", table(curveTable(data.series)));
   if (data.filter) {
     parts.push(

@@ -95,12 +95,30 @@ test("report.md shows what others wrote as text, wherever it stands", () => {
     filter: undefined,
     stages: [],
     gains: [],
+    sets: [{ name: hostile, stages: [], gains: [] }],
     samples: [],
     changes: undefined,
     cost: { stages: [{ name: hostile, seconds: 1 }], training: [], judged: [] },
   });
   expect(markdownOf).not.toMatch(/<(img|script)|\]\(|^# heading|(?<!\\)`c/m);
   expect(markdownOf).toContain("go]\\(javascript");
+});
+
+test("further sets of questions have a section each, which neither the main result nor its samples mix with", async () => {
+  const other = join(dir, "run", "sets", "more of it");
+  await fs.mkdir(other, { recursive: true });
+  for (const stage of ["start", "trained"])
+    await fs.copyFile(
+      join(dir, "run", `evaluation-${stage}.jsonl`),
+      join(other, `evaluation-${stage}.jsonl`),
+    );
+  const files = await writeReport(join(dir, "run"));
+  const both = [await fs.readFile(files.markdown, "utf8"), await fs.readFile(files.html, "utf8")];
+  await fs.rm(join(dir, "run", "sets"), { recursive: true });
+  for (const text of both) {
+    expect(text).toContain("more of it");
+    expect(text.match(/start → trained: /g)).toHaveLength(2);
+  }
 });
 
 test("a run that has done nothing yet has a report too", async () => {

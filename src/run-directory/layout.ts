@@ -41,6 +41,8 @@ export interface RunPaths {
   reportHtml: string;
   /** The evaluation file (JSONL) of a stage of the run: "before", "after", … */
   evaluation: (stage: string) => string;
+  /** The folder of a further set of test questions. Its files have the names that they have in a run directory. */
+  set: (name: string) => string;
 }
 
 export function runPaths(dir: string): RunPaths {
@@ -64,5 +66,6 @@ export function runPaths(dir: string): RunPaths {
     report: join(dir, "report.md"),
     reportHtml: join(dir, "report.html"),
     evaluation: (stage) => join(dir, `evaluation-${stage}.jsonl`),
+    set: (name) => join(dir, "sets", name),
   };
 }
