@@ -60,6 +60,8 @@ export class Fleet {
   readonly #closed = new AbortController();
   #budget: number;
   #nobodySince: number | undefined;
+  /** Changes with what `verify` tests: a test that began before says nothing. */
+  #verified = 0;
   #ticker: NodeJS.Timeout | undefined;
 
   constructor(options: ResolvedFleetOptions, hooks: FleetHooks) {
@@ -178,6 +180,48 @@ export class Fleet {
     }
   }
 
+  /**
+   * Work on every server that is up. One for which it fails goes down, and comes back when its checks pass. Returns those
+   * for which it succeeded.
+   *
+   * @throws the first error where it fails for all of them, ABORTED, DISPOSED.
+   */
+  async onEach(
+    work: (endpoint: EndpointClient, signal: AbortSignal) => Promise<unknown>,
+    signal?: AbortSignal,
+  ): Promise<ReadonlySet<EndpointClient>> {
+    this.#throwIfClosed();
+    const live = [...this.#servers.values()].filter(({ isLive }) => isLive);
+    const errors = await Promise.all(
+      live.map(async (server) => {
+        try {
+          await this.#check(server, (limit) => work(server.endpoint, limit), this.#options.timeoutMs, signal);
+          return [];
+        } catch (error) {
+          throwIfAborted(signal);
+          this.#throwIfClosed();
+          this.#takeDown(server, error);
+          return [{ server, error }];
+        }
+      }),
+    );
+    const failed = errors.flat();
+    const passed = live.filter((server) => !failed.some((one) => one.server === server));
+    if (passed.length > 0) return new Set(passed.map(({ endpoint }) => endpoint));
+    const [first] = failed;
+    if (!first) throw new SwirlError("ENDPOINT", "no server of the fleet is up", { remedy: "start them" });
+    throw SwirlError.isInstance(first.error) && first.error.code === "CONFIG"
+      ? first.error
+      : this.#failure(first.server, first.error, { attempts: 1, milliseconds: 0, reason: "on every server" });
+  }
+
+  /** What `verify` tests has changed: every server but those of `passed` takes calls only after it passes again. */
+  verifyAgain(passed: ReadonlySet<EndpointClient>): void {
+    this.#verified++;
+    for (const server of this.#servers.values())
+      if (!passed.has(server.endpoint)) this.#takeDown(server, new Error("it is to be tested again"));
+  }
+
   /** Calls in flight, and later ones, reject with `error`. */
   close(error: SwirlError): void {
     if (this.#closed.signal.aborted) return;
@@ -206,12 +250,14 @@ export class Fleet {
 
   /** Health check and `verify`; then the server takes calls, else it is checked again later. */
   async #admit(server: FleetServer, signal?: AbortSignal, state: "up" | "trial" = "up"): Promise<void> {
+    const verified = this.#verified;
     try {
       await this.#healthy(server, signal);
       const { verify } = this.#hooks;
       if (verify)
         await this.#check(server, (limit) => verify(server.endpoint, limit), this.#options.timeoutMs, signal);
       if (server.state !== "down" || this.#closed.signal.aborted) return;
+      if (verified !== this.#verified) return this.#recheckLater(server);
       server.state = state;
       this.#nobodySince = undefined;
       this.#queue.dispatch();
@@ -244,7 +290,10 @@ export class Fleet {
 
   #recheckLater(server: FleetServer): void {
     const { healthEveryMs } = this.#options;
-    const wait = Math.min(LONGEST_WAIT * healthEveryMs, (healthEveryMs / 10) * 2 ** (server.downsInRow - 1));
+    const wait = Math.min(
+      LONGEST_WAIT * healthEveryMs,
+      (healthEveryMs / 10) * 2 ** Math.max(0, server.downsInRow - 1),
+    );
     setTimeout(() => {
       if (this.#closed.signal.aborted || server.state !== "down") return;
       this.#admit(server, undefined, "trial").then(

@@ -64,6 +64,7 @@ export type {
 export { type Completion, NativePolicy, type PolicyProfile } from "./native-policy.js";
 export type { Action, Context, SamplingOptions } from "./policy.js";
 export type { Sequence, TrainSequence } from "./sequences.js";
+export type { PublishedAdapter, PublishOptions } from "./served/publish-options.js";
 export type { ServedOptions, ServedProbeOptions } from "./served/served-options.js";
 export { ServedPolicy, type ServedStats } from "./served/served-policy.js";
 export type { ServedProbe } from "./served/served-probe.js";

@@ -28,6 +28,7 @@ import {
   mergeOptionsSchema,
   saveOptionsSchema,
 } from "../../src/policy/native-options.js";
+import { publishSchema } from "../../src/policy/served/publish-options.js";
 import { servedShape } from "../../src/policy/served/served-options.js";
 import { solveSchema } from "../../src/solve/solve.js";
 import { demonstrateSchema } from "../../src/synthesize/demonstrations.js";
@@ -79,6 +80,7 @@ const SCHEMAS: Record<string, z.ZodObject> = {
   LogprobsOptions: logprobsOptionsSchema,
   NoisyJudgeOptions: noisyJudgeSchema,
   PromptedJudgeOptions: promptedJudgeSchema,
+  PublishOptions: publishSchema,
   ReadQuestionsOptions: readQuestionsSchema,
   RolloutOptions: rolloutSchema.omit({ temperature: true, seed: true }),
   RuleJudgeOptions: ruleJudgeSchema,

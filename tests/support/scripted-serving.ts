@@ -46,13 +46,48 @@ async function sample(
 /** Changes a reply before it is sent. */
 export type Tamper = (reply: Json, request: ServingRequest) => unknown;
 
-export function vllmScript(policy: NativePolicy, tamper: Tamper = (reply) => reply): ServingScript {
+/** The adapters that a server has loaded, which are those of the folders it was given. */
+class Adapters {
+  readonly loaded = new Map<string, NativePolicy>();
+  constructor(private readonly base: NativePolicy) {}
+
+  /** Returns the server's complaint. */
+  async load({ lora_name: name, lora_path: path }: Json): Promise<string | undefined> {
+    if (this.loaded.has(name)) return `The lora adapter '${name}' has already been loaded.`;
+    this.loaded.set(
+      name,
+      await this.base.adapter(`${name}-${Adapters.#next++}`, { adapter: path, trainable: false }),
+    );
+    return undefined;
+  }
+
+  async unload({ lora_name: name }: Json): Promise<string | undefined> {
+    const adapter = this.loaded.get(name);
+    if (!adapter) return `The lora adapter '${name}' cannot be found.`;
+    this.loaded.delete(name);
+    await adapter.dispose();
+    return undefined;
+  }
+
+  static #next = 0;
+}
+
+export function vllmScript(base: NativePolicy, tamper: Tamper = (reply) => reply): ServingScript {
+  const adapters = new Adapters(base);
   return async (request) => {
     if (request.path === "/health") return { json: {} };
     if (request.path === "/v1/models")
       return { json: { object: "list", data: [{ id: "tiny", max_model_len: 256 }] } };
-    if (request.path !== "/v1/completions") return undefined;
     const body = request.body as Json;
+    if (request.path === "/v1/load_lora_adapter" || request.path === "/v1/unload_lora_adapter") {
+      const loads = request.path === "/v1/load_lora_adapter";
+      const complaint = await (loads ? adapters.load(body) : adapters.unload(body));
+      const message = complaint ?? `Success: LoRA adapter '${body.lora_name}' ${loads ? "added" : "removed"}`;
+      return complaint ? { json: { error: { message, code: 400 } }, status: 400 } : { raw: message };
+    }
+    if (request.path !== "/v1/completions") return undefined;
+    const policy = adapters.loaded.get(body.model) ?? (body.model === "tiny" ? base : undefined);
+    if (!policy) return { json: { error: { message: `no model ${body.model}` } }, status: 404 };
     const { tokens, logprobs, ended } = await sample(policy, {
       prompt: body.prompt,
       maxNewTokens: body.max_tokens,
@@ -81,11 +116,21 @@ export function vllmScript(policy: NativePolicy, tamper: Tamper = (reply) => rep
   };
 }
 
-export function sglangScript(policy: NativePolicy, tamper: Tamper = (reply) => reply): ServingScript {
+export function sglangScript(base: NativePolicy, tamper: Tamper = (reply) => reply): ServingScript {
+  const adapters = new Adapters(base);
   return async (request) => {
     if (request.path === "/health") return { json: {} };
-    if (request.path !== "/generate") return undefined;
     const body = request.body as Json;
+    if (request.path === "/load_lora_adapter" || request.path === "/unload_lora_adapter") {
+      const complaint = await (request.path === "/load_lora_adapter"
+        ? adapters.load(body)
+        : adapters.unload(body));
+      const json = { success: complaint === undefined, error_message: complaint ?? "", loaded_adapters: {} };
+      return { json, status: complaint ? 400 : 200 };
+    }
+    if (request.path !== "/generate") return undefined;
+    const policy = body.lora_path === undefined ? base : adapters.loaded.get(body.lora_path);
+    if (!policy) return { json: { error: { message: `no adapter ${body.lora_path}` } }, status: 400 };
     const { tokens, logprobs, ended } = await sample(policy, {
       prompt: body.input_ids,
       maxNewTokens: body.sampling_params.max_new_tokens,

@@ -16,22 +16,36 @@ import type { NativeCompletion, NativeGenerateOptions, NativePrompt } from "../.
 import { parseOptions } from "../../options/parse-options.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { requestSeed } from "../endpoint-request.js";
+import type { NativePolicy } from "../native-policy.js";
 import type { Action, Context, Policy, SamplingOptions } from "../policy.js";
 import { samplingSchema } from "../sampling.js";
 import { TextPolicy } from "../text-policy.js";
+import { removeVersions, writeVersion } from "./adapter-versions.js";
 import { llamaCpp } from "./llama-cpp.js";
+import { type PublishedAdapter, type PublishOptions, publishSchema } from "./publish-options.js";
 import { readCompletion } from "./read-completion.js";
 import { type ServedModel, servedModel } from "./served-model.js";
 import { type ResolvedServedOptions, type ServedOptions, servedSchema } from "./served-options.js";
-import { compareWithReference, type ProbeSample, type ServedProbe } from "./served-probe.js";
+import { compareWithReference, probeSamples, type ServedProbe } from "./served-probe.js";
 import type { CompletionRequest, Served, ServingApi } from "./serving-api.js";
 import { sglang } from "./sglang.js";
 import { vllm } from "./vllm.js";
 
 const APIS: Record<ServedOptions["api"], ServingApi> = { vllm, sglang, "llama.cpp": llamaCpp };
 
-/** Replies that a probe asks a server for at most. */
-const MOST_PROBES = 16;
+const PROBE_TEXT = "Write a short story about a river.";
+const PROBE_DEFAULTS = { tokens: 64, maxMean: 0.05, maxDifference: 1 };
+
+/** What the servers sample from. */
+interface Weights {
+  /** The model's or adapter's name on the servers. */
+  name: string | undefined;
+  /** The folder of a published adapter, as the servers see it. */
+  path?: string;
+  reference?: NativePolicy;
+  /** The reference's id when the servers had its weights. */
+  referenceId?: string;
+}
 
 /** Counts of a {@link ServedPolicy} since it was connected. */
 export interface ServedStats extends FleetStats {
@@ -52,8 +66,6 @@ export interface ServedStats extends FleetStats {
  * for await (const trajectory of synthesize(questions, { policy, task })) console.log(trajectory.end);
  */
 export class ServedPolicy implements Policy, AsyncDisposable {
-  /** Names the kind of server and the model, for records. */
-  readonly id: string;
   /** Always true: contexts and actions carry tokens and log-probs. */
   readonly exact = true;
   /** The latest comparison of each server with the reference. */
@@ -67,6 +79,11 @@ export class ServedPolicy implements Policy, AsyncDisposable {
   /** What the contexts of one trajectory have in common. */
   readonly #trajectories = new WeakMap<Context, object>();
   readonly #unreadable: Record<string, number> = {};
+  readonly #onNote: (note: string) => void;
+  /** Names that were published and not unloaded, oldest first. */
+  readonly #loaded: string[] = [];
+  #weights: Weights;
+  #version = 0;
   #tokens = 0;
   #contextLength: number;
 
@@ -74,7 +91,9 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     this.#options = options;
     this.#api = APIS[options.api];
     this.#model = model;
-    this.id = `${options.api}#${options.model ?? model.folder.split(/[\\/]/).at(-1)}`;
+    this.#onNote = onNote;
+    const reference = options.probe === false ? undefined : options.probe.reference;
+    this.#weights = { name: options.model, ...(reference ? { reference, referenceId: reference.id } : {}) };
     this.#contextLength = options.contextLength ?? model.contextLength;
     this.#text = new TextPolicy({
       folder: model.folder,
@@ -86,7 +105,7 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     this.#fleet = new Fleet(options, {
       model: options.model ?? options.api,
       health: (endpoint, signal) => this.#api.health(endpoint, signal),
-      verify: (endpoint, signal) => this.#verify(endpoint, signal, onNote),
+      verify: (endpoint, signal) => this.#verify(endpoint, signal),
       onNote,
     });
   }
@@ -106,6 +125,11 @@ export class ServedPolicy implements Policy, AsyncDisposable {
       await policy.#fleet.start(signal);
       return policy;
     });
+  }
+
+  /** Names the kind of server and the model or the version of the adapter, for records. */
+  get id(): string {
+    return `${this.#options.api}#${this.#weights.name ?? this.#model.folder.split(/[\\/]/).at(-1)}`;
   }
 
   get contextLength(): number {
@@ -164,6 +188,59 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     return next;
   }
 
+  /**
+   * Gives the servers the adapter of a policy as it is now: writes it into a folder that they share as the next version,
+   * loads it on each, compares their log-probs with the policy's, and then samples from it. Calls in flight end with the
+   * version they began with; older ones are unloaded and removed. A server that fails goes down, and has the newest version
+   * before it takes calls again. For vLLM and SGLang.
+   *
+   * @throws SwirlError CONFIG for a policy without an adapter, for servers that cannot load one, and where the log-probs
+   * differ on every server; CHECKPOINT for the folder; ENDPOINT, ABORTED, DISPOSED. The version is then as before.
+   */
+  async publish(trained: NativePolicy, options: PublishOptions): Promise<PublishedAdapter> {
+    const {
+      folder,
+      serverFolder = folder,
+      name,
+      keep,
+      signal,
+    } = parseOptions(publishSchema, options, "publish");
+    const { loadAdapter, unloadAdapter } = this.#api;
+    if (!loadAdapter || !unloadAdapter)
+      throw new SwirlError("CONFIG", `publish: ${this.#api.name} loads no adapter while it runs`, {
+        remedy: "serve with vLLM or SGLang, or start the server again with the new weights",
+        details: { field: "api" },
+      });
+    if (trained?.adapterName === undefined)
+      throw new SwirlError("CONFIG", "publish: the policy has no adapter", {
+        remedy: "train an adapter: Policy.load(folder, { lora: { rank: 8 } })",
+        details: { field: "policy" },
+      });
+    const place = { folder, serverFolder, name };
+    const referenceId = trained.id;
+    const { version, path, name: called } = await writeVersion(trained, place, this.#version);
+    const next: Weights = { name: called, path, reference: trained, referenceId };
+    this.#version = version;
+    const passed = await this.#fleet.onEach((endpoint, limit) => this.#test(endpoint, next, limit), signal);
+    if (trained.id !== referenceId)
+      throw new SwirlError("CONFIG", "publish: the policy was trained while it was published", {
+        remedy: "await publish before the next update",
+        details: { field: "policy" },
+      });
+    this.#weights = next;
+    this.#fleet.verifyAgain(passed); // one that came back meanwhile was tested with the version before
+    this.#loaded.push(called);
+    const { timeoutMs } = this.#options;
+    for (const old of this.#loaded.splice(0, this.#loaded.length - keep))
+      await this.#fleet.onEach(
+        // A server that never had it, or cannot let go of it, is no worse for that.
+        (endpoint, limit) => unloadAdapter(old, { endpoint, signal: limit, timeoutMs }).catch(() => {}),
+        signal,
+      );
+    await removeVersions(place, keep);
+    return { name: called, version, folder: path, probes: [...this.probes.values()] };
+  }
+
   /** Ends calls in flight. Later ones reject with code DISPOSED. Idempotent. */
   async dispose(): Promise<void> {
     this.#fleet.close(
@@ -201,7 +278,7 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     return await Promise.all(
       requests.map(async (request) => {
         const completion = await this.#fleet.call(
-          (endpoint, limit) => this.#complete(request, endpoint, limit),
+          (endpoint, limit) => this.#complete(request, this.#served(endpoint, limit)),
           { key, signal },
         );
         this.#tokens += completion.tokens.length;
@@ -210,13 +287,9 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     );
   }
 
-  async #complete(
-    request: CompletionRequest,
-    endpoint: EndpointClient,
-    signal: AbortSignal,
-  ): Promise<NativeCompletion> {
+  async #complete(request: CompletionRequest, served: Served): Promise<NativeCompletion> {
     try {
-      const raw = await this.#api.complete(request, this.#served(endpoint, signal));
+      const raw = await this.#api.complete(request, served);
       return readCompletion(raw, request, {
         size: this.#model.vocabSize,
         bytes: this.#model.bytes,
@@ -229,67 +302,49 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     }
   }
 
-  #served(endpoint: EndpointClient, signal: AbortSignal): Served {
-    const { model, extraBody, processedLogprobs, timeoutMs } = this.#options;
+  #served(endpoint: EndpointClient, signal: AbortSignal, { name }: Weights = this.#weights): Served {
+    const { extraBody, processedLogprobs, timeoutMs } = this.#options;
     const { bytes, isControl } = this.#model;
     const none = new Uint8Array(0);
     const tokenBytes = (id: number) => (isControl(id) ? none : bytes(id));
-    return { endpoint, model, extraBody, timeoutMs, signal, processedLogprobs, tokenBytes };
+    return { endpoint, model: name, extraBody, timeoutMs, signal, processedLogprobs, tokenBytes };
   }
 
-  /** Before a server takes calls: its context length, a reply that can be read, and its log-probs next to the reference's. */
-  async #verify(
-    endpoint: EndpointClient,
-    signal: AbortSignal,
-    onNote: (note: string) => void,
-  ): Promise<void> {
-    const served = this.#served(endpoint, signal);
+  /** Before a server takes calls: its context length, the adapter, a reply that can be read, and its log-probs. */
+  async #verify(endpoint: EndpointClient, signal: AbortSignal): Promise<void> {
     if (this.#options.contextLength === undefined) {
       // Not every version says it, which is no fault.
-      const length = await this.#api.contextLength(served).catch(() => undefined);
+      const length = await this.#api.contextLength(this.#served(endpoint, signal)).catch(() => undefined);
       if (length !== undefined) this.#contextLength = Math.min(this.#contextLength, length);
     }
-    const { probe } = this.#options;
-    if (probe === false) return;
+    await this.#test(endpoint, this.#weights, signal);
+  }
+
+  /** Loads a published adapter, and compares the server's log-probs with those of the weights that it should have. */
+  async #test(endpoint: EndpointClient, weights: Weights, signal: AbortSignal): Promise<void> {
+    const served = this.#served(endpoint, signal, weights);
+    const { name, path, reference, referenceId } = weights;
+    if (name !== undefined && path !== undefined) await this.#api.loadAdapter!({ name, path }, served);
+    if (this.#options.probe === false && path === undefined) return;
+    const limits = this.#options.probe || PROBE_DEFAULTS;
+    // A reference that was trained since has other weights than the servers should have.
+    const isCurrent = reference !== undefined && reference.id === referenceId;
     const server = endpoint.id.replace(/#.*$/, "");
-    const { reference } = probe;
-    const samples = await this.#probeSamples(endpoint, reference ? probe.tokens : 1, signal);
-    const found = reference
-      ? await compareWithReference(server, samples, reference, probe)
+    const { tokens: prompt } = this.#text.begin([{ role: "user", content: PROBE_TEXT }]);
+    const samples = await probeSamples(
+      (request) => this.#complete(request, served),
+      { prompt: prompt!, stopTokens: this.#text.stopTokens, contextLength: this.#contextLength },
+      isCurrent ? limits.tokens : 1,
+    );
+    const found = isCurrent
+      ? await compareWithReference(server, samples, reference, limits)
       : { server, tokens: 0, mean: 0, max: 0 };
     this.probes.set(server, found);
-    if (reference)
-      onNote(
+    if (isCurrent)
+      this.#onNote(
         `server ${server}: its log-probs differ from ${reference.id} by ${found.mean.toFixed(5)} nats in the mean, ` +
           `${found.max.toFixed(4)} at most (${found.tokens} tokens)`,
       );
-  }
-
-  /** Completions of one prompt, until they have `count` tokens together. */
-  async #probeSamples(endpoint: EndpointClient, count: number, signal: AbortSignal): Promise<ProbeSample[]> {
-    const { tokens } = this.#text.begin([{ role: "user", content: "Write a short story about a river." }]);
-    const prompt = tokens!;
-    const samples: ProbeSample[] = [];
-    let left = count;
-    for (let seed = 1; left > 0 && seed <= MOST_PROBES; seed++) {
-      const { tokens: sampled, logprobs } = await this.#complete(
-        {
-          prompt,
-          maxNewTokens: Math.max(1, Math.min(left, this.#contextLength - prompt.length - 1)),
-          temperature: 1,
-          topK: 0,
-          topP: 1,
-          stopStrings: [],
-          stopTokens: this.#text.stopTokens,
-          seed,
-        },
-        endpoint,
-        signal,
-      );
-      samples.push({ prompt, tokens: sampled, logprobs });
-      left -= sampled.length;
-    }
-    return samples;
   }
 }
 

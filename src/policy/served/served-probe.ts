@@ -3,8 +3,10 @@
  * server whose weights, adapter or report differ is refused before its first trajectory.
  */
 import { SwirlError } from "../../errors/swirl-error.js";
+import type { NativeCompletion } from "../../native/addon.js";
 import type { NativePolicy } from "../native-policy.js";
 import type { Sequence } from "../sequences.js";
+import type { CompletionRequest } from "./serving-api.js";
 
 /** How far the log-probs of a server are from those of the reference. */
 export interface ServedProbe {
@@ -28,6 +30,38 @@ export interface ProbeSample {
 export interface ProbeLimits {
   maxMean: number;
   maxDifference: number;
+}
+
+/** Replies that a probe asks a server for at most. */
+const MOST_SAMPLES = 16;
+
+/** Completions of one prompt, until they have `count` tokens together. */
+export async function probeSamples(
+  complete: (request: CompletionRequest) => Promise<NativeCompletion>,
+  {
+    prompt,
+    stopTokens,
+    contextLength,
+  }: { prompt: Int32Array; stopTokens: Int32Array; contextLength: number },
+  count: number,
+): Promise<ProbeSample[]> {
+  const samples: ProbeSample[] = [];
+  let left = count;
+  for (let seed = 1; left > 0 && seed <= MOST_SAMPLES; seed++) {
+    const { tokens, logprobs } = await complete({
+      prompt,
+      maxNewTokens: Math.max(1, Math.min(left, contextLength - prompt.length - 1)),
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      stopStrings: [],
+      stopTokens,
+      seed,
+    });
+    samples.push({ prompt, tokens, logprobs });
+    left -= tokens.length;
+  }
+  return samples;
 }
 
 /** @throws SwirlError CONFIG above a limit, with the causes that the numbers speak for. */

@@ -50,7 +50,13 @@ export interface ServingApi {
   /** Throws code CONFIG when the server would not report the log-probs of the distribution that is sampled from. */
   requireLogprobs(request: CompletionRequest, served: Pick<Served, "processedLogprobs">): void;
   complete(request: CompletionRequest, served: Served): Promise<RawCompletion>;
+  /** Loads an adapter from a folder that the server sees, or finds it loaded. Absent where a server cannot. */
+  loadAdapter?(adapter: { name: string; path: string }, served: Caller): Promise<void>;
+  unloadAdapter?(name: string, served: Caller): Promise<void>;
 }
+
+/** A server, and how long it may take. */
+export type Caller = Pick<Served, "endpoint" | "signal" | "timeoutMs">;
 
 /** Whether the distribution that is sampled from is the model's own. Greedy sampling reports log-probs at temperature 1. */
 export function samplesModel({ temperature, topK, topP }: CompletionRequest): boolean {
@@ -63,7 +69,7 @@ export function cannotReport(what: string, remedy: string): SwirlError {
 
 /** POSTs JSON and returns the object that comes back. A SyntaxError is the server's fault. */
 export async function post(
-  { endpoint, signal, timeoutMs }: Pick<Served, "endpoint" | "signal" | "timeoutMs">,
+  { endpoint, signal, timeoutMs }: Caller,
   path: string,
   body: Readonly<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {

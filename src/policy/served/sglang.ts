@@ -2,6 +2,8 @@
  * SGLang: POST /generate with `input_ids` and `return_logprob`. Ids and log-probs come as pairs in
  * meta_info.output_token_logprobs. An adapter is named by `lora_path`.
  */
+import { messageOf } from "../../errors/message-of.js";
+import { SwirlError } from "../../errors/swirl-error.js";
 import {
   type CompletionRequest,
   cannotReport,
@@ -36,6 +38,19 @@ export const sglang: ServingApi = {
   async complete(request, served) {
     const body = { ...sglangBody(request, served.model), ...served.extraBody };
     return readSglang(await post(served, "/generate", body));
+  },
+
+  // Needs --enable-lora with --max-lora-rank and --lora-target-modules.
+  async loadAdapter({ name, path }, served) {
+    try {
+      requireSuccess(await post(served, "/load_lora_adapter", { lora_name: name, lora_path: path }));
+    } catch (error) {
+      if (!/already (been )?loaded/i.test(messageOf(error))) throw error;
+    }
+  },
+
+  async unloadAdapter(name, served) {
+    requireSuccess(await post(served, "/unload_lora_adapter", { lora_name: name }));
   },
 };
 
@@ -84,4 +99,9 @@ export function readSglang(reply: Record<string, unknown>): RawCompletion {
     finish: reason,
     promptTokens: meta.prompt_tokens,
   };
+}
+
+function requireSuccess(reply: Record<string, unknown>): void {
+  if (reply.success === true) return;
+  throw new SwirlError("ENDPOINT", `the server did not do it: ${shown(reply.error_message ?? reply)}`);
 }

@@ -4,7 +4,9 @@
  * Every sampling parameter is sent, since vLLM takes defaults from the model's generation_config.json: a repetition
  * penalty or top-k that nobody asked for would sample from another distribution than the one that is trained.
  */
+import { APIError } from "openai";
 import {
+  type Caller,
   type CompletionRequest,
   cannotReport,
   isRecord,
@@ -41,6 +43,19 @@ export const vllm: ServingApi = {
       await post(served, "/v1/completions", { ...vllmBody(request, served.model), ...served.extraBody }),
       request,
     );
+  },
+
+  // Needs --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True.
+  async loadAdapter({ name, path }, caller) {
+    try {
+      await say(caller, "/v1/load_lora_adapter", { lora_name: name, lora_path: path });
+    } catch (error) {
+      if (!(error instanceof APIError) || !/already (been )?loaded/i.test(error.message)) throw error;
+    }
+  },
+
+  async unloadAdapter(name, caller) {
+    await say(caller, "/v1/unload_lora_adapter", { lora_name: name });
   },
 };
 
@@ -86,4 +101,10 @@ export function readVllm(reply: Record<string, unknown>, request: CompletionRequ
     finish: reason,
     promptTokens: isRecord(reply.usage) ? reply.usage.prompt_tokens : undefined,
   };
+}
+
+/** A request that is answered in words, which say nothing that the status does not. */
+async function say({ endpoint, signal }: Caller, path: string, body: Record<string, unknown>): Promise<void> {
+  const response = await endpoint.client.post(path, { body, signal }).asResponse();
+  await response.body?.cancel();
 }
