@@ -3,19 +3,13 @@ import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { compareEvaluations } from "../evaluate/compare.js";
 import type { Verdict } from "../judge/judge.js";
-import { stepKey } from "../judge/step-key.js";
-import { thoughtSpans } from "../messages/thought.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { stepViews } from "../trajectory/step-views.js";
-import type { Trajectory } from "../trajectory/trajectory.js";
 import type { RunView } from "./run-view.js";
+import { journaledVerdicts, partsOfRecord, shownTrajectory } from "./shown-trajectory.js";
 import { findTokenizer, tokenPieces } from "./token-pieces.js";
-import { shortKey } from "./trajectory-row.js";
 import { type RowFilter, SORTS, type TrajectoryTable } from "./trajectory-table.js";
 import type { ViewRuns } from "./view-runs.js";
 
-/** Maximum characters of one text that the page shows. */
-export const MOST_CHARACTERS = 200_000;
 const MOST_ROWS = 200;
 
 const whole = z.coerce.number().int().min(0);
@@ -125,43 +119,23 @@ export class Routes {
   async #record({ run: id, file: name, row }: z.output<typeof queries.record>) {
     const table = this.#table(id, name);
     const { verdicts } = this.#run(id);
-    const { trajectory, evaluation } = parts(await this.#value(table, row));
+    const { trajectory, evaluation } = partsOfRecord(await this.#value(table, row));
     const judge = table.judge();
     const given = evaluation ? (evaluation.verdicts as Verdict[] | undefined) : undefined;
-    const journaled = given || judge === undefined ? [] : await journal(verdicts, judge, trajectory);
+    const journaled =
+      given || judge === undefined ? [] : await journaledVerdicts(verdicts, judge, trajectory);
     return {
       shown: table.shown(row, judge),
       judge,
       matcher: evaluation?.matcher ?? this.#run(id).matcher()?.id,
       error: evaluation?.error ?? trajectory.error,
-      question: text(trajectory.question),
-      questionId: trajectory.questionId,
-      gold: (trajectory.gold ?? []).slice(0, 50).map(text),
-      answer: text(trajectory.answer),
-      end: trajectory.end,
-      policy: trajectory.policy,
-      callLimit: trajectory.callLimit,
-      seed: trajectory.seed,
-      sample: trajectory.sample,
-      prompt: (trajectory.prompt ?? []).map(({ role, content }) => ({ role, content: text(content) })),
-      steps: trajectory.steps.map((step, i) => ({
-        ...spoken(step.text, trajectory.format?.opensThought === true),
-        kind: step.kind,
-        problem: step.problem,
-        call: step.call && { name: text(step.call.name), input: text(step.call.input) },
-        observation: step.observation && { ...step.observation, text: text(step.observation.text) },
-        finishReason: step.finishReason,
-        milliseconds: step.milliseconds,
-        tokens: step.action?.length ?? 0,
-        logprob: step.logprobs?.length ? step.logprobs.reduce((sum, value) => sum + value, 0) : undefined,
-        verdict: given?.[i] ?? journaled[i],
-      })),
+      ...shownTrajectory(trajectory, given ?? journaled),
     };
   }
 
   /** The tokens of each step with their log-probs. */
   async #tokens({ run: id, file: name, row }: z.output<typeof queries.record>) {
-    const { trajectory } = parts(await this.#value(this.#table(id, name), row));
+    const { trajectory } = partsOfRecord(await this.#value(this.#table(id, name), row));
     const tokenizer = await this.#tokenizer(id);
     if (!tokenizer)
       return { problem: "No tokenizer.json was found in this run's policy folders or its config's model." };
@@ -274,45 +248,4 @@ function read<Schema extends z.ZodType>(schema: Schema, given: Record<string, st
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   throw new SwirlError("INPUT", `${path.join(".")}: ${message}`);
-}
-
-function parts(value: unknown): { trajectory: Trajectory; evaluation: Record<string, never> | undefined } {
-  const { trajectory } = value as { trajectory?: Trajectory };
-  if (trajectory) return { trajectory, evaluation: value as Record<string, never> };
-  return { trajectory: value as Trajectory, evaluation: undefined };
-}
-
-async function journal(
-  verdicts: RunView["verdicts"],
-  judge: string,
-  trajectory: Trajectory,
-): Promise<(Verdict | undefined)[]> {
-  const keys = stepViews(trajectory).map((view) => shortKey(stepKey(judge, view)));
-  return await Promise.all(keys.map((key) => verdicts.read(key)));
-}
-
-/** Splits a text into thoughts and other parts, so that the page can fold the thoughts. */
-function spoken(
-  full: string,
-  opened: boolean,
-): { parts: { thought: boolean; text: string }[]; cut: boolean } {
-  const shown = full.slice(0, MOST_CHARACTERS);
-  const parts: { thought: boolean; text: string }[] = [];
-  let at = 0;
-  const push = (thought: boolean, from: number, to: number) => {
-    if (shown.slice(from, to).trim() !== "") parts.push({ thought, text: shown.slice(from, to) });
-  };
-  for (const { start, end } of thoughtSpans(shown, opened).spans) {
-    push(false, at, start);
-    push(true, start, end);
-    at = end;
-  }
-  push(false, at, shown.length);
-  return { parts, cut: full.length > shown.length };
-}
-
-function text<T extends string | undefined>(value: T): T {
-  return (
-    value === undefined || value.length <= MOST_CHARACTERS ? value : `${value.slice(0, MOST_CHARACTERS)}…`
-  ) as T;
 }

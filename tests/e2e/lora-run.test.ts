@@ -1,29 +1,14 @@
-/** `swirl run --lora`, and adapter folders where commands take weights. */
-import { spawn } from "node:child_process";
 import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
-import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { type Compiled, compile } from "../support/compile.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { writeTinyModel } from "../support/tiny-world.js";
+import { questions, runSwirl, tinyRunConfig, writeTinyRun } from "../support/tiny-run.js";
 
-const rows = [
-  ["Ann has 3 hats and buys 4. How many hats has she?", "She has 3+4=<<3+4=7>>7 hats.\n#### 7"],
-  ["Bob has 10 cats and sells 6. How many are left?", "He has 10-6=<<10-6=4>>4 left.\n#### 4"],
-].map(([question, answer]) => JSON.stringify({ question, answer }));
-const questions = { dataset: "gsm8k", file: "rows.jsonl" };
 const config = {
-  model: "model",
-  device: "cpu",
-  threads: 1,
+  ...tinyRunConfig,
   seed: 3,
-  task: { kind: "calculator", callLimit: 2 },
-  questions: { train: questions, test: questions },
-  rollout: { maxNewTokens: 8 },
   sft: { demonstrations: questions, batchSize: 2, steps: 4, lr: 1e-2 },
-  synthesize: { samples: 2 },
-  filter: { kind: "none" },
   train: { steps: 2, batchSize: 2, samplesPerState: 2, baseline: "running", lr: 1e-3 },
   evaluate: { at: ["start", "trained"] },
 };
@@ -33,29 +18,11 @@ let folder: string;
 beforeAll(async () => {
   compiled = await compile();
   folder = temporaryFolder();
-  await writeTinyModel(join(folder, "model"), { context: 2048 });
-  await writeFile(join(folder, "rows.jsonl"), rows.map((row) => `${row}\n`).join(""));
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
+  await writeTinyRun(folder, config);
   await writeFile(join(folder, "in.jsonl"), '{"tokens":[1,2,3,4],"actionStart":2}\n');
 }, 60_000);
 
-function swirl(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [compiled.file("src/cli/main.ts"), ...args], {
-      cwd: folder,
-      env: { ...process.env, SWIRL_ADDON: loadAddonFrom().path },
-    });
-    const ended = { out: "", err: "" };
-    child.stdout.on("data", (chunk) => {
-      ended.out += chunk;
-    });
-    child.stderr.on("data", (chunk) => {
-      ended.err += chunk;
-    });
-    child.on("close", (code) => resolve({ ...ended, code }));
-  });
-}
-
+const swirl = (...args: string[]) => runSwirl(compiled, folder, args);
 const logprobs = (...args: string[]) =>
   swirl("logprobs", "--device", "cpu", "--threads", "1", "--in", "in.jsonl", ...args);
 

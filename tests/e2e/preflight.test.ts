@@ -1,60 +1,33 @@
-/** What the command finds before it begins, what a resumed run may change, and how a run ends that has nothing to train on. */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { type Compiled, compile } from "../support/compile.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { writeTinyModel } from "../support/tiny-world.js";
+import { questions, runSwirl, tinyRunConfig, writeTinyRun } from "../support/tiny-run.js";
 
 let compiled: Compiled;
 let folder: string;
 
-const questions = (skip: number, limit: number) => ({ dataset: "gsm8k", file: "rows.jsonl", skip, limit });
+const part = (skip: number, limit: number) => ({ ...questions, skip, limit });
 const config = {
-  model: "model",
-  device: "cpu",
-  threads: 1,
-  task: { kind: "calculator", callLimit: 2 },
-  questions: { train: questions(0, 2), test: questions(2, 2) },
-  rollout: { maxNewTokens: 8 },
-  synthesize: { samples: 2 },
-  filter: { kind: "none" },
+  ...tinyRunConfig,
+  questions: { train: part(0, 2), test: part(2, 2) },
   train: { steps: 1, batchSize: 4, samplesPerState: 2, klWeight: 0 },
 };
 
 beforeAll(async () => {
   compiled = await compile();
   folder = temporaryFolder();
-  await writeTinyModel(join(folder, "model"), { context: 2048 });
-  const row = (i: number) => JSON.stringify({ question: `Ann has ${i} hats?`, answer: `#### ${i}` });
-  await writeFile(join(folder, "rows.jsonl"), [0, 1, 2, 3].map((i) => `${row(i)}\n`).join(""));
+  const rows = [0, 1, 2, 3].map((i) => ({ question: `Ann has ${i} hats?`, answer: `#### ${i}` }));
+  await writeTinyRun(folder, config, rows);
   await writeFile(join(folder, "nothing.jsonl"), "");
   await writeFile(join(folder, "no-gold.jsonl"), '{"question":"How many?"}\n');
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
 }, 60_000);
 
-function swirl(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [compiled.file("src/cli/main.ts"), ...args], {
-      cwd: folder,
-      env: { ...process.env, SWIRL_ADDON: loadAddonFrom().path },
-    });
-    const ended = { out: "", err: "" };
-    child.stdout.on("data", (chunk) => {
-      ended.out += chunk;
-    });
-    child.stderr.on("data", (chunk) => {
-      ended.err += chunk;
-    });
-    child.on("close", (code) => resolve({ ...ended, code }));
-  });
-}
-
+const swirl = (...args: string[]) => runSwirl(compiled, folder, args);
 const set = (path: string, value: unknown) => ["--set", `${path}=${JSON.stringify(value)}`];
 const run = (output: string, ...more: string[]) =>
   swirl("run", "-c", "config.json", "--output", output, ...more);

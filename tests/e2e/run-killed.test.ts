@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, it } from "vitest";
@@ -13,28 +13,16 @@ import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { createRandom } from "../../src/random/random.js";
 import { type Compiled, compile } from "../support/compile.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { writeTinyModel } from "../support/tiny-world.js";
+import { questions, tinyRunConfig, writeTinyRun } from "../support/tiny-run.js";
 
 /** 200 before a release. */
 const POINTS = Number(process.env.SWIRL_STRESS ?? 5);
 const killer = fileURLToPath(new URL("../support/kill-at.mjs", import.meta.url));
 
-const rows = [
-  ["Ann has 3 hats and buys 4. How many hats has she?", "She has 3+4=<<3+4=7>>7 hats.\n#### 7"],
-  ["Bob has 10 cats and sells 6. How many are left?", "He has 10-6=<<10-6=4>>4 left.\n#### 4"],
-].map(([question, answer]) => JSON.stringify({ question, answer }));
-const questions = { dataset: "gsm8k", file: "rows.jsonl" };
 const config = {
-  model: "model",
-  device: "cpu",
-  threads: 1,
+  ...tinyRunConfig,
   seed: 3,
-  task: { kind: "calculator", callLimit: 2 },
-  questions: { train: questions, test: questions },
-  rollout: { maxNewTokens: 8 },
   sft: { demonstrations: questions, batchSize: 2, steps: 4, lr: 1e-3, checkpoints: { every: 2, keep: 1 } },
-  synthesize: { samples: 2 },
-  filter: { kind: "none" },
   train: {
     steps: 4,
     batchSize: 2,
@@ -54,9 +42,7 @@ let changes: number;
 beforeAll(async () => {
   compiled = await compile();
   folder = temporaryFolder();
-  await writeTinyModel(join(folder, "model"), { context: 2048 });
-  await writeFile(join(folder, "rows.jsonl"), rows.map((row) => `${row}\n`).join(""));
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
+  await writeTinyRun(folder, config);
   const count = join(folder, "count");
   const ended = await swirlRun("whole", { KILL_COUNT: count });
   expect(ended.code, ended.errors).toBe(0);
