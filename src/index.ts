@@ -9,7 +9,7 @@
  *     format are the paper's. Calls in the model's own chat template are offered as well as the tags.
  *  2. The limit counts calls: after the last one the policy acts once more, to answer. A call beyond it is not
  *     executed and ends the trajectory. The paper leaves open whether its limit counts calls or actions.
- *  3. Sampling: temperature 1, 512 tokens an action; greedy for solve and evaluate.
+ *  3. Sampling: temperature 1, 512 tokens per action; greedy for solve and evaluate.
  *  4. A malformed action ends the trajectory; a repeated call is executed (and left to the judge); earlier chains of
  *     thought stay in the states. Each is an option. The paper's text and its figure 3 disagree on the last.
  *  5. The calculator is a grammar of its own, not SymPy. Search is BM25 by default, an embedding index where one is
@@ -18,7 +18,7 @@
  *     and what a failed judgment means (it masks the step, it is not a zero) are ours.
  *  7. Filters draw their equal-size subsample after filtering, by a hash of the trajectory id. The paper fixes the
  *     number across filters and does not say how it draws.
- *  8. Optimizer: REINFORCE with leave-one-out baselines over G = 4 fresh actions a state and a KL penalty (k3
+ *  8. Optimizer: REINFORCE with leave-one-out baselines over G = 4 fresh actions per state and a KL penalty (k3
  *     estimator) in the loss, AdamW, three passes over the states (docs/decisions/004-training.md). The paper cites Gemma 2's policy gradient without its settings. PPO clipping,
  *     other baselines and estimators, and re-weighting logged actions (`actions: "logged"`, another algorithm) are
  *     options.

@@ -101,7 +101,7 @@ test("a slow source does not hold back results that are there", async () => {
   const seen: number[] = [];
   for await (const i of mapConcurrent(source(), 4, async (n) => n)) {
     seen.push(i);
-    release(); // the source goes on only once the first result has come out
+    release(); // the source continues only after the first result was delivered
   }
   expect(seen).toEqual([1, 2]);
 });

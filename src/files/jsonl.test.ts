@@ -146,7 +146,7 @@ test("concurrent appends keep their order and never interleave", async () => {
   expect(await collect(read(file))).toEqual(rows);
 });
 
-/** Writes at most 7 bytes a call, and fails the write call with this index. */
+/** Writes at most 7 bytes per call, and fails the write call with this index. */
 function failing(failAt: number): FileOperations & { writes: number; syncs: number } {
   const operations = {
     ...nodeFileOperations,
@@ -172,7 +172,7 @@ function failing(failAt: number): FileOperations & { writes: number; syncs: numb
   return operations;
 }
 
-test("a full disk in the middle of a line leaves whole lines only, and the writer goes on when there is room", async () => {
+test("a full disk in the middle of a line leaves whole lines only, and the writer continues when there is room", async () => {
   for (let failAt = 0; failAt < 12; failAt++) {
     const file = join(dir, `${failAt}.jsonl`);
     const writer = await JsonlWriter.open(file, { operations: failing(failAt) });
@@ -209,7 +209,7 @@ test("what was appended is fsynced by sync and close", async () => {
   expect(() => writer.append({})).toThrow(/after close/);
 });
 
-test("resumeJsonl takes out what is to be made again and goes on after the rest", async () => {
+test("resumeJsonl removes what is to be redone and continues after the rest", async () => {
   const file = join(dir, "a.jsonl");
   await fs.writeFile(
     file,

@@ -130,7 +130,7 @@ describe("progress", () => {
     expect(seen.every(([d], i) => i === 0 || d >= seen[i - 1]![0])).toBe(true);
   });
 
-  it("rejects the call with what the callback threw, and the engine goes on", async () => {
+  it("rejects the call with what the callback threw, and the engine stays usable", async () => {
     const engine = await tinyEngine();
     const thrown = new Error("from the callback");
     const error = await rejection(

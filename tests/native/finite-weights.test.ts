@@ -75,7 +75,7 @@ it.each(["float32", "bfloat16"] as const)(
     expect(steps).toBeGreaterThan(2);
     expect(steps).toBeLessThan(20);
     expect(await everything()).toBe(before);
-    await writeGradients(1); // and smaller steps go on
+    await writeGradients(1); // and smaller steps still work
     expect((await engine.optimStep(tinyOptimizer())).skipped).toBe(false);
   },
 );

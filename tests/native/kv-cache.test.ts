@@ -88,7 +88,7 @@ it("keeps the rows of every rollout while the cache grows many times over", asyn
   }
 });
 
-it("forgets rollouts that have ended before those that go on, and refuses only what cannot fit", async () => {
+it("evicts rollouts that have ended before those that continue, and refuses only what cannot fit", async () => {
   await open();
   // The longest prompt and the highest position: activations and tables are as large as they get.
   await turn([new Rollout(59)], 1900);

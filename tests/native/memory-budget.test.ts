@@ -130,7 +130,7 @@ describe.each([
     }
   });
 
-  it("holds below it, where calls are refused by name and the others go on", async () => {
+  it("is kept: calls that do not fit are refused by name, and the others work", async () => {
     const calls = [generate, logprobs, update, generate];
     const { peak } = await run(calls, ROOMY, options);
     const enough = await least(calls, peak, options);

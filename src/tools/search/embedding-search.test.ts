@@ -137,7 +137,7 @@ describe("embeddingSearch", () => {
     await expect(building).rejects.toMatchObject({ code: "ABORTED" });
   });
 
-  it("embeds a corpus and a query once, and goes on where it stopped", async () => {
+  it("embeds a corpus and a query once, and resumes where it stopped", async () => {
     const cacheFile = join(dir, "deep", "letters.bin");
     faults = ["none", "none", "401"];
     const stopped = EmbeddingIndex.build(passages, { ...options(), cacheFile, batchSize: 3, concurrency: 1 });
@@ -178,7 +178,7 @@ describe("embeddingSearch", () => {
 describe("VectorCache", () => {
   const entry = (i: number) => [VectorCache.key("m", String(i)), Float32Array.of(i, i + 0.5)] as const;
 
-  it("drops a torn record and goes on", async () => {
+  it("drops a torn record and continues", async () => {
     const file = join(dir, "v.bin");
     const cache = await VectorCache.open(file);
     await Promise.all([cache.add([entry(1), entry(2)]), cache.add([entry(3)])]);
