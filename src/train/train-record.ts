@@ -5,6 +5,7 @@
  * num_tokens does; everything else is of this update. Times are wall-clock seconds.
  */
 import type { CompletionMetrics, RewardMetrics } from "./reward-metrics.js";
+import type { SamplerMismatch } from "./sampler-mismatch.js";
 
 /** One update of `train` or `sft`. */
 export interface UpdateRecord {
@@ -33,7 +34,11 @@ export interface UpdateRecord {
 }
 
 /** One update of `train`: a line of metrics.jsonl. */
-export interface TrainRecord extends UpdateRecord, RewardMetrics, Partial<CompletionMetrics> {
+export interface TrainRecord
+  extends UpdateRecord,
+    RewardMetrics,
+    Partial<CompletionMetrics>,
+    Partial<SamplerMismatch> {
   /** Mean of the chosen estimator; null without a reference. */
   kl: number | null;
   /** Share of scored tokens clipped; null unless the engine computes the loss of PPO-clip. */

@@ -135,7 +135,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
 
       // --- advantages, and the log-probs of the reference policy --------------------------------------------------
       const before = run.progress;
-      const { sequences, truncated, advantages, runningBaseline } = await updateBatch(
+      const { sequences, truncated, advantages, runningBaseline, mismatch } = await updateBatch(
         options,
         batchStates,
         judged,
@@ -198,6 +198,7 @@ export async function train(input: TrainOptions): Promise<TrainResult> {
               "sampling/uniform": judged.uniform.filter(Boolean).length,
             }),
         ...(options.maskTruncated ? { "sampling/truncated": truncated } : {}),
+        ...mismatch,
         "time/sample": secondsBetween(0, judged.seconds.sample),
         "time/judge": secondsBetween(0, judged.seconds.judge),
         "time/reference": secondsBetween(scored, referenced),

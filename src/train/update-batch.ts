@@ -14,6 +14,7 @@ import {
 } from "./advantages.js";
 import type { Sample } from "./fresh-actions.js";
 import type { JudgedActions } from "./judged-actions.js";
+import { type SamplerMismatch, samplerMismatch } from "./sampler-mismatch.js";
 import { scaleAdvantages, whiten } from "./scale-rewards.js";
 import type { TrainingState } from "./states.js";
 import type { ResolvedTrainOptions } from "./train-options.js";
@@ -29,6 +30,8 @@ export interface UpdateBatch {
   /** [states][actions]; undefined where an action is in no sequence. */
   advantages: (number | undefined)[][];
   runningBaseline: RunningBaseline;
+  /** Where the options have a correction. */
+  mismatch: SamplerMismatch | undefined;
 }
 
 export async function updateBatch(
@@ -52,6 +55,12 @@ export async function updateBatch(
     : all;
   const referenceLogprobs = reference && !inReward ? await score(options, kept) : undefined;
   const current = options.correction ? await scoreWith(options, options.policy, kept) : undefined;
+  const mismatch =
+    current &&
+    samplerMismatch(
+      kept.map(({ action }, k) => ({ current: current[k]!, sampler: action.logprobs })),
+      options.correction!,
+    );
   const sequences = kept.map((one, k): TrainSequence => {
     const { i, j, action, tokens, actionStart } = one;
     const ref = referenceLogprobs?.[k] ?? one.reference;
@@ -65,7 +74,7 @@ export async function updateBatch(
   });
   const trained = table.map((row) => row.map((): number | undefined => undefined));
   for (const { i, j } of kept) trained[i]![j] = table[i]![j];
-  return { sequences, truncated: all.length - kept.length, advantages: trained, runningBaseline };
+  return { sequences, truncated: all.length - kept.length, advantages: trained, runningBaseline, mismatch };
 }
 
 /**

@@ -122,7 +122,11 @@ describe.each(APIS)("a policy served by %s", (api) => {
     expect(forced.length > 0).toBe(api === "llama.cpp"); // log-probs that it leaves out are asked for
     expect(policy.stats.tokens).toBe(steps.reduce((sum, { action }) => sum + action.length, 0));
     await using trained = await NativePolicy.load(model, { device: "cpu", threads: 1, trainable: true });
-    const { steps: updates, skippedUpdates } = await train({
+    const {
+      steps: updates,
+      skippedUpdates,
+      last,
+    } = await train({
       policy: trained,
       trajectories,
       actions: "logged",
@@ -133,6 +137,8 @@ describe.each(APIS)("a policy served by %s", (api) => {
     });
     expect(updates).toBe(1);
     expect(skippedUpdates).toBe(0);
+    expect(last!["sampling/sampling_logp_difference/mean"]).toBeGreaterThan(0); // it was not taught
+    expect(last!["sampling/corrected_away"]).toBeLessThanOrEqual(1);
   });
 
   it("samples at other temperatures where the server reports the log-probs of that distribution", async () => {
