@@ -11,19 +11,16 @@ import type { AnswerMatcher } from "../answers/answer-matcher.js";
 import { matcherSchema } from "../answers/match-answer.js";
 import { mapConcurrent, requireIterable } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { JsonlWriter } from "../files/jsonl-writer.js";
-import { resumeJsonl } from "../files/resume.js";
 import type { Judge } from "../judge/judge.js";
 import { judgeSchema } from "../judge/judge.js";
 import { samplingTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { type Policy, policySchema } from "../policy/policy.js";
-import { differsFrom } from "../synthesize/differs-from.js";
 import { FailureGuard } from "../synthesize/failure-guard.js";
 import { noQuestions } from "../synthesize/no-questions.js";
 import { type RolloutOptions, rolloutShape, taskSchema } from "../synthesize/rollout-options.js";
-import { type RolloutSetup, rolloutSetup } from "../synthesize/rollout-setup.js";
+import { rolloutSetup } from "../synthesize/rollout-setup.js";
 import type { Task } from "../synthesize/task.js";
 import {
   type TrackedEnd,
@@ -36,9 +33,10 @@ import {
 import { Tracking } from "../trackers/tracking.js";
 import { type Question, requireGold, requireQuestion } from "../trajectory/question.js";
 import { checkVote, type VoteOptions, vote, voteShape, voteTemperature } from "../voting/vote.js";
-import { type Choice, checkTrajectory } from "./check-trajectory.js";
+import { checkTrajectory } from "./check-trajectory.js";
 import { evaluationMetrics, TRAJECTORY_COLUMNS, trajectoryRows } from "./evaluation-metrics.js";
-import { type EvaluationRecord, readEvaluations } from "./evaluation-record.js";
+import { openOutput, otherRun } from "./evaluation-output.js";
+import type { EvaluationRecord } from "./evaluation-record.js";
 import { type EvaluationSummary, summarize } from "./summary.js";
 
 /** Progress of {@link evaluate}. */
@@ -242,61 +240,6 @@ async function distinctQuestions(
   }
   if (asked.length === 0) throw noQuestions("evaluate");
   return asked;
-}
-
-/** What makes two evaluations the same run. */
-interface RunIdentity {
-  setup: RolloutSetup;
-  matcher: AnswerMatcher;
-  judge: Judge | undefined;
-  choice: Choice;
-}
-
-function openOutput(
-  file: string,
-  run: RunIdentity,
-  finished: Map<string, EvaluationRecord>,
-  note: (notice: string) => void,
-): Promise<JsonlWriter> {
-  return resumeJsonl<EvaluationRecord>(file, {
-    read: readEvaluations,
-    keep: (record) => {
-      const difference = differs(record, run);
-      if (difference) throw otherRun(file, difference);
-      if (!isComplete(record) || finished.has(record.id)) return false;
-      finished.set(record.id, record);
-      return true;
-    },
-    onTorn: (torn) =>
-      note(`${torn.file}:${torn.line} is incomplete: it was moved to ${torn.keptAt} and is evaluated again`),
-  });
-}
-
-/** Whether nothing in the record failed, so that evaluating it again would not change it. */
-function isComplete(record: EvaluationRecord): boolean {
-  const retried = record.undecided !== undefined && record.undecided !== "no gold answer";
-  return !retried && !record.verdicts?.some((verdict) => verdict.status === "failed");
-}
-
-function differs(
-  record: EvaluationRecord,
-  { setup, matcher, judge, choice }: RunIdentity,
-): string | undefined {
-  if (record.matcher !== matcher.id) return `its matcher is ${record.matcher}, this one is ${matcher.id}`;
-  if ((record.sampled ?? 1) !== choice.votes)
-    return `its votes are ${record.sampled ?? 1}, here they are ${choice.votes}`;
-  if (choice.votes > 1 && record.select !== (choice.select ?? "majority"))
-    return `it was selected by ${record.select}, here by ${choice.select ?? "majority"}`;
-  if (record.judge !== judge?.id)
-    return `its judge is ${record.judge ?? "none"}, this one is ${judge?.id ?? "none"}`;
-  return differsFrom(record.trajectory, setup);
-}
-
-function otherRun(file: string, difference: string): SwirlError {
-  return new SwirlError("RECORD", `${file} holds an evaluation of another run: ${difference}`, {
-    remedy: "write to another file, or delete this one",
-    details: { file },
-  });
 }
 
 function twice(question: Question): SwirlError {

@@ -12,41 +12,16 @@ import { readJson } from "../files/json-file.js";
 import { type FilterTable, filterTableSchema } from "../filter/filter-table.js";
 import { byStage, evaluationStages } from "../run-directory/evaluations.js";
 import { type RunPaths, runPaths } from "../run-directory/layout.js";
-import { groupedShareInterval, wilsonInterval } from "../statistics/interval.js";
 import { ActionLog } from "./action-log.js";
 import { Curves } from "./curves.js";
 import { JsonlTail } from "./jsonl-tail.js";
+import { summaryOf, type TableSummary } from "./table-summary.js";
 import { TrajectoryTable } from "./trajectory-table.js";
 import { VerdictBook } from "./verdict-book.js";
 
 /** A run whose files changed within this many milliseconds is shown as live. */
 const LIVE_MS = 30_000;
 const NOT_TABLES = new Set(["verdicts.jsonl", "metrics.jsonl", "sft-metrics.jsonl", "actions.jsonl"]);
-
-export interface TableSummary {
-  /** Name of the file, without its ending. */
-  name: string;
-  kind: "trajectory" | "evaluation" | undefined;
-  generation: number;
-  rows: number;
-  damaged: number;
-  problems: { line: number; why: string }[];
-  /** Bytes of an unfinished last line. */
-  pending: number;
-  /** Share of the file that has been read, 0 to 1. */
-  progress: number;
-  judge: string | undefined;
-  accuracy?: Rate | undefined;
-  processLabel?: Rate | undefined;
-  toolCalls?: number | undefined;
-}
-
-export interface Rate {
-  value: number;
-  low: number;
-  high: number;
-  n: number;
-}
 
 export interface RunOverview {
   id: number;
@@ -179,7 +154,7 @@ export class RunView {
       filter: this.#json.get(this.paths.filter)?.value as FilterTable | undefined,
       hasKept: this.#keptTail.state.exists,
       tables: this.#order
-        .map((name) => this.#summary(name))
+        .map((name) => summaryOf(name, this.tables.get(name)!))
         .filter(({ rows, damaged }) => rows + damaged > 0),
       metrics: { rows: metrics.rows, damaged: metrics.damaged },
       sftMetrics: { rows: sftMetrics.rows, damaged: sftMetrics.damaged },
@@ -215,42 +190,6 @@ export class RunView {
 
   kept(): ReadonlySet<string> | undefined {
     return this.#keptTail.state.exists ? this.#kept : undefined;
-  }
-
-  #summary(name: string): TableSummary {
-    const table = this.tables.get(name)!;
-    const { kind, generation, rows, damaged, problems, tail } = table;
-    const { offset, size, pending } = tail.state;
-    const summary: TableSummary = {
-      name,
-      kind,
-      generation,
-      rows: rows.length,
-      damaged,
-      problems,
-      pending,
-      progress: size === 0 ? 1 : Math.min(1, (offset + pending) / size),
-      judge: table.judge(),
-    };
-    if (kind !== "evaluation" || rows.length === 0) return summary;
-    const decided = rows.filter(({ correct }) => correct !== null);
-    const right = decided.filter(({ correct }) => correct).length;
-    summary.accuracy = {
-      value: decided.length === 0 ? 0 : right / decided.length,
-      n: decided.length,
-      ...wilsonInterval(right, decided.length),
-    };
-    summary.toolCalls = rows.reduce((sum, row) => sum + row.calls, 0) / rows.length;
-    const groups = rows.flatMap(({ marks }) => {
-      if (!marks) return [];
-      const good = marks.filter((mark) => mark === "G").length;
-      return [{ successes: good, trials: good + marks.filter((mark) => mark === "B").length }];
-    });
-    if (groups.some(({ trials }) => trials > 0)) {
-      const { share, low, high } = groupedShareInterval(groups);
-      summary.processLabel = { value: share, low, high, n: groups.filter(({ trials }) => trials > 0).length };
-    }
-    return summary;
   }
 
   /** Finds new files of trajectories. */
