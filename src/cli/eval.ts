@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { Option } from "commander";
 import type { EvaluationSummary } from "../evaluate/summary.js";
-import type { NativePolicy } from "../policy/native-policy.js";
 import { defined } from "./defined.js";
 import { executeSubcommand } from "./execute-subcommand.js";
 import { inRunDirectory } from "./in-run-directory.js";
+import type { OpenPolicy } from "./on-base-of.js";
 import { type QuestionSet, questionSets } from "./question-sets.js";
 import { testQuestions } from "./sections.js";
 import { loadPolicy, required, type Session, weightsFolder } from "./session.js";
@@ -122,7 +122,7 @@ export async function evaluateStage(
   await using policy = await loadPolicy(session, folder, { trainable: false });
   const result: EvaluationResult = { weights, model: folder };
   for (const set of sets) {
-    const evaluated = await evaluateSet(set, weights, policy);
+    const evaluated = await evaluateSet(set, weights, { policy, folder });
     if (set.name === "test") Object.assign(result, evaluated);
     else result.sets = { ...result.sets, [set.name]: evaluated };
   }
@@ -132,7 +132,7 @@ export async function evaluateStage(
 async function evaluateSet(
   { name, session }: QuestionSet,
   weights: Weights,
-  policy: NativePolicy,
+  solving: OpenPolicy,
 ): Promise<EvaluatedSet> {
   const [{ evaluate }, { openTask }, { openQuestions }, { openJudge }, { makeFolder }] = await Promise.all([
     import("../evaluate/evaluate.js"),
@@ -146,7 +146,7 @@ async function evaluateSet(
   const questions = await openQuestions(session, testQuestions(session));
   const output = paths.evaluation(weights);
   await makeFolder(dirname(output));
-  await using open = await openJudge(session, "judge");
+  await using open = await openJudge(session, "judge", solving);
   const title = name === "test" ? `eval ${weights}` : `eval ${weights}, ${name}`;
   const bar = session.progress(title);
   bar.update(0, questions.length);
@@ -154,7 +154,7 @@ async function evaluateSet(
   const { summary } = await evaluate(questions, {
     ...defined(config.rollout),
     ...options,
-    policy,
+    policy: solving.policy,
     task,
     judge: open.judge,
     seed: config.seed,

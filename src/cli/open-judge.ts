@@ -8,6 +8,7 @@ import { EndpointPolicy } from "../policy/endpoint-policy.js";
 import type { Policy } from "../policy/policy.js";
 import { type CombinedJudgeConfig, judgeParts, type PromptedJudgeConfig } from "./config-schema.js";
 import { defined } from "./defined.js";
+import { type OpenPolicy, onBaseOf } from "./on-base-of.js";
 import { endpointSecrets } from "./secret.js";
 import { loadPolicy, required, type Session } from "./session.js";
 
@@ -20,13 +21,18 @@ export interface OpenJudge extends AsyncDisposable {
 /** Rules are instant; a model is asked this many at a time. */
 const RULES_CONCURRENCY = 16;
 
-export async function openJudge(session: Session, which: "judge" | "rewardJudge"): Promise<OpenJudge> {
+/** @param beside A policy in memory, whose base a judge's model may share. */
+export async function openJudge(
+  session: Session,
+  which: "judge" | "rewardJudge",
+  beside?: OpenPolicy,
+): Promise<OpenJudge> {
   const config = session.config[which];
   const task = required(session.config, "task");
   const parts = judgeParts(config);
-  const policies = new Map<string, Policy>(); // a model that judges twice is loaded once
+  const policies = new Map<string, JudgePolicy>(); // a model that judges twice is loaded once
   const dispose = async () => {
-    for (const policy of policies.values()) await policy.dispose();
+    for (const { policy, owned } of policies.values()) if (owned) await policy.dispose();
   };
   try {
     const judges: Judge[] = [];
@@ -36,9 +42,10 @@ export async function openJudge(session: Session, which: "judge" | "rewardJudge"
         continue;
       }
       const source = JSON.stringify(part.model ?? part.endpoint);
-      const policy = policies.get(source) ?? (await judgePolicy(session, part, which));
-      policies.set(source, policy);
-      judges.push(prompted(part, policy, task.kind, session.config.seed));
+      const name = policies.size === 0 ? "judge" : `judge ${policies.size + 1}`;
+      const found = policies.get(source) ?? (await judgePolicy(session, part, which, name, beside));
+      policies.set(source, found);
+      judges.push(prompted(part, found.policy, task.kind, session.config.seed));
     }
     const concurrency = Math.min(
       ...parts.map((part) => (part.kind === "prompted" ? part.concurrency : RULES_CONCURRENCY)),
@@ -59,9 +66,23 @@ export async function openJudge(session: Session, which: "judge" | "rewardJudge"
   }
 }
 
-async function judgePolicy(session: Session, config: PromptedJudgeConfig, which: string): Promise<Policy> {
-  if (config.model !== undefined) return loadPolicy(session, config.model, { trainable: false });
-  return connectJudge(session, config, which);
+interface JudgePolicy {
+  policy: Policy;
+  /** Whether it is disposed with the judge. */
+  owned: boolean;
+}
+
+/** `name`: of the judge among the adapters of a shared base. */
+async function judgePolicy(
+  session: Session,
+  config: PromptedJudgeConfig,
+  which: string,
+  name: string,
+  beside: OpenPolicy | undefined,
+): Promise<JudgePolicy> {
+  if (config.model === undefined) return { policy: await connectJudge(session, config, which), owned: true };
+  const shared = beside && (await onBaseOf(session, beside, config.model, name));
+  return shared ?? { policy: await loadPolicy(session, config.model, { trainable: false }), owned: true };
 }
 
 /** Asks the judge's server for a token, unless its `probe` is false. */

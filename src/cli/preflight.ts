@@ -73,8 +73,10 @@ class Preflight {
   readonly #works: readonly Work[];
   readonly #model: string | undefined;
   readonly #weights = new Map<string, ModelBytes>();
-  /** Folder of the base, where an adapter is trained. */
+  /** Folder of the base, where an adapter is trained or solves questions. */
   #base: string | undefined;
+  /** Folders of judges on that base, which is in memory once. */
+  readonly #onBase = new Set<string>();
 
   constructor(session: Session, works: readonly Work[], model: string | undefined) {
     this.#session = session;
@@ -211,6 +213,7 @@ class Preflight {
           },
         );
         if (field === "model") this.#base = modules.length > 0 ? found.model : undefined;
+        else if (found.model === this.#base) this.#onBase.add(folder);
         if (!text) continue;
         const tokenizer = await Tokenizer.load(checkpoint.folder);
         checkVocabulary(tokenizer, model.vocab);
@@ -280,6 +283,11 @@ class Preflight {
     return shared ? [] : [this.#referenceModel];
   }
 
+  /** Judges' models that need memory of their own next to the policy's. */
+  #judgesLoaded(which: "judge" | "rewardJudge"): string[] {
+    return this.#judgeModels(which).filter((folder) => !this.#onBase.has(folder));
+  }
+
   /** The models that each stage has in memory at once. */
   #held(): StageModels[] {
     const model = this.#model;
@@ -291,11 +299,11 @@ class Preflight {
       work,
       folders:
         work === "train"
-          ? held(true, ...this.#referenceModels, ...this.#judgeModels("rewardJudge"))
+          ? held(true, ...this.#referenceModels, ...this.#judgesLoaded("rewardJudge"))
           : work === "sft"
             ? held(true)
             : work === "evaluate"
-              ? held(false, ...this.#judgeModels("judge"))
+              ? held(false, ...this.#judgesLoaded("judge"))
               : work === "judge" || work === "filter"
                 ? held(false, ...this.#judgeModels("judge")).filter(({ folder }) => folder !== model)
                 : held(false),

@@ -102,10 +102,11 @@ export async function trainStage(session: Session) {
   const { checkpoints, reference: named, klWeight, rewards: _, ...options } = config.train;
   const task = rewardsOutcome(config) ? await openTask(session) : undefined;
   const start = weightsFolder(session, "start");
-  await using open = await openJudge(session, "rewardJudge");
   const { profile } = config;
   await using policy = await loadPolicy(session, start, { trainable: true, profile });
-  await using reference = klWeight > 0 ? await openReference(session, policy, start, named) : undefined;
+  const trained = { policy, folder: start };
+  await using open = await openJudge(session, "rewardJudge", trained);
+  await using reference = klWeight > 0 ? await openReference(session, trained, named) : undefined;
   const bar = session.progress("train");
   let note = "";
   const result = await train({

@@ -70,6 +70,31 @@ it("trains adapters through the whole loop, and loads them wherever weights are 
   await rename(join(folder, "moved"), join(folder, "model"));
 }, 120_000);
 
+it("a judge on the base of the trained adapter judges from the same weights, in RL and in every evaluation", async () => {
+  await writeTinyModel(join(folder, "long"), { context: 16_384 }); // of this model, a character is a token
+  const judge = JSON.stringify({ model: "long", mode: "logprobs" });
+  const more = ["--set", `judge=${judge}`, "--set", "train.steps=1", "--set", 'evaluate.at=["trained"]'];
+  const { code, err } = await swirl(
+    "run",
+    "-c",
+    "config.json",
+    "--output",
+    "judged",
+    "--lora",
+    "rank=2",
+    "--model",
+    "long",
+    ...more,
+  );
+  expect(code, err).toBe(0);
+  const records = (await readFile(join(folder, "judged/evaluation-trained.jsonl"), "utf8"))
+    .trim()
+    .split("\n");
+  const verdicts = records.flatMap((line) => JSON.parse(line).verdicts ?? []);
+  expect(verdicts.length).toBeGreaterThan(0);
+  expect(verdicts.every(({ status }) => status === "ok")).toBe(true);
+}, 60_000);
+
 it.each([
   ["target=q_prj", "q_proj"],
   ["taget=q_proj", "taget"],
