@@ -1,12 +1,11 @@
 /** `swirl eval` on several sets of questions, each with its own task and folder. */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
-import { loadAddonFrom } from "../../src/native/load-addon.js";
 import { type Compiled, compile } from "../support/compile.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+import { runSwirl } from "../support/tiny-run.js";
 import { writeTinyModel } from "../support/tiny-world.js";
 
 const sums = { question: "Ann has 3 hats and buys 4. How many hats has she?", answer: "<<3+4=7>>7\n#### 7" };
@@ -46,23 +45,8 @@ beforeAll(async () => {
 
 const write = (value: object) => writeFile(join(folder, "data/config.json"), JSON.stringify(value));
 
-function swirl(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [compiled.file("src/cli/main.ts"), ...args], {
-      cwd: folder,
-      env: { ...process.env, SWIRL_ADDON: loadAddonFrom().path },
-    });
-    const ended = { out: "", err: "" };
-    child.stdout.on("data", (chunk) => {
-      ended.out += chunk;
-    });
-    child.stderr.on("data", (chunk) => {
-      ended.err += chunk;
-    });
-    child.on("close", (code) => resolve({ ...ended, code }));
-  });
-}
-const evaluate = (...args: string[]) => swirl("eval", "-c", "data/config.json", ...args);
+const evaluate = (...args: string[]) =>
+  runSwirl(compiled, folder, ["eval", "-c", "data/config.json", ...args]);
 const records = async (file: string) =>
   (await readFile(join(folder, "run", file), "utf8"))
     .split("\n")

@@ -4,6 +4,7 @@ import { beforeAll, expect, it } from "vitest";
 import { type Compiled, compile } from "../support/compile.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { questions, runSwirl, tinyRunConfig, writeTinyRun } from "../support/tiny-run.js";
+import { writeTinyModel } from "../support/tiny-world.js";
 
 const config = {
   ...tinyRunConfig,
