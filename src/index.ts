@@ -128,6 +128,7 @@ export type { TrainingState } from "./train/states.js";
 export type { Validate } from "./train/validation.js";
 export type { TrainRecord, UpdateRecord } from "./train/train-record.js";
 export type { CompletionMetrics, RewardMetrics } from "./train/reward-metrics.js";
+export type { SamplerMismatch } from "./train/sampler-mismatch.js";
 
 // Stage 3: solve and evaluate
 export { type SolveOptions, solve } from "./solve/solve.js";

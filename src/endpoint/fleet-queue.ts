@@ -3,7 +3,6 @@
  * the server that holds its key's prefix, else to the one with the fewest calls in flight; where it failed on a server, to
  * another one while any is up.
  */
-import { setMaxListeners } from "node:events";
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import type { FleetServer } from "./fleet-server.js";
 
@@ -65,10 +64,7 @@ export class FleetQueue {
         },
       };
       const stop = () => waiter.fail(abortedError(signal!));
-      if (signal) {
-        setMaxListeners(0, signal);
-        signal.addEventListener("abort", stop, { once: true });
-      }
+      signal?.addEventListener("abort", stop, { once: true });
       this.#waiting.add(waiter);
       this.#alive ??= setInterval(this.#onWait, 250); // not unref'd: the process must not end while a call waits
       this.dispatch();

@@ -131,6 +131,7 @@ export class Fleet {
     const { maxRetries, timeoutMs, deadlineMs } = this.#options;
     const avoid = new Set<FleetServer>();
     let spent = 0;
+    if (signal) setMaxListeners(0, signal); // one listener per call
     this.stats.calls++;
     for (let attempts = 1; ; attempts++) {
       this.#throwIfClosed();

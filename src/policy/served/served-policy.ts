@@ -132,6 +132,7 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     return `${this.#options.api}#${this.#weights.name ?? this.#model.folder.split(/[\\/]/).at(-1)}`;
   }
 
+  /** Maximum tokens of a context and its action: the least of what the servers and config.json say. */
   get contextLength(): number {
     return this.#contextLength;
   }
@@ -141,10 +142,12 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     return this.#model.vocabSize;
   }
 
+  /** That of the option `tokenizer`. */
   get tokenizer(): Tokenizer {
     return this.#model.tokenizer;
   }
 
+  /** Counts since the policy was connected. */
   get stats(): ServedStats {
     return { ...this.#fleet.stats, tokens: this.#tokens, unreadable: { ...this.#unreadable } };
   }
