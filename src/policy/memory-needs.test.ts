@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { ModelConfig } from "../native/addon.js";
 import { Engine } from "../native/engine.js";
 import { readModelConfig } from "./checkpoint/model-config.js";
-import { activationBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
+import { activationBytes, compactBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
 import { NativePolicy } from "./native-policy.js";
 
 const golden = (name: string) => join(import.meta.dirname, "../../tests/golden", name);
@@ -22,14 +22,28 @@ async function wide(name: string): Promise<ModelConfig> {
 }
 
 describe.each(["llama", "qwen3", "gemma3"])("%s", (name) => {
-  it.each(["float32", "bfloat16"] as const)(
-    "an update in %s, within 3 % of the engine's estimate",
-    async (dtype) => {
+  it.each([
+    ["float32", "float32"],
+    ["bfloat16", "float32"],
+    ["bfloat16", "compact"],
+  ] as const)(
+    "an update in %s with %s state, within 3 % of the engine's estimate",
+    async (dtype, optimizerState) => {
       const config = await wide(name);
-      const memory = { device: "cpu", dtype, threads: 1, memoryBudget: 2 ** 40, trainable: true };
+      const memory = {
+        device: "cpu",
+        dtype,
+        threads: 1,
+        memoryBudget: 2 ** 40,
+        trainable: true,
+        optimizerState,
+      };
       using engine = disposing(new Engine({ ...memory, config }));
       const counts = countParameters(config);
-      const fixed = weightBytes(counts, dtype, true) + stateBytes(counts);
+      const fixed =
+        optimizerState === "compact"
+          ? compactBytes(counts)
+          : weightBytes(counts, dtype, true) + stateBytes(counts);
       for (const [tokens, labels] of [
         [200, 50],
         [6000, 1500],

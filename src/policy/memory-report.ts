@@ -5,7 +5,14 @@
 import type { Dtype, ModelConfig } from "../native/addon.js";
 import { newModules } from "./lora/adapter-modules.js";
 import type { LoraSettings } from "./lora/lora-options.js";
-import { activationBytes, cacheBytes, countParameters, stateBytes, weightBytes } from "./memory-needs.js";
+import {
+  activationBytes,
+  cacheBytes,
+  compactBytes,
+  countParameters,
+  stateBytes,
+  weightBytes,
+} from "./memory-needs.js";
 
 /** The update and the cache that the memory is estimated for. */
 export interface MemoryShape {
@@ -18,7 +25,8 @@ export interface MemoryShape {
 }
 
 export interface MemoryRow {
-  training: "all weights" | "adapter";
+  /** "all weights, compact": with compact optimizer state. */
+  training: "all weights" | "all weights, compact" | "adapter";
   dtype: Dtype;
   /** Parameters that are trained. */
   trained: number;
@@ -38,29 +46,37 @@ export interface MemoryRow {
 
 export function memoryRows(config: ModelConfig, lora: LoraSettings, shape: MemoryShape): MemoryRow[] {
   const modules = newModules(lora, config);
-  return (["all weights", "adapter"] as const).flatMap((training) =>
-    (["float32", "bfloat16"] as const).map((dtype): MemoryRow => {
-      const counts = countParameters(config, training === "adapter" ? modules : []);
-      const weights = weightBytes(counts, dtype, true);
-      const state = stateBytes(counts);
-      const { tokens, labels } = shape;
-      const activations = activationBytes(config, dtype, tokens, labels, "all");
-      const leastActivations = activationBytes(config, dtype, tokens, labels, "layers");
-      const cache = cacheBytes(config, dtype, shape.cached);
-      return {
-        training,
-        dtype,
-        trained: counts.adapter || counts.matrices + counts.vectors,
-        weights,
-        state,
-        activations,
-        leastActivations,
-        cache,
-        leastTotal: weights + state + leastActivations,
-        total: weights + state + activations + cache,
-      };
-    }),
-  );
+  return WAYS.map(([training, dtype]): MemoryRow => {
+    const counts = countParameters(config, training === "adapter" ? modules : []);
+    const compact = training === "all weights, compact";
+    const weights = weightBytes(counts, dtype, !compact);
+    const state = compact ? compactBytes(counts) - weights : stateBytes(counts);
+    const { tokens, labels } = shape;
+    const activations = activationBytes(config, dtype, tokens, labels, "all");
+    const leastActivations = activationBytes(config, dtype, tokens, labels, "layers");
+    const cache = cacheBytes(config, dtype, shape.cached);
+    return {
+      training,
+      dtype,
+      trained: counts.adapter || counts.matrices + counts.vectors,
+      weights,
+      state,
+      activations,
+      leastActivations,
+      cache,
+      leastTotal: weights + state + leastActivations,
+      total: weights + state + activations + cache,
+    };
+  });
 }
+
+/** Compact state exists in bfloat16 only. */
+const WAYS = [
+  ["all weights", "float32"],
+  ["all weights", "bfloat16"],
+  ["all weights, compact", "bfloat16"],
+  ["adapter", "float32"],
+  ["adapter", "bfloat16"],
+] as const satisfies readonly [MemoryRow["training"], Dtype][];
 
 export const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
