@@ -1,0 +1,52 @@
+/**
+ * How a server turns the losses of tokens into the gradient of a step:
+ *
+ *   G = Σᵢ cᵢ Σₜ ∂ℓᵢₜ,   over all datums i between two optimizer steps, or over those of one call
+ *
+ *   sum              cᵢ = 1                  the official service, verl
+ *   datum-mean       cᵢ = 1/N                N datums
+ *   token-means      cᵢ = 1/Tᵢ               Tᵢ elements of datum i, prompt included
+ *   mean-of-means    cᵢ = 1/(N·Tᵢ)           SkyRL's JAX backend
+ *   token-mean       cᵢ = 1/Σⱼ Tⱼ
+ *
+ * Which one a server has is measured (reduction-probe.ts), never looked up: versions and backends differ.
+ */
+export const REDUCTION_KINDS = ["sum", "datum-mean", "token-means", "mean-of-means", "token-mean"] as const;
+export type ReductionKind = (typeof REDUCTION_KINDS)[number];
+
+/** How a server reduces. */
+export interface Reduction {
+  kind: ReductionKind;
+  /** N and ΣT count the datums of a whole optimizer step, or of each forward_backward call by itself. */
+  scope: "step" | "call";
+}
+
+/** [calls][datums] cᵢ. `lengths`: [calls][datums] elements of each datum. */
+export function reductionFactors({ kind, scope }: Reduction, lengths: readonly (readonly number[])[]): number[][] {
+  const all = lengths.flat();
+  return lengths.map((own) => {
+    const counted = scope === "step" ? all : own;
+    const n = counted.length;
+    const total = counted.reduce((sum, length) => sum + length, 0);
+    return own.map((length) => {
+      switch (kind) {
+        case "sum":
+          return 1;
+        case "datum-mean":
+          return 1 / n;
+        case "token-means":
+          return 1 / length;
+        case "mean-of-means":
+          return 1 / (n * length);
+        case "token-mean":
+          return 1 / total;
+      }
+    });
+  });
+}
+
+/** Reductions that can be told apart; "sum" and "token-means" count nothing across datums, so their scope is one. */
+export const REDUCTIONS: readonly Reduction[] = REDUCTION_KINDS.flatMap((kind): Reduction[] => {
+  const step: Reduction = { kind, scope: "step" };
+  return kind === "sum" || kind === "token-means" ? [step] : [step, { kind, scope: "call" }];
+});
