@@ -5,6 +5,7 @@ const LAYERS = [
   ["async", "random", "secrets", "messages"],
   ["options", "files"],
   ["statistics", "endpoint", "hub", "losses", "native", "tokenizer", "trackers", "trajectory"],
+  ["tinker"],
   ["data", "policy"],
   ["tools"],
   ["answers"],

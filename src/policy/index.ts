@@ -4,7 +4,7 @@ import { NativePolicy } from "./native-policy.js";
 import type { Policy as PolicyInterface } from "./policy.js";
 
 /**
- * A model that acts: `Policy.load` returns the native one, `Policy.connect` one behind an endpoint.
+ * A model that acts: `Policy.load` returns the native one, `Policy.connect` one on servers.
  *
  * @example
  * const context = policy.begin([{ role: "user", content: "What is 3 + 4?" }]);
@@ -23,8 +23,8 @@ export const Policy = {
   /** Loads a Hugging Face model folder into the native engine. Such a policy can be trained. */
   load: NativePolicy.load,
   /**
-   * Connects to servers that take and return token ids (`servers`), whose trajectories can be trained on, or to an
-   * OpenAI-compatible chat endpoint (`baseURL`). Such policies sample and judge, but cannot be trained themselves.
+   * Connects to a trainer on other machines (`trainer`), whose weights can be trained; to servers that take and return
+   * token ids (`servers`), whose trajectories can be trained on; or to an OpenAI-compatible chat endpoint (`baseURL`).
    */
   connect,
 };
@@ -68,7 +68,10 @@ export type { PublishedAdapter, PublishOptions } from "./served/publish-options.
 export type { ServedOptions, ServedProbeOptions } from "./served/served-options.js";
 export { ServedPolicy, type ServedStats } from "./served/served-policy.js";
 export type { ServedProbe } from "./served/served-probe.js";
+export type { TinkerLora, TinkerOptions } from "./tinker-options.js";
+export { TinkerPolicy, type TinkerStats } from "./tinker-policy.js";
 export type { TrainablePolicy } from "./trainable-policy.js";
+export type { SequenceScorer, TrainerMetrics, TrainerPolicy } from "./trainer-policy.js";
 export type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
 export type {
   LossOptions,

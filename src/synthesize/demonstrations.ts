@@ -12,8 +12,8 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Message, ToolCall, ToolSpec } from "../messages/message.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
-import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
 import type { Action, Context, Policy } from "../policy/policy.js";
+import { type TrainerPolicy, trainerPolicySchema } from "../policy/trainer-policy.js";
 import type { Demonstration } from "../trajectory/demonstration.js";
 import type { Question } from "../trajectory/question.js";
 import type { RecordedCall, Trajectory } from "../trajectory/trajectory.js";
@@ -34,7 +34,7 @@ export interface RejectedDemonstration {
 /** Options of {@link demonstrate}. */
 export interface DemonstrateOptions extends RolloutOptions {
   /** The model whose prompts and tokens the trajectories get. */
-  policy: NativePolicy;
+  policy: TrainerPolicy;
   /** Prompt, tools, call limit and matcher: `searchTask(tool)`, `calculatorTask(tool)` or `defineTask({ … })`. */
   task: Task;
   /** Ends the run with code ABORTED. */
@@ -44,7 +44,7 @@ export interface DemonstrateOptions extends RolloutOptions {
 }
 
 export const demonstrateSchema = z.strictObject({
-  policy: nativePolicySchema,
+  policy: trainerPolicySchema,
   task: taskSchema,
   signal: signalSchema.optional(),
   onRejected: callback<RejectedDemonstration>("onRejected").optional(),
@@ -94,7 +94,7 @@ class Script implements Policy {
   #setup: RolloutSetup | undefined;
 
   constructor(
-    private readonly policy: NativePolicy,
+    private readonly policy: TrainerPolicy,
     private readonly demonstration: Demonstration,
   ) {
     this.contextLength = policy.contextLength;

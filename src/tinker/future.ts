@@ -29,14 +29,17 @@ export interface Pending<Schema extends z.ZodType> {
   /** Submits the same request again and resolves to its id. Absent where it must not be executed twice. */
   resubmit?: (() => Promise<string>) | undefined;
   signal?: AbortSignal | undefined;
+  /** Failed attempts in a row; the connection's by default. */
+  retries?: number | undefined;
 }
 
 /** Rejects with ENDPOINT when the request failed or its result is lost, ABORTED. */
 export async function retrieve<Schema extends z.ZodType>(
   http: TinkerHttp,
-  { call, requestId, schema, resubmit, signal }: Pending<Schema>,
+  { call, requestId, schema, resubmit, signal, retries }: Pending<Schema>,
 ): Promise<z.output<Schema>> {
-  const { timeoutMs, deadlineMs, maxRetries, retryBaseMs, retryMaxMs } = http.options;
+  const { timeoutMs, deadlineMs, retryBaseMs, retryMaxMs } = http.options;
+  const maxRetries = retries ?? http.options.maxRetries;
   const start = performance.now();
   const failure = http.failure(call);
   let id = requestId;
@@ -71,7 +74,10 @@ export async function retrieve<Schema extends z.ZodType>(
     if (error === undefined || (error instanceof StatusError && error.status === 408)) {
       failures = 0;
       if (performance.now() - asked < HELD_MS)
-        await pause(backoffDelay(polls++, { retryBaseMs: FIRST_POLL_MS, retryMaxMs: SLOWEST_POLL_MS }), signal);
+        await pause(
+          backoffDelay(polls++, { retryBaseMs: FIRST_POLL_MS, retryMaxMs: SLOWEST_POLL_MS }),
+          signal,
+        );
       continue;
     }
     if (error instanceof AttemptTimeout) continue; // held for longer than a request may take

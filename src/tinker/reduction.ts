@@ -22,26 +22,26 @@ export interface Reduction {
 }
 
 /** [calls][datums] cᵢ. `lengths`: [calls][datums] elements of each datum. */
-export function reductionFactors({ kind, scope }: Reduction, lengths: readonly (readonly number[])[]): number[][] {
+export function reductionFactors(
+  { kind, scope }: Reduction,
+  lengths: readonly (readonly number[])[],
+): number[][] {
   const all = lengths.flat();
   return lengths.map((own) => {
     const counted = scope === "step" ? all : own;
     const n = counted.length;
     const total = counted.reduce((sum, length) => sum + length, 0);
-    return own.map((length) => {
-      switch (kind) {
-        case "sum":
-          return 1;
-        case "datum-mean":
-          return 1 / n;
-        case "token-means":
-          return 1 / length;
-        case "mean-of-means":
-          return 1 / (n * length);
-        case "token-mean":
-          return 1 / total;
-      }
-    });
+    return own.map(
+      (length) =>
+        1 /
+        {
+          sum: 1,
+          "datum-mean": n,
+          "token-means": length,
+          "mean-of-means": n * length,
+          "token-mean": total,
+        }[kind],
+    );
   });
 }
 

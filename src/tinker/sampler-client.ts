@@ -2,6 +2,7 @@
  * Sampling and scoring on a Tinker server, token ids in and out. Sampling again changes nothing, so every request may be
  * repeated.
  */
+import type { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { modelInput } from "./datum.js";
 import { retrieve } from "./future.js";
@@ -93,12 +94,12 @@ export async function score(
   return Float32Array.from(scored as number[]);
 }
 
-async function asked<Schema extends typeof sampledSchema | typeof scoredSchema>(
+async function asked<Schema extends z.ZodType>(
   http: TinkerHttp,
   body: object,
   schema: Schema,
   signal: AbortSignal | undefined,
-) {
+): Promise<z.output<Schema>> {
   const submit = async () => (await http.call("asample", body, acceptedSchema, { signal })).request_id;
   const requestId = await submit();
   return await retrieve(http, { call: "asample", requestId, schema, resubmit: submit, signal });

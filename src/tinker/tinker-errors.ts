@@ -48,7 +48,12 @@ export function tinkerError(error: unknown, failure: Failure): SwirlError {
       : ` (${attempts} ${attempts === 1 ? "attempt" : "attempts"} in ${((milliseconds ?? 0) / 1000).toFixed(1)} s, ${reason})`;
   return new SwirlError("ENDPOINT", `trainer ${failure.host}, ${failure.call}: ${what}${tries}`, {
     remedy: remedyFor(status),
-    details: { host: failure.host, call: failure.call, trainer: true, ...(status === undefined ? {} : { status }) },
+    details: {
+      host: failure.host,
+      call: failure.call,
+      trainer: true,
+      ...(status === undefined ? {} : { status }),
+    },
     ...(error instanceof Error ? { cause: error } : {}),
   });
 }
@@ -66,19 +71,25 @@ export function failedRequest(words: string, { host, call, redact }: Failure): S
 
 /** The server no longer knows a request whose result was asked for. */
 export function lostResult({ host, call }: Failure): SwirlError {
-  return new SwirlError("ENDPOINT", `trainer ${host}: the result of ${call} is lost: the server does not know the request`, {
-    remedy: "the server was restarted: connect again and resume from the last checkpoint",
-    details: { host, call, trainer: true, lost: true },
-  });
+  return new SwirlError(
+    "ENDPOINT",
+    `trainer ${host}: the result of ${call} is lost: the server does not know the request`,
+    {
+      remedy: "the server was restarted: connect again and resume from the last checkpoint",
+      details: { host, call, trainer: true, lost: true },
+    },
+  );
 }
 
 function remedyFor(status: number | undefined): string {
   if (status === 401 || status === 403) return "check apiKey";
   if (status === 402) return "the server refuses for billing reasons: see its console";
-  if (status === 404) return "check baseURL, without /api/v1; a server that was restarted has lost its models: resume from the last checkpoint";
+  if (status === 404)
+    return "check baseURL, without /api/v1; a server that was restarted has lost its models: resume from the last checkpoint";
   if (status === 409) return "another process drives the same model: give each its own policy";
   if (status === 413) return "lower batchSize, or the length of the sequences";
-  if (status === 422 || status === 400) return "the server does not take this request: see its words, and docs/cluster.md for the servers that were tried";
+  if (status === 422 || status === 400)
+    return "the server does not take this request: see its words, and docs/cluster.md for the servers that were tried";
   return "check that the server runs and is reachable, then resume from the last checkpoint";
 }
 

@@ -73,7 +73,9 @@ export class TinkerHttp {
         ...(signal ? { signal } : {}),
         attempt: async (attemptSignal) => {
           if (sent++ > 0) this.stats.retries++;
-          const limit = once ? AbortSignal.any([attemptSignal, AbortSignal.timeout(timeoutMs)]) : attemptSignal;
+          const limit = once
+            ? AbortSignal.any([attemptSignal, AbortSignal.timeout(timeoutMs)])
+            : attemptSignal;
           return this.read(call, await this.send(call, body, limit), schema);
         },
         classify: (error) => dispositionOf(error, once),

@@ -32,6 +32,13 @@ export interface StepResult {
   metrics: Record<string, number | null>;
 }
 
+/** How long to wait for a result. */
+export interface Wait {
+  signal?: AbortSignal | undefined;
+  /** Failed attempts in a row to get it; the connection's by default. */
+  retries?: number | undefined;
+}
+
 /** What is known of a submitted request. */
 interface Submitted {
   requestId: string;
@@ -85,11 +92,11 @@ export class TrainingClient {
   }
 
   /** Log-probs of the targets, [datums][T - 1]. No gradients. */
-  async forward(data: readonly Datum[], signal?: AbortSignal): Promise<number[][]> {
+  async forward(data: readonly Datum[], wait: Wait = {}): Promise<number[][]> {
     const parts: Promise<number[][]>[] = [];
     for (const part of requestsOf(data)) {
       const pass = this.#submit("forward", forwardBody(part), true).then((submitted) =>
-        this.#pass("forward", submitted, part, signal),
+        this.#pass("forward", submitted, part, wait),
       );
       pass.catch(() => {}); // awaited below
       parts.push(pass);
@@ -98,7 +105,12 @@ export class TrainingClient {
   }
 
   /** Gradients of each call of `calls`, then one step of Adam on their sum. Not interrupted by anything once it began. */
-  async step(calls: readonly (readonly Datum[])[], adam: AdamParams, lossFn: LossFn): Promise<StepResult> {
+  async step(
+    calls: readonly (readonly Datum[])[],
+    adam: AdamParams,
+    lossFn: LossFn,
+    wait: Pick<Wait, "retries"> = {},
+  ): Promise<StepResult> {
     let accepted = 0;
     const running: Promise<unknown>[] = [];
     const track = <Value>(promise: Promise<Value>): Promise<Value> => {
@@ -112,10 +124,10 @@ export class TrainingClient {
         const input = { data: part, loss_fn: lossFn, loss_fn_config: null };
         const submitted = await this.#submit("forward_backward", { forward_backward_input: input }, false);
         accepted++;
-        passes.push(track(this.#pass("forward_backward", submitted, part)));
+        passes.push(track(this.#pass("forward_backward", submitted, part, wait)));
       }
       const submitted = await this.#submit("optim_step", { adam_params: adam, type: "optim_step" }, false);
-      const stepped = track(this.#result("optim_step", submitted, stepSchema));
+      const stepped = track(this.#result("optim_step", submitted, stepSchema, wait));
       const logprobs = (await Promise.all(passes)).flat();
       return { logprobs, metrics: (await stepped)?.metrics ?? {} };
     } catch (error) {
@@ -146,6 +158,12 @@ export class TrainingClient {
     }
   }
 
+  /** Marks the client as broken by something that was found out after a step; returns what to throw. */
+  fail(cause: SwirlError): SwirlError {
+    this.#break(cause);
+    return this.broken ?? cause;
+  }
+
   /** Frees the model on the server. Best effort: a server that does not know the call keeps it until the session ends. */
   async unload(): Promise<void> {
     const { http } = this.session;
@@ -167,9 +185,9 @@ export class TrainingClient {
   async probeRepeats(data: readonly Datum[], signal?: AbortSignal): Promise<boolean> {
     const submitted = await this.#submit("forward", forwardBody(data), true);
     const again = await submitted.resubmit!();
-    await this.#pass("forward", submitted, data, signal);
+    await this.#pass("forward", submitted, data, { signal });
     this.repeatable = again === submitted.requestId;
-    if (!this.repeatable) await this.#pass("forward", { ...submitted, requestId: again }, data, signal);
+    if (!this.repeatable) await this.#pass("forward", { ...submitted, requestId: again }, data, { signal });
     return this.repeatable;
   }
 
@@ -179,7 +197,9 @@ export class TrainingClient {
       const path = `${name}-${randomBytes(4).toString("hex")}`;
       try {
         const submitted = await this.#submit(call, { path, type: call }, true);
-        const saved = await this.#result(call, { ...submitted, resubmit: undefined }, savedSchema, signal);
+        const saved = await this.#result(call, { ...submitted, resubmit: undefined }, savedSchema, {
+          signal,
+        });
         return saved.path;
       } catch (error) {
         const taken = SwirlError.isInstance(error) && error.details.status === 409;
@@ -192,9 +212,9 @@ export class TrainingClient {
     call: string,
     submitted: Submitted,
     data: readonly Datum[],
-    signal?: AbortSignal,
+    wait: Wait = {},
   ): Promise<number[][]> {
-    const { loss_fn_outputs: outputs } = await this.#result(call, submitted, passSchema, signal);
+    const { loss_fn_outputs: outputs } = await this.#result(call, submitted, passSchema, wait);
     const lengths = data.map((datum) => datum.loss_fn_inputs.target_tokens!.data.length);
     const wrong = lengths.findIndex((length, i) => outputs[i]?.logprobs.data.length !== length);
     if (outputs.length !== data.length || wrong >= 0)
@@ -213,9 +233,9 @@ export class TrainingClient {
     call: string,
     { requestId, resubmit }: Submitted,
     schema: Schema,
-    signal?: AbortSignal,
+    { signal, retries }: Wait = {},
   ): Promise<z.output<Schema>> {
-    return await retrieve(this.session.http, { call, requestId, schema, resubmit, signal });
+    return await retrieve(this.session.http, { call, requestId, schema, resubmit, signal, retries });
   }
 
   /** Sends one request after all before it were accepted. `harmless`: executing it twice changes nothing. */

@@ -12,8 +12,8 @@ import { matchAnswer } from "../answers/match-answer.js";
 import { ofArguments, ofArgumentsAsync } from "../errors/arguments.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
-import type { NativePolicy } from "../policy/native-policy.js";
 import type { Action } from "../policy/policy.js";
+import type { TrainerPolicy } from "../policy/trainer-policy.js";
 import { continueRollout } from "../synthesize/rollout.js";
 import type { RolloutOptions } from "../synthesize/rollout-options.js";
 import { rolloutSchema } from "../synthesize/rollout-options.js";
@@ -24,7 +24,7 @@ import type { TrainingState } from "./states.js";
 /** What a reward may use to score an action. */
 export interface RewardContext {
   /** The policy that is trained, as it is at this update. */
-  policy: NativePolicy;
+  policy: TrainerPolicy;
   /** The run's sampling temperature. */
   temperature: number;
   /** Token limit of a fresh action. */

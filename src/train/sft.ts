@@ -17,7 +17,8 @@ import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
 import { updatePolicy } from "../policy/ask-policy.js";
 import { joinTokens } from "../policy/join-tokens.js";
-import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import { type TrainerPolicy, trainerPolicySchema } from "../policy/trainer-policy.js";
 import { STREAM } from "../random/counter-random.js";
 import { trackersSchema, trackingSchema } from "../trackers/tracker.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
@@ -37,7 +38,7 @@ import { TrainingRun } from "./training-run.js";
 import { secondsBetween, withSignal } from "./update-parts.js";
 
 export const sftSchema = z.strictObject({
-  policy: nativePolicySchema,
+  policy: trainerPolicySchema,
   trajectories: trajectoriesSchema,
   /** Trajectories per update. */
   batchSize: z.int().min(1).default(16),
@@ -71,9 +72,9 @@ export interface SftProgress {
 }
 
 /** Options of `sft`. Unknown keys are CONFIG errors. */
-export interface SftOptions extends OptimizerRunOptions {
-  /** The native policy that is trained. */
-  policy: NativePolicy;
+export interface SftOptions<Trained extends TrainerPolicy = NativePolicy> extends OptimizerRunOptions {
+  /** The policy that is trained: native, or on a trainer. */
+  policy: Trained;
   /** Trajectories whose actions are imitated: synthesized ones or demonstrations. */
   trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>;
   /** Trajectories per update. @default 16 */
@@ -120,11 +121,19 @@ export function checkSftOptions(options: { epochs?: number | undefined; steps?: 
 }
 
 /** Trains `options.policy` in place. Throws what `train` throws. */
-export async function sft(input: SftOptions): Promise<SftResult> {
+export async function sft<Trained extends TrainerPolicy = NativePolicy>(
+  input: SftOptions<Trained>,
+): Promise<SftResult> {
   const options = parseOptions(sftSchema, input, "sft");
   const { policy, signal } = options;
   const note = options.onNote ?? (() => {});
   checkSftOptions(options);
+  policy.checkTraining?.({
+    temperature: 1,
+    maxGradNorm: options.maxGradNorm,
+    beta2: options.beta2,
+    entropyWeight: 0,
+  });
 
   // --- data ------------------------------------------------------------------------------------------------------
   const trajectories: TrainingState[][] = [];
@@ -187,9 +196,9 @@ export async function sft(input: SftOptions): Promise<SftResult> {
         step,
         epoch: batch.epochAfter,
         loss: metrics.skipped ? null : metrics.loss,
-        grad_norm: metrics.skipped ? null : metrics.gradNorm,
+        grad_norm: metrics.skipped ? null : (metrics.gradNorm ?? null),
         learning_rate: lr,
-        entropy: metrics.skipped ? null : metrics.entropy,
+        entropy: metrics.skipped ? null : (metrics.entropy ?? null),
         num_tokens: tokens,
         tree_tokens: treeTokens,
         skipped_updates: skippedUpdates,

@@ -13,7 +13,13 @@ import type { LossName, LossParameters } from "../losses/named-losses.js";
 import { softmaxTemperature } from "../options/float32.js";
 import { parseOptions } from "../options/parse-options.js";
 import { callback, signalSchema } from "../options/schemas.js";
-import { type NativePolicy, nativePolicySchema } from "../policy/native-policy.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import {
+  type SequenceScorer,
+  scorerSchema,
+  type TrainerPolicy,
+  trainerPolicySchema,
+} from "../policy/trainer-policy.js";
 import { trackersSchema, trackingSchema } from "../trackers/tracker.js";
 import type { Trajectory } from "../trajectory/trajectory.js";
 import { type Baseline, comparesActions } from "./advantages.js";
@@ -39,7 +45,7 @@ import type { TrainRecord } from "./train-record.js";
 import type { Validate } from "./validation.js";
 
 export const trainSchema = z.strictObject({
-  policy: nativePolicySchema,
+  policy: trainerPolicySchema,
   trajectories: trajectoriesSchema,
   /** Scores fresh actions (and logged ones under actions: "logged"). Wrap it in journaledJudge to keep its verdicts. */
   judge: judgeSchema.optional(),
@@ -51,7 +57,7 @@ export const trainSchema = z.strictObject({
    * The initial policy, frozen: needed for klWeight > 0; without a weight it only measures. The base of a policy with a
    * new adapter.
    */
-  reference: nativePolicySchema.optional(),
+  reference: scorerSchema.optional(),
   /** "fresh": sampled now from the policy, judged, never executed (SWiRL). "logged": the recorded ones, reweighted. */
   actions: z.enum(["fresh", "logged"]).default("fresh"),
   /** G: fresh actions per state. 4 makes a leave-one-out baseline worth having. */
@@ -95,7 +101,9 @@ export const trainSchema = z.strictObject({
   validate: z
     .strictObject({
       every: z.int().min(1),
-      run: z.custom<Validate>((value) => typeof value === "function", { message: "must be a function" }),
+      run: z.custom<Validate<TrainerPolicy>>((value) => typeof value === "function", {
+        message: "must be a function",
+      }),
     })
     .optional(),
   onStep: callback<TrainRecord>("onStep").optional(),
@@ -123,17 +131,19 @@ export interface TrainProgress {
 }
 
 /** A validation during training. */
-export interface ValidateOptions {
+export interface ValidateOptions<Trained extends TrainerPolicy = NativePolicy> {
   /** Updates between two validations. */
   every: number;
   /** Its numbers join the step's record as `validation/NAME`. One that is not finite ends the run with code CONFIG. */
-  run: Validate;
+  run: Validate<Trained>;
 }
 
 /** Options of `train`. Unknown keys and combinations that would do nothing are CONFIG errors. */
-export interface TrainOptions extends OptimizerRunOptions, LossParameters {
-  /** The native policy that is trained. */
-  policy: NativePolicy;
+export interface TrainOptions<Trained extends TrainerPolicy = NativePolicy>
+  extends OptimizerRunOptions,
+    LossParameters {
+  /** The policy that is trained: native, or on a trainer. */
+  policy: Trained;
   /** Trajectories whose states are trained on, usually those that a filter kept. */
   trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>;
   /** Scores the actions. Wrap it in `journaledJudge` to keep its verdicts. */
@@ -143,7 +153,7 @@ export interface TrainOptions extends OptimizerRunOptions, LossParameters {
   /** Instead of either: 1 … 64 rewards, summed with their weights and logged as rewards/NAME/mean and /std. */
   rewards?: RewardPartOptions[] | undefined;
   /** Frozen policy that the KL term is measured against. Needed for klWeight > 0; with weight 0 it only measures. */
-  reference?: NativePolicy | undefined;
+  reference?: SequenceScorer | undefined;
   /**
    * "fresh": sampled from the current policy, judged, never executed (SWiRL). "logged": the recorded actions,
    * reweighted.
@@ -209,7 +219,7 @@ export interface TrainOptions extends OptimizerRunOptions, LossParameters {
   /** JSONL file for some of the fresh actions of each update, with their rewards and advantages. */
   actionsFile?: string | undefined;
   /** Validation during training. */
-  validate?: ValidateOptions | undefined;
+  validate?: ValidateOptions<Trained> | undefined;
   /** Receives each update's record. */
   onStep?: ((record: TrainRecord) => void) | undefined;
   /** Receives progress within an update. */
@@ -224,7 +234,7 @@ export type ResolvedTrainOptions = ReturnType<typeof resolveTrainOptions>;
 export const DEFAULT_EPOCHS = { fresh: 3, logged: 1 } as const;
 
 /** Fills in the defaults that depend on other options, and rejects combinations that would silently have no effect. */
-export function resolveTrainOptions(input: TrainOptions) {
+export function resolveTrainOptions<Trained extends TrainerPolicy>(input: TrainOptions<Trained>) {
   const options = parseOptions(trainSchema, input, "train");
   const logged = options.actions === "logged";
   const parts = resolveParts(options);
@@ -247,6 +257,8 @@ export function resolveTrainOptions(input: TrainOptions) {
   if (options.epochs !== undefined && options.steps !== undefined)
     throw refuse("epochs", "and steps are both given", "give one of them");
   checkSampling(options, baseline, parts);
+  const { temperature, maxGradNorm, beta2, entropyWeight = 0 } = options;
+  options.policy.checkTraining?.({ temperature, maxGradNorm, beta2, entropyWeight });
   return {
     ...options,
     reference,
@@ -269,7 +281,7 @@ export function resolveTrainOptions(input: TrainOptions) {
  * A new adapter starts out equal to its base, which is then the reference: the same weights in memory, without the
  * adapter.
  */
-function ownReference(policy: NativePolicy, klWeight: number): NativePolicy {
+function ownReference(policy: TrainerPolicy, klWeight: number): SequenceScorer {
   if (policy.isBase && policy.trainable) return policy.base;
   throw refuse(
     "klWeight",

@@ -18,6 +18,8 @@ import { SwirlError } from "../errors/swirl-error.js";
 import type { Verdict } from "../judge/judge.js";
 import { defaultsOf } from "../options/defaults-of.js";
 import { updatePolicy } from "../policy/ask-policy.js";
+import type { NativePolicy } from "../policy/native-policy.js";
+import type { TrainerPolicy } from "../policy/trainer-policy.js";
 import type { LossOptions } from "../policy/training-options.js";
 import type { Tracking } from "../trackers/tracking.js";
 import { requireTrajectory, type Trajectory } from "../trajectory/trajectory.js";
@@ -70,7 +72,9 @@ export interface TrainResult {
  * of an update could be judged, NUMERICS after more than maxSkippedUpdates updates that were not finite, ABORTED by the
  * signal (after a last checkpoint).
  */
-export async function train(input: TrainOptions): Promise<TrainResult> {
+export async function train<Trained extends TrainerPolicy = NativePolicy>(
+  input: TrainOptions<Trained>,
+): Promise<TrainResult> {
   const options = resolveTrainOptions(input);
   const { policy, reference, signal } = options;
   const note = options.onNote ?? (() => {});

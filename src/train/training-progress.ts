@@ -8,12 +8,13 @@ import { z } from "zod";
 import { SwirlError } from "../errors/swirl-error.js";
 import { writeFileDurable } from "../files/atomic-write.js";
 import { readJson } from "../files/json-file.js";
-import type { NativePolicy } from "../policy/native-policy.js";
+import type { TrainerPolicy } from "../policy/trainer-policy.js";
 import { findCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { type CheckpointOptions, FREE_KEYS } from "./optimizer-options.js";
 
 const PROGRESS_VERSION = 1;
 const FILE = "progress.json";
+/** Of a policy that names none. */
 const OPTIMIZER = "optimizer.safetensors";
 
 const progressSchema = z.strictObject({
@@ -57,7 +58,7 @@ export function setupOf(options: Record<string, unknown>, data: string): Record<
 
 /** Saves weights (Hugging Face layout), optimizer state and progress as one checkpoint. */
 export async function saveProgress(
-  policy: NativePolicy,
+  policy: TrainerPolicy,
   progress: TrainingProgress,
   options: CheckpointOptions,
 ): Promise<void> {
@@ -67,7 +68,7 @@ export async function saveProgress(
     keep: options.keep,
     fill: async (folder) => {
       await policy.save(folder, options.dtype ? { dtype: options.dtype } : {});
-      await policy.saveOptimizer(join(folder, OPTIMIZER));
+      await policy.saveOptimizer(join(folder, policy.stateFile ?? OPTIMIZER));
       await writeFileDurable(
         join(folder, FILE),
         `${JSON.stringify({ version: PROGRESS_VERSION, ...progress }, null, 2)}\n`,
@@ -83,7 +84,7 @@ export function readProgress(file: string, remedy: string): Promise<TrainingProg
 
 /** Restores the policy from the newest intact checkpoint. Returns `fresh` when there is none. */
 export async function resumeProgress(
-  policy: NativePolicy,
+  policy: TrainerPolicy,
   fresh: TrainingProgress,
   options: CheckpointOptions & {
     /** Values of the options that a checkpoint of an earlier version does not have. */
@@ -122,7 +123,7 @@ export async function resumeProgress(
         details: { file, field: "checkpoints.folder" },
       },
     );
-  await policy.loadOptimizer(join(found.folder, OPTIMIZER));
+  await policy.loadOptimizer(join(found.folder, policy.stateFile ?? OPTIMIZER));
   note(`resuming after ${saved.step} updates, from ${found.folder}`);
   return saved;
 }

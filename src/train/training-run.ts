@@ -10,7 +10,7 @@
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { lockFolder } from "../files/lock.js";
-import type { NativePolicy } from "../policy/native-policy.js";
+import type { TrainerPolicy } from "../policy/trainer-policy.js";
 import type { TrackedEnd, Tracker, TrackerName, TrackingOptions } from "../trackers/tracker.js";
 import { Tracking } from "../trackers/tracking.js";
 import { type Batch, type BatchOptions, batchesFrom } from "./batches.js";
@@ -20,7 +20,7 @@ import type { UpdateRecord } from "./train-record.js";
 import { newProgress, resumeProgress, saveProgress, type TrainingProgress } from "./training-progress.js";
 
 export interface TrainingRunOptions<Logged extends UpdateRecord> {
-  policy: NativePolicy;
+  policy: TrainerPolicy;
   /** setupOf(…): a checkpoint made with another one is refused. */
   setup: TrainingProgress["setup"];
   /** Defaults of the stage's options: what a checkpoint of a version without an option is taken to have used. */
@@ -181,7 +181,9 @@ export class TrainingRun<Logged extends UpdateRecord> {
     const { signal } = this.#options;
     const known = SwirlError.isInstance(error);
     this.#end = signal?.aborted ? "aborted" : "failed";
-    const interrupted = signal?.aborted || (known && error.code === "ENDPOINT");
+    // Where the trainer itself failed, nothing can be saved on it.
+    const trainerFailed = known && error.details.trainer === true;
+    const interrupted = !trainerFailed && (signal?.aborted || (known && error.code === "ENDPOINT"));
     if (interrupted && this.#weightsMatchProgress) await this.save();
     return signal?.aborted && !known ? abortedError(signal) : error;
   }

@@ -5,6 +5,7 @@
 import { sequenceKl } from "../losses/kl.js";
 import { joinTokens } from "../policy/join-tokens.js";
 import type { TrainSequence } from "../policy/sequences.js";
+import type { SequenceScorer } from "../policy/trainer-policy.js";
 import {
   advantages,
   type Rewards,
@@ -114,7 +115,7 @@ function score(options: ResolvedTrainOptions, sequences: readonly Candidate[]): 
 
 async function scoreWith(
   { temperature, signal }: ResolvedTrainOptions,
-  policy: ResolvedTrainOptions["policy"],
+  policy: SequenceScorer,
   sequences: readonly Candidate[],
 ): Promise<Float32Array[]> {
   if (sequences.length === 0) return [];

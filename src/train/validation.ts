@@ -3,14 +3,18 @@ import { inspect } from "node:util";
 import { SwirlError } from "../errors/swirl-error.js";
 import { callbackError } from "../options/schemas.js";
 import type { NativePolicy } from "../policy/native-policy.js";
+import type { TrainerPolicy } from "../policy/trainer-policy.js";
 
 /** Measures the policy after an update; returns named finite numbers. */
-export type Validate = (policy: NativePolicy, step: number) => Promise<Record<string, number>>;
+export type Validate<Trained extends TrainerPolicy = NativePolicy> = (
+  policy: Trained,
+  step: number,
+) => Promise<Record<string, number>>;
 
 /** Entries `validation/name`. Throws code "CONFIG" if `run` throws, rejects or returns anything but finite numbers. */
 export async function validation(
-  run: Validate,
-  policy: NativePolicy,
+  run: Validate<TrainerPolicy>,
+  policy: TrainerPolicy,
   step: number,
 ): Promise<Record<`validation/${string}`, number>> {
   let given: unknown;

@@ -21,6 +21,7 @@ import type {
   SolveOptions,
   Step,
   SynthesizeOptions,
+  TrainerPolicy,
   TrainOptions,
   Trajectory,
 } from "../../src/index.js";
@@ -42,11 +43,11 @@ it("options", () => {
   expectTypeOf<z.input<typeof evaluateSchema>>().toEqualTypeOf<EvaluateOptions>();
   expectTypeOf<z.input<typeof filterSchema>>().toEqualTypeOf<FilterOptions>();
   expectTypeOf<z.input<typeof readQuestionsSchema>>().toEqualTypeOf<ReadQuestionsOptions>();
-  expectTypeOf<z.input<typeof trainSchema>>().toExtend<TrainOptions>();
-  expectTypeOf<TrainOptions>().toExtend<z.input<typeof trainSchema>>();
+  expectTypeOf<z.input<typeof trainSchema>>().toExtend<TrainOptions<TrainerPolicy>>();
+  expectTypeOf<TrainOptions<TrainerPolicy>>().toExtend<z.input<typeof trainSchema>>();
   expectTypeOf<keyof TrainOptions>().toEqualTypeOf<keyof z.input<typeof trainSchema>>();
-  expectTypeOf<z.input<typeof sftSchema>>().toExtend<SftOptions>();
-  expectTypeOf<SftOptions>().toExtend<z.input<typeof sftSchema>>();
+  expectTypeOf<z.input<typeof sftSchema>>().toExtend<SftOptions<TrainerPolicy>>();
+  expectTypeOf<SftOptions<TrainerPolicy>>().toExtend<z.input<typeof sftSchema>>();
   expectTypeOf<keyof SftOptions>().toEqualTypeOf<keyof z.input<typeof sftSchema>>();
   // toEqualTypeOf does not tell `key?: T` from `key?: T | undefined`.
   expectTypeOf<
