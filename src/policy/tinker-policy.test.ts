@@ -344,7 +344,7 @@ describe("sampling", () => {
     expect(t.policy.tokenizer.decode(cut.tokens!.slice(0, -1))).not.toContain(stop);
     expect(cut.logprobs!.length).toBe(cut.tokens!.length);
     await using hiding = await connected({ hidesStopToken: true }, known);
-    const error = await failure(hiding.policy.act(context, { n: 64, maxNewTokens: 200, seed: 2 }));
+    const error = await failure(hiding.policy.act(context, { maxNewTokens: 20, seed: 2 }));
     expect(error).toMatchObject({ code: "ENDPOINT" });
     expect(error.message).toContain("no token shows why");
   });
@@ -556,7 +556,7 @@ describe("a server at fault", () => {
   });
 
   it("a deadline ends a wait for a result that never comes", async () => {
-    await using t = await connected({}, { ...known, deadlineMs: 150, timeoutMs: 40 });
+    await using t = await connected({}, { ...known, deadlineMs: 1_500, timeoutMs: 200 });
     t.server.options.workMs = 1e6;
     const error = await failure(t.policy.logprobs([{ tokens: [5, 6, 7], actionStart: 1 }]));
     expect(error).toMatchObject({ code: "ENDPOINT" });

@@ -37,7 +37,7 @@ export interface TinkerServerOptions {
   spread?: number;
   /** SkyRL's JAX backend: β₂ 0.999 is 1 in bfloat16, and the step writes NaN. */
   narrowAdam?: boolean;
-  /** Leaves the token that ended a sample out of it. */
+  /** Ends every sample after three tokens, and leaves out the token that ended it. */
   hidesStopToken?: boolean;
   /** Given the call and how often it came, the fault to commit. */
   fault?: (call: string, count: number, body: Record<string, unknown>) => Fault | undefined;
@@ -401,8 +401,7 @@ export class TinkerServer implements AsyncDisposable {
           temperature === 0
             ? p.indexOf(Math.max(...p))
             : pick(this.distribution(snapshot?.table, last, temperature), random.next());
-        if ((stop as unknown[]).includes(last) && this.options.hidesStopToken)
-          return { tokens, logprobs, stop_reason: "stop" };
+        if (this.options.hidesStopToken && i === 3) return { tokens, logprobs, stop_reason: "stop" };
         tokens.push(last);
         logprobs.push(Math.log(p[last]!) + this.options.samplerError);
         if ((stop as unknown[]).includes(last)) return { tokens, logprobs, stop_reason: "stop" };
