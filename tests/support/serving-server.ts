@@ -87,10 +87,13 @@ export class ServingServer implements AsyncDisposable {
       this.maxInFlight = Math.max(this.maxInFlight, this.inFlight);
       response.on("close", () => this.inFlight--);
     }
-    const reply = (await this.script(arrival)) ?? {
-      json: { error: { message: "no such path" } },
-      status: 404,
-    };
+    let reply: ServingReply | undefined;
+    try {
+      reply = await this.script(arrival);
+    } catch (error) {
+      reply = { json: { error: { message: String(error) } }, status: 500 };
+    }
+    reply ??= { json: { error: { message: "no such path" } }, status: 404 };
     if ("hang" in reply) return;
     if ("close" in reply) return void response.socket?.destroy();
     if ("cut" in reply) {

@@ -72,9 +72,23 @@ describe.each(["vllm", "sglang"] as const)("publish to %s", (api) => {
     }
     for (const server of servers) {
       expect(paths(server, /\/load_lora/)).toEqual(["swirl-v1", "swirl-v2", "swirl-v3"]);
-      expect(paths(server, /\/unload_lora/)).toEqual(["swirl-v1"]);
+      expect(paths(server, /\/unload_lora/)).toEqual(["swirl-v1", "swirl-v2", "swirl-v3", "swirl-v1"]);
     }
     expect((await readdir(folder)).sort()).toEqual(["swirl-v2", "swirl-v3"]);
+
+    // Another run, whose folder is new: the servers still have a swirl-v2 of this one.
+    await learn();
+    const other = temporaryFolder();
+    await trained.save(join(other, "swirl-v1"));
+    const again = await Policy.connect({
+      servers: servers.map(({ url }) => url),
+      api,
+      tokenizer: model,
+      ...(api === "vllm" ? { model: "tiny" } : {}),
+      onNote: () => {},
+    });
+    open.push(again);
+    expect(await again.publish(trained, { folder: other })).toMatchObject({ name: "swirl-v2" });
   });
 
   it("never uses a number again, and brings a server that was started again up to date", async () => {

@@ -224,7 +224,14 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     const { version, path, name: called } = await writeVersion(trained, place, this.#version);
     const next: Weights = { name: called, path, reference: trained, referenceId };
     this.#version = version;
-    const passed = await this.#fleet.onEach((endpoint, limit) => this.#test(endpoint, next, limit), signal);
+    const { timeoutMs } = this.#options;
+    // A server that never had it, or cannot let go of it, is no worse for that.
+    const unload = (one: string, endpoint: EndpointClient, limit: AbortSignal) =>
+      unloadAdapter(one, { endpoint, signal: limit, timeoutMs }).catch(() => {});
+    const passed = await this.#fleet.onEach(async (endpoint, limit) => {
+      await unload(called, endpoint, limit); // of an earlier run with another folder
+      await this.#test(endpoint, next, limit);
+    }, signal);
     if (trained.id !== referenceId)
       throw new SwirlError("CONFIG", "publish: the policy was trained while it was published", {
         remedy: "await publish before the next update",
@@ -233,13 +240,8 @@ export class ServedPolicy implements Policy, AsyncDisposable {
     this.#weights = next;
     this.#fleet.verifyAgain(passed); // one that came back meanwhile was tested with the version before
     this.#loaded.push(called);
-    const { timeoutMs } = this.#options;
     for (const old of this.#loaded.splice(0, this.#loaded.length - keep))
-      await this.#fleet.onEach(
-        // A server that never had it, or cannot let go of it, is no worse for that.
-        (endpoint, limit) => unloadAdapter(old, { endpoint, signal: limit, timeoutMs }).catch(() => {}),
-        signal,
-      );
+      await this.#fleet.onEach((endpoint, limit) => unload(old, endpoint, limit), signal);
     await removeVersions(place, keep);
     return { name: called, version, folder: path, probes: [...this.probes.values()] };
   }

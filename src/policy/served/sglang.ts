@@ -45,7 +45,7 @@ export const sglang: ServingApi = {
     try {
       requireSuccess(await post(served, "/load_lora_adapter", { lora_name: name, lora_path: path }));
     } catch (error) {
-      if (!/already (been )?loaded/i.test(messageOf(error))) throw error;
+      if (!/already (been )?(loaded|exist)/i.test(messageOf(error))) throw error;
     }
   },
 

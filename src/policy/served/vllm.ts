@@ -50,7 +50,7 @@ export const vllm: ServingApi = {
     try {
       await say(caller, "/v1/load_lora_adapter", { lora_name: name, lora_path: path });
     } catch (error) {
-      if (!(error instanceof APIError) || !/already (been )?loaded/i.test(error.message)) throw error;
+      if (!(error instanceof APIError) || !/already (been )?(loaded|exist)/i.test(error.message)) throw error;
     }
   },
 
