@@ -89,7 +89,7 @@ test("abort rejects with ABORTED", async () => {
   await expect(late).rejects.toMatchObject({ code: "ABORTED" });
 });
 
-test("a slow source does not hold back results that are there", async () => {
+test("a slow source does not delay results that are ready", async () => {
   let release: () => void = () => {};
   async function* source() {
     yield 1;
@@ -124,7 +124,7 @@ test("a source that throws ends the iteration with its error, after the calls in
   expect(running).toBe(0);
 });
 
-test("a source that fails while the consumer is busy is no unhandled rejection", async () => {
+test("a source that fails while the consumer is busy causes no unhandled rejection", async () => {
   async function* source() {
     yield 1;
     throw new Error("late");
@@ -135,7 +135,7 @@ test("a source that fails while the consumer is busy is no unhandled rejection",
   await expect(run()).rejects.toThrow("late");
 });
 
-test("many calls that listen to their signal are no leak", async () => {
+test("many calls that listen to their signal cause no leak warning", async () => {
   const warnings: string[] = [];
   const note = (warning: Error) => warnings.push(warning.name);
   process.on("warning", note);
@@ -150,7 +150,7 @@ test("many calls that listen to their signal are no leak", async () => {
   expect(warnings).toEqual([]);
 });
 
-test.each([undefined, null, 5, {}, "text"])("%j cannot be gone through: a typed error", async (source) => {
+test.each([undefined, null, 5, {}, "text"])("%j cannot be iterated: a typed error", async (source) => {
   const calls = mapConcurrent(source as never, 1, async () => 1);
   await expect(collect(calls)).rejects.toMatchObject({ code: "INPUT" });
 });

@@ -23,7 +23,7 @@ export async function* mapConcurrent<Item, Result>(
         pulling = Promise.resolve(iterator.next()).then((pulled) => ({ pulled }));
         pulling.catch(() => {}); // taken from the race below, or awaited in finally
       }
-      // A slow source does not hold back what has finished; a fast one fills the free places first.
+      // A slow source does not delay finished calls; a fast one fills the free places first.
       const waiting = [...(pulling ? [pulling] : []), ...inFlight.values()];
       if (waiting.length === 0) return;
       const event = await Promise.race(waiting).catch((error) => {

@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 
 export type Sliced<T> = Generator<void, T, void>;
 
-/** Milliseconds of a slice: short enough that nobody notices it, and long enough that switching costs little. */
+/** Milliseconds of a slice: short enough to go unnoticed, and long enough that switching costs little. */
 const SLICE_MS = 8;
 
 /** Runs the work without a pause. */

@@ -39,5 +39,5 @@ export const viewCommand = () =>
 
 function port(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw new InvalidArgumentError(`${JSON.stringify(text)} is no port: 0 to 65535.`);
+  throw new InvalidArgumentError(`${JSON.stringify(text)} is not a port: use 0 to 65535.`);
 }

@@ -1,5 +1,5 @@
 /**
- * Files and folders that are whole or absent.
+ * Writes files and folders that are complete or absent.
  *
  * A file is written to a temporary name in its own folder, fsynced, renamed over its target, and the folder is
  * fsynced. After a crash or a full disk, the path holds the old content or the new, never a part. A folder is filled

@@ -1,7 +1,7 @@
 /**
  * Appends JSON records to a file, one per line, and nothing else: a written line is never changed.
  *
- * A line is whole or absent: when a write fails half way (full disk, I/O error) the file is truncated to the end of
+ * A line is complete or absent: when a write fails half way (full disk, I/O error) the file is truncated to the end of
  * the last whole line. On opening, a last line that a killed process left without its newline is copied to
  * `<file>.torn`, reported and removed; a complete one only gets its newline. A file that does not begin with a record
  * is refused before anything in it changes. The file is fsynced at most `syncEveryMs` after an append and on close.
@@ -100,7 +100,7 @@ export class JsonlWriter {
     if (typeof record !== "object" || record === null || typeof text !== "string") {
       throw new SwirlError(
         "INPUT",
-        `${this.file}: ${record === null ? "null" : typeof record} is no record`,
+        `${this.file}: ${record === null ? "null" : typeof record} is not a record`,
         {
           remedy: "append an object",
         },

@@ -1,6 +1,6 @@
 /**
- * One file of the hub into the cache's blobs: resumed where an earlier attempt or an earlier process stopped, checked by
- * its hash before it gets its name. Bytes that do not hash to what the hub says are thrown away.
+ * Downloads one file of the hub into the cache's blobs. It resumes where an earlier attempt or process stopped, and the
+ * hash is checked before the file gets its name. Bytes with another hash than the hub's are deleted.
  */
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -18,9 +18,9 @@ export interface DownloadOptions {
   /** The folder `blobs`. */
   folder: string;
   signal?: AbortSignal | undefined;
-  /** Bytes of this file that are there. */
+  /** Bytes of this file that have been downloaded. */
   onBytes: (bytes: number) => void;
-  /** Milliseconds without a byte after which an attempt is given up. */
+  /** An attempt fails after so many milliseconds without a byte. */
   idleMs?: number;
 }
 
@@ -55,7 +55,7 @@ export async function downloadBlob(options: DownloadOptions): Promise<string> {
     if (damaged === 1)
       throw new SwirlError(
         "ENDPOINT",
-        `${file.path}: its ${file.hash} is not the one that the hub names, twice`,
+        `${file.path}: its ${file.hash} differs from the hub's, in two downloads`,
         {
           remedy: "something between here and the hub changes files: check HF_ENDPOINT and proxies",
           details: { file: file.path },
@@ -103,7 +103,7 @@ async function fetchInto(
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof PassingError || SwirlError.isInstance(error)) throw error;
-    if (idle.signal.aborted) throw new PassingError(`nothing came for ${idleMs / 1000} s`);
+    if (idle.signal.aborted) throw new PassingError(`no data for ${idleMs / 1000} s`);
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOSPC" || code === "EDQUOT" || code === "EIO" || code === "EACCES") throw error;
     throw new PassingError(`the transfer broke off after ${at} of ${file.bytes} bytes`);

@@ -37,7 +37,7 @@ export function isOffline(): boolean {
   return [HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE].some((value) => /^(1|true|yes|on)$/i.test(value ?? ""));
 }
 
-/** The snapshot of a revision, where the cache has all of its weights; no network. */
+/** The snapshot of a revision if the cache has all of its weights; uses no network. */
 export async function cachedSnapshot(
   name: string,
   revision = "main",
@@ -64,7 +64,7 @@ async function isWhole(snapshot: string): Promise<boolean> {
   return shards.length > 0 && (await Promise.all(shards.map(has))).every(Boolean);
 }
 
-/** Names of the weight files in an index; none where it cannot be read. */
+/** Names of the weight files in an index; none if it cannot be read. */
 function shardsOf(index: string): string[] {
   try {
     const { weight_map } = JSON.parse(index) as { weight_map?: Record<string, unknown> };

@@ -1,6 +1,6 @@
 /**
- * Two requests of the Hugging Face hub's HTTP API: what a model's files are, and the bytes of one. The token goes to the
- * hub's own origin and nowhere else: downloads are redirected to a CDN on another host.
+ * Two requests of the Hugging Face hub's HTTP API: the list of a model's files, and the bytes of one. The token is sent
+ * only to the hub's own origin, because downloads are redirected to a CDN on another host.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { hubHome } from "./hub-cache.js";
 export interface HubFile {
   path: string;
   bytes: number;
-  /** Name of the blob in the cache, and what its bytes are checked against. */
+  /** Name of the blob in the cache, and the hash that its bytes must have. */
   etag: string;
   hash: "sha256" | "git-sha1";
 }
@@ -45,7 +45,7 @@ const MOST_ATTEMPTS = 6;
 const LONGEST_WAIT_MS = 60_000;
 const MOST_METADATA = 64 << 20;
 
-/** An error of an attempt that another attempt may not have. */
+/** An error that a retry may resolve. */
 export class PassingError extends Error {
   constructor(
     message: string,
@@ -107,7 +107,7 @@ export class HubClient {
     }
     const parsed = modelSchema.safeParse(value);
     if (!parsed.success)
-      throw new SwirlError("ENDPOINT", `what answers at ${url.host} is no Hugging Face hub`, {
+      throw new SwirlError("ENDPOINT", `the server at ${url.host} is not a Hugging Face hub`, {
         remedy: "check HF_ENDPOINT",
         details: { origin: url.origin },
       });
@@ -128,7 +128,7 @@ export class HubClient {
     );
   }
 
-  /** A successful response. @throws PassingError where another attempt may help, SwirlError where it does not */
+  /** A successful response. @throws PassingError if a retry may help, else SwirlError */
   async get(from: URL, headers: Record<string, string>, signal = this.#signal): Promise<Response> {
     let url = from;
     for (let redirects = 0; ; redirects++) {
@@ -156,7 +156,7 @@ export class HubClient {
       if (![301, 302, 303, 307, 308].includes(response.status) || location === null)
         throw this.#refusal(response, url, own);
       if (redirects === MOST_REDIRECTS || !URL.canParse(location, url.href))
-        throw new SwirlError("ENDPOINT", `${from.host} redirects without end or to nowhere`, {
+        throw new SwirlError("ENDPOINT", `${from.host} redirects in a loop or to an invalid address`, {
           remedy: "check HF_ENDPOINT",
         });
       const next = new URL(location, url);
@@ -194,7 +194,7 @@ export class HubClient {
     });
   }
 
-  /** Tries again after passing errors, and longer where `progressed` says that the last attempt got somewhere. */
+  /** Retries after passing errors, and more often if `progressed` tells that the last attempt made progress. */
   async attempts<T>(
     what: string,
     count: number,
@@ -243,7 +243,7 @@ async function boundedText(response: Response): Promise<string> {
       chunks.push(chunk as Uint8Array);
     }
   } catch (error) {
-    throw new PassingError(`the answer broke off: ${(error as Error).message}`);
+    throw new PassingError(`the response ended early: ${(error as Error).message}`);
   }
   return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,6 +1,6 @@
 /**
  * Downloads the files of a model that are needed here into the Hugging Face cache, where transformers finds them too.
- * The reference to the commit is written last: a pull that was stopped leaves no revision that looks whole, and the
+ * The reference to the commit is written last: a pull that was stopped leaves no revision that looks complete, and the
  * next one resumes it.
  */
 import { mkdir, readlink, rename, rm, stat, statfs, symlink, writeFile } from "node:fs/promises";
@@ -18,11 +18,11 @@ import { HubClient, type HubFile } from "./hub-client.js";
 
 /** Progress of {@link pullModel}. */
 export interface PullProgress {
-  /** The file in hand. */
+  /** The file that is being downloaded. */
   file: string;
-  /** Bytes that are there, over all files. */
+  /** Bytes downloaded so far, over all files. */
   done: number;
-  /** Bytes of all files. */
+  /** Total bytes of all files. */
   total: number;
 }
 
@@ -75,10 +75,10 @@ const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/;
 /**
  * Downloads a model of the Hugging Face hub into the cache and returns its folder, for `Policy.load`.
  *
- * With HF_HUB_OFFLINE the cache alone is asked.
+ * With HF_HUB_OFFLINE only the cache is used.
  *
  * @param name `org/name`.
- * @throws SwirlError INPUT for what is no name; ENDPOINT where the hub refuses or cannot be reached; CHECKPOINT for a
+ * @throws SwirlError INPUT for an invalid name; ENDPOINT if the hub refuses or cannot be reached; CHECKPOINT for a
  * model without safetensors, and offline for one that the cache does not have; ABORTED.
  * @example
  * const folder = await pullModel("HuggingFaceTB/SmolLM2-135M-Instruct");
@@ -93,17 +93,21 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
     signal,
   } = ofArguments("pullModel", "(name, options)", () => parseOptions(pullSchema, options, "pullModel"));
   if (typeof name !== "string" || !isHubName(name))
-    throw new SwirlError("INPUT", `${inspect(name)} is no name of a model on the hub`, {
+    throw new SwirlError("INPUT", `${inspect(name)} is not a name of a model on the hub`, {
       remedy: "write org/name, such as HuggingFaceTB/SmolLM2-135M-Instruct",
       details: { field: "name" },
     });
   if (isOffline()) {
     const cached = await cachedSnapshot(name, revision, cache);
     if (cached !== undefined) return cached;
-    throw new SwirlError("CHECKPOINT", `${name}, revision ${revision}, is not whole in the cache ${cache}`, {
-      remedy: "HF_HUB_OFFLINE is set: unset it to download the model",
-      details: { file: repositoryFolder(name, cache) },
-    });
+    throw new SwirlError(
+      "CHECKPOINT",
+      `${name}, revision ${revision}, is not complete in the cache ${cache}`,
+      {
+        remedy: "HF_HUB_OFFLINE is set: unset it to download the model",
+        details: { file: repositoryFolder(name, cache) },
+      },
+    );
   }
   const client = await HubClient.open({ endpoint, token, signal });
   const { commit, files } = await client.model(name, revision);
@@ -139,7 +143,7 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
   return snapshot;
 }
 
-/** Config, tokenizer, template and safetensors of the top folder: sharded ones where there is an index. */
+/** Config, tokenizer, template and safetensors of the top folder: sharded ones if there is an index. */
 function neededFiles(name: string, files: readonly HubFile[]): HubFile[] {
   const sharded = files.some(({ path }) => path === "model.safetensors.index.json");
   const needed = files.filter(({ path }) =>
@@ -162,7 +166,7 @@ async function requireSpace(folder: string, total: number, files: readonly HubFi
   const space = await statfs(folder).catch(() => undefined);
   if (!space) return;
   const free = space.bavail * space.bsize;
-  // What is there already may be all of it: only a disk that cannot hold the largest file is certain to fail.
+  // Most files may be there already: only a disk that cannot hold the largest one is certain to fail.
   const largest = Math.max(...files.map(({ bytes }) => bytes));
   if (free >= Math.min(total, largest) || (await cachedBytes(folder, files)) >= total) return;
   throw new SwirlError(

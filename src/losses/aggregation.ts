@@ -1,5 +1,6 @@
 /**
- * How the losses ℓ of tokens become one number. N: sequences, Tᵢ: the sum of a sequence's weights, L: a fixed length.
+ * How the losses ℓ of tokens are combined into one number. N: sequences, Tᵢ: the sum of a sequence's weights, L: a
+ * fixed length.
  *
  *   sequence-sum    1/N Σᵢ Σₜ ℓ             an action counts as one decision, whatever its length
  *   sequence-mean   1/N Σᵢ (1/Tᵢ) Σₜ ℓ      GRPO; verl: seq-mean-token-mean

@@ -14,7 +14,7 @@ import { requireLogprobs, sumOverTokens } from "./token-terms.js";
 
 export const cispoOptions = z
   .strictObject({
-    /** Upper bound of the ratio. 5 is what TRL and ScaleRL (arXiv 2510.13786) advise. */
+    /** Upper bound of the ratio. 5 is the advice of TRL and ScaleRL (arXiv 2510.13786). */
     ratioCap: z.number().positive().default(5),
     /** Lower bound of the ratio. */
     ratioFloor: z.number().min(0).default(0),

@@ -4,7 +4,7 @@
  *
  *   -min(min(r, c)·A, clip(r, 1 - low, 1 + high)·A)
  *
- * At a bound itself the derivative is that of the side that is not clipped, as torch has it.
+ * At a bound itself the derivative is that of the unclipped side, as in torch.
  */
 import { z } from "zod";
 
@@ -23,7 +23,7 @@ export interface Clip {
   dualClip?: number | undefined;
 }
 
-/** dualClip lies above the clip range, or the range would not be what it says. */
+/** dualClip must be above the clip range, or it would narrow that range. */
 export function dualClipAbove({ clipHigh, dualClip }: Clip): boolean {
   return dualClip === undefined || dualClip > 1 + clipHigh;
 }

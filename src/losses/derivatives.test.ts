@@ -166,7 +166,7 @@ describe("at the bound itself", () => {
     expect([value(2), value(1.999)]).toEqual([2, 0]);
   });
 
-  it("a ratio that overflows has a flat gate, not NaN", () => {
+  it("a ratio that overflows has derivative 0, not NaN", () => {
     expect(sapo()(sequence([0], [-800], [1]))).toEqual({ value: -4, derivative: Float64Array.of(-0) });
   });
 });
@@ -200,7 +200,7 @@ describe("bad input", () => {
     const { samplerLogprobs: __, ...alone } = up;
     expect(problem(() => withCorrection(reinforce())(alone))).toMatch(/sequence_mask needs samplerLogprobs/);
   });
-  it("refuses options that cannot be or would do nothing", () => {
+  it("rejects options that are invalid or have no effect", () => {
     expect(problem(() => ppoClip({ clipHigh: 0.5, dualClip: 1.2 }))).toMatch(
       /dualClip: must be above 1 \+ clipHigh/,
     );

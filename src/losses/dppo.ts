@@ -15,9 +15,9 @@ import type { LossFunction } from "./loss-function.js";
 import { requireLogprobs, sumOverTokens } from "./token-terms.js";
 
 export const dppoOptions = z.strictObject({
-  /** Largest fall where the advantage is negative: of the probability (tv), or in nats (kl). */
+  /** Largest decrease for a negative advantage: of the probability (tv), or in nats (kl). */
   divergenceLow: z.number().positive().default(0.2),
-  /** Largest rise where the advantage is positive. */
+  /** Largest increase for a positive advantage. */
   divergenceHigh: z.number().positive().default(0.2),
   /** Upper bound of the ratio that weights a token. */
   ratioCap: z.number().positive().default(20),
@@ -25,7 +25,10 @@ export const dppoOptions = z.strictObject({
 
 type DppoOptions = z.input<typeof dppoOptions>;
 
-/** DPPO with a mask by total variation: a token whose probability moved too far in the advantage's direction is left out. */
+/**
+ * DPPO with a mask by total variation: a token whose probability moved too far in the advantage's direction is left
+ * out.
+ */
 export const dppoTv = (options: DppoOptions = {}): LossFunction =>
   dppo("dppo_tv", options, (p, q) => Math.abs(p - q));
 

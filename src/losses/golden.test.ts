@@ -1,4 +1,7 @@
-/** Every loss and gradient against TRL's own code and verl's formulas: tests/golden/losses, made by scripts/golden/rl_losses.py. */
+/**
+ * Every loss and gradient against TRL's own code and verl's formulas: tests/golden/losses, made by
+ * scripts/golden/rl_losses.py.
+ */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Aggregation } from "./aggregation.js";
@@ -121,7 +124,7 @@ function klOf(estimator: "k3" | "k3+"): LossFunction {
     );
 }
 
-it("the policy is given what the golden files check", () => {
+it("the policy gets the losses that the golden files check", () => {
   expect(namedLoss("grpo")).toEqual({
     loss: "ppo-clip",
     aggregation: "sequence-mean",

@@ -1,6 +1,6 @@
 /**
- * Importance corrections: where another engine sampled the actions, its policy μ differs from π_old, the policy of the
- * weights at the time. The loss is weighted by ρ = π_old / μ, which has no gradient.
+ * Importance corrections: if another engine sampled the actions, its policy μ differs from π_old, the policy of the
+ * weights at that time. The loss is weighted by ρ = π_old / μ, which has no gradient.
  *
  *   token_truncate      w_t = clip(ρ_t, clipMin, clipMax)           TIS (Yao et al. 2025)
  *   token_mask          w_t = ρ_t within [clipMin, clipMax], else 0   MIS; with clipMin: IcePop
@@ -24,7 +24,7 @@ export const correctionOptions = z
     mode: z.enum(CORRECTIONS).default("sequence_mask"),
     /** Upper bound C. TRL's default; verl's is 2. */
     clipMax: z.number().positive().default(3),
-    /** Lower bound; IcePop has 0.5 with clipMax 5. */
+    /** Lower bound; IcePop uses 0.5 with clipMax 5. */
     clipMin: z.number().min(0).default(0),
   })
   .refine(({ clipMin, clipMax }) => clipMin < clipMax, { path: ["clipMin"], error: "must be below clipMax" });
@@ -35,13 +35,13 @@ export interface CorrectionOptions {
   mode?: (typeof CORRECTIONS)[number] | undefined;
   /** Upper bound C of the ratio, above 0. TRL's default; verl's is 2. @default 3 */
   clipMax?: number | undefined;
-  /** Lower bound of the ratio, below clipMax. IcePop has 0.5 with clipMax 5. @default 0 */
+  /** Lower bound of the ratio, below clipMax. IcePop uses 0.5 with clipMax 5. @default 0 */
   clipMin?: number | undefined;
 }
 
 /**
- * `loss` with its advantages times w: the same as the loss times w, for every loss that is proportional to the advantage,
- * as all of this folder are. KL and entropy terms are not weighted, as in TRL.
+ * `loss` with its advantages times w: the same as the loss times w, for every loss that is proportional to the
+ * advantage, as all of this folder are. KL and entropy terms are not weighted, as in TRL.
  */
 export function withCorrection(loss: LossFunction, options: CorrectionOptions = {}): LossFunction {
   return ofArguments("withCorrection", "(loss, options)", () => {

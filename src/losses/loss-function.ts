@@ -2,8 +2,8 @@
  * A policy-gradient loss as a pure function of one sequence's log-probs. `policy.forwardBackward` and `policy.update`
  * take any such function, next to the names of the built-in losses.
  *
- * The engine needs nothing else of a loss: the language-model head multiplies d loss / d log-prob of each scored token
- * with onehot - softmax.
+ * The engine needs nothing else from a loss: the language-model head multiplies d loss / d log-prob of each scored
+ * token with onehot - softmax.
  */
 
 /**
@@ -13,15 +13,15 @@
 export interface LossSequence {
   /** Under the current weights, at the loss's temperature. */
   readonly logprobs: Float32Array;
-  /** Under the weights that sampled the action; absent where the batch gave none. */
+  /** Under the weights that sampled the action; absent if the batch has none. */
   readonly behaviorLogprobs?: Float32Array;
-  /** Under the reference policy; absent where the batch gave none. */
+  /** Under the reference policy; absent if the batch has none. */
   readonly referenceLogprobs?: Float32Array;
-  /** As another engine reported them when it sampled; absent where the batch gave none. */
+  /** As another engine reported them when it sampled; absent if the batch has none. */
   readonly samplerLogprobs?: Float32Array;
-  /** The sequence's advantage, repeated where the batch gave one number. */
+  /** The sequence's advantage; repeated if the batch has one number for all tokens. */
   readonly advantage: Float32Array;
-  /** At least 0 each; 1 where the batch gave none, 0 masks a token. */
+  /** At least 0 each; all 1 if the batch has none. 0 masks a token. */
   readonly weights: Float32Array;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The losses by the names users know, each with the options it takes and with the defaults of its paper or of TRL for
- * the rest: how token losses are summed, and how rewards become advantages. All of it can be overridden; docs/losses.md
+ * The losses under their common names, each with its options and with the defaults of its paper or of TRL for the rest:
+ * how token losses are summed, and how rewards become advantages. All of it can be overridden; docs/losses.md
  * has TRL's and verl's name for each option.
  */
 
@@ -52,9 +52,9 @@ export type LossParameters = {
   tauPositive?: number | undefined;
   /** Slope of the sigmoid of "sapo" elsewhere; above 0. */
   tauNegative?: number | undefined;
-  /** Largest fall of a token that still counts where the advantage is negative: of its probability, or in nats; above 0. */
+  /** A token with a negative advantage is left out if it fell by more: in probability, or in nats; above 0. */
   divergenceLow?: number | undefined;
-  /** Largest rise of a token that still counts where the advantage is positive: of its probability, or in nats; above 0. */
+  /** A token with a positive advantage is left out if it rose by more: in probability, or in nats; above 0. */
   divergenceHigh?: number | undefined;
 };
 

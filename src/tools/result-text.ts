@@ -11,7 +11,7 @@ export async function resultText(result: unknown): Promise<string> {
   if (value === undefined) return "";
   if (value instanceof Error) throw value;
   const text = typeof value === "bigint" ? String(value) : JSON.stringify(value);
-  if (text === undefined) throw new TypeError(`the tool returned a ${typeof value}, which is no result`);
+  if (text === undefined) throw new TypeError(`the tool returned a ${typeof value}, which is not a result`);
   return text;
 }
 
