@@ -52,8 +52,9 @@ __device__ __forceinline__ void load(int64_t at, int64_t left, bool aligned, con
                                      AdamwElements& x) {
   load_pack(weight + at, left, aligned, x.weight);
   load_pack(gradient + at, left, aligned, x.gradient);
-  const int64_t block = left > 0 ? at / kMomentBlock : 0;
-  const float m_scale = scale_value(s.m_scale[block]), v_scale = scale_value(s.v_scale[block]);
+  const uint8_t m_code = left > 0 ? s.m_scale[at / kMomentBlock] : uint8_t(0);
+  const uint8_t v_code = left > 0 ? s.v_scale[at / kMomentBlock] : uint8_t(0);
+  const float m_scale = scale_value(m_code), v_scale = scale_value(v_code);
   uint8_t m[kPack], v[kPack];
   load_codes(s.m + at, left, aligned, m);
   load_codes(s.v + at, left, aligned, v);
@@ -88,6 +89,7 @@ __global__ void __launch_bounds__(kPackThreads)
     }
     const uint8_t m_scale = moment_scale(first_moment_format(), block_largest(mean));
     const uint8_t v_scale = moment_scale(second_moment_format(), block_largest(square));
+    __syncwarp();  // all four have read the scales that the first of them overwrites
     if (left <= 0) return;
     if (at % kMomentBlock == 0) {
       s.m_scale[at / kMomentBlock] = m_scale;

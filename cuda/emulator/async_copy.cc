@@ -5,6 +5,7 @@
 
 #include "cuda/emulator/launch.h"
 #include "cuda/emulator/memory.h"
+#include "cuda/emulator/races.h"
 #include "cuda/emulator/shared_memory.h"
 
 namespace swirl::emulator {
@@ -17,7 +18,8 @@ void copy_async(void* shared, const void* global, bool valid) {
   if (valid && !is_device_memory(global, 16))
     stop("copy_async_16 from %p, which is not in device memory", global);
   std::memset(shared, kPoison, 16);  // undefined until the wait
-  launch.running->copies.push_back({shared, global, valid, launch.running->groups});
+  const uint32_t issue = races::copy_issued(shared, valid ? global : nullptr, __builtin_return_address(0));
+  launch.running->copies.push_back({shared, global, valid, launch.running->groups, issue});
 }
 
 void copy_async_close() { ++launch.running->groups; }
@@ -28,7 +30,11 @@ void copy_async_finish(int groups_left) {
   for (const AsyncCopy& copy : self->copies) {
     if (copy.group >= self->groups - groups_left) {
       self->copies[kept++] = copy;
-    } else if (copy.valid) {
+      continue;
+    }
+    races::copy_waited(copy.shared, copy.valid ? copy.global : nullptr, copy.issue,
+                       __builtin_return_address(0));
+    if (copy.valid) {
       std::memcpy(copy.shared, copy.global, 16);
     } else {
       std::memset(copy.shared, 0, 16);

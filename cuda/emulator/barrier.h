@@ -22,6 +22,8 @@ struct Site {
 // act(arguments, mask), then all continue. A lane outside the mask has a null argument. act may be null.
 void warp_barrier(uint32_t mask, const Site& site, void* argument,
                   void (*act)(void* const* arguments, uint32_t mask));
+// As act: what the lanes did to memory before comes before what they do after. Other operations of a warp leave it open.
+void order_memory(void* const* arguments, uint32_t mask);
 // The same for every thread of the block. act(arguments, threads) may be null.
 void block_barrier(const Site& site, void* argument, void (*act)(void* const* arguments, int threads));
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cuda/emulator/launch.h"
+#include "cuda/emulator/races.h"
 #include "cuda/emulator/shared_memory.h"
 
 namespace swirl::emulator {
@@ -51,6 +52,7 @@ void describe_deadlock() {
 
 void begin_block(Index sizes) {
   poison_shared();
+  races::block_begins();
   launch.waiting = launch.done = 0;
   size_t number = 0;
   for (Warp& warp : launch.warps) warp = {};

@@ -14,7 +14,7 @@ inline void __syncthreads(SWIRL_CALLER) {
   swirl::emulator::block_barrier({"__syncthreads", file, line}, nullptr, nullptr);
 }
 inline void __syncwarp(unsigned mask = 0xffffffffu, SWIRL_CALLER) {
-  swirl::emulator::warp_barrier(mask, {"__syncwarp", file, line}, nullptr, nullptr);
+  swirl::emulator::warp_barrier(mask, {"__syncwarp", file, line}, nullptr, swirl::emulator::order_memory);
 }
 
 namespace swirl::emulator {

@@ -6,6 +6,7 @@
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/faults.h"
 #include "cuda/emulator/launch.h"
+#include "cuda/emulator/races.h"
 #include "cuda/emulator/shared_memory.h"
 
 namespace swirl::emulator {
@@ -46,15 +47,17 @@ bool run_grid(const char* op, const Call& call, Index grid, Index block, size_t 
   const uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
   if (!launch.order.read(blocks, error)) return false;
   const FaultsAreErrors faults;
-  for (uint64_t i = 0; i < blocks; ++i) {
+  races::launch_begins(launch.warps.size());
+  bool whole = true;
+  for (uint64_t i = 0; i < blocks && whole; ++i) {
     const uint64_t at = launch.order.block(i);
     position.block_index = {static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y),
                             static_cast<unsigned>(at / grid.x / grid.y)};
-    if (run_block(block)) continue;
-    *error = launch.error;
-    return false;  // the stacks of threads that never returned are leaked with the failed launch
+    whole = run_block(block);
   }
-  return true;
+  races::launch_ends();
+  if (!whole) *error = launch.error;  // the stacks of threads that never returned are leaked
+  return whole;
 }
 
 }  // namespace swirl::emulator

@@ -30,11 +30,15 @@ inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 
 // --- integer atomics
-inline int atomicAdd(int* at, int x) { return __atomic_fetch_add(at, x, __ATOMIC_SEQ_CST); }
-inline unsigned atomicAdd(unsigned* at, unsigned x) { return __atomic_fetch_add(at, x, __ATOMIC_SEQ_CST); }
-inline unsigned long long atomicAdd(unsigned long long* at, unsigned long long x) {
+__forceinline__ int atomicAdd(int* at, int x) { return __atomic_fetch_add(at, x, __ATOMIC_SEQ_CST); }
+__forceinline__ unsigned atomicAdd(unsigned* at, unsigned x) {
   return __atomic_fetch_add(at, x, __ATOMIC_SEQ_CST);
 }
-inline unsigned atomicOr(unsigned* at, unsigned x) { return __atomic_fetch_or(at, x, __ATOMIC_SEQ_CST); }
+__forceinline__ unsigned long long atomicAdd(unsigned long long* at, unsigned long long x) {
+  return __atomic_fetch_add(at, x, __ATOMIC_SEQ_CST);
+}
+__forceinline__ unsigned atomicOr(unsigned* at, unsigned x) {
+  return __atomic_fetch_or(at, x, __ATOMIC_SEQ_CST);
+}
 
 #endif  // SWIRL_CUDA_EMULATOR_INTRINSICS_H_

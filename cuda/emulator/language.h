@@ -15,7 +15,11 @@
 #define __global__
 #define __device__
 #define __host__
+#if defined(SWIRL_EMULATOR_RACES)
+#define __forceinline__ inline __attribute__((always_inline))  // a race's place has its callers
+#else
 #define __forceinline__ inline
+#endif
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
 // One for the OS thread that runs the blocks; NaN when a block begins (shared_memory.h): never initialize it.

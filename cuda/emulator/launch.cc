@@ -19,13 +19,11 @@ const char* base_name(const char* file) {
 
 }  // namespace
 
-Thread& thread_of(int warp, int lane) { return launch.threads[static_cast<size_t>(warp * kLanes + lane)]; }
-
 const Thread* waiting_for(const Thread& thread) {
   const int number = thread.number / kLanes, lane = thread.number % kLanes;
   const Warp& warp = launch.warps[static_cast<size_t>(number)];
-  for (int i = 0; i < kLanes; ++i) {
-    if ((warp.present >> i & 1u) == 0) continue;
+  for (int i = 0; i < kLanes && warp.waiting != 0; ++i) {
+    if ((warp.waiting >> i & 1u) == 0) continue;
     const Thread& other = thread_of(number, i);
     if ((other.mask >> lane & 1u) != 0) return &other;
   }

@@ -21,6 +21,7 @@ struct AsyncCopy {
   const void* global;
   bool valid;
   int group;
+  uint32_t issue;  // races.h
 };
 
 struct Thread {
@@ -32,6 +33,8 @@ struct Thread {
   uint32_t mask = 0;
   Site site = {};
   void* argument = nullptr;
+  Thread* first = nullptr;  // of those at that barrier, the first to come
+  uint32_t arrived = 0;     // of the first: the lanes that have come
   std::vector<AsyncCopy> copies;
   int groups = 0;  // of copies, closed so far
 };
@@ -40,7 +43,8 @@ struct Warp {
   uint32_t present = 0;  // lanes that exist
   uint32_t ready = 0;
   uint32_t done = 0;
-  uint32_t at_barrier = 0;
+  uint32_t waiting = 0;     // at a barrier of the warp
+  uint32_t at_barrier = 0;  // of the block
 };
 
 struct Launch {
@@ -57,12 +61,16 @@ struct Launch {
   Site barrier = {};
   std::vector<void*> arguments;
   bool failed = false;
+  bool watched = false;        // by the race detector
+  const void* code = nullptr;  // after the call of the operation that all lanes of a warp have reached
   Order order;
   char error[1024] = "";
 };
 extern Launch launch;
 
-Thread& thread_of(int warp, int lane);
+inline Thread& thread_of(int warp, int lane) {
+  return launch.threads[static_cast<size_t>(warp * kLanes + lane)];
+}
 // A thread that waits at a barrier of its warp for this one; null when none does.
 const Thread* waiting_for(const Thread&);
 

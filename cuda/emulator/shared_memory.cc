@@ -45,6 +45,7 @@ Range static_shared() {
   return range;
 }
 
+Range fixed;  // as the block that began last has found it
 Range dynamic;
 size_t room = 0;  // from its begin to the guard page
 
@@ -78,7 +79,7 @@ bool place_shared(size_t bytes) {
 }
 
 void poison_shared() {
-  const Range fixed = static_shared();
+  fixed = static_shared();
   std::memset(fixed.begin, kPoison, fixed.bytes);
   std::memset(dynamic.begin, kPoison, room);
 }
@@ -90,7 +91,7 @@ bool shared_end_is_whole() {
 }
 
 bool is_shared_memory(const void* pointer, size_t bytes) {
-  return holds(dynamic, pointer, bytes) || holds(static_shared(), pointer, bytes);
+  return holds(dynamic, pointer, bytes) || holds(fixed, pointer, bytes);
 }
 
 size_t dynamic_shared_bytes() { return dynamic.bytes; }

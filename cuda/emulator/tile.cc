@@ -1,5 +1,7 @@
 #include "cuda/tile.cuh"
 
+#include "cuda/emulator/launch.h"
+#include "cuda/emulator/races.h"
 #include "cuda/platform.cuh"
 
 namespace swirl::emulator {
@@ -8,6 +10,13 @@ namespace {
 // Element `half` (0: low, 1: high) of a register with two bfloat16.
 float element(uint32_t word, int half) {
   return to_float(bfloat16{static_cast<uint16_t>(half == 0 ? word & 0xffffu : word >> 16)});
+}
+
+// A lane reads its elements of the row that lane `of` has given.
+void read(void* const* lanes, int lane, int of, int element, size_t bytes) {
+  const auto* row = static_cast<const uint16_t*>(static_cast<const MatrixLoad*>(lanes[of])->row);
+  races::access(launch.running->number / kLanes * kLanes + lane, row + element, bytes, races::Access::kRead,
+                launch.code);
 }
 
 }  // namespace
@@ -45,6 +54,12 @@ void load_matrices(void* const* lanes, uint32_t) {
     const auto* own = static_cast<const MatrixLoad*>(lanes[lane]);
     const int first = lane / 4, second = lane % 4 * 2;
     for (int i = 0; i < kMatrices; ++i) {
+      if (kTransposed) {
+        read(lanes, lane, i * 8 + second, first, 2);
+        read(lanes, lane, i * 8 + second + 1, first, 2);
+      } else {
+        read(lanes, lane, i * 8 + first, second, 4);
+      }
       const uint32_t low = kTransposed ? matrix[i][second][first] : matrix[i][first][second];
       const uint32_t high = kTransposed ? matrix[i][second + 1][first] : matrix[i][first][second + 1];
       own->to[i] = low | high << 16;

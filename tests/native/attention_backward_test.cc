@@ -118,7 +118,13 @@ void run(Device& device) {
       // Several tiles of every size, and chunks of rows.
       if (dim >= 96) check_case(device, rng, shape, dtype, check::random_tree(rng, 3, 2, {20, 40}), false);
     }
-    if (check::in_random_order()) continue;
+    if (check::few_shapes()) {
+      check_case(device, rng, {3, 1, 16, 7, 0.3f, 4}, dtype, check::random_tree(rng, 4, 2, {0, 1, 30, 70}),
+                 false);
+      check_case(device, rng, {4, 2, 32, 9, 0.2f, 0}, dtype, check::random_tree(rng, 3, 2, {30, 70}, 1),
+                 false);
+      continue;
+    }
     for (const int window : {0, 1, 7, 40, 64}) {
       for (const float softcap : {0.0f, 4.0f}) {
         const swirl_attention_shape shape = {3, 1, 16, window, 0.3f, softcap};

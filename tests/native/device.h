@@ -27,10 +27,12 @@ inline bool& emulated() {
   return is;
 }
 
-// Whether this is the third run on the emulated GPU, in random order, for which the sizes of tiles are enough.
-inline bool in_random_order() {
-  const char* order = std::getenv("SWIRL_EMULATOR_ORDER");
-  return order != nullptr && std::string(order).rfind("random", 0) == 0;
+// Whether one shape per path through the kernels is enough: in the third run on the emulated GPU, in random order, and
+// under its race detector (SWIRL_TEST_SHAPES=few).
+inline bool few_shapes() {
+  const char *order = std::getenv("SWIRL_EMULATOR_ORDER"), *shapes = std::getenv("SWIRL_TEST_SHAPES");
+  return (order != nullptr && std::string(order).rfind("random", 0) == 0) ||
+         (shapes != nullptr && std::string(shapes) == "few");
 }
 
 // Who is being tested, for messages.

@@ -2,8 +2,9 @@
 # Builds the kernels and every per-op test with plain c++ and runs them: tests/native/run.sh [op …]. No CMake needed.
 #
 # SWIRL_TEST_DEVICE names the device: cpu (the default; each test runs once for every instruction set of the
-# processor), emulated (the CUDA kernels, run on the CPU), or cuda, cuda:1 (a GPU, with the module that
-# SWIRL_CUDA_MODULE names, by default build-native/Release/swirl_cuda.so).
+# processor), emulated (the CUDA kernels, run on the CPU), races (the same under the race detector, once, with few shapes;
+# SWIRL_TEST_SHAPES=all takes all), or cuda, cuda:1 (a GPU, with the module that SWIRL_CUDA_MODULE names, by default
+# build-native/Release/swirl_cuda.so).
 # SWIRL_ONEDNN=0 leaves oneDNN out; SANITIZE=address,undefined (or thread) builds with sanitizers; EMULATE_AMX=1 puts
 # memory in the place of AMX's tile registers, so that the AMX product is tested where there is no AMX. JOBS compilers
 # run at a time.
@@ -47,19 +48,34 @@ compile() {
 }
 
 compile cpu "$flags" native/cpu/*.cc native/kernels/registry.cc
+# device.cu, memory.cu, gemm.cu and cublaslt.cu talk to a real GPU; cuda/emulator has their counterparts.
+kernels=$(ls cuda/*.cu | grep -v -e '/device\.cu$' -e '/memory\.cu$' -e '/gemm\.cu$' -e '/cublaslt\.cu$')
+emulator=$(ls cuda/emulator/*.cc | grep -v _test)
+module_flags="$flags -fPIC -fvisibility=hidden -ffp-contract=fast -march=native -DSWIRL_CUDA_EMULATED \
+  -Wno-unknown-pragmas -Werror"
 if [ "$SWIRL_TEST_DEVICE" = emulated ]; then
-  # device.cu, memory.cu, gemm.cu and cublaslt.cu talk to a real GPU; cuda/emulator has their counterparts.
-  kernels=$(ls cuda/*.cu | grep -v -e '/device\.cu$' -e '/memory\.cu$' -e '/gemm\.cu$' -e '/cublaslt\.cu$')
-  module_flags="$flags -fPIC -fvisibility=hidden -ffp-contract=fast -march=native -DSWIRL_CUDA_EMULATED \
-    -Wno-unknown-pragmas -Werror"
   compile emulated "$module_flags" $kernels
-  compile emulator "$module_flags" $(ls cuda/emulator/*.cc | grep -v _test)
+  compile emulator "$module_flags" $emulator
   SWIRL_CUDA_MODULE=$PWD/$out/swirl_cuda_emulated.so
   c++ $flags -shared "$out"/emulated/*.o "$out"/emulator/*.o -o "$SWIRL_CUDA_MODULE"
   SWIRL_TEST_DEVICE=cuda
   machine=$(ls "$out"/emulator/*.o | grep -v -e '/entries\.o$' -e '/gemm\.o$')
   c++ $module_flags cuda/emulator/emulator_test.cc "$out"/emulated/error.o $machine -o "$out/emulator_test"
   "$out/emulator_test" || exit 1
+elif [ "$SWIRL_TEST_DEVICE" = races ]; then
+  # The kernels with the sanitizer's calls, whose library is not linked: cuda/emulator/access_hooks.cc answers them.
+  module_flags="$module_flags -DSWIRL_EMULATOR_RACES -g1"
+  watched_flags="$module_flags -O1 -fsanitize=thread"
+  compile races "$watched_flags" $kernels
+  compile races-emulator "$module_flags" $emulator
+  SWIRL_CUDA_MODULE=$PWD/$out/swirl_cuda_races.so
+  c++ $flags -shared "$out"/races/*.o "$out"/races-emulator/*.o -o "$SWIRL_CUDA_MODULE"
+  SWIRL_TEST_DEVICE=cuda
+  export SWIRL_TEST_VARIANT=${SWIRL_TEST_VARIANT:-forward} SWIRL_TEST_SHAPES=${SWIRL_TEST_SHAPES:-few}
+  machine=$(ls "$out"/races-emulator/*.o | grep -v -e '/entries\.o$' -e '/gemm\.o$')
+  compile races-test "$watched_flags" cuda/emulator/races_test.cc
+  c++ "$out/races-test/races_test.o" "$out"/races/error.o $machine -ldl -o "$out/races_test"
+  "$out/races_test" || exit 1
 else
   SWIRL_CUDA_MODULE=${SWIRL_CUDA_MODULE:-$PWD/build-native/Release/swirl_cuda.so}
 fi

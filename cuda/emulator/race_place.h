@@ -1,0 +1,18 @@
+// A place in the program as 32 bits, and as people read it.
+#ifndef SWIRL_CUDA_EMULATOR_RACE_PLACE_H_
+#define SWIRL_CUDA_EMULATOR_RACE_PLACE_H_
+
+#include <cstdint>
+#include <string>
+
+namespace swirl::emulator::races {
+
+// Of the address after a call in this module.
+uint32_t place(const void* code);
+// "attention_walk.cuh:102, from attention_forward.cu:77": the line, and those that it was inlined into. Needs addr2line
+// (binutils) and a build with -g1; without them, the address in the module.
+std::string lines(uint32_t place);
+
+}  // namespace swirl::emulator::races
+
+#endif  // SWIRL_CUDA_EMULATOR_RACE_PLACE_H_
