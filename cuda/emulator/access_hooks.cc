@@ -16,7 +16,7 @@ using swirl::emulator::races::Access;
 
 __attribute__((always_inline)) inline void seen(const volatile void* address, size_t bytes, Access kind,
                                                 const void* code) {
-  if (!launch.watched) return;
+  if (!launch.watched || launch.running == nullptr) return;
   const swirl::emulator::Stack& stack = launch.running->context.stack;
   const auto bottom = reinterpret_cast<uintptr_t>(stack.bottom);
   if (reinterpret_cast<uintptr_t>(address) - bottom < stack.bytes) return;

@@ -45,25 +45,8 @@ void Clock::warp_synchronized(int number, uint32_t mask) {
   }
 }
 
-Record Clock::now(int thread, uint32_t code) const {
-  const int warp = thread / kLanes, lane = thread % kLanes;
-  Record record;
-  record.epoch = epoch_;
-  record.clock = warps_[static_cast<size_t>(warp)].clock[lane] & 0x1ffffffu;
-  record.warp = static_cast<uint32_t>(warp) & 31u;
-  record.lanes = 1u << lane;
-  record.code = code;
-  return record;
-}
-
-bool Clock::before(const Record& record, int thread) const {
-  if (record.epoch < epoch_) return true;
-  const int lane = thread % kLanes;
-  if (record.many_warps != 0 || static_cast<int>(record.warp) != thread / kLanes) return false;
-  const uint32_t others = record.lanes & ~(1u << lane);
-  if (others == 0) return true;
+bool Clock::before_apart(const Record& record, int lane, uint32_t others) const {
   const Warp& warp = warps_[record.warp];
-  if (!warp.apart) return record.clock < warp.clock[lane];
   for (int i = 0; i < kLanes; ++i)
     if ((others >> i & 1u) != 0 && warp.seen[lane][i] < record.clock) return false;
   return true;

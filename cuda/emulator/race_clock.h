@@ -31,11 +31,28 @@ class Clock {
   void warp_synchronized(int warp, uint32_t mask);
 
   uint32_t epoch() const { return epoch_; }
-  Record now(int thread, uint32_t code) const;
+  Record now(int thread, uint32_t code) const {
+    const int warp = thread / kLanes, lane = thread % kLanes;
+    Record record;
+    record.epoch = epoch_;
+    record.clock = warps_[static_cast<size_t>(warp)].clock[lane] & 0x1ffffffu;
+    record.warp = static_cast<uint32_t>(warp) & 31u;
+    record.lanes = 1u << lane;
+    record.code = code;
+    return record;
+  }
   bool in_launch(const Record& record) const { return record.epoch >= launch_; }
   bool in_block(const Record& record) const { return record.epoch >= block_; }
   // Of a record in this block: whether all that it stands for comes before what the thread does now.
-  bool before(const Record& record, int thread) const;
+  bool before(const Record& record, int thread) const {
+    if (record.epoch < epoch_) return true;
+    if (record.many_warps != 0 || static_cast<int>(record.warp) != thread / kLanes) return false;
+    const int lane = thread % kLanes;
+    const uint32_t others = record.lanes & ~(1u << lane);
+    if (others == 0) return true;
+    if (warps_[record.warp].apart) return before_apart(record, lane, others);
+    return record.clock < warps_[record.warp].clock[lane];
+  }
 
  private:
   struct Warp {
@@ -45,6 +62,7 @@ class Clock {
     bool apart;
     uint32_t seen[kLanes][kLanes];
   };
+  bool before_apart(const Record&, int lane, uint32_t others) const;
   std::vector<Warp> warps_;
   uint32_t epoch_ = 0, block_ = 1, launch_ = 1;
 };

@@ -5,28 +5,26 @@
 #include <cstdio>
 
 namespace swirl::emulator::races {
+const char* module_begin = nullptr;
+
 namespace {
 
-const Dl_info& module() {
-  static const Dl_info info = [] {
-    Dl_info found = {};
-    dladdr(reinterpret_cast<const void*>(&place), &found);
-    return found;
-  }();
-  return info;
-}
+const char* module_name = "";
 
 }  // namespace
 
-uint32_t place(const void* code) {
-  return static_cast<uint32_t>(static_cast<const char*>(code) - static_cast<const char*>(module().dli_fbase));
+void find_module() {
+  Dl_info found = {};
+  if (module_begin != nullptr || dladdr(reinterpret_cast<const void*>(&find_module), &found) == 0) return;
+  module_begin = static_cast<const char*>(found.dli_fbase);
+  module_name = found.dli_fname;
 }
 
 std::string lines(uint32_t place) {
   char text[1024];
-  std::snprintf(text, sizeof text, "%s+0x%x", module().dli_fname, place - 1);
+  std::snprintf(text, sizeof text, "%s+0x%x", module_name, place - 1);
   std::string out, address = text;
-  std::snprintf(text, sizeof text, "addr2line -i -s -e '%s' 0x%x 2>/dev/null", module().dli_fname, place - 1);
+  std::snprintf(text, sizeof text, "addr2line -i -s -e '%s' 0x%x 2>/dev/null", module_name, place - 1);
   FILE* answer = popen(text, "r");
   if (answer == nullptr) return address;
   for (int i = 0; std::fgets(text, sizeof text, answer) != nullptr; ++i) {

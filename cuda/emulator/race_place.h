@@ -7,8 +7,13 @@
 
 namespace swirl::emulator::races {
 
-// Of the address after a call in this module.
-uint32_t place(const void* code);
+// Where this module lies; find_module() finds it.
+extern const char* module_begin;
+void find_module();
+// Of the address after a call in the module.
+inline uint32_t place(const void* code) {
+  return static_cast<uint32_t>(static_cast<const char*>(code) - module_begin);
+}
 // "attention_walk.cuh:102, from attention_forward.cu:77": the line, and those that it was inlined into. Needs addr2line
 // (binutils) and a build with -g1; without them, the address in the module.
 std::string lines(uint32_t place);

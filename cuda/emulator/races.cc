@@ -183,6 +183,7 @@ void each_cell(const void* address, size_t bytes, const Visit& each) {
 }  // namespace
 
 void launch_begins(size_t warps) {
+  find_module();
   the_clock.launch_begins(warps);
   pages.launch_begins();
   launch.watched = true;
