@@ -110,14 +110,19 @@ const char* verb(Access kind) {
 }
 
 // Of this launch, in memory that blocks share.
-bool of_another_block(const Page& page, const Record& record) {
+inline bool of_another_block(const Page& page, const Record& record) {
   return !page.shared && the_clock.in_launch(record) && !the_clock.in_block(record);
 }
 
 // Whether a record of this kind is in conflict with an access of the thread, where the kinds are.
-bool in_conflict(const Page& page, const Record& record, int thread) {
+inline bool in_conflict(const Page& page, const Record& record, int thread) {
   if (!the_clock.in_block(record)) return of_another_block(page, record);
   return record.in_flight != 0 || !the_clock.before(record, thread);
+}
+
+// Of the same warp, between the same barriers.
+inline bool of_one_time(const Record& a, const Record& b) {
+  return a.epoch == b.epoch && a.clock == b.clock && a.warp == b.warp;
 }
 
 // Joins `now` to what another access of the warp since the last barrier has left.
@@ -151,7 +156,11 @@ void remember_atomic(const Page& page, Cell& cell, const Record& now) {
   }
 }
 
-void visit(const Page& page, Cell& cell, Access kind, const Record& now, int thread, const void* address) {
+inline void visit(const Page& page, Cell& cell, Access kind, const Record& now, int thread,
+                  const void* address) {
+  // This lane has read it since the last barrier, and whoever wrote it since was found then.
+  if (kind == Access::kRead && of_one_time(cell.reads[0], now) && (cell.reads[0].lanes & now.lanes) != 0)
+    return;
   if (in_conflict(page, cell.write, thread)) report(page, cell.write, Access::kWrite, now, kind, address);
   if (kind != Access::kAtomic && in_conflict(page, cell.atomic, thread))
     report(page, cell.atomic, Access::kAtomic, now, kind, address);

@@ -12,17 +12,10 @@
 #include "cuda/emulator/thread.h"
 
 namespace swirl::emulator {
+
+Range fixed_shared_range, dynamic_shared_range;
+
 namespace {
-
-struct Range {
-  unsigned char* begin = nullptr;
-  size_t bytes = 0;
-};
-
-bool holds(const Range& range, const void* pointer, size_t bytes) {
-  const auto* at = static_cast<const unsigned char*>(pointer);
-  return at >= range.begin && at + bytes <= range.begin + range.bytes;
-}
 
 thread_local unsigned char anchor;
 
@@ -45,8 +38,6 @@ Range static_shared() {
   return range;
 }
 
-Range fixed;  // as the block that began last has found it
-Range dynamic;
 size_t room = 0;  // from its begin to the guard page
 
 }  // namespace
@@ -58,8 +49,8 @@ size_t shared_limit() {
 }
 
 unsigned char* dynamic_shared() {
-  if (dynamic.bytes == 0) stop("dynamic_shared() in a launch without dynamic shared memory");
-  return dynamic.begin;
+  if (dynamic_shared_range.bytes == 0) stop("dynamic_shared() in a launch without dynamic shared memory");
+  return dynamic_shared_range.begin;
 }
 
 bool place_shared(size_t bytes) {
@@ -74,26 +65,22 @@ bool place_shared(size_t bytes) {
     if (mprotect(pages, kBytes, PROT_READ | PROT_WRITE) != 0) return false;
   }
   room = (bytes + 127) / 128 * 128;
-  dynamic = {pages + kBytes - room, bytes};
+  dynamic_shared_range = {pages + kBytes - room, bytes};
   return true;
 }
 
 void poison_shared() {
-  fixed = static_shared();
-  std::memset(fixed.begin, kPoison, fixed.bytes);
-  std::memset(dynamic.begin, kPoison, room);
+  fixed_shared_range = static_shared();
+  std::memset(fixed_shared_range.begin, kPoison, fixed_shared_range.bytes);
+  std::memset(dynamic_shared_range.begin, kPoison, room);
 }
 
 bool shared_end_is_whole() {
-  for (size_t i = dynamic.bytes; i < room; ++i)
-    if (dynamic.begin[i] != kPoison) return false;
+  for (size_t i = dynamic_shared_range.bytes; i < room; ++i)
+    if (dynamic_shared_range.begin[i] != kPoison) return false;
   return true;
 }
 
-bool is_shared_memory(const void* pointer, size_t bytes) {
-  return holds(dynamic, pointer, bytes) || holds(fixed, pointer, bytes);
-}
-
-size_t dynamic_shared_bytes() { return dynamic.bytes; }
+size_t dynamic_shared_bytes() { return dynamic_shared_range.bytes; }
 
 }  // namespace swirl::emulator

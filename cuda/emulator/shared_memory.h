@@ -23,7 +23,20 @@ void poison_shared();
 // False when something wrote between the end of the dynamic shared memory and the guard page.
 bool shared_end_is_whole();
 
-bool is_shared_memory(const void* pointer, size_t bytes);
+struct Range {
+  unsigned char* begin = nullptr;
+  size_t bytes = 0;
+  bool holds(const void* pointer, size_t count) const {
+    const auto* at = static_cast<const unsigned char*>(pointer);
+    return at >= begin && at + count <= begin + bytes;
+  }
+};
+// Static as the block that began last has found it.
+extern Range fixed_shared_range, dynamic_shared_range;
+
+inline bool is_shared_memory(const void* pointer, size_t bytes) {
+  return dynamic_shared_range.holds(pointer, bytes) || fixed_shared_range.holds(pointer, bytes);
+}
 size_t dynamic_shared_bytes();
 
 }  // namespace swirl::emulator
