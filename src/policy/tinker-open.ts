@@ -28,6 +28,7 @@ export interface OpenedTrainer {
   /** Whether it is a new adapter. */
   isNew: boolean;
   concurrency: number;
+  largestBeta2: number;
   maxMismatch: number;
 }
 
@@ -69,6 +70,7 @@ export async function openTrainer(input: TinkerOptions): Promise<OpenedTrainer> 
       rank: lora.rank,
       isNew: options.from === undefined,
       concurrency: options.concurrency,
+      largestBeta2: options.largestBeta2,
       maxMismatch: options.maxMismatch,
     };
   } catch (error) {

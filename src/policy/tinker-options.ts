@@ -47,6 +47,12 @@ export interface TinkerOptions extends TinkerConnection {
    * @default 0.5
    */
   maxMismatch?: number | undefined;
+  /**
+   * Largest β₂ of Adam that an update may ask for. Servers that keep Adam's constants in bfloat16 (SkyRL's JAX backend) read
+   * 0.999 as 1 and write NaN into every adapter they hold, so it is refused until you know that yours does not.
+   * @default 0.99
+   */
+  largestBeta2?: number | undefined;
   /** A Jinja template that replaces the model's own chat template. */
   chatTemplate?: string | undefined;
   /** Further variables of the chat template, such as `enable_thinking`. */
@@ -77,6 +83,7 @@ export const tinkerOptionsSchema = z.strictObject({
   reduction: z.strictObject({ kind: z.enum(REDUCTION_KINDS), scope: z.enum(["step", "call"]) }).optional(),
   clipsGradients: z.boolean().default(false),
   maxMismatch: z.number().positive().default(0.5),
+  largestBeta2: z.number().gt(0).lt(1).default(0.99),
   chatTemplate: z.string().min(1).optional(),
   templateVariables: z.record(z.string(), z.unknown()).optional(),
   signal: signalSchema.optional(),

@@ -35,6 +35,7 @@ async function connected(server: Partial<TinkerServerOptions> = {}, options: Par
   const policy = await Policy.connect({
     ...{ trainer: "tinker", baseURL: tinker.baseURL, baseModel: "bigram", lora: { rank: 4 }, tokenizer },
     ...quick,
+    largestBeta2: 0.999,
     ...options,
   } as TinkerOptions).catch(async (error) => {
     await tinker[Symbol.asyncDispose]();
@@ -173,10 +174,11 @@ describe("the reduction probe", () => {
     await t.policy.update(batch(), { loss: "grpo", optimizer: { maxGradNorm: 0 } });
   });
 
-  it("finds a server whose Adam breaks at the usual β₂, and refuses that", async () => {
-    await using t = await connected({ narrowAdam: true });
+  it("refuses the β₂ at which servers with bfloat16 constants write NaN, before anything is sent", async () => {
+    await using t = await connected({ narrowAdam: true }, { ...known, largestBeta2: 0.99 });
     const refused = await failure(t.policy.update(batch(), { loss: "grpo" }));
     expect(refused).toMatchObject({ code: "CONFIG", details: { field: "beta2" } });
+    expect(t.server.count("optim_step")).toBe(0);
     await t.policy.update(batch(), { loss: "grpo", optimizer: { beta2: 0.95 } });
     expect(t.model().steps).toBe(1);
   });
@@ -488,6 +490,7 @@ describe("a server at fault", () => {
       ...{ trainer: "tinker", baseURL: t.server.baseURL, baseModel: "bigram", lora: { rank: 4 }, tokenizer },
       ...quick,
       ...known,
+      largestBeta2: 0.999,
     });
     await again.loadOptimizer(file);
     expect(same(t.model().table, saved.table)).toBe(true);

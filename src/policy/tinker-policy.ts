@@ -205,7 +205,7 @@ export class TinkerPolicy implements TrainerPolicy, AsyncDisposable {
   /** One step of AdamW on the gradients since the last. Throws INPUT without any. */
   async optimStep(options: OptimizerOptions = {}): Promise<TrainerMetrics> {
     const optimizer = parseOptions(optimizerSchema, options, "optimStep");
-    requireOptimizer("optimStep", optimizer, this.#trainer.facts);
+    requireOptimizer("optimStep", optimizer, this.#trainer);
     this.#requireOpen();
     return await this.#lock.change(async () => this.#counted(await this.#updates.step(optimizer)));
   }
@@ -223,7 +223,7 @@ export class TinkerPolicy implements TrainerPolicy, AsyncDisposable {
   async update(batch: readonly TrainSequence[], options: UpdateOptions = {}): Promise<TrainerMetrics> {
     const { signal, onProgress, optimizer, ...input } = parseOptions(updateOptionsSchema, options, "update");
     requirePlainLoss("update", input);
-    requireOptimizer("update", optimizer, this.#trainer.facts);
+    requireOptimizer("update", optimizer, this.#trainer);
     const loss = resolveLoss(input);
     const sequences = toTrainSequences(batch, loss.native);
     requireFits(sequences, this.contextLength, "batch");
@@ -241,7 +241,7 @@ export class TinkerPolicy implements TrainerPolicy, AsyncDisposable {
 
   checkTraining({ maxGradNorm, beta2, ...loss }: TrainingRequirements): void {
     requirePlainLoss("train", loss);
-    requireOptimizer("train", optimizerSchema.parse({ maxGradNorm, beta2 }), this.#trainer.facts);
+    requireOptimizer("train", optimizerSchema.parse({ maxGradNorm, beta2 }), this.#trainer);
   }
 
   // State

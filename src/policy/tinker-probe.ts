@@ -3,7 +3,6 @@
  * the base model's, how losses are reduced, whether gradients are clipped, and whether a request can be repeated.
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import { probeBeta2 } from "../tinker/adam-probe.js";
 import { probeClipping } from "../tinker/clipping-probe.js";
 import { scoringDatum } from "../tinker/datum.js";
 import { type Reduction, reductionFactors } from "../tinker/reduction.js";
@@ -17,8 +16,6 @@ export interface TrainerFacts {
   crossEntropy: boolean;
   clipsGradients: boolean;
   recognizesRepeats: boolean;
-  /** Larger ones would break the weights. */
-  largestBeta2: number;
 }
 
 /** Text that every language model finds likely. */
@@ -52,13 +49,11 @@ export async function probeTrainer(
       crossEntropy: false,
       clipsGradients: known.clipsGradients,
       recognizesRepeats,
-      largestBeta2: 1, // NaN would end the first update with an error
     };
   const { reduction, crossEntropy } = await probeReduction(client, text);
   const [[factor]] = reductionFactors(reduction, [[13]]) as [[number]];
   const clipsGradients = await probeClipping(client, text, factor);
-  const largestBeta2 = await probeBeta2(client, text); // the last: it may break the weights
-  return { reduction, crossEntropy, clipsGradients, recognizesRepeats, largestBeta2 };
+  return { reduction, crossEntropy, clipsGradients, recognizesRepeats };
 }
 
 async function requireTokenizer(

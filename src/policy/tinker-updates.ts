@@ -19,7 +19,6 @@ import type { AdamwOptions } from "./native-options.js";
 import type { ResolvedLoss } from "./resolve-loss.js";
 import type { CheckedSequence } from "./sequences.js";
 import type { OpenedTrainer } from "./tinker-open.js";
-import type { TrainerFacts } from "./tinker-probe.js";
 import type { TrainerMetrics } from "./trainer-policy.js";
 
 /** Nats, on average, by which the pass with the gradient may differ from the one before it. */
@@ -297,7 +296,7 @@ export function requirePlainLoss(
 export function requireOptimizer(
   what: string,
   optimizer: AdamwOptions,
-  { clipsGradients, largestBeta2 }: TrainerFacts,
+  { facts: { clipsGradients }, largestBeta2 }: Pick<OpenedTrainer, "facts" | "largestBeta2">,
 ): void {
   const { decay, freeze, groups, maxGradNorm, beta2 } = optimizer;
   if (decay !== "all") throw refusal(what, "decay", decay, '"all"');
@@ -310,7 +309,7 @@ export function requireOptimizer(
       what,
       "beta2",
       beta2,
-      `${largestBeta2} or less: with 0.999 this server's weights become NaN, as it keeps Adam's constants in bfloat16`,
+      `${largestBeta2} or less: servers that keep Adam's constants in bfloat16 read 0.999 as 1, and the step writes NaN into every adapter; largestBeta2 allows more`,
     );
   if (maxGradNorm > 0 && !clipsGradients)
     throw refusal(what, "maxGradNorm", maxGradNorm, "0: this server does not clip gradients");

@@ -10,7 +10,6 @@
  * for two scored tokens, |g₁ + g₂|² + |g₁ - g₂|² = 2|g₁|² + 2|g₂|².
  */
 import { SwirlError } from "../errors/swirl-error.js";
-import { SAFE_BETA2 } from "./adam-probe.js";
 import { gradientDatum, type ScoredTokens, scoringDatum, weightedDatum } from "./datum.js";
 import type { Datum } from "./messages.js";
 import { REDUCTIONS, type Reduction, reductionFactors } from "./reduction.js";
@@ -91,7 +90,7 @@ function factorOf(reduction: Reduction, calls: Datum[][]): number {
 }
 
 async function gradientNorm(client: TrainingClient, calls: Datum[][], lossFn: LossFn): Promise<number> {
-  const still = { learning_rate: 0, beta1: 0.9, beta2: SAFE_BETA2, eps: 1e-12, weight_decay: 0 };
+  const still = { learning_rate: 0, beta1: 0.9, beta2: 0.95, eps: 1e-12, weight_decay: 0 };
   const { metrics } = await client.step(calls, still, lossFn);
   const norm = reportedNorm(metrics);
   if (norm === undefined)

@@ -36,7 +36,7 @@ const connect = (server: TinkerServer) =>
       tokenizer: model,
       lora: { rank: 4 },
     },
-    ...{ reduction: { kind: "mean-of-means", scope: "step" }, clipsGradients: true },
+    ...{ reduction: { kind: "mean-of-means", scope: "step" }, clipsGradients: true, largestBeta2: 0.999 },
     ...{ retryBaseMs: 1, retryMaxMs: 2, timeoutMs: 2_000, deadlineMs: 20_000 },
   });
 
