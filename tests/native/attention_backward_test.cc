@@ -75,6 +75,7 @@ void check_case(Device& device, Rng& rng, const swirl_attention_shape& s, swirl_
   const Reference got_k = added(dk, before_k), got_v = added(dv, before_v);
   check::close(Array::of(SWIRL_FLOAT32, got_k), want_k, tolerance, std::string(what) + "dk", 0.1);
   check::close(Array::of(SWIRL_FLOAT32, got_v), want_v, tolerance, std::string(what) + "dv", 0.1);
+  if (check::once()) return;
   Array dq2(dtype, q.size(), 9), dk2(before_k), dv2(before_v);
   backward(&dq2, &dk2, &dv2);
   check::expect(dq.same_bits(dq2) && dk.same_bits(dk2) && dv.same_bits(dv2),

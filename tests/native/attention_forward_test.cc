@@ -68,6 +68,7 @@ void against_float64(Device& device, Rng& rng, const swirl_attention_shape& s, s
   for (int32_t r = 0; r < tree.rows; ++r)
     check::expect(out[size_t(r + 1) * in.ld.o - 1] == 5,
                   text(s, dtype, tree) + ": wrote between the rows of out");
+  if (check::once()) return;
   Array again(dtype, size_t(tree.rows) * in.ld.o, 5), lse_again(SWIRL_FLOAT32, lse.size());
   forward(device, s, tree, in, &again, &lse_again);
   check::expect(out.same_bits(again) && lse.same_bits(lse_again),

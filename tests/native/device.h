@@ -27,12 +27,18 @@ inline bool& emulated() {
   return is;
 }
 
-// Whether one shape per path through the kernels is enough: in the third run on the emulated GPU, in random order, and
-// under its race detector (SWIRL_TEST_SHAPES=few).
+// Whether the emulated GPU's race detector watches (SWIRL_TEST_SHAPES=few): it sees in one call all that it would see in
+// a second.
+inline bool once() {
+  const char* shapes = std::getenv("SWIRL_TEST_SHAPES");
+  return shapes != nullptr && std::string(shapes) == "few";
+}
+
+// Whether one shape per path through the kernels is enough: there, and in the third run on the emulated GPU, in random
+// order.
 inline bool few_shapes() {
-  const char *order = std::getenv("SWIRL_EMULATOR_ORDER"), *shapes = std::getenv("SWIRL_TEST_SHAPES");
-  return (order != nullptr && std::string(order).rfind("random", 0) == 0) ||
-         (shapes != nullptr && std::string(shapes) == "few");
+  const char* order = std::getenv("SWIRL_EMULATOR_ORDER");
+  return once() || (order != nullptr && std::string(order).rfind("random", 0) == 0);
 }
 
 // Who is being tested, for messages.
