@@ -4,7 +4,6 @@
  * key and suggest the nearest. docs/configuration.md explains every key.
  */
 import { z } from "zod";
-import { endpointOptionsSchema } from "../endpoint/endpoint-options.js";
 import { SwirlError } from "../errors/swirl-error.js";
 import { filterSchema } from "../filter/filter-trajectories.js";
 import { lossDefinition } from "../losses/named-losses.js";
@@ -20,6 +19,8 @@ import { partShape } from "../train/reward-parts.js";
 import { sftSchema } from "../train/sft.js";
 import { trainSchema } from "../train/train-options.js";
 import { voteShape, voteTemperature } from "../voting/vote.js";
+import { judgeOf } from "./config-judge.js";
+import { byKind, secretVariables } from "./config-kinds.js";
 import type { RawConfig } from "./load-config.js";
 
 const path = z.string().min(1);
@@ -35,13 +36,6 @@ const questionsSchema = z.strictObject({
   /** Draws the questions with the run's seed instead of taking the first ones. */
   shuffle: z.boolean().default(false),
 });
-
-/** The environment variables that hold an endpoint's secrets: a config only names them. */
-const secretVariables = {
-  apiKeyVariable: z.string().min(1).optional(),
-  /** Header → variable: { "api-key": "AZURE_OPENAI_API_KEY" }. */
-  headerVariables: z.record(z.string(), z.string().min(1)).optional(),
-};
 
 /** A server of /v1/embeddings. */
 const embeddingSchema = embeddingIndexSchema
@@ -71,37 +65,6 @@ const taskKinds = {
     examples: examplesSchema.optional(),
   }),
 };
-
-/** An OpenAI-compatible server. */
-const endpointSchema = endpointOptionsSchema.omit({ apiKey: true, headers: true }).extend(secretVariables);
-
-const judgeKinds = {
-  /** The ready-made checks of the task; see src/judge/rules. */
-  rules: z.strictObject({ kind: z.literal("rules") }),
-  prompted: z.strictObject({
-    kind: z.literal("prompted"),
-    /** A model folder, or an endpoint. */
-    model: path.optional(),
-    endpoint: endpointSchema.optional(),
-    votes: z.int().min(1).default(1),
-    temperature: samplingTemperature.optional(),
-    maxNewTokens: z.int().min(1).default(512),
-    retries: z.int().min(0).default(2),
-    mode: z.enum(["text", "logprobs"]).default("text"),
-    threshold: z.number().gt(0).max(1).default(0.5),
-    /** Steps judged at once. */
-    concurrency: z.int().min(1).default(16),
-  }),
-};
-
-/** Several judges as one; the combination is not nested. */
-const combinedSchema = z.strictObject({
-  kind: z.literal("combined"),
-  judges: z.array(z.unknown()).min(2).max(64),
-  require: z.enum(["all", "any", "mean"]).default("all"),
-  weights: z.array(z.number().positive()).optional(),
-  threshold: z.number().gt(0).max(1).optional(),
-});
 
 /** The run directory decides where a stage saves; the config decides how often. */
 const checkpointsSchema = z.strictObject({
@@ -225,12 +188,6 @@ const rootSchema = z
 
 export type Config = ReturnType<typeof parseConfig>;
 export type TaskConfig = z.output<typeof taskKinds.calculator> | z.output<typeof taskKinds.search>;
-export type SingleJudgeConfig = z.output<typeof judgeKinds.rules> | z.output<typeof judgeKinds.prompted>;
-export type PromptedJudgeConfig = z.output<typeof judgeKinds.prompted>;
-export type CombinedJudgeConfig = Omit<z.output<typeof combinedSchema>, "judges"> & {
-  judges: SingleJudgeConfig[];
-};
-export type JudgeConfig = SingleJudgeConfig | CombinedJudgeConfig;
 export type QuestionsConfig = z.output<typeof questionsSchema>;
 
 /** One of `evaluate.sets`. */
@@ -321,48 +278,4 @@ function withSets({ sets, ...evaluate }: ReturnType<typeof withTemperature>) {
 function withCheckpoints<Section extends { checkpoints?: unknown }>(section: Section, name: string) {
   const checkpoints = parseOptions(checkpointsSchema, section.checkpoints, `config ${name}.checkpoints`);
   return { ...section, checkpoints };
-}
-
-function judgeOf(value: unknown, where: string): JudgeConfig {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new SwirlError("CONFIG", `${where}: ${JSON.stringify(value)} is not a judge`, {
-      remedy: 'write an object such as { "kind": "rules" }, or leave the key out',
-      details: { field: where },
-    });
-  const given = value as { kind?: unknown; model?: unknown; endpoint?: unknown };
-  // A model or an endpoint implies the kind, so `--judge-model DIR` is enough.
-  const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");
-  if (kind === "combined") {
-    const { judges, ...combined } = parseOptions(combinedSchema, value, where);
-    return { ...combined, judges: judges.map((one, i) => singleJudgeOf(one, `${where}.judges[${i}]`)) };
-  }
-  return singleJudgeOf({ ...given, kind }, where);
-}
-
-function singleJudgeOf(value: unknown, where: string): SingleJudgeConfig {
-  const given = (value ?? {}) as { kind?: unknown; model?: unknown; endpoint?: unknown };
-  const kind = given.kind ?? ((given.model ?? given.endpoint) ? "prompted" : "rules");
-  const judge = byKind(judgeKinds, { ...given, kind }, where) as SingleJudgeConfig;
-  if (judge.kind === "prompted" && (judge.model === undefined) === (judge.endpoint === undefined))
-    throw new SwirlError("CONFIG", `${where}: a prompted judge needs either a model or an endpoint`, {
-      remedy: 'give "model": a model folder, or "endpoint": { "baseURL": …, "model": … }',
-      details: { field: where },
-    });
-  return judge;
-}
-
-/** The judges that a config's judge consists of. */
-export function judgeParts(judge: JudgeConfig): readonly SingleJudgeConfig[] {
-  return judge.kind === "combined" ? judge.judges : [judge];
-}
-
-/** Picks the schema that `kind` names, so that the error for an unknown key lists that kind's keys. */
-function byKind(kinds: Record<string, z.ZodObject>, value: unknown, where: string): unknown {
-  const kind = (value as { kind?: unknown } | null)?.kind;
-  const schema = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
-  if (schema) return parseOptions(schema, value, where);
-  throw new SwirlError("CONFIG", `${where}: kind is ${JSON.stringify(kind) ?? "missing"}`, {
-    remedy: `kind is one of ${Object.keys(kinds).join(", ")}`,
-    details: { field: `${where.replace("config ", "")}.kind` },
-  });
 }

@@ -6,7 +6,7 @@ import { PromptedJudge } from "../judge/prompted-judge.js";
 import { ruleJudges } from "../judge/rules/rule-judges.js";
 import { EndpointPolicy } from "../policy/endpoint-policy.js";
 import type { Policy } from "../policy/policy.js";
-import { type CombinedJudgeConfig, judgeParts, type PromptedJudgeConfig } from "./config-schema.js";
+import { type CombinedJudgeConfig, judgeParts, type PromptedJudgeConfig } from "./config-judge.js";
 import { defined } from "./defined.js";
 import { type OpenPolicy, onBaseOf } from "./on-base-of.js";
 import { endpointSecrets } from "./secret.js";

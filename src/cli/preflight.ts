@@ -6,42 +6,26 @@
 import { throwIfAborted } from "../async/map-concurrent.js";
 import { readPassages } from "../data/read-passages.js";
 import { SwirlError } from "../errors/swirl-error.js";
-import type { Judge } from "../judge/judge.js";
 import { loadAddon } from "../native/load-addon.js";
 import { selectDevice } from "../native/select-device.js";
 import { openCheckpoint } from "../policy/checkpoint/checkpoint.js";
 import { openAdapter } from "../policy/lora/adapter-folder.js";
 import { newModules } from "../policy/lora/adapter-modules.js";
 import { compactBytes, countParameters, stateBytes, weightBytes } from "../policy/memory-needs.js";
-import type { NativePolicy } from "../policy/native-policy.js";
-import type { Policy } from "../policy/policy.js";
-import { rolloutSetup } from "../synthesize/rollout-setup.js";
-import { synthesize } from "../synthesize/synthesize.js";
-import type { Task } from "../synthesize/task.js";
-import { calculatorTask, searchTask } from "../synthesize/tasks.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { checkVocabulary } from "../tokenizer/vocabulary.js";
-import { calculator } from "../tools/calculator/index.js";
-import { EmbeddingIndex, search } from "../tools/search/index.js";
-import { checkTrackers } from "../trackers/tracking.js";
-import { checkSftOptions } from "../train/sft.js";
-import { resolveTrainOptions } from "../train/train-options.js";
+import { EmbeddingIndex } from "../tools/search/index.js";
 import { requireGold } from "../trajectory/question.js";
 import { readTrajectories } from "../trajectory/store.js";
-import { checkVote } from "../voting/vote.js";
-import { judgeParts } from "./config-schema.js";
-import { defined } from "./defined.js";
+import { judgeParts } from "./config-judge.js";
 import { type ModelBytes, requireMemory, type StageModels } from "./model-memory.js";
-import { combined, connectJudge } from "./open-judge.js";
+import { connectJudge } from "./open-judge.js";
 import { openDemonstrations, openQuestions } from "./open-questions.js";
 import { embeddingOptions } from "./open-task.js";
+import { checkOptions, checkRollouts, type Does, type Work } from "./preflight-options.js";
 import { sftSection, testQuestions, trainQuestions } from "./sections.js";
-import { required, type Session } from "./session.js";
-import { trackingOf } from "./tracking.js";
-import { trainRewards } from "./train-rewards.js";
+import type { Session } from "./session.js";
 import { weightsBehind } from "./weights-options.js";
-
-export type Work = "sft" | "synthesize" | "judge" | "filter" | "train" | "evaluate" | "solve" | "logprobs";
 
 /** Checks all that `works` will need; `model` is the folder that the first of them begins with. */
 export async function preflight(session: Session, works: readonly Work[], model?: string): Promise<void> {
@@ -51,14 +35,6 @@ export async function preflight(session: Session, works: readonly Work[], model?
     await check.call(checks);
   }
 }
-
-/** Placeholders for live objects in option schemas: enough to check the other options, and never called. */
-const NEVER = () => {
-  throw new SwirlError("INTERNAL", "a preflight check called what it only checks");
-};
-const ANY_POLICY = { id: "any", begin: NEVER, act: NEVER, extend: NEVER, update: NEVER, logprobs: NEVER };
-const ANY_JUDGE: Judge = { id: "any", judge: NEVER };
-const ANY_TASK = { name: "any", matcher: { id: "any", match: NEVER } } as unknown as Task;
 
 interface ModelNeeds {
   /** Where the config names it. */
@@ -72,6 +48,7 @@ class Preflight {
   readonly #session: Session;
   readonly #works: readonly Work[];
   readonly #model: string | undefined;
+  readonly #does: Does = (...works) => works.some((work) => this.#works.includes(work));
   readonly #weights = new Map<string, ModelBytes>();
   /** Folder of the base, where an adapter is trained or solves questions. */
   #base: string | undefined;
@@ -82,10 +59,6 @@ class Preflight {
     this.#session = session;
     this.#works = works;
     this.#model = model;
-  }
-
-  #does(...works: Work[]): boolean {
-    return works.some((work) => this.#works.includes(work));
   }
 
   get #judges(): ("judge" | "rewardJudge")[] {
@@ -109,44 +82,7 @@ class Preflight {
   }
 
   async options(): Promise<void> {
-    const { config } = this.#session;
-    if (config.trackers.length > 0 && this.#does("sft", "train", "evaluate"))
-      await checkTrackers({ stage: "train", ...trackingOf(this.#session, "train") });
-    if (this.#does("sft")) checkSftOptions(sftSection(this.#session));
-    if (this.#does("evaluate")) checkVote({ ...config.evaluate, judge: ANY_JUDGE }, "config evaluate");
-    for (const which of this.#judges) {
-      const judge = config[which];
-      if (judge.kind === "combined")
-        combined(
-          judge,
-          judge.judges.map(() => ANY_JUDGE),
-        );
-    }
-    if (this.#does("train")) {
-      const { checkpoints: _, reference: __, klWeight, rewards: ___, ...options } = config.train;
-      resolveTrainOptions({
-        ...defined(options),
-        policy: ANY_POLICY as unknown as NativePolicy,
-        ...(klWeight > 0 ? { reference: ANY_POLICY as unknown as NativePolicy } : {}),
-        klWeight,
-        maxNewTokens: config.rollout.maxNewTokens,
-        ...trainRewards(config, ANY_JUDGE, ANY_TASK),
-        trajectories: [],
-      });
-    }
-    const { equalN, kind } = config.filter;
-    const questions = config.questions.train?.limit;
-    if (equalN === undefined || questions === undefined || !this.#does("synthesize", "filter")) return;
-    const pool = questions * config.synthesize.samples;
-    if (equalN > pool)
-      throw new SwirlError(
-        "CONFIG",
-        `config filter.equalN: the ${kind} filter cannot keep ${equalN} of ${pool} trajectories`,
-        {
-          remedy: "lower equalN, or raise questions.train.limit or synthesize.samples",
-          details: { field: "filter.equalN" },
-        },
-      );
+    await checkOptions(this.#session, this.#does, this.#judges);
   }
 
   async files(): Promise<void> {
@@ -217,7 +153,7 @@ class Preflight {
         if (!text) continue;
         const tokenizer = await Tokenizer.load(checkpoint.folder);
         checkVocabulary(tokenizer, model.vocab);
-        if (field === "model") this.#rollouts(tokenizer, model.maxPositions);
+        if (field === "model") checkRollouts(this.#session.config, this.#does, tokenizer, model.maxPositions);
       } catch (error) {
         if (!SwirlError.isInstance(error) || error.code === "CONFIG") throw error;
         throw new SwirlError(error.code, `config ${field}: ${error.message}`, {
@@ -239,35 +175,6 @@ class Preflight {
       ["train.reference", this.#does("train") && this.#referenceModel ? reference : undefined, false],
     ];
     return all.flatMap(([field, folder, text]) => (folder === undefined ? [] : [{ field, folder, text }]));
-  }
-
-  /** Whether the model's context and template can do what the rollout asks. */
-  #rollouts(tokenizer: Tokenizer, contextLength: number): void {
-    const { config } = this.#session;
-    if (!this.#does("synthesize", "evaluate", "solve", "sft")) return;
-    const policy: Policy = {
-      ...ANY_POLICY,
-      exact: true,
-      contextLength,
-      begin: (messages, tools) => ({
-        messages: [...messages],
-        tokens: tokenizer.chat.renderPrompt(messages, tools),
-      }),
-      dispose: async () => {},
-    };
-    const task = this.#task();
-    const options = defined(config.rollout);
-    if (this.#does("synthesize"))
-      synthesize([], { ...options, ...config.synthesize, policy, task, seed: config.seed });
-    rolloutSetup(policy, task, { ...config.rollout, temperature: 0, seed: config.seed });
-  }
-
-  /** The config's task with an index that holds nothing. */
-  #task(): Task {
-    const task = required(this.#session.config, "task");
-    const { callLimit } = task;
-    if (task.kind === "calculator") return calculatorTask(calculator(), { callLimit });
-    return searchTask(search({ search: () => [] }, { topK: task.topK }), { callLimit });
   }
 
   memory(): void {

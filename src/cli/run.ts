@@ -13,7 +13,7 @@ import { type EvaluationResult, evaluatedSets, evaluateStage } from "./eval.js";
 import { executeSubcommand } from "./execute-subcommand.js";
 import { type FilterStageResult, filterStage, NOTHING_KEPT } from "./filter.js";
 import { judgeStage } from "./judge.js";
-import type { Work } from "./preflight.js";
+import type { Work } from "./preflight-options.js";
 import { questionSets } from "./question-sets.js";
 import { completeConfig, mayChange, type StageName } from "./run-config.js";
 import { testQuestions, trainQuestions } from "./sections.js";
