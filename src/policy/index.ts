@@ -47,6 +47,7 @@ export type {
   ParameterInfo,
   TensorKind,
 } from "../native/addon.js";
+export type { Reduction, ReductionKind } from "../tinker/reduction.js";
 export { type ChoiceOptions, type ChoiceResult, type ChoiceScorer, scoresChoices } from "./choice-scorer.js";
 export { type ConnectOptions, EndpointPolicy } from "./endpoint-policy.js";
 export type { EndpointStats } from "./endpoint-requests.js";
@@ -70,8 +71,14 @@ export { ServedPolicy, type ServedStats } from "./served/served-policy.js";
 export type { ServedProbe } from "./served/served-probe.js";
 export type { TinkerLora, TinkerOptions } from "./tinker-options.js";
 export { TinkerPolicy, type TinkerStats } from "./tinker-policy.js";
+export type { Differences } from "./tinker-updates.js";
 export type { TrainablePolicy } from "./trainable-policy.js";
-export type { SequenceScorer, TrainerMetrics, TrainerPolicy } from "./trainer-policy.js";
+export type {
+  SequenceScorer,
+  TrainerMetrics,
+  TrainerPolicy,
+  TrainingRequirements,
+} from "./trainer-policy.js";
 export type { GradientMetrics, StepMetrics, UpdateMetrics } from "./training-metrics.js";
 export type {
   LossOptions,

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { signalSchema } from "../options/schemas.js";
 import { connectionShape, type TinkerConnection } from "../tinker/connection.js";
-import { REDUCTION_KINDS, type ReductionKind } from "../tinker/reduction.js";
+import { REDUCTION_KINDS, type Reduction } from "../tinker/reduction.js";
 
 /** The adapter that is trained on the server. */
 export interface TinkerLora {
@@ -38,7 +38,7 @@ export interface TinkerOptions extends TinkerConnection {
    * How the server reduces losses, when you know it: saves the probe, and is needed where the probe finds nothing. A wrong
    * one trains with a wrong step size. `policy.reduction` shows what a probe found.
    */
-  reduction?: { kind: ReductionKind; scope: "step" | "call" } | undefined;
+  reduction?: Reduction | undefined;
   /** With `reduction`: whether the server clips gradients to a norm. @default false */
   clipsGradients?: boolean | undefined;
   /**

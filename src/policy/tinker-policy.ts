@@ -38,7 +38,13 @@ import { TextPolicy } from "./text-policy.js";
 import { forgetTrainer, type OpenedTrainer, openTrainer } from "./tinker-open.js";
 import type { TinkerOptions } from "./tinker-options.js";
 import { readTinkerState, type TinkerState, writeTinkerState } from "./tinker-state.js";
-import { requireFits, requireOptimizer, requirePlainLoss, TinkerUpdates } from "./tinker-updates.js";
+import {
+  type Differences,
+  requireFits,
+  requireOptimizer,
+  requirePlainLoss,
+  TinkerUpdates,
+} from "./tinker-updates.js";
 import type {
   SequenceScorer,
   TrainerMetrics,
@@ -55,9 +61,9 @@ export interface TinkerStats {
   /** Requests sent again after a failure. */
   retries: number;
   /** Log-probs of the sampler minus those of the trainer for the same weights, of the last update that could compare them; in nats. */
-  mismatch: { tokens: number; mean: number; max: number };
+  mismatch: Differences;
   /** The same of the trainer's pass without a gradient and the one with it, of the last update. */
-  ratio: { tokens: number; mean: number; max: number };
+  ratio: Differences;
 }
 
 const MOST_SEED_BITS = 31;
@@ -127,6 +133,7 @@ export class TinkerPolicy implements TrainerPolicy, AsyncDisposable {
     return this.#trainer.facts.clipsGradients;
   }
 
+  /** Counts since the policy was connected, and how far log-probs of the last update lay apart. */
   get stats(): TinkerStats {
     const { mismatch, ratio } = this.#updates;
     return { ...this.#trainer.client.session.http.stats, mismatch: { ...mismatch }, ratio: { ...ratio } };

@@ -24,6 +24,16 @@ import type { TrainerMetrics } from "./trainer-policy.js";
 /** Nats, on average, by which the pass with the gradient may differ from the one before it. */
 const MOST_RATIO_ERROR = 0.25;
 
+/** Absolute differences of log-probs that should be equal, in nats. */
+export interface Differences {
+  /** Tokens that were compared. */
+  tokens: number;
+  /** Over these tokens. */
+  mean: number;
+  /** The largest. */
+  max: number;
+}
+
 interface Differentiated {
   sequences: CheckedSequence[];
   /** [sequences][scored tokens] Where the derivative was taken; empty for cross_entropy. */
@@ -36,8 +46,8 @@ interface Differentiated {
 export class TinkerUpdates {
   /** Changes of the weights so far. */
   version = 0;
-  mismatch = { tokens: 0, mean: 0, max: 0 };
-  ratio = { tokens: 0, mean: 0, max: 0 };
+  mismatch: Differences = { tokens: 0, mean: 0, max: 0 };
+  ratio: Differences = { tokens: 0, mean: 0, max: 0 };
   readonly #trainer: OpenedTrainer;
   readonly #sampled = new WeakMap<object, number>();
   #pending: Differentiated[] = [];
@@ -255,7 +265,7 @@ function notFinite(
     : "a derivative of the loss is not finite";
 }
 
-function summary(values: readonly number[]): { tokens: number; mean: number; max: number } {
+function summary(values: readonly number[]): Differences {
   let [sum, max] = [0, 0];
   for (const value of values) {
     sum += value;

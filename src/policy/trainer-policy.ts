@@ -36,9 +36,13 @@ export interface TrainerMetrics
 
 /** What a run asks of its trainer, beyond what every trainer can do. */
 export interface TrainingRequirements {
+  /** Of the softmax. */
   temperature: number;
+  /** Of an entropy bonus. */
   entropyWeight: number;
+  /** 0 = no clipping. */
   maxGradNorm: number;
+  /** Of AdamW. */
   beta2: number;
 }
 

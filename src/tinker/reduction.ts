@@ -11,11 +11,19 @@
  *
  * Which one a server has is measured (reduction-probe.ts), never looked up: versions and backends differ.
  */
-export const REDUCTION_KINDS = ["sum", "datum-mean", "token-means", "mean-of-means", "token-mean"] as const;
-export type ReductionKind = (typeof REDUCTION_KINDS)[number];
+/** Names of the reductions; docs/cluster.md. */
+export type ReductionKind = "sum" | "datum-mean" | "token-means" | "mean-of-means" | "token-mean";
+export const REDUCTION_KINDS = [
+  "sum",
+  "datum-mean",
+  "token-means",
+  "mean-of-means",
+  "token-mean",
+] as const satisfies readonly ReductionKind[];
 
-/** How a server reduces. */
+/** How a server reduces the losses of tokens. */
 export interface Reduction {
+  /** What a datum's loss is divided by: nothing, the datums, its tokens, both, or all tokens. */
   kind: ReductionKind;
   /** N and ΣT count the datums of a whole optimizer step, or of each forward_backward call by itself. */
   scope: "step" | "call";

@@ -90,6 +90,8 @@ function remedyFor(status: number | undefined): string {
   if (status === 413) return "lower batchSize, or the length of the sequences";
   if (status === 422 || status === 400)
     return "the server does not take this request: see its words, and docs/cluster.md for the servers that were tried";
+  if (status !== undefined && status >= 500)
+    return "read the server's log: SkyRL answers so where a result holds NaN, after weights that broke; then connect again and resume";
   return "check that the server runs and is reachable, then resume from the last checkpoint";
 }
 

@@ -84,6 +84,7 @@ export class TinkerServer implements AsyncDisposable {
   #futures = new Map<string, Future>();
   #repeats = new Map<string, string>();
   #sessions = new Set<string>();
+  readonly #samplers = new Map<string, string>();
   readonly #counts = new Map<string, number>();
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
@@ -247,6 +248,11 @@ export class TinkerServer implements AsyncDisposable {
         if (!this.#sessions.has(String(body.session_id))) throw refusal(404, "Session not found");
         return { type: "session_heartbeat" };
     }
+    if (call === "create_sampling_session") {
+      const id = `sampler-${++this.#ids}`; // the official client samples by sessions, ours by paths
+      this.#samplers.set(id, String(body.model_path));
+      return { type: "create_sampling_session", sampling_session_id: id };
+    }
     const key =
       typeof body.seq_id === "number" && body.model_id ? `${body.model_id}/${body.seq_id}` : undefined;
     const known = key === undefined ? undefined : this.#repeats.get(key);
@@ -300,7 +306,12 @@ export class TinkerServer implements AsyncDisposable {
         return { type: "load_weights" };
       }
       case "asample":
-        return this.#sample(body as unknown as SampleBody);
+        return this.#sample({
+          ...(body as unknown as SampleBody),
+          ...(body.sampling_session_id
+            ? { model_path: this.#samplers.get(String(body.sampling_session_id))! }
+            : {}),
+        });
     }
     throw refusal(404, `no call ${call}`);
   }

@@ -7,7 +7,7 @@ import { exactMatcher } from "../../src/answers/matchers.js";
 import { tokenizerConfig, tokenizerJson, VOCABULARY } from "../../src/demo/tokenizer.js";
 import { RuleJudge } from "../../src/judge/rule-judge.js";
 import { initializePolicy } from "../../src/policy/initialize-policy.js";
-import type { NativePolicy } from "../../src/policy/native-policy.js";
+import type { TrainerPolicy } from "../../src/policy/trainer-policy.js";
 import { demonstrate } from "../../src/synthesize/demonstrations.js";
 import { defineTask } from "../../src/synthesize/task.js";
 import { tool } from "../../src/tools/tool.js";
@@ -75,7 +75,7 @@ export function tinyDemonstrations(count: number): Demonstration[] {
   });
 }
 
-export async function tinyTrajectories(policy: NativePolicy, count: number): Promise<Trajectory[]> {
+export async function tinyTrajectories(policy: TrainerPolicy, count: number): Promise<Trajectory[]> {
   const trajectories: Trajectory[] = [];
   for await (const trajectory of demonstrate(tinyDemonstrations(count), {
     policy,

@@ -8,14 +8,17 @@
  * compare gradients. Prints what it measures. docs/results/remote.md has what was seen.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { RuleJudge } from "../../src/judge/rule-judge.js";
 import { Policy } from "../../src/policy/index.js";
 import { NativePolicy } from "../../src/policy/native-policy.js";
 import type { Sequence, TrainSequence } from "../../src/policy/sequences.js";
 import type { TinkerPolicy } from "../../src/policy/tinker-policy.js";
+import { train } from "../../src/train/train.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+import { tinyTrajectories } from "../support/tiny-world.js";
 
 const {
   SWIRL_TINKER_REDUCTION: reduction,
@@ -172,6 +175,25 @@ describe.skipIf(!baseURL || !model || !folder)("a real server", () => {
     },
     20 * minutes,
   );
+
+  it(
+    "train: two updates with fresh actions, a judge and checkpoints",
+    async () => {
+      const trajectories = await tinyTrajectories(policy, 2);
+      const began = performance.now();
+      const result = await train({
+        ...{ policy, trajectories, batchSize: 2, samplesPerState: 2, maxNewTokens: 12, steps: 2 },
+        ...{ loss: "grpo", updatesPerBatch: 1, lr: 1e-4, beta2: 0.95, maxGradNorm: 0, seed: 3 },
+        judge: new RuleJudge({ id: "short", rule: ({ action }) => action.length < 20 }),
+        checkpoints: { folder: join(temporaryFolder(), "checkpoints"), every: 1 },
+        onStep: ({ step, reward, grad_norm }) =>
+          say(`train update ${step}: reward ${reward}, gradient norm ${grad_norm?.toFixed(3)}`),
+      });
+      say(`train: ${result.steps} updates in ${((performance.now() - began) / 1000).toFixed(0)} s`);
+      expect(result.steps).toBe(2);
+    },
+    20 * minutes,
+  );
 });
 
 /** Saves the adapter for sampling and returns its path on the server. */
@@ -192,5 +214,13 @@ function download(url: string, path: string): string {
   const bytes = execFileSync("curl", ["-sfL", archive], { maxBuffer: 1 << 30 });
   writeFileSync(`${folder}.tar.gz`, bytes);
   execFileSync("tar", ["xzf", `${folder}.tar.gz`, "-C", folder]);
-  return folder;
+  // SkyRL packs the folder under its own path.
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const config = files.find((file) => basename(file) === "adapter_config.json");
+  const found = join(folder, dirname(config!));
+  // SkyRL names no modules; those that it adapts are in the tensors.
+  const settings = JSON.parse(readFileSync(join(folder, config!), "utf8"));
+  settings.target_modules ??= "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj".split(" ");
+  writeFileSync(join(folder, config!), JSON.stringify(settings));
+  return found;
 }
