@@ -3,6 +3,7 @@
  * the server that holds its key's prefix, else to the one with the fewest calls in flight; where it failed on a server, to
  * another one while any is up.
  */
+import { setMaxListeners } from "node:events";
 import { abortedError, throwIfAborted } from "../async/map-concurrent.js";
 import type { FleetServer } from "./fleet-server.js";
 
@@ -91,6 +92,7 @@ export class FleetQueue {
     const server = this.#pick(wanted);
     if (!server) return undefined;
     const attempt = new AbortController();
+    setMaxListeners(0, attempt.signal); // an attempt may be several requests
     server.begin(attempt);
     return { server, attempt };
   }
