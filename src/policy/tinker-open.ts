@@ -62,9 +62,9 @@ export async function openTrainer(input: TinkerOptions): Promise<OpenedTrainer> 
     if (options.from !== undefined) await client.load(options.from, false);
     throwIfAborted(signal);
     const adapter = `lora-r${lora.rank}${lora.seed === undefined ? "" : `-s${lora.seed}`}`;
-    const name = redactText(
-      `${http.host}#${baseModel}+${adapter}${options.from === undefined ? "" : `@${options.from}`}`,
-    );
+    // Without the address: a resumed run may find the same weights on another machine.
+    const start = options.from === undefined ? "" : `@${options.from}`;
+    const name = redactText(`tinker#${baseModel}+${adapter}${start}`);
     return {
       ...{ client, tokenizer, facts, contextLength, baseModel, name },
       rank: lora.rank,

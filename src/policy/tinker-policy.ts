@@ -118,7 +118,7 @@ export class TinkerPolicy implements TrainerPolicy, AsyncDisposable {
     return new TinkerPolicy(await openTrainer(options));
   }
 
-  /** Server, base model and adapter, and the optimizer steps taken since the adapter was new. */
+  /** Base model and adapter, and the optimizer steps taken since the adapter was new. */
   get id(): string {
     return this.#step === 0 ? this.#trainer.name : `${this.#trainer.name}+${this.#step}`;
   }

@@ -11,14 +11,13 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { RuleJudge } from "../../src/judge/rule-judge.js";
 import { Policy } from "../../src/policy/index.js";
 import { NativePolicy } from "../../src/policy/native-policy.js";
 import type { Sequence, TrainSequence } from "../../src/policy/sequences.js";
 import type { TinkerPolicy } from "../../src/policy/tinker-policy.js";
 import { train } from "../../src/train/train.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { tinyTrajectories } from "../support/tiny-world.js";
+import { tinyJudge, tinyTrajectories } from "../support/tiny-world.js";
 
 const {
   SWIRL_TINKER_REDUCTION: reduction,
@@ -182,9 +181,9 @@ describe.skipIf(!baseURL || !model || !folder)("a real server", () => {
       const trajectories = await tinyTrajectories(policy, 2);
       const began = performance.now();
       const result = await train({
-        ...{ policy, trajectories, batchSize: 2, samplesPerState: 2, maxNewTokens: 12, steps: 2 },
+        ...{ policy, trajectories, batchSize: 2, samplesPerState: 4, maxNewTokens: 12, steps: 2 },
         ...{ loss: "grpo", updatesPerBatch: 1, lr: 1e-4, beta2: 0.95, maxGradNorm: 0, seed: 3 },
-        judge: new RuleJudge({ id: "short", rule: ({ action }) => action.length < 20 }),
+        judge: tinyJudge,
         checkpoints: { folder: join(temporaryFolder(), "checkpoints"), every: 1 },
         onStep: ({ step, reward, grad_norm }) =>
           say(`train update ${step}: reward ${reward}, gradient norm ${grad_norm?.toFixed(3)}`),
