@@ -363,6 +363,22 @@ describe("sampling", () => {
     expect(t.server.count("optim_step")).toBe(0);
   });
 
+  it("takes the trainer's log-probs of the weights that sampled as the old ones, also in a second update", async () => {
+    await using t = await connected({ samplerError: -0.3 }, known); // a ratio of 1.35 would be clipped
+    const context = t.policy.begin([{ role: "user", content: "Hi" }]);
+    const [action] = await t.policy.act(context, { maxNewTokens: 8, seed: 1 });
+    const one = sequence([...context.tokens!, ...action!.tokens!], context.tokens!.length, {
+      behaviorLogprobs: action!.logprobs!,
+    });
+    const first = await t.policy.update([one], { loss: "grpo", optimizer: { lr: 1e-3 } });
+    expect(first.clipRatio).toBe(0);
+    expect(first.gradNorm).toBeGreaterThan(0);
+    const second = await t.policy.update([one], { loss: "grpo", optimizer: { lr: 0.5 } });
+    expect(second.clipRatio).toBe(0);
+    const third = await t.policy.update([one], { loss: "grpo" }); // by now the policy has moved away
+    expect(third.clipRatio).toBe(1);
+  });
+
   it("the base is the model without the adapter", async () => {
     await using t = await connected({}, known);
     expect(t.policy.isBase).toBe(true);

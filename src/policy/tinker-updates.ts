@@ -34,6 +34,15 @@ export interface Differences {
   max: number;
 }
 
+/** What is known of log-probs that a sample came with. */
+interface SampledFrom {
+  version: number;
+  /** [tokens] As the sampler reported them. */
+  values: Float32Array;
+  /** [tokens] The trainer's, of the same weights. */
+  old: Float32Array | undefined;
+}
+
 interface Differentiated {
   sequences: CheckedSequence[];
   /** [sequences][scored tokens] Where the derivative was taken; empty for cross_entropy. */
@@ -49,7 +58,7 @@ export class TinkerUpdates {
   mismatch: Differences = { tokens: 0, mean: 0, max: 0 };
   ratio: Differences = { tokens: 0, mean: 0, max: 0 };
   readonly #trainer: OpenedTrainer;
-  readonly #sampled = new WeakMap<object, number>();
+  readonly #sampled = new WeakMap<object, SampledFrom>();
   #pending: Differentiated[] = [];
 
   constructor(trainer: OpenedTrainer) {
@@ -58,7 +67,7 @@ export class TinkerUpdates {
 
   /** `logprobs` are those of the present weights, as the sampler sees them. */
   remember(logprobs: Float32Array): void {
-    this.#sampled.set(logprobs, this.version);
+    this.#sampled.set(logprobs, { version: this.version, values: logprobs.slice(), old: undefined });
   }
 
   weightsChanged(): void {
@@ -83,7 +92,8 @@ export class TinkerUpdates {
   ): Promise<TrainerMetrics> {
     const logprobs = await this.forward(sequences, signal);
     this.#compare(sequences, logprobs);
-    const derivative = lossDerivative(sequences, loss, logprobs);
+    const olds = sequences.map((sequence, i) => this.#withOld(sequence, logprobs[i]!));
+    const derivative = lossDerivative(olds, loss, logprobs);
     const skipReason = notFinite(derivative, logprobs);
     const part = { sequences, logprobs, derivatives: derivative.derivatives };
     this.#pending.push(skipReason === undefined ? part : { ...part, skipReason });
@@ -198,10 +208,25 @@ export class TinkerUpdates {
     );
   }
 
+  /**
+   * Of samples of this policy, the old log-probs are the trainer's at the weights that sampled, as long as the first update on
+   * them was at those weights: against the sampler's own, whose rounding is another, ratios are clipped that should be 1.
+   */
+  #withOld(sequence: CheckedSequence, current: Float32Array): CheckedSequence {
+    const { behaviorSource, behaviorLogprobs } = sequence;
+    const known = typeof behaviorSource === "object" ? this.#sampled.get(behaviorSource) : undefined;
+    const same =
+      known?.values.length === behaviorLogprobs?.length &&
+      known?.values.every((x, t) => x === behaviorLogprobs![t]);
+    if (!known || !same) return sequence; // changed by the caller
+    if (known.version === this.version) known.old ??= current;
+    return known.old ? { ...sequence, behaviorLogprobs: known.old } : sequence;
+  }
+
   /** Before anything is sent: samples whose log-probs the trainer does not share teach something else than they should. */
   #compare(sequences: readonly CheckedSequence[], logprobs: readonly Float32Array[]): void {
     const differences = sequences.flatMap(({ behaviorSource, behaviorLogprobs, weights }, i) =>
-      typeof behaviorSource === "object" && this.#sampled.get(behaviorSource) === this.version
+      typeof behaviorSource === "object" && this.#sampled.get(behaviorSource)?.version === this.version
         ? [...behaviorLogprobs!].flatMap((x, t) =>
             weights?.[t] === 0 ? [] : [Math.abs(x - logprobs[i]![t]!)],
           )
