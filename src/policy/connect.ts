@@ -1,4 +1,5 @@
 /** `Policy.connect`: what is connected to follows from the keys of the options. */
+import { ofArgumentsAsync } from "../errors/arguments.js";
 import { type ConnectOptions, EndpointPolicy } from "./endpoint-policy.js";
 import type { ServedOptions } from "./served/served-options.js";
 import { ServedPolicy } from "./served/served-policy.js";
@@ -17,8 +18,10 @@ export function connect(options: ConnectOptions): Promise<EndpointPolicy>;
 export async function connect(
   options: TinkerOptions | ServedOptions | ConnectOptions,
 ): Promise<TinkerPolicy | ServedPolicy | EndpointPolicy> {
-  const given = typeof options === "object" && options !== null;
-  if (given && "trainer" in options) return await TinkerPolicy.connect(options);
-  if (given && "servers" in options) return await ServedPolicy.connect(options);
-  return await EndpointPolicy.connect(options);
+  return await ofArgumentsAsync("Policy.connect", "{ trainer | servers | baseURL, … }", async () => {
+    const given = typeof options === "object" && options !== null;
+    if (given && "trainer" in options) return await TinkerPolicy.connect(options);
+    if (given && "servers" in options) return await ServedPolicy.connect(options);
+    return await EndpointPolicy.connect(options);
+  });
 }

@@ -15,6 +15,8 @@ const LEFT_OUT = new Map([
   ...[
     "RunDirectory",
     "EndpointPolicy",
+    "ServedPolicy",
+    "TinkerPolicy",
     "NativePolicy",
     "Tokenizer",
     "Bm25Index",
