@@ -416,6 +416,7 @@ checkedMethods(TinkerPolicy, {
   forwardBackward: "(batch, options)",
   optimStep: "(options)",
   update: "(batch, options)",
+  checkTraining: "{ temperature, entropyWeight, maxGradNorm, beta2 }",
   save: "(folder, options)",
   saveOptimizer: "a file",
   loadOptimizer: "a file",

@@ -25,8 +25,18 @@ const stateSchema = z.strictObject({
 
 export type TinkerState = Omit<z.infer<typeof stateSchema>, "version" | "trainer">;
 
+/** Throws CHECKPOINT where the file cannot be written. */
 export async function writeTinkerState(file: string, state: TinkerState): Promise<void> {
-  await writeJson(file, { version: VERSION, trainer: "tinker", ...state });
+  try {
+    await writeJson(file, { version: VERSION, trainer: "tinker", ...state });
+  } catch (cause) {
+    if (SwirlError.isInstance(cause)) throw cause;
+    throw new SwirlError("CHECKPOINT", `${file}: cannot be written (${(cause as Error).message})`, {
+      remedy: "free some space, or choose a folder that exists and can be written",
+      details: { file },
+      cause,
+    });
+  }
 }
 
 /** Throws CHECKPOINT for a file that is missing or of another base model or rank, RECORD for a damaged one. */

@@ -5,14 +5,20 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { VOCABULARY } from "../../src/demo/tokenizer.js";
 import * as api from "../../src/index.js";
 import { hostileValues, use } from "../support/hostile-values.js";
+import { vllmScript } from "../support/scripted-serving.js";
+import { ServingServer } from "../support/serving-server.js";
 import { stepView } from "../support/step-view.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+import { TinkerServer } from "../support/tinker-server.js";
 import { writeTinyModel } from "../support/tiny-world.js";
 
 let folder: string;
 let objects: Record<string, object>;
+/** What the policies on other machines are connected to. */
+let servers: { serving: ServingServer; tinker: TinkerServer };
 const passages = [{ id: "1", title: "A", text: "a passage of words" }];
 
 /** One of each, by name. */
@@ -23,11 +29,24 @@ async function construct(): Promise<Record<string, object>> {
   await writeFile(at("passages.json"), JSON.stringify(passages));
   const policy = await api.Policy.load(at("model"), { device: "cpu", threads: 1 });
   const connect = { baseURL: "http://127.0.0.1:9/v1", model: "m", probe: false, maxRetries: 0 };
+  servers = {
+    serving: await ServingServer.start(vllmScript(policy)),
+    tinker: await TinkerServer.start({ vocab: VOCABULARY.length }),
+  };
   const rules = api.ruleJudges.calculator();
   return {
     NativePolicy: policy,
     Tokenizer: await api.Tokenizer.load(at("model")),
     EndpointPolicy: await api.Policy.connect(connect),
+    ServedPolicy: await api.Policy.connect({
+      ...{ servers: [servers.serving.url], api: "vllm", model: "tiny", tokenizer: at("model") },
+      ...{ probe: false, maxRetries: 0, deadlineMs: 2_000 },
+    }),
+    TinkerPolicy: await api.Policy.connect({
+      ...{ trainer: "tinker", baseURL: servers.tinker.baseURL, baseModel: "bigram", tokenizer: at("model") },
+      ...{ reduction: { kind: "sum", scope: "step" }, clipsGradients: true, lora: { rank: 2 } },
+      ...{ maxRetries: 0, deadlineMs: 2_000, heartbeatMs: 1e6 },
+    }),
     PromptedJudge: new api.PromptedJudge({ policy, maxNewTokens: 4, retries: 0 }),
     AnswerKeyJudge: new api.AnswerKeyJudge({ policy, maxNewTokens: 4, retries: 0 }),
     RuleJudge: rules,
@@ -72,6 +91,7 @@ afterAll(async () => {
   process.chdir(cwd);
   for (const object of Object.values(objects ?? {}))
     await (object as Partial<AsyncDisposable>)[Symbol.asyncDispose]?.();
+  for (const server of Object.values(servers ?? {})) await server[Symbol.asyncDispose]();
 });
 
 it("answers hostile arguments of every method with a SwirlError or a result", async () => {
