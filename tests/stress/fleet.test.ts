@@ -62,7 +62,7 @@ async function run(
     concurrency: CONCURRENCY,
     timeoutMs: stress ? 2_000 : 400,
     healthEveryMs: 100,
-    healthTimeoutMs: stress ? 1_000 : 150,
+    healthTimeoutMs: stress ? 1_000 : 600,
     retryBaseMs: 5,
     retryBudget: 2_000,
     probe: false,

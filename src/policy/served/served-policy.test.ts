@@ -174,9 +174,9 @@ it("asks llama.cpp for the log-probs of tokens that end inside a character", asy
   );
   for (const [i, { logprobs }] of actions.entries())
     expect(longest(logprobs!, scored[i]!)).toBeLessThan(1e-4);
-  await expect(
-    policy.act(policy.begin(ask), { n: 4, maxNewTokens: 24, seed: 7, temperature: 0.9 }),
-  ).rejects.toMatchObject({ details: { unreadable: "count" } });
+  const warm = policy.act(policy.begin(ask), { n: 4, maxNewTokens: 24, seed: 7, temperature: 0.9 });
+  await expect(warm).rejects.toMatchObject({ code: "ENDPOINT" }); // of whichever of the four calls fails first
+  expect(policy.stats.unreadable.count).toBeGreaterThan(0);
 });
 
 /** A change of the reply, the reason it is counted under, and what the error says. */

@@ -72,7 +72,8 @@ async function everything() {
   const engineOptions = { ...tinyOptions(), config, threads };
   (await call(() => addon.createEngine(engineOptions))).dispose();
   const engine = await call(() => addon.openEngine(engineOptions));
-  note(await call(() => engine.parameters()));
+  const parameters = await call(() => engine.parameters());
+  note(parameters);
   await call(() => fillWeights(engine));
   await call(() => engine.setTokenBytes(bytes, offsets));
   await call(() => engine.setOptimizerStep(0));
@@ -82,7 +83,7 @@ async function everything() {
   note(await call(() => engine.logprobs(batch, options, watch)));
   const groups = {
     groups: [{ lr: 1e-3, weightDecay: 0, frozen: false }],
-    groupOf: new Int32Array(engine.parameters().length).map((_, i) => i % 2),
+    groupOf: new Int32Array(parameters.length).map((_, i) => i % 2),
   };
   note(await call(() => engine.forwardBackward(batch, tinyLoss(), watch).then(({ loss }) => loss)));
   await call(() => engine.zeroGradients());
@@ -125,7 +126,7 @@ async function everything() {
   for (const end of await Promise.all([running, queued]))
     if (!Array.isArray(end) && !["ABORTED", "MEMORY"].includes(end)) throw new Error(`queued: ${end}`);
   const hash = createHash("sha256");
-  for (const { name } of engine.parameters())
+  for (const { name } of parameters)
     for (const kind of ["weight", "adam_m", "adam_v"])
       hash.update(await call(() => engine.readTensor(name, kind, "float32", 1, 15)));
   note(hash.digest("hex"));
