@@ -29,7 +29,10 @@ export function fleetFault(error: unknown): FleetFault {
       ? error.cause
       : undefined;
   // A reply that no server of this kind gives is this server's fault, whoever asks again.
-  if (own) return own.code === "ENDPOINT" ? { kind: "server" } : { kind: "request" };
+  if (own)
+    return own.code === "ENDPOINT" && own.details.ofRequest !== true
+      ? { kind: "server" }
+      : { kind: "request" };
   if (error instanceof APIConnectionError)
     return UNREACHABLE.has(innermostCode(error)) ? { kind: "down" } : { kind: "server" };
   if (error instanceof APIError && typeof error.status === "number") {

@@ -123,6 +123,7 @@ async function missingLogprob(
     throw unreadable(
       "count",
       `the server leaves out the log-prob of token ${t}, which can be asked for at temperature 1 or 0 only`,
+      { ofRequest: true },
     );
   const id = ids[t]!;
   // A token whose text is no whole character gets no probability: a control token is forced, and the list searched.

@@ -82,11 +82,18 @@ export async function post(
   return first;
 }
 
-/** A reply that cannot be read for certain. `reason` is what it is counted under. Another attempt may be whole. */
-export function unreadable(reason: string, message: string): SwirlError {
+/**
+ * A reply that cannot be read for certain. `reason` is what it is counted under. Another attempt may be whole, unless the
+ * request is what the server cannot answer (`ofRequest`): then the call fails, and the server keeps its calls.
+ */
+export function unreadable(
+  reason: string,
+  message: string,
+  { ofRequest = false }: { ofRequest?: boolean } = {},
+): SwirlError {
   return new SwirlError("ENDPOINT", `the reply cannot be read for certain: ${message}`, {
     remedy: "check the server's kind, version and options (docs/serving.md)",
-    details: { unreadable: reason },
+    details: { unreadable: reason, ...(ofRequest ? { ofRequest } : {}) },
   });
 }
 
