@@ -81,8 +81,8 @@ double time_of(const Loop& loop, int64_t steps) {
   return seconds;
 }
 
-constexpr double kLongEnough =
-    0.001;  // seconds: reading the clock then costs nothing, and few runs are interrupted
+// Seconds: reading the clock then costs nothing, and few runs are interrupted.
+constexpr double kLongEnough = 0.001;
 constexpr int kRepeats = 12;
 
 double shortest(const Loop& loop, int64_t steps) {
