@@ -342,7 +342,7 @@ describe("learning", () => {
     });
   });
 
-  it("an update is applied whatever its onProgress does, and the error is reported once", async () => {
+  it("an update is applied even if onProgress throws, and the error is reported once", async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error) => warnings.push(warning);
     process.on("warning", listen);

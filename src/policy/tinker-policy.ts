@@ -133,7 +133,7 @@ export class TinkerPolicy implements TrainerPolicy, AsyncDisposable {
     return this.#trainer.facts.clipsGradients;
   }
 
-  /** Counts since the policy was connected, and how far log-probs of the last update lay apart. */
+  /** Request counts since the policy was connected, and the differences of log-probs in the last update. */
   get stats(): TinkerStats {
     const { mismatch, ratio } = this.#updates;
     return { ...this.#trainer.client.session.http.stats, mismatch: { ...mismatch }, ratio: { ...ratio } };

@@ -43,7 +43,7 @@ export function selectNames(
     named,
     patterns.map((pattern) => `^(?:.*?\\.)?(?:${pattern})\\.(?<index>\\d+)\\.`),
   );
-  // A whole name matches whatever its layer.
+  // A whole name matches in every layer.
   return named.filter((name) => targets.includes(name) || layers.includes(layerOf.get(name) ?? -1));
 }
 

@@ -122,7 +122,7 @@ describe("publish", () => {
     await learn();
     const [ignores] = servers;
     const script = ignores!.script;
-    // It says yes and goes on with the base.
+    // It reports success and still answers with the base model.
     ignores!.script = (request) =>
       request.path === "/v1/load_lora_adapter"
         ? { raw: "Success" }

@@ -63,6 +63,17 @@ export function samplesModel({ temperature, topK, topP }: CompletionRequest): bo
   return temperature === 0 || (temperature === 1 && topK === 0 && topP === 1);
 }
 
+/** The context length in /v1/models, of the model `id` or else of the first one. */
+export async function listedContextLength(
+  { endpoint, signal }: Pick<Served, "endpoint" | "signal">,
+  id?: string,
+): Promise<number | undefined> {
+  const reply: unknown = await endpoint.client.get("/v1/models", { signal });
+  const models = isRecord(reply) && Array.isArray(reply.data) ? reply.data.filter(isRecord) : [];
+  const length = (models.find((model) => model.id === id) ?? models[0])?.max_model_len;
+  return typeof length === "number" && length >= 1 ? length : undefined;
+}
+
 export function cannotReport(what: string, remedy: string): SwirlError {
   return new SwirlError("CONFIG", what, { remedy, details: { field: "temperature" } });
 }

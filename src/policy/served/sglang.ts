@@ -8,6 +8,7 @@ import {
   type CompletionRequest,
   cannotReport,
   isRecord,
+  listedContextLength,
   post,
   type RawCompletion,
   type ServingApi,
@@ -19,12 +20,7 @@ export const sglang: ServingApi = {
   name: "sglang",
   health: async (endpoint, signal) => await endpoint.client.get("/health", { signal }),
 
-  async contextLength({ endpoint, signal }) {
-    const reply: unknown = await endpoint.client.get("/v1/models", { signal });
-    const models = isRecord(reply) && Array.isArray(reply.data) ? reply.data.filter(isRecord) : [];
-    const length = models[0]?.max_model_len;
-    return typeof length === "number" && length >= 1 ? length : undefined;
-  },
+  contextLength: (served) => listedContextLength(served), // `model` is an adapter: the base comes first
 
   requireLogprobs({ temperature, topK, topP }) {
     // Its log-probs are those at the sampling temperature, before top-k and top-p.

@@ -10,6 +10,7 @@ import {
   type CompletionRequest,
   cannotReport,
   isRecord,
+  listedContextLength,
   post,
   type RawCompletion,
   type ServingApi,
@@ -22,13 +23,7 @@ export const vllm: ServingApi = {
   name: "vllm",
   health: async (endpoint, signal) => await endpoint.client.get("/health", { signal }),
 
-  async contextLength({ endpoint, model, signal }) {
-    const reply: unknown = await endpoint.client.get("/v1/models", { signal });
-    const models = isRecord(reply) && Array.isArray(reply.data) ? reply.data.filter(isRecord) : [];
-    const served = models.find(({ id }) => id === model) ?? models[0];
-    const length = served?.max_model_len;
-    return typeof length === "number" && length >= 1 ? length : undefined;
-  },
+  contextLength: (served) => listedContextLength(served, served.model),
 
   requireLogprobs(request, { processedLogprobs }) {
     if (samplesModel(request) || processedLogprobs) return;
